@@ -1,0 +1,38 @@
+"""A case: one row of a dataset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question put to every prompt and target of a suite."""
+
+    id: str
+    vars: Mapping[str, Any]
+    """Values of the prompt's variables."""
+    expected: Any = None
+    """The right answer or the facts it must hold; what it means is up to the evaluators that read it."""
+    contexts: tuple[str, ...] = ()
+    """Passages that come with the case; they are added to the retrieved hits, marked as given."""
+    relevant: tuple[str, ...] | None = None
+    """Where the answer stands: `path`, `path#heading` or `path:start-end`. None: not known. Empty: nowhere."""
+    output: str | None = None
+    """An answer that already exists: the case is scored, no model is called."""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    evaluators: tuple[Any, ...] = ()
+    """Evaluator specifications of this case alone, in the form a suite has them."""
+    line: int | None = None
+    """1-based line of the dataset file, for messages."""
+
+    def field(self, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
+        """A field by the name a suite uses: a field of the case, else of its `metadata`, else of its `vars`.
+
+        Raises:
+            KeyError: the case has no such field.
+        """
+        if name in ("id", "expected", "contexts", "relevant", "output", "tags"):
+            return getattr(self, name)
+        return self.metadata[name] if name in self.metadata else self.vars[name]

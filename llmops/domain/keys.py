@@ -1,0 +1,36 @@
+"""Content keys: equal content gives an equal key, on every machine and in every process."""
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+KEY_BYTES = 16
+
+
+def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """JSON with sorted keys and no spaces: one text for one value.
+
+    Raises:
+        TypeError: `value` holds something that JSON cannot express.
+        ValueError: `value` holds NaN or an infinity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(data: bytes | str) -> str:
+    """BLAKE2b-128 of bytes, or of a text's UTF-8, in hexadecimal."""
+    return blake2b(
+        data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES
+    ).hexdigest()
+
+
+def node_key(kind: str, version: int, inputs: Mapping[str, Any]) -> str:
+    """The key of a node: its kind, the version of its code, and everything that can change its result.
+
+    Args:
+        kind: `retrieve`, `generate`, `evaluate` ...
+        version: raised by hand when the node's code would give another result for the same inputs.
+        inputs: configuration and the content that flows in, as JSON values.
+    """
+    return content_hash(f"{kind}\x00{version}\x00{canonical(inputs)}")

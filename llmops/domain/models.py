@@ -1,0 +1,75 @@
+"""Requests to a model, what comes back, and what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmops.domain.prompts import Message
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One call: everything that can change the answer."""
+
+    messages: tuple[Message, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling parameters, passed through to the provider."""
+    stream: bool = False
+    """Stream only to measure the time to first token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    """Part of `input_tokens` that the provider read from its own prompt cache."""
+    reasoning_tokens: int = 0
+    """Part of `output_tokens` that is not in the answer."""
+    estimated: bool = False
+    """Counted by our tokenizer because the provider sent no usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer and how it came about."""
+
+    text: str
+    usage: Usage | None
+    latency_s: float
+    """From the moment the last attempt was sent to its last byte: neither our queue nor earlier attempts."""
+    ttft_s: float | None = None
+    """Seconds to the first token; None when the call was not streamed."""
+    finish_reason: str | None = None
+    attempts: int = 1
+    """Calls made, the successful one included."""
+    model: str | None = None
+    """The model id that the provider says has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs. Either per token or per hour of the machine that runs it."""
+
+    input_per_million: float | None = None
+    """USD per million input tokens."""
+    output_per_million: float | None = None
+    cached_input_per_million: float | None = None
+    """USD per million input tokens read from the provider's cache; None: as `input_per_million`."""
+    usd_per_hour: float | None = None
+    """USD per hour of the machine; a call costs its latency."""
+    source: str = "llmops.yaml"
+    """Where the figure comes from."""
+
+    def cost(self, usage: Usage | None, latency_s: float) -> float | None:
+        """USD of one call, or None when it cannot be known."""
+        if self.usd_per_hour is not None:
+            return self.usd_per_hour * latency_s / 3600
+        if usage is None or self.input_per_million is None or self.output_per_million is None:
+            return None
+        cached_rate = self.input_per_million if self.cached_input_per_million is None else self.cached_input_per_million
+        fresh = usage.input_tokens - usage.cached_input_tokens
+        spent = fresh * self.input_per_million + usage.cached_input_tokens * cached_rate
+        return (spent + usage.output_tokens * self.output_per_million) / 1_000_000

@@ -1,0 +1,198 @@
+"""The seams: what llmops needs from the outside. Calls over a network are async; CPU-bound work takes a batch.
+
+`identity` is a text that changes whenever the object could give another result for the same input; it counts into node
+keys. Implementations live in `llmops.adapters`, one vendor per file, and raise only errors of `llmops.domain.errors`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.retrieval import Chunk
+from llmops.domain.runs import CellResult, Node, Run, RunStatus
+from llmops.domain.scores import Detection, DetectionRequest, Outcome, Sample
+
+
+class ChatModel(Protocol):
+    """Answers a chat, one attempt per call: retries belong to the runner."""
+
+    identity: str
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Send one request.
+
+        Raises:
+            ModelError: no usable answer; its class says whether another try may help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Counts tokens as one embedder or model does."""
+
+    def count(self, text: str) -> int:
+        """Number of tokens, special tokens not included."""
+        ...
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span of each token, in order."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of length 1."""
+
+    identity: str
+    dimensions: int
+    max_tokens: int
+    """Window, special tokens included; longer texts lose their end."""
+    tokenizer: Tokenizer
+
+    def embed(self, texts: Sequence[str]) -> "NDArray[float32]":
+        """Unit vectors, shape (len(texts), dimensions), float32."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> "NDArray[float32]":
+        """As `embed`, for questions: models trained with prefixes treat them differently."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Keeps the vectors of one index."""
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: "NDArray[float32]") -> None:
+        """Write chunks; an id that exists is replaced."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove chunks; unknown ids are ignored."""
+        ...
+
+    def ids(self) -> set[str]:
+        """All chunk ids."""
+        ...
+
+    def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:
+        """For each query vector the ids of its k nearest chunks with their cosine, best first."""
+        ...
+
+
+class LexicalIndex(Protocol):
+    """BM25 over the chunks of one index."""
+
+    def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+        """For each text the ids of its k best chunks with their BM25 score, best first; score 0 is left out."""
+        ...
+
+
+class Detector(Protocol):
+    """A classifier that an evaluator asks."""
+
+    identity: str
+
+    def detect(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
+        """One finding per request, in order."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Configuration plus one method."""
+
+    identity: str
+    """Everything that can change the outcome, thresholds excluded."""
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Measure one answer. An exception is recorded as a failure of this evaluator on this case."""
+        ...
+
+
+class Store(Protocol):
+    """Nodes, runs and manifests. Calls block; the runner keeps them off the event loop."""
+
+    def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
+        """The nodes that exist among `keys`; with `run`, only those that this run computed."""
+        ...
+
+    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
+        """Write nodes and cell results in one transaction."""
+        ...
+
+    def begin_run(self, run: Run) -> None:
+        """Record a run that starts."""
+        ...
+
+    def unfinished_run(self, plan_key: str) -> Run | None:
+        """The newest run of this plan that was killed or interrupted."""
+        ...
+
+    def finish_run(self, run_id: str, status: RunStatus, report: object) -> None:
+        """Close a run; `report` is its JSON summary."""
+        ...
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """Newest first."""
+        ...
+
+    def run(self, reference: str) -> Run:
+        """A run by id, unique prefix, or `@last`.
+
+        Raises:
+            UsageError: no such run, or an ambiguous prefix.
+        """
+        ...
+
+    def results(self, run_id: str) -> Iterator[CellResult]:
+        """The cell results of a run, in the order of case, prompt, target and repeat."""
+        ...
+
+    def report(self, run_id: str) -> object | None:
+        """The JSON summary of a finished run."""
+        ...
+
+    def set_baseline(self, suite: str, run_id: str) -> None:
+        """Make a run the baseline of its suite."""
+        ...
+
+    def baseline(self, suite: str) -> str | None:
+        """Id of the suite's baseline run."""
+        ...
+
+    def manifest(self, index: str) -> object | None:
+        """The manifest of an index: its content key and live chunks."""
+        ...
+
+    def set_manifest(self, index: str, manifest: object) -> None:
+        """Switch an index to a new generation."""
+        ...
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
+
+
+class Progress(Protocol):
+    """Told what happens; the core never prints."""
+
+    def started(self, what: str, total: int) -> None:
+        """A stage of `total` steps begins."""
+        ...
+
+    def advanced(self, done: int, *, failures: int = 0, spent_usd: float | None = None) -> None:
+        """`done` steps of the stage are finished."""
+        ...
+
+    def finished(self) -> None:
+        """The stage is over."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line worth showing while work goes on."""
+        ...

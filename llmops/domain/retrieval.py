@@ -1,0 +1,51 @@
+"""Documents, the chunks they are cut into, and the hits of a query."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text of a corpus."""
+
+    id: str
+    """Path relative to the project root, or the id a dataset gives."""
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of one document, the unit that is embedded and retrieved."""
+
+    id: str
+    """Content hash of document id, span and text: equal passages keep their id over rebuilds."""
+    document: str
+    """`Document.id`."""
+    start: int
+    """First character in the document's text, 0-based."""
+    end: int
+    """One past the last character."""
+    text: str
+    """What is embedded, searched and shown: the heading path, when the chunker prefixes it, and the passage."""
+    headings: tuple[str, ...] = ()
+    """Heading path, outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved chunk, as a template sees it in `contexts`."""
+
+    text: str
+    source: str
+    """`Document.id`, or `given` for a passage that came with the case."""
+    heading: str = ""
+    """Heading path joined by ` > `."""
+    start: int | None = None
+    end: int | None = None
+    chunk: str | None = None
+    """`Chunk.id`; None for a given passage."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Score of each stage that saw it: `dense` (cosine), `bm25`, `fused`."""
+    given: bool = False

@@ -1,0 +1,113 @@
+"""Cells, their results, and runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llmops.domain.cases import Case
+from llmops.domain.models import Usage
+from llmops.domain.scores import Span
+
+RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
+OutcomeStatus = Literal["scored", "failed", "unmeasured"]
+NodeKind = Literal["retrieve", "generate", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A finished step of a cell, reusable by its content key."""
+
+    key: str
+    kind: NodeKind
+    value: Any
+    """JSON value; its shape depends on `kind`."""
+    run: str
+    """Id of the run that computed it: a result of another run is `cached`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One prompt version x target x case x repeat."""
+
+    prompt: str
+    """The reference as the suite names it; empty for recorded answers."""
+    target: str
+    case: Case
+    repeat: int
+    """0-based."""
+
+    @property
+    def id(self) -> str:
+        """Unique within a run."""
+        return f"{self.case.id}|{self.prompt}|{self.target}|{self.repeat}"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorResult:
+    """An outcome with the suite's threshold applied."""
+
+    status: OutcomeStatus
+    value: float | None = None
+    passed: bool | None = None
+    """None when not scored, or when the suite sets no threshold."""
+    reason: str = ""
+    spans: tuple[Span, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One executed cell."""
+
+    case_id: str
+    prompt: str
+    target: str
+    repeat: int
+    status: OutcomeStatus
+    """`failed` when there is no answer to score."""
+    output: str | None
+    error: str | None
+    """Why there is no answer."""
+    evaluations: Mapping[str, EvaluatorResult]
+    """By evaluator name."""
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    """What the answer cost when it was generated; None: not known."""
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    attempts: int = 0
+    """Calls made in this run; 0 for a reused answer."""
+    cached: bool = False
+    model: str | None = None
+    tags: tuple[str, ...] = ()
+    node_keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the `retrieve` and `generate` nodes, so that hits and prompt can be shown later."""
+
+    @property
+    def id(self) -> str:
+        """As `Cell.id`."""
+        return f"{self.case_id}|{self.prompt}|{self.target}|{self.repeat}"
+
+    @property
+    def passed(self) -> bool | None:
+        """True when every evaluator with a threshold passed; None when nothing was judged."""
+        verdicts = [e.passed for e in self.evaluations.values() if e.passed is not None]
+        return all(verdicts) if verdicts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a suite."""
+
+    id: str
+    suite: str
+    """Path of the suite file."""
+    status: RunStatus
+    started_at: str
+    """ISO 8601, UTC."""
+    finished_at: str | None
+    plan_key: str
+    """Equal for equal suite, prompts, dataset, targets and options: an unfinished run of this key is continued."""
+    cells: int
+    snapshot: Mapping[str, Any]
+    """What was run: the suite, prompt hashes, model ids, index key, evaluator identities, tool version."""

@@ -1,0 +1,93 @@
+"""What an evaluator says of one answer: scored, failed or unmeasured, never a silent zero."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llmops.domain.cases import Case
+from llmops.domain.models import Completion
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the answer that a score is about."""
+
+    start: int
+    """First character in the answer, 0-based."""
+    end: int
+    kind: str
+    """`contradicted`, `not found`, `number differs`, `hate` ..."""
+    evidence: str = ""
+    """The closest passage."""
+    source: str = ""
+    """Where the evidence stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A measured value. Whether it passes is decided by the threshold of the suite, not here."""
+
+    value: float
+    reason: str = ""
+    spans: tuple[Span, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Further figures by metric name, such as `recall@5`; each is aggregated as a mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The evaluator should have given a value and could not."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """The evaluator does not apply to this case."""
+
+    reason: str
+
+
+Outcome = Score | Failure | Unmeasured
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All that an evaluator may look at."""
+
+    case: Case
+    target: str
+    messages: tuple[Message, ...]
+    """The rendered prompt; empty for a recorded answer."""
+    hits: tuple[Hit, ...]
+    """Retrieved and given passages, in the order the prompt saw them."""
+    completion: Completion
+    cached: bool = False
+    """The completion was reused from an earlier run, so its latency is not of this one."""
+    cost_usd: float | None = None
+    """What the completion cost when it was made; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRequest:
+    """A text for a detector, with what it is held against."""
+
+    output: str
+    contexts: tuple[str, ...] = ()
+    """Passages that should support the output; a toxicity detector ignores them."""
+    sources: tuple[str, ...] = ()
+    """Names of the passages, as many as `contexts`."""
+    input: str = ""
+    """What the output answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detector's finding."""
+
+    value: float
+    """Calibrated probability of the fault, 0 to 1: higher is worse."""
+    spans: tuple[Span, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Probability by category, such as `hate`."""

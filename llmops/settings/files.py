@@ -1,0 +1,74 @@
+"""Reading what users wrote, and writing so that a reader sees the old file or the new one, never a part."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from llmops.domain.errors import InvalidFiles, Problem
+
+MAX_BYTES = 64 * 1024 * 1024
+
+
+def shown(path: Path, root: Path) -> str:
+    """`path` as the user would type it from the project root."""
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def read_text(path: Path, root: Path, *, max_bytes: int = MAX_BYTES) -> str:
+    """The text of a UTF-8 file; a byte-order mark is dropped and each line ends in a line feed.
+
+    Raises:
+        InvalidFiles: the file is missing, unreadable, too large or not UTF-8.
+    """
+    file = shown(path, root)
+    try:
+        if path.stat().st_size > max_bytes:
+            raise InvalidFiles([Problem(file, f"is larger than {max_bytes // 2**20} MiB.")])
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidFiles([Problem(file, "no such file.")]) from None
+    except IsADirectoryError:
+        raise InvalidFiles([Problem(file, "is a folder; a file was expected.")]) from None
+    except OSError as error:
+        raise InvalidFiles([Problem(file, f"cannot be read: {error.strerror}.")]) from error
+    return decode(data, file)
+
+
+def decode(data: bytes, file: str) -> str:
+    """As `read_text`, for bytes that are already read."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        hint = "Save it as UTF-8, for example: iconv -f UTF-16 -t UTF-8 OLD > NEW"
+        raise InvalidFiles([Problem(file, "is UTF-16; UTF-8 was expected.", hint=hint)])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{data[error.start]:02x} is not UTF-8."
+        raise InvalidFiles([Problem(file, found, line=line, hint="Save the file as UTF-8.")]) from error
+    if "\x00" in text:
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise InvalidFiles([Problem(file, "holds a NUL character; text was expected.", line=line)])
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file whole: a temporary file beside it, flushed to disk, then renamed over it.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,247 @@
+"""llmops.yaml: models, indexes, labels and the store."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.settings.files import read_text, shown
+from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.validation import Strict, nearest, validated
+
+FILE_NAME = "llmops.yaml"
+EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+Positive = Annotated[int, Field(gt=0)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+
+
+def _relative(path: str) -> str:
+    """Keeps what a project reads and writes inside the project."""
+    if path.startswith(("/", "~")) or ".." in path.replace("\\", "/").split("/"):
+        raise ValueError("should be a path inside the project, relative to its root")
+    return path
+
+
+InsidePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
+
+
+class PriceSettings(Strict):
+    """What a model costs: per token, or per hour of the machine."""
+
+    input_per_million: Dollars | None = None
+    output_per_million: Dollars | None = None
+    cached_input_per_million: Dollars | None = None
+    usd_per_hour: Dollars | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        per_token = (self.input_per_million, self.output_per_million)
+        if self.usd_per_hour is None and None in per_token:
+            raise ValueError("needs `input_per_million` and `output_per_million`, or `usd_per_hour`")
+        if self.usd_per_hour is not None and any(value is not None for value in per_token):
+            raise ValueError("has both a price per token and `usd_per_hour`; one of them was expected")
+        return self
+
+
+class ModelSettings(Strict):
+    """A model under the name that suites use."""
+
+    id: Annotated[str, Field(min_length=1)]
+    """LiteLLM id such as `openai/gpt-4o-mini`, or `embedded/reader-small`."""
+    api_base: str | None = None
+    api_key_env: str | None = None
+    """Environment variable that holds the key; default: the provider's usual one."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Sampling parameters, passed through."""
+    timeout_s: Annotated[float, Field(gt=0, strict=False)] = 60.0
+    """Bound on one attempt."""
+    max_retries: Annotated[int, Field(ge=0, le=20)] = 4
+    """Further attempts after the first."""
+    concurrency: Positive = 16
+    """Calls in flight at once, at most."""
+    transport: Literal["auto", "direct", "litellm"] = "auto"
+    price: PriceSettings | None = None
+    context_window: Positive | None = None
+    """Tokens; default: LiteLLM's table."""
+
+    @model_validator(mode="after")
+    def _known_reader(self) -> Self:
+        if self.id.startswith("embedded/") and self.id not in EMBEDDED_READERS:
+            raise ValueError(f"`id` {self.id!r} is not an embedded reader; those are {', '.join(EMBEDDED_READERS)}")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Answered by a reader in this process."""
+        return self.id.startswith("embedded/")
+
+
+class CorpusSettings(Strict):
+    """Where documents come from; exactly one of `paths`, `beir`, `jsonl`."""
+
+    paths: list[InsidePath] | None = None
+    """Globs, relative to the project root."""
+    exclude: list[InsidePath] = Field(default_factory=list)
+    beir: str | None = None
+    """A folder with `corpus.jsonl`."""
+    jsonl: str | None = None
+    text: str = "text"
+    """Field of a JSONL line that holds the text."""
+    id: str = "id"
+    """Field of a JSONL line that holds the id."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.paths, self.beir, self.jsonl)) != 1:
+            raise ValueError("needs exactly one of `paths`, `beir`, `jsonl`")
+        return self
+
+
+class ChunkerSettings(Strict):
+    """How documents are cut."""
+
+    kind: Literal["markdown", "tokens", "sentences", "recursive"] = "markdown"
+    max_tokens: Annotated[int, Field(gt=0, le=8192)] = 240
+    """Tokens of the embedder, heading prefix and special tokens included."""
+    overlap: Annotated[int, Field(ge=0)] = 32
+    """Tokens that neighbouring chunks share."""
+    heading_prefix: bool = True
+    """Put the heading path in front of a chunk's text."""
+
+    @model_validator(mode="after")
+    def _overlap_below(self) -> Self:
+        if self.overlap >= self.max_tokens:
+            raise ValueError(f"`overlap` {self.overlap} should be below `max_tokens` {self.max_tokens}")
+        return self
+
+
+class EmbedderSettings(Strict):
+    """What turns text into vectors."""
+
+    kind: Literal["minilm", "static", "sentence-transformers", "litellm"] = "minilm"
+    name: str | None = None
+    """Model name or local path, for `sentence-transformers` and `litellm`."""
+    api_base: str | None = None
+    batch_size: Positive = 32
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.kind in ("sentence-transformers", "litellm") and not self.name:
+            raise ValueError(f"needs `name` for kind {self.kind!r}")
+        return self
+
+
+class VectorStoreSettings(Strict):
+    """Where Chroma keeps the vectors: a folder, or a server."""
+
+    kind: Literal["chroma"] = "chroma"
+    path: InsidePath = ".llmops/chroma"
+    url: str | None = None
+
+
+class RetrieveSettings(Strict):
+    """How a query becomes hits."""
+
+    dense: Annotated[int, Field(ge=0)] = 20
+    """Candidates from the vectors; 0 switches them off."""
+    bm25: Annotated[int, Field(ge=0)] = 20
+    """Candidates from BM25; 0 switches it off."""
+    fuse: Literal["rrf"] = "rrf"
+    dense_weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
+    """Weight of the dense rank in the fusion, against 1 for BM25."""
+    k: Positive = 5
+    """Hits that a prompt gets."""
+
+    @model_validator(mode="after")
+    def _some_stage(self) -> Self:
+        if not self.dense and not self.bm25:
+            raise ValueError("needs `dense` or `bm25` above 0")
+        return self
+
+
+class IndexSettings(Strict):
+    """One corpus, cut, embedded and searchable."""
+
+    corpus: CorpusSettings
+    chunker: ChunkerSettings = ChunkerSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    store: VectorStoreSettings = VectorStoreSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+
+
+class LabelSettings(Strict):
+    """A movable name for prompt versions."""
+
+    protected: bool = False
+    guarded_by: list[InsidePath] = Field(default_factory=list)
+    """Suites whose gate a version must have passed before the label may move onto it."""
+
+
+class ProjectSettings(Strict):
+    """The content of llmops.yaml."""
+
+    models: dict[Name, ModelSettings] = Field(default_factory=dict)
+    indexes: dict[Name, IndexSettings] = Field(default_factory=dict)
+    labels: dict[Name, LabelSettings] = Field(default_factory=dict)
+    store: str = "sqlite:///.llmops/llmops.db"
+    """SQLAlchemy URL; a relative SQLite path starts at the project root."""
+
+
+class Project:
+    """A project on disk: its root, its settings, and where each setting stands."""
+
+    def __init__(self, root: Path, settings: ProjectSettings, positions: Positions) -> None:
+        self.root = root
+        self.settings = settings
+        self.positions = positions
+
+    def model(self, name: str) -> ModelSettings:
+        """The settings of a model.
+
+        Raises:
+            UsageError: no such name.
+        """
+        if name not in self.settings.models:
+            raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.settings.models))
+        return self.settings.models[name]
+
+    def index(self, name: str) -> IndexSettings:
+        """The settings of an index.
+
+        Raises:
+            UsageError: no such name.
+        """
+        if name not in self.settings.indexes:
+            raise UsageError(f"No index is called {name!r}.", hint=nearest(name, self.settings.indexes))
+        return self.settings.indexes[name]
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds llmops.yaml.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder
+    raise UsageError(f"No {FILE_NAME} in {str(start)!r} or above it.", hint="Start a project here: llmops init")
+
+
+def load_project(root: Path) -> Project:
+    """Read llmops.yaml.
+
+    Raises:
+        InvalidFiles: with every problem of the file.
+    """
+    path = root / FILE_NAME
+    data, positions = parse_yaml(read_text(path, root), shown(path, root))
+    settings = validated(ProjectSettings, data, positions)
+    if not settings.models:
+        raise InvalidFiles([Problem(positions.file, "names no model under `models`.", line=1)])
+    return Project(root, settings, positions)

@@ -1,0 +1,180 @@
+"""A suite: prompts x targets x dataset x evaluators, and the gate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.settings.files import read_text, shown
+from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.project import InsidePath, Positive
+from llmops.settings.validation import Strict, validated
+
+RECORDED = "recorded"
+"""Target name of a suite without targets: its cases carry their `output`."""
+
+COMMON_OPTIONS = ("name", "negate", "weight", "min", "max")
+"""Options that every evaluator takes; the rest belong to its kind."""
+
+
+class CommonOptions(Strict):
+    """What every evaluator takes."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)] | None = None
+    """Name in reports and in the gate; default: the kind."""
+    negate: bool = False
+    """Pass where it would fail, and fail where it would pass."""
+    weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
+    """Weight of this evaluator in a case's overall score."""
+    min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    """A case passes when its value is at least this."""
+    max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    """A case passes when its value is at most this."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSpec:
+    """One entry of `evaluators`: a kind, its own options, and the common ones."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any]
+    common: CommonOptions
+    at: tuple[str | int, ...]
+    """Where it stands in the suite file."""
+
+
+class NoNewFailures(Strict):
+    """No case with one of these tags may pass in the baseline and fail now."""
+
+    tags: list[str] = Field(default_factory=list)
+    """Empty: all cases."""
+
+
+class GateRule(Strict):
+    """One condition that a run must meet."""
+
+    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@.]+$")] | None = None
+    """`<evaluator name>.<aggregate>`."""
+    min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    non_inferior_to: str | None = None
+    superior_to: str | None = None
+    margin: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
+    """Largest loss that counts as no worse, in the metric's own units."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """One-sided: 0.95 means an error rate of 0.05 for this rule."""
+    target: str | None = None
+    """Judge this target alone; default: each."""
+    no_new_failures: NoNewFailures | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        relative = (self.non_inferior_to, self.superior_to)
+        given = sum((self.min is not None or self.max is not None, *(r is not None for r in relative)))
+        if self.no_new_failures is not None:
+            if self.metric is not None or given:
+                raise ValueError("`no_new_failures` stands alone, without `metric` or a limit")
+            return self
+        if self.metric is None:
+            raise ValueError("needs `metric` (such as contains.pass_rate) or `no_new_failures`")
+        if given != 1:
+            raise ValueError("needs one condition: `min`/`max`, `non_inferior_to` or `superior_to`")
+        if self.non_inferior_to is not None and not self.margin:
+            raise ValueError("`non_inferior_to` needs a `margin` above 0: how large a loss is still no loss?")
+        return self
+
+
+class SuiteSettings(Strict):
+    """The content of a suite file."""
+
+    description: str = ""
+    dataset: InsidePath
+    prompts: list[str] = Field(default_factory=list)
+    targets: list[str] = Field(default_factory=list)
+    index: str | None = None
+    repeat: Positive = 1
+    evaluators: list[str | dict[str, Any]] = Field(min_length=1)
+    gate: list[GateRule] = Field(default_factory=list)
+    min_coverage: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.95
+    """Share of cells that must have an answer and no failed evaluator; below it the run is incomplete."""
+    on_inconclusive: Literal["exit4", "pass", "fail", "warn"] = "exit4"
+
+    @model_validator(mode="after")
+    def _prompts_and_targets(self) -> Self:
+        if bool(self.prompts) != bool(self.targets):
+            raise ValueError("needs both `prompts` and `targets`, or neither (then each case carries its `output`)")
+        for field, names in (("prompts", self.prompts), ("targets", self.targets)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"`{field}` names the same thing twice")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite on disk."""
+
+    path: str
+    """Relative to the project root; the suite's name."""
+    settings: SuiteSettings
+    evaluators: tuple[EvaluatorSpec, ...]
+    positions: Positions
+
+
+def load_suite(path: Path, root: Path) -> Suite:
+    """Read a suite file; evaluators' own options are validated by whoever builds them.
+
+    Raises:
+        InvalidFiles: with every problem of the file.
+    """
+    file = shown(path, root)
+    data, positions = parse_yaml(read_text(path, root), file)
+    settings = validated(SuiteSettings, data, positions)
+    return Suite(file, settings, evaluator_specs(settings.evaluators, positions, ("evaluators",)), positions)
+
+
+def evaluator_specs(
+    entries: list[str | dict[str, Any]], positions: Positions, at: tuple[str | int, ...]
+) -> tuple[EvaluatorSpec, ...]:
+    """The entries of an `evaluators` list as specifications.
+
+    Raises:
+        InvalidFiles: an entry of another shape, a wrong common option, or a name that stands twice.
+    """
+    specs: list[EvaluatorSpec] = []
+    problems: list[Problem] = []
+    for index, entry in enumerate(entries):
+        try:
+            specs.append(_spec(entry, positions, (*at, index)))
+        except InvalidFiles as error:
+            problems += error.problems
+    seen: set[str] = set()
+    for spec in specs:
+        if spec.name in seen:
+            problems.append(positions.problem(spec.at, f"the name {spec.name!r} stands twice.", hint="Give one a `name:`."))
+        seen.add(spec.name)
+    if problems:
+        raise InvalidFiles(problems)
+    return tuple(specs)
+
+
+def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int, ...]) -> EvaluatorSpec:
+    if isinstance(entry, str):
+        return EvaluatorSpec(entry, entry.partition(":")[0], {}, CommonOptions(), at)
+    if len(entry) != 1:
+        shape = "one `kind: {options}` was expected"
+        raise InvalidFiles([positions.problem(at, f"has the keys {', '.join(map(str, entry))}; {shape}.")])
+    ((kind, options),) = entry.items()
+    at = (*at, str(kind))
+    if kind == "python" and isinstance(options, str):
+        options = {"function": options}
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise InvalidFiles([positions.problem(at, "options should be a mapping, such as `contains: {any: expected}`.")])
+    common = validated(CommonOptions, {k: v for k, v in options.items() if k in COMMON_OPTIONS}, positions, at=at)
+    own = {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
+    return EvaluatorSpec(str(kind), common.name or str(kind), own, common, at)

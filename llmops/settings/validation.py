@@ -1,0 +1,128 @@
+"""From plain data to a validated model: pydantic's findings, told in the user's terms and with their place."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.settings.positions import Path, Positions
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of everything a user writes: unknown keys are refused and values are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """`Did you mean ...?` when one of `names` is close to `name`, else the list of them when it is short."""
+    known = sorted({str(n) for n in names})
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean `{close[0]}`?"
+    if not known:
+        return None
+    listed = ", ".join(f"`{n}`" for n in known[:12])
+    return f"Valid: {listed}{' ...' if len(known) > 12 else ''}."
+
+
+def validated(model: type[Model], data: Any, positions: Positions, *, at: Path = ()) -> Model:  # noqa: ANN401
+    """`data` as a `model`.
+
+    Args:
+        model: what is expected.
+        data: plain data from a file.
+        positions: of that file.
+        at: where `data` stands in the file.
+
+    Raises:
+        InvalidFiles: with every problem, not only the first.
+    """
+    if not isinstance(data, dict):
+        found = "is empty" if data is None else f"holds {_kind(data)}"
+        raise InvalidFiles([positions.problem(at, f"{found}; a mapping of keys was expected.")])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidFiles(_problems(model, data, positions, at, error)) from None
+
+
+def _problems(
+    model: type[BaseModel],
+    data: Any,  # noqa: ANN401
+    positions: Positions,
+    at: Path,
+    error: ValidationError,
+) -> list[Problem]:
+    problems: dict[tuple[Path, str], Problem] = {}
+    for detail in error.errors(include_url=False, include_context=True):
+        path = _real_path(data, detail["loc"])
+        message, hint = _told(model, detail, path)
+        problems.setdefault((path, message), positions.problem((*at, *path), message, hint=hint))
+    return list(problems.values())
+
+
+def _real_path(data: Any, loc: Sequence[str | int]) -> Path:  # noqa: ANN401
+    """`loc` without the parts that pydantic adds for unions and tags, which are not in the file."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if in_list or (isinstance(data, dict) and part in data):
+            path.append(part)
+            data = data[part]
+        elif index == len(loc) - 1 and isinstance(data, dict) and isinstance(part, str):
+            path.append(part)
+    return tuple(path)
+
+
+def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | None]:  # noqa: ANN401
+    kind, value = detail["type"], detail.get("input")
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        fields = _fields_at(model, detail["loc"][:-1])
+        return "unknown key.", nearest(str(path[-1]), fields)
+    if kind == "missing":
+        return "is missing.", None
+    if kind in ("literal_error", "enum"):
+        return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
+    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message[0].lower() + message[1:] if message.startswith(("Input", "Value")) else message
+    return f"{message.replace('input should', 'should')}; found {_kind(value)}.", None
+
+
+def _literals(expected: str) -> list[str]:
+    return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401
+    """A value as a user would recognise it, short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
+    """Names of the fields of the model that stands at `loc` below `model`."""
+    models: list[type[BaseModel]] = [model]
+    for part in loc:
+        below: list[type[BaseModel]] = []
+        for each in models:
+            field = each.model_fields.get(str(part))
+            below += _models_in(field.annotation) if field is not None else []
+        models = below or models
+    return [field.alias or name for each in models for name, field in each.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_in(argument)]
