@@ -1,0 +1,1 @@
+"""Prompts: parse, render in a sandbox, version, compare, lint, import and export."""
