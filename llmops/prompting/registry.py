@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from os import scandir
 from pathlib import Path, PurePosixPath
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at
+from llmops.prompting.ledger import Ledger, merge_conflict, read_labels, read_ledger
+from llmops.prompting.semver import SemVer
 from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.settings.files import read_text
 from llmops.settings.validation import nearest
@@ -12,22 +17,29 @@ from llmops.settings.validation import nearest
 PROMPTS = "prompts"
 SHARED = "_shared"
 WORKING_COPY = "prompt.j2"
+VERSIONS = "versions"
+LATEST = "latest"
+HASH = "sha256:"
+"""Opens a content hash in a reference."""
+MIN_HASH = 4
 MAX_BYTES = 4 * 1024 * 1024
 """Largest prompt file that is read."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
 class SharedFiles(Mapping[str, str]):
-    """The files of `prompts/_shared/`, read when they are asked for."""
+    """The files of a folder of includes, read when they are asked for."""
 
-    def __init__(self, root: Path) -> None:
-        """Args: `root`, the project's folder."""
+    def __init__(self, root: Path, folder: Path) -> None:
+        """Args: `root`, the project's folder; `folder`, such as `prompts/_shared` below it."""
         self._root = root
-        self._folder = root / PROMPTS / SHARED
+        self._folder = folder
         self._texts: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         if name not in self._texts:
+            if name not in self:
+                raise KeyError(name)
             self._texts[name] = read_text(self._path(name), self._root, max_bytes=MAX_BYTES)
         return self._texts[name]
 
@@ -57,14 +69,46 @@ class SharedFiles(Mapping[str, str]):
         return path
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`name` or `name@which`, as users write it."""
+
+    name: str
+    which: str = ""
+    """A version, a label, `latest`, `sha256:...`, `git:...`, `merge-base:...`; empty: the working copy."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """The parts of a reference.
+
+        Raises:
+            UsageError: not a reference.
+        """
+        name, at, which = text.partition("@")
+        if at and not which:
+            raise UsageError(f"{text!r} ends in `@`.", hint=f"Write `{name}`, `{name}@1.2.0` or `{name}@production`.")
+        return cls(name, which)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A prompt as a listing shows it; no template is parsed for it."""
+
+    name: str
+    versions: tuple[str, ...]
+    """Oldest first."""
+    labels: Mapping[str, str]
+    """Version by label."""
+
+
 class Registry:
     """Finds prompts below `prompts/`. Nothing is read before it is asked for."""
 
     def __init__(self, root: Path) -> None:
         """Args: `root`, the project's folder, which holds `prompts/`."""
         self.root = root
-        self.shared = SharedFiles(root)
-        self._working: dict[str, PromptVersion] = {}
+        self.shared = SharedFiles(root, root / PROMPTS / SHARED)
+        self._loaded: dict[tuple[str, str], PromptVersion] = {}
 
     def names(self) -> list[str]:
         """All prompts, sorted."""
@@ -94,11 +138,121 @@ class Registry:
             UsageError: no such prompt.
             InvalidFiles: the file cannot be read or parsed.
         """
-        if name not in self._working:
-            path = self.folder(name) / WORKING_COPY
-            file = f"{PROMPTS}/{name}/{WORKING_COPY}"
+        return self._load(name, "", f"{PROMPTS}/{name}/{WORKING_COPY}", self.shared, None)
+
+    def version(self, name: str, version: str) -> PromptVersion:
+        """A committed version.
+
+        Raises:
+            UsageError: no such prompt or version.
+            InvalidFiles: the file cannot be read or parsed.
+        """
+        folder = self.folder(name)
+        if version not in (known := self.versions(name)):
+            hint = nearest(version, known) or f"Make one: llmops prompt commit {name} -m MESSAGE"
+            raise UsageError(f"the prompt {name!r} has no version {version}.", hint=hint)
+        shared = SharedFiles(self.root, folder / VERSIONS / f"{version}.shared")
+        return self._load(name, version, f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2", shared, version)
+
+    def versions(self, name: str) -> list[str]:
+        """All committed versions, oldest first."""
+        return _versions_in(self.folder(name))
+
+    def labels(self, name: str) -> Mapping[str, str]:
+        """Version by label."""
+        return read_labels(self.folder(name), self.root)
+
+    def ledger(self, name: str) -> Ledger:
+        """Labels and history."""
+        return read_ledger(self.folder(name), self.root)
+
+    def summaries(self) -> list[Summary]:
+        """All prompts with their versions and labels."""
+        folders = [self.root / PROMPTS / name for name in self.names()]
+        return [Summary(f.name, tuple(_versions_in(f)), read_labels(f, self.root)) for f in folders]
+
+    def resolve(self, reference: str) -> PromptVersion:
+        """The version that a reference names.
+
+        Args:
+            reference: `answer` (working copy), `answer@1.2.0`, `answer@production`, `answer@latest`, `answer@sha256:ab12`,
+                `answer@git:REV`, `answer@merge-base:REV`.
+
+        Raises:
+            UsageError: it names nothing; with the nearest that exists.
+            InvalidFiles: the file that it names cannot be parsed.
+        """
+        parsed = Reference.parse(reference)
+        name, which = parsed.name, parsed.which
+        if not which:
+            return self.working_copy(name)
+        kind, colon, rest = which.partition(":")
+        if colon and kind in ("git", "merge-base"):
+            return self._at_revision(name, kind, rest)
+        self.folder(name)
+        if which.startswith(HASH):
+            return self._by_hash(name, which.removeprefix(HASH))
+        if SemVer.parse(which):
+            return self.version(name, which)
+        if which == LATEST:
+            known = self.versions(name)
+            if not known:
+                hint = f"Make one: llmops prompt commit {name} -m MESSAGE"
+                raise UsageError(f"the prompt {name!r} has no committed version.", hint=hint)
+            return self.version(name, known[-1])
+        labels = self.labels(name)
+        if which not in labels:
+            close = nearest(which, [*labels, LATEST, *self.versions(name)])
+            raise UsageError(f"the prompt {name!r} has no label or version {which!r}.", hint=close)
+        return self.version(name, labels[which])
+
+    def _by_hash(self, name: str, prefix: str) -> PromptVersion:
+        if not re.fullmatch(rf"[0-9a-f]{{{MIN_HASH},32}}", prefix):
+            raise UsageError(f"{prefix!r} is not a content hash.", hint=f"Give {MIN_HASH} to 32 hexadecimal digits.")
+        found = {version: digest for version, digest in self.ledger(name).committed.items() if digest.startswith(prefix)}
+        if len(set(found.values())) > 1:
+            listed = ", ".join(f"{version} ({digest[:12]})" for version, digest in found.items())
+            raise UsageError(f"{prefix!r} fits several versions of {name!r}: {listed}.", hint="Give more digits.")
+        if found:
+            return self.version(name, next(iter(found)))
+        working = self.working_copy(name)
+        if working.hash.startswith(prefix):
+            return working
+        raise UsageError(
+            f"no version of {name!r} has a content hash that begins with {prefix}.", hint=f"llmops prompt log {name}"
+        )
+
+    def _at_revision(self, name: str, kind: str, revision: str) -> PromptVersion:
+        if not _NAME.match(name):
+            self.folder(name)
+        commit = commit_of(self.root, revision) if kind == "git" else merge_base(self.root, revision)
+        path = f"{PROMPTS}/{name}/{WORKING_COPY}"
+        text = file_at(self.root, commit, path)
+        if text is None:
+            raise missing_at(path, revision)
+        shared = SharedFilesAt(self.root, commit, f"{PROMPTS}/{SHARED}")
+        return parse_prompt(text, file=f"{path} at {revision}", shared=shared, name=name)
+
+    def _load(self, name: str, key: str, file: str, shared: Mapping[str, str], version: str | None) -> PromptVersion:
+        if (name, key) not in self._loaded:
+            self.folder(name)
+            path = self.root / file
             if not path.is_file():
-                raise InvalidFiles([Problem(file, "no such file.", hint=f"The working copy of a prompt is `{file}`.")])
+                raise InvalidFiles(
+                    [Problem(file, "no such file.", hint=f"The working copy of a prompt is its `{WORKING_COPY}`.")]
+                )
             text = read_text(path, self.root, max_bytes=MAX_BYTES)
-            self._working[name] = parse_prompt(text, file=file, shared=self.shared, name=name)
-        return self._working[name]
+            if problem := merge_conflict(text, file, name):
+                raise InvalidFiles([problem])
+            self._loaded[name, key] = parse_prompt(text, file=file, shared=shared, name=name, version=version)
+        return self._loaded[name, key]
+
+
+def _versions_in(folder: Path) -> list[str]:
+    try:
+        with scandir(folder / VERSIONS) as entries:
+            names = [entry.name.removesuffix(".j2") for entry in entries if entry.name.endswith(".j2")]
+    except FileNotFoundError:
+        return []
+    parsed = [(version, name) for name in names if (version := SemVer.parse(name))]
+    return [name for _, name in sorted(parsed)]

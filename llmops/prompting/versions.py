@@ -1,0 +1,255 @@
+"""Committing prompt versions, moving labels, and proving that nothing was edited afterwards."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
+from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, Registry
+from llmops.prompting.semver import BUMPS, FIRST, Bump, SemVer, needed_bump
+from llmops.prompting.template import PromptVersion
+from llmops.settings.files import write_atomic
+
+LOCK_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes the registry, why, and when."""
+
+    by: str
+    reason: str
+    at: str | None = None
+    """ISO 8601, UTC; None: now."""
+
+    @property
+    def time(self) -> str:
+        """`at`, or the present."""
+        return self.at or datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A new version."""
+
+    version: str
+    bump: Bump | None
+    """None for the first version."""
+    hash: str
+
+
+@contextmanager
+def _locked(registry: Registry, name: str) -> Iterator[None]:
+    """One writer per prompt; the lock is outside of `prompts/`, so that git never sees it."""
+    folder = registry.root / ".llmops" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(str(folder / f"prompt-{name}.lock"), timeout=LOCK_TIMEOUT_S):
+            yield
+    except Timeout:
+        raise UsageError(f"another process is changing the prompt {name!r}.", hint="Try again when it is done.") from None
+
+
+def next_version(registry: Registry, name: str, bump: Bump | None = None) -> tuple[str, Bump | None]:
+    """The version that a commit of the working copy would make, and which part it raises.
+
+    Args:
+        registry: of the project.
+        name: of the prompt.
+        bump: at least this part.
+
+    Raises:
+        UsageError: nothing changed since the newest version, or `bump` is smaller than the change.
+    """
+    known = registry.versions(name)
+    working = registry.working_copy(name)
+    if not known:
+        return str(FIRST), None
+    newest = registry.version(name, known[-1])
+    needed = needed_bump(newest, working)
+    if needed is None:
+        raise UsageError(
+            f"the working copy of {name!r} is the same as version {known[-1]}.", hint="There is nothing to commit."
+        )
+    if bump is not None and BUMPS.index(bump) < BUMPS.index(needed):
+        hint = "A larger one may be asked for, a smaller one not: callers rely on it."
+        raise UsageError(f"this change to {name!r} is {needed}; `--bump {bump}` is smaller.", hint=hint)
+    number = SemVer.parse(known[-1])
+    chosen = bump or needed
+    return str((number or FIRST).raised(chosen)), chosen
+
+
+def commit(registry: Registry, name: str, author: Author, bump: Bump | None = None) -> Committed:
+    """Make the working copy the next version, and record it.
+
+    Raises:
+        UsageError: nothing to commit, `bump` too small, or the number is taken by another text.
+        InvalidFiles: the working copy cannot be parsed.
+        OSError: the folder is not writable; no version is recorded then.
+    """
+    folder = registry.folder(name)
+    with _locked(registry, name):
+        # Of this process's past nothing is trusted: another one may have committed while this one waited.
+        fresh = Registry(registry.root)
+        ledger = fresh.ledger(name)
+        working = fresh.working_copy(name)
+        _drop_unrecorded(fresh, name, ledger, working)
+        version, chosen = next_version(fresh, name, bump)
+        known = fresh.versions(name)
+        for shared, text in working.shared.items():
+            write_atomic(folder / VERSIONS / f"{version}.shared" / shared, f"{text}\n")
+        write_atomic(folder / VERSIONS / f"{version}.j2", f"{working.text}\n")
+        came_from = known[-1] if known else None
+        entry = Entry("commit", version, author.time, author.by, author.reason, working.hash, came_from=came_from)
+        write_ledger(folder, ledger.with_entry(entry))
+    return Committed(version, chosen, working.hash)
+
+
+def _drop_unrecorded(registry: Registry, name: str, ledger: Ledger, working: PromptVersion) -> None:
+    """Take away a version file that a killed commit of this same text left without a record."""
+    known = registry.versions(name)
+    if known and known[-1] not in ledger.committed:
+        left = registry.version(name, known[-1])
+        file = f"{PROMPTS}/{name}/{VERSIONS}/{known[-1]}.j2"
+        if left.hash != working.hash:
+            hint = f"It was not written by `llmops prompt commit`. Move it away, or into {PROMPTS}/{name}/{WORKING_COPY}."
+            raise InvalidFiles([Problem(file, "is not recorded in the history.", hint=hint)])
+        (registry.root / file).unlink()
+
+
+def move_label(
+    registry: Registry, name: str, version: str, label: str, author: Author, *, run: str | None = None, forced: bool = False
+) -> Entry:
+    """Point a label at a version. Whether it may move is decided by the caller.
+
+    Args:
+        registry: of the project.
+        name: of the prompt.
+        version: a committed version.
+        label: lower-case name.
+        author: who moves it and why.
+        run: the run that is the evidence.
+        forced: moved without the evidence that the label asks for.
+
+    Raises:
+        UsageError: no such version, or a name that cannot be a label.
+    """
+    _check_label(label)
+    return _move(registry, name, label, author, Entry("label", version, "", "", "", "", run=run, forced=forced))
+
+
+def rollback(registry: Registry, name: str, label: str, author: Author) -> Entry:
+    """Point a label at the version it had before; a second rollback goes one further back.
+
+    Raises:
+        UsageError: there is no label of this name, or nothing before its version.
+    """
+    path = registry.ledger(name).path_of(label)
+    if not path:
+        raise UsageError(f"the prompt {name!r} has no label {label!r}.")
+    if len(path) < 2:
+        raise UsageError(f"{label!r} of {name!r} has had no version before {path[-1]}.")
+    return _move(registry, name, label, author, Entry("rollback", path[-2], "", "", "", ""))
+
+
+def _move(registry: Registry, name: str, label: str, author: Author, draft: Entry) -> Entry:
+    folder = registry.folder(name)
+    with _locked(registry, name):
+        fresh = Registry(registry.root)
+        ledger = fresh.ledger(name)
+        target = fresh.version(name, draft.version)
+        recorded = ledger.committed.get(draft.version)
+        if recorded != target.hash:
+            message = f"is not what was committed as {draft.version}."
+            raise InvalidFiles([Problem(target.file, message, hint=f"See: llmops prompt verify {name}")])
+        entry = replace(
+            draft,
+            at=author.time,
+            by=author.by,
+            reason=author.reason,
+            prompt_hash=target.hash,
+            label=label,
+            came_from=ledger.labels.get(label),
+        )
+        moved = ledger.with_entry(entry)
+        write_ledger(folder, moved)
+    return moved.history[-1]
+
+
+def _check_label(label: str) -> None:
+    if SemVer.parse(label) or label == LATEST or not label.isascii() or not label.replace("-", "a").replace("_", "a").isalnum():
+        raise UsageError(f"{label!r} cannot be a label.", hint="Use letters, digits, `-` and `_`, such as `production`.")
+
+
+def verify(registry: Registry, name: str) -> list[Problem]:
+    """What was edited since it was written: history, labels, version files. Every hash is computed anew."""
+    file = f"{PROMPTS}/{name}/{LABELS}"
+    fresh = Registry(registry.root)
+    try:
+        ledger = fresh.ledger(name)
+    except InvalidFiles as error:
+        return list(error.problems)
+    problems = chain_problems(ledger, file)
+    known = fresh.versions(name)
+    for version in known:
+        problems += _version_problems(fresh, name, version, ledger.committed)
+    for version in ledger.committed:
+        if version not in known:
+            path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
+            hint = f"Restore it from git: git checkout HEAD -- {path}"
+            problems.append(Problem(path, f"version {version} was committed and its file is gone.", hint=hint))
+    for label, version in ledger.labels.items():
+        if version not in known:
+            message = f"points at version {version}, which does not exist."
+            hint = f"Move it: llmops prompt rollback {name} --label {label}"
+            problems.append(Problem(file, message, key=f"labels.{label}", hint=hint))
+    return problems
+
+
+def _version_problems(registry: Registry, name: str, version: str, committed: Mapping[str, str]) -> list[Problem]:
+    path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
+    if version not in committed:
+        hint = "Versions are made by `llmops prompt commit`; after a merge, keep the labels.yaml that records this one."
+        return [Problem(path, f"version {version} is not recorded in the history.", hint=hint)]
+    hint = f"Versions are immutable. Restore it: git checkout HEAD -- {PROMPTS}/{name}/{VERSIONS}"
+    try:
+        found = registry.version(name, version).hash
+    except InvalidFiles as error:
+        edited = Problem(path, f"version {version} was edited after it was committed.", hint=hint)
+        return [*error.problems] if _conflicted(error) else [edited, *error.problems]
+    if found != committed[version]:
+        message = (
+            f"version {version} was edited after it was committed: its hash is {found[:12]}, not {committed[version][:12]}."
+        )
+        return [Problem(path, message, hint=hint)]
+    return []
+
+
+def _conflicted(error: InvalidFiles) -> bool:
+    return any("merge is not resolved" in problem.message for problem in error.problems)
+
+
+def check(registry: Registry, name: str) -> list[Problem]:
+    """What `verify` finds, and a working copy that is not the newest version. For CI."""
+    problems = verify(registry, name)
+    file = f"{PROMPTS}/{name}/{WORKING_COPY}"
+    fresh = Registry(registry.root)
+    try:
+        working = fresh.working_copy(name)
+    except InvalidFiles as error:
+        return [*problems, *error.problems]
+    hint = f"llmops prompt commit {name} -m MESSAGE"
+    known = fresh.versions(name)
+    if not known:
+        return [*problems, Problem(file, "has never been committed as a version.", hint=hint)]
+    try:
+        newest = fresh.version(name, known[-1])
+    except InvalidFiles:
+        return problems
+    if newest.hash != working.hash:
+        problems.append(Problem(file, f"differs from its newest version {known[-1]}.", hint=hint))
+    return problems

@@ -1,0 +1,235 @@
+"""Commits, labels, rollback, and the detection of edits."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.prompting.evidence import evidence_path, read_evidence, write_evidence
+from llmops.prompting.registry import Registry
+from llmops.prompting.versions import Author, check, commit, move_label, rollback, verify
+
+Write = Callable[[str, str], None]
+Git = Callable[..., str]
+Change = Callable[[dict[str, Any]], object]
+
+ME = Author("Tester", "because", at="2030-01-01T00:00:00Z")
+HEAD = "---\nvariables: {question: {type: string}}\n---\n"
+WORKING = "prompts/answer/prompt.j2"
+
+
+def messages(problems: Sequence[Problem]) -> str:
+    return "\n".join(str(problem) for problem in problems)
+
+
+def test_commits_count_up_and_are_recorded(root: Path, write: Write) -> None:
+    first = commit(Registry(root), "answer", ME)
+    assert (first.version, first.bump) == ("1.0.0", None)
+    assert check(Registry(root), "answer") == []
+    write(WORKING, "user:\nBe {{ question }}.\n")
+    assert "differs from its newest version 1.0.0" in messages(check(Registry(root), "answer"))
+    assert commit(Registry(root), "answer", ME).version == "2.0.0"
+    write(WORKING, "user:\nBe good, {{ question }}.\n")
+    assert commit(Registry(root), "answer", ME, "major").version == "3.0.0"
+    ledger = Registry(root).ledger("answer")
+    assert [(e.version, e.came_from, e.by, e.at) for e in ledger.history][-1] == ("3.0.0", "2.0.0", "Tester", ME.at)
+    assert verify(Registry(root), "answer") == []
+
+
+def test_a_commit_without_a_change_and_a_bump_too_small_are_refused(root: Path, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    with pytest.raises(UsageError, match="nothing to commit"):
+        commit(Registry(root), "answer", ME)
+    write(WORKING, "user:\n{{ other }}\n")
+    with pytest.raises(UsageError, match="is major; `--bump patch` is smaller"):
+        commit(Registry(root), "answer", ME, "patch")
+    assert Registry(root).versions("answer") == ["1.0.0"]
+
+
+def test_an_unparsable_working_copy_is_not_committed(root: Path, write: Write) -> None:
+    write(WORKING, "user:\n{{ x\n")
+    with pytest.raises(InvalidFiles):
+        commit(Registry(root), "answer", ME)
+    assert Registry(root).versions("answer") == []
+
+
+def test_a_version_keeps_the_shared_files_it_was_committed_with(root: Path, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    write("prompts/_shared/rules.j2", "Changed.\n")
+    assert Registry(root).resolve("answer@1.0.0").render({"question": "x"})[0].content == "Be brief."
+    assert "differs from its newest version" in messages(check(Registry(root), "answer"))
+    assert verify(Registry(root), "answer") == []
+
+
+def test_labels_move_and_roll_back_one_step_at_a_time(root: Path, write: Write) -> None:
+    for n in range(3):
+        write(WORKING, f"user:\n{n} {{{{ question }}}}\n")
+        version = commit(Registry(root), "answer", ME).version
+        move_label(Registry(root), "answer", version, "production", ME, run=f"run-{n}")
+    registry = Registry(root)
+    assert registry.labels("answer") == {"production": "1.2.0"}
+    assert registry.ledger("answer").history[-1].run == "run-2"
+    assert rollback(registry, "answer", "production", ME).version == "1.1.0"
+    assert rollback(registry, "answer", "production", ME).version == "1.0.0"
+    with pytest.raises(UsageError, match="no version before 1"):
+        rollback(registry, "answer", "production", ME)
+    assert registry.resolve("answer@production").version == "1.0.0"
+    assert verify(registry, "answer") == []
+
+
+@pytest.mark.parametrize("label", ["latest", "1.0.0", "git:x", "a b", "", "é"])
+def test_names_that_mean_something_else_are_no_labels(root: Path, label: str) -> None:
+    commit(Registry(root), "answer", ME)
+    with pytest.raises(UsageError, match="cannot be a label"):
+        move_label(Registry(root), "answer", "1.0.0", label, ME)
+
+
+def test_a_label_needs_a_version_that_exists_and_was_not_edited(root: Path) -> None:
+    commit(Registry(root), "answer", ME)
+    with pytest.raises(UsageError, match=r"no version 1\.0\.9"):
+        move_label(Registry(root), "answer", "1.0.9", "production", ME)
+    path = root / "prompts/answer/versions/1.0.0.j2"
+    path.write_text(path.read_text(encoding="utf-8").replace("Answers", "Answerz"), encoding="utf-8")
+    with pytest.raises(InvalidFiles, match="not what was committed"):
+        move_label(Registry(root), "answer", "1.0.0", "production", ME)
+
+
+@pytest.mark.parametrize("path", ["versions/1.0.0.j2", "versions/1.0.0.shared/rules.j2"])
+def test_one_changed_character_of_a_version_is_found(root: Path, path: str) -> None:
+    commit(Registry(root), "answer", ME)
+    file = root / "prompts/answer" / path
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("e", "f", 1), encoding="utf-8")
+    assert "version 1.0.0 was edited after it was committed" in messages(verify(Registry(root), "answer"))
+    file.write_text(text.replace("\n", "\r\n"), encoding="utf-8")
+    assert verify(Registry(root), "answer") == []
+
+
+def overwrite(data: dict[str, Any], field: str, value: object) -> None:
+    data["history"][1][field] = value
+
+
+def edited_history(root: Path, change: Change) -> str:
+    path = root / "prompts/answer/labels.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return messages(verify(Registry(root), "answer"))
+
+
+def test_every_edit_of_the_history_is_found(root: Path, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    move_label(Registry(root), "answer", "1.0.0", "production", ME)
+    write(WORKING, "user:\nnew {{ question }}\n")
+    commit(Registry(root), "answer", ME)
+    original = (root / "prompts/answer/labels.yaml").read_text(encoding="utf-8")
+
+    def tried(change: Change) -> str:
+        (root / "prompts/answer/labels.yaml").write_text(original, encoding="utf-8")
+        return edited_history(root, change)
+
+    assert tried(lambda d: None) == ""
+    for field, value in (("by", "Somebody"), ("at", "2031"), ("reason", "x"), ("version", "1.1.0"), ("forced", True)):
+        assert "entry 2 of the history was edited" in tried(partial(overwrite, field=field, value=value))
+    assert "entry 2 of the history does not follow" in tried(
+        lambda d: d["history"].pop(0) and d["history"].insert(0, d["history"][1])
+    )
+    assert "does not follow" in tried(lambda d: d["history"].pop(1))
+    assert "does not follow" in tried(lambda d: d["history"].reverse())
+    assert "not recorded in the history" in tried(lambda d: d["history"].pop())
+    assert "its history ends at 1.0.0" in tried(lambda d: d["labels"].update(production="1.1.0"))
+    assert "points at version 9.0.0" in tried(lambda d: d["labels"].update(production="9.0.0"))
+    assert "its history ends at 1.0.0" in tried(lambda d: d.update(labels={}))
+    assert "unknown key" in tried(lambda d: d["history"][0].update(who="x"))
+
+
+def test_a_missing_version_file_and_one_without_a_record_are_found(root: Path, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    write("prompts/answer/versions/1.5.0.j2", "user:\nsneaked in\n")
+    assert "version 1.5.0 is not recorded" in messages(verify(Registry(root), "answer"))
+    with pytest.raises(InvalidFiles, match="is not recorded"):
+        commit(Registry(root), "answer", ME)
+    (root / "prompts/answer/versions/1.5.0.j2").unlink()
+    (root / "prompts/answer/versions/1.0.0.j2").unlink()
+    assert "its file is gone" in messages(verify(Registry(root), "answer"))
+
+
+def test_a_commit_that_was_killed_before_its_record_is_repeated(root: Path) -> None:
+    commit(Registry(root), "answer", ME)
+    (root / "prompts/answer/labels.yaml").unlink()
+    assert commit(Registry(root), "answer", ME).version == "1.0.0"
+    assert check(Registry(root), "answer") == []
+
+
+def test_two_branches_that_commit_a_version_conflict_visibly(root: Path, git: Git, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    git("add", "-A")
+    git("commit", "-q", "-m", "base")
+    for branch in ("one", "two"):
+        git("checkout", "-q", "-b", branch, "main")
+        write(WORKING, f"{HEAD}user:\n{branch} {{{{ question }}}}\n")
+        assert commit(Registry(root), "answer", ME).version == "1.1.0"
+        git("add", "-A")
+        git("commit", "-q", "-m", branch)
+    git("merge", "one", ok=False)
+    found = messages(check(Registry(root), "answer"))
+    assert "two branches committed versions" in found
+    assert "git checkout --ours -- prompts/answer/labels.yaml prompts/answer/versions" in found
+    git("checkout", "--ours", "--", "prompts/answer/labels.yaml", "prompts/answer/versions")
+    write(WORKING, f"{HEAD}user:\none {{{{ question }}}}\n")
+    assert commit(Registry(root), "answer", ME).version == "1.2.0"
+    assert check(Registry(root), "answer") == []
+    assert Registry(root).resolve("answer@1.1.0").messages[0].source == "two {{ question }}"
+
+
+def test_a_history_that_holds_both_sides_of_a_merge_is_refused_with_a_way_out(root: Path, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    path = root / "prompts/answer/labels.yaml"
+    base = path.read_text(encoding="utf-8")
+    sides = []
+    for side in ("one", "two"):
+        path.write_text(base, encoding="utf-8")
+        (root / "prompts/answer/versions/1.1.0.j2").unlink(missing_ok=True)
+        write(WORKING, f"{HEAD}user:\n{side} {{{{ question }}}}\n")
+        commit(Registry(root), "answer", ME)
+        sides.append(path.read_text(encoding="utf-8").removeprefix(base))
+    path.write_text(base + "".join(sides), encoding="utf-8")
+    assert "Two branches appended to it" in messages(verify(Registry(root), "answer"))
+
+
+def test_concurrent_moves_lose_nothing(root: Path) -> None:
+    commit(Registry(root), "answer", ME)
+
+    def work(label: str) -> None:
+        move_label(Registry(root), "answer", "1.0.0", label, ME)
+
+    threads = [threading.Thread(target=work, args=(f"label-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Registry(root).labels("answer")) == 8
+    assert verify(Registry(root), "answer") == []
+
+
+def test_evidence_belongs_to_one_text(root: Path) -> None:
+    digest = commit(Registry(root), "answer", ME).hash
+    registry = Registry(root)
+    assert read_evidence(registry, "answer", digest) is None
+    path = write_evidence(registry, "answer", digest, {"verdict": "pass"})
+    assert path == root / "prompts/answer/evidence" / f"{digest}.json"
+    assert read_evidence(registry, "answer", digest) == {"verdict": "pass", "prompt_hash": digest}
+    other = evidence_path(registry, "answer", "ab12")
+    other.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(InvalidFiles, match="not evidence for this text"):
+        read_evidence(registry, "answer", "ab12")
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidFiles, match="not valid JSON"):
+        read_evidence(registry, "answer", digest)
+    with pytest.raises(UsageError, match="not a content hash"):
+        evidence_path(registry, "answer", "../../x")
