@@ -1,0 +1,283 @@
+"""Prompts from and for other tools: Prompty files, plain text, OpenAI message JSON, promptfoo prompt files."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import yaml
+
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.prompts import Message
+from llmops.prompting.frontmatter import split_front_matter
+from llmops.prompting.roles import EXPANSION, ROLES
+from llmops.prompting.template import PromptVersion, normalised, parse_prompt
+from llmops.prompting.variables import FITS, kind_of
+from llmops.settings.positions import parse_yaml
+
+Format = Literal["prompty", "text", "openai", "promptfoo"]
+FORMATS: tuple[Format, ...] = ("prompty", "text", "openai", "promptfoo")
+
+_ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
+_PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)
+_OPENING = re.compile(r"\{[{%#]")
+_DUMP = re.compile(r"\|\s*dump\b")
+_SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_ALIASES = {"developer": "system"}
+_NOT_PARAMETERS = ("messages", "model", "stream", "stream_options", "user")
+"""Keys of an OpenAI request that say nothing about the prompt."""
+
+
+def guess_format(file: str, text: str) -> Format:
+    """The format of a file, by its name and its first characters."""
+    suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
+    if suffix == ".prompty":
+        return "prompty"
+    if suffix in (".yaml", ".yml"):
+        return "promptfoo"
+    if suffix == ".json":
+        return "promptfoo" if _OPENING.search(text) else "openai"
+    return "text"
+
+
+def import_prompts(text: str, file: str, kind: Format | None = None) -> list[str]:
+    """The text of a `prompt.j2` for each prompt that a file of another tool holds.
+
+    Args:
+        text: of the file.
+        file: its name, for messages and for guessing the format.
+        kind: None: guessed.
+
+    Raises:
+        InvalidFiles: not of this format, or it holds what a prompt here cannot say (tool messages, images, functions).
+    """
+    text = normalised(text)
+    chosen = kind or guess_format(file, text)
+    if chosen == "prompty":
+        found = [_from_prompty(text, file)]
+    elif chosen == "text":
+        found = [_from_text(text)]
+    elif chosen == "openai":
+        found = [_from_openai(text, file)]
+    else:
+        found = _from_promptfoo(text, file)
+    for each in found:
+        parse_prompt(each, file=file, shared=_AnyFile(), name="imported")
+    return found
+
+
+class _AnyFile(Mapping[str, str]):
+    """Stands for shared files that are not there yet: an import must not fail for an include."""
+
+    def __getitem__(self, name: str) -> str:
+        return ""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Any:  # noqa: ANN401 -- an iterator over nothing
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _refuse(file: str, message: str, hint: str | None = None, line: int | None = None) -> InvalidFiles:
+    return InvalidFiles([Problem(file, message, line=line, hint=hint)])
+
+
+def _from_text(text: str) -> str:
+    """One user message. Text that is no template is kept as it is."""
+    body = f"user:\n{_escaped_roles(text)}\n"
+    try:
+        parse_prompt(body, file="text", shared={}, name="imported")
+    except InvalidFiles:
+        body = f"user:\n{_literal(text)}\n"
+    return body
+
+
+def _escaped_roles(text: str) -> str:
+    return _ROLE_LINE.sub(lambda match: f"\\{match[0]}", text)
+
+
+def _literal(text: str) -> str:
+    """`text` as a template that renders to it."""
+    return _OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", _escaped_roles(text))
+
+
+def _front(content: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in content.items() if value}
+    if not kept:
+        return ""
+    return f"---\n{yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=1_000_000)}---\n"
+
+
+def _body(messages: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"{role}:\n{content.strip(chr(10))}\n" for role, content in messages)
+
+
+def _from_prompty(text: str, file: str) -> str:
+    head, body, first_line = split_front_matter(text, file)
+    data = parse_yaml(head, file, first_line=2)[0] if head is not None else {}
+    if not isinstance(data, dict | None):
+        raise _refuse(file, "the front matter is not a mapping.", line=2)
+    data = data or {}
+    model = data.get("model")
+    parameters = model.get("parameters") or model.get("options") or {} if isinstance(model, dict) else {}
+    front = {
+        "description": " ".join(str(data[key]) for key in ("name", "description") if data.get(key)),
+        "variables": _prompty_variables(data),
+        "parameters": parameters if isinstance(parameters, dict) else {},
+        "tags": [str(tag) for tag in data["tags"]] if isinstance(data.get("tags"), list) else [],
+    }
+    return _front(front) + _body(_prompty_messages(body, first_line, file))
+
+
+def _prompty_messages(body: str, first_line: int, file: str) -> list[tuple[str, str]]:
+    marks = list(_PROMPTY_ROLE.finditer(body))
+    if not marks or body[: marks[0].start()].strip():
+        # Prompty reads text before the first role line as the system message.
+        start = body[: marks[0].start()] if marks else body
+        messages = [("system" if marks else "user", start)]
+    else:
+        messages = []
+    for index, mark in enumerate(marks):
+        role = _ALIASES.get(mark[1].lower(), mark[1].lower())
+        if role not in ROLES:
+            line = first_line + body.count("\n", 0, mark.start())
+            raise _refuse(file, f"{role} messages cannot be imported.", "Only system, user and assistant can.", line)
+        stop = marks[index + 1].start() if index + 1 < len(marks) else len(body)
+        messages.append((role, body[mark.end() : stop]))
+    return messages
+
+
+def _prompty_variables(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Variables from `inputs` (declared or given as samples) and from `sample`."""
+    variables: dict[str, dict[str, Any]] = {}
+    for key in ("inputs", "sample"):
+        entries = data.get(key)
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            declared = value if isinstance(value, dict) and "type" in value else {"type": kind_of(value), "sample": value}
+            entry = variables.setdefault(str(name), {})
+            kind = {"list": "array", "dict": "object"}.get(str(declared.get("type")), declared.get("type"))
+            entry.setdefault("type", kind if kind in FITS else "any")
+            if declared.get("description"):
+                entry["description"] = str(declared["description"])
+            if declared.get("default") is not None:
+                entry["default"] = declared["default"]
+            sample = declared.get("sample")
+            if sample is not None and "examples" not in entry and FITS[entry["type"]](sample):
+                entry["examples"] = [sample]
+    return variables
+
+
+def _messages_of(data: object, file: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Roles and contents, and the model parameters beside them."""
+    parameters: dict[str, Any] = {}
+    if isinstance(data, dict) and "messages" in data:
+        parameters = {key: value for key, value in data.items() if key not in _NOT_PARAMETERS}
+        data = data["messages"]
+    if not isinstance(data, list) or not data:
+        raise _refuse(
+            file, f"holds {kind_of(data)}; a list of messages was expected.", 'As in [{"role": "user", "content": "..."}].'
+        )
+    return [_message_of(item, number, file) for number, item in enumerate(data, 1)], parameters
+
+
+def _message_of(item: object, number: int, file: str) -> tuple[str, str]:
+    if not isinstance(item, dict) or not isinstance(item.get("role"), str):
+        raise _refuse(file, f"message {number} has no role.")
+    role = _ALIASES.get(item["role"], item["role"])
+    if role not in ROLES:
+        raise _refuse(
+            file, f"message {number} has the role {role!r}; it cannot be imported.", "Only system, user and assistant can."
+        )
+    content = item.get("content")
+    if isinstance(content, list):
+        if not all(
+            isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in content
+        ):
+            raise _refuse(file, f"message {number} holds parts that are not text.", "Images and sounds cannot be imported.")
+        content = "".join(part["text"] for part in content)
+    if not isinstance(content, str):
+        raise _refuse(file, f"the content of message {number} is {kind_of(content)}; text was expected.")
+    return role, content
+
+
+def _from_openai(text: str, file: str) -> str:
+    messages, parameters = _messages_of(_json(text, file), file)
+    return _front({"parameters": parameters}) + _body([(role, _literal(content)) for role, content in messages])
+
+
+def _json(text: str, file: str) -> Any:  # noqa: ANN401 -- any JSON value
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _refuse(file, f"is not valid JSON: {error.msg}.", line=error.lineno) from None
+    except RecursionError:
+        raise _refuse(file, "is nested too deeply.") from None
+
+
+def _from_promptfoo(text: str, file: str) -> list[str]:
+    """Nunjucks templates: chat messages as JSON or YAML, or text prompts separated by `---` lines."""
+    suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
+    if suffix in (".js", ".cjs", ".mjs", ".ts", ".py"):
+        raise _refuse(file, "is a program that makes prompts; it cannot be imported.", "Run it, and import what it prints.")
+    text = _DUMP.sub("| tojson", text)
+    if suffix in (".yaml", ".yml") or text.lstrip().startswith(("[", "{\n", '{"')):
+        data = parse_yaml(text, file)[0] if suffix in (".yaml", ".yml") else _json(text, file)
+        messages, parameters = _messages_of(data, file)
+        return [_front({"parameters": parameters}) + _body([(role, _escaped_roles(content)) for role, content in messages])]
+    parts = [part for part in _SEPARATOR.split(text) if part.strip()]
+    return [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
+
+
+def export_prompt(version: PromptVersion, kind: Format, messages: Sequence[Message] | None = None) -> str:
+    """A prompt as a file of another tool.
+
+    Args:
+        version: to export.
+        kind: `prompty` and `promptfoo` hold the template; `text` and `openai` hold rendered messages.
+        messages: the rendered messages, for `text` and `openai`.
+
+    Raises:
+        UsageError: the format cannot say what this prompt says.
+    """
+    if kind in ("text", "openai"):
+        if messages is None:
+            raise UsageError(
+                f"the format {kind!r} holds rendered messages.", hint="Give values: --var NAME=VALUE or --case ID."
+            )
+        if kind == "openai":
+            return json.dumps([message.to_json() for message in messages], indent=2, ensure_ascii=False) + "\n"
+        return "\n\n".join(message.content for message in messages) + "\n"
+    _refuse_ours(version, kind)
+    if kind == "promptfoo":
+        chat = [{"role": message.role, "content": message.source.strip("\n")} for message in version.messages]
+        return json.dumps(chat, indent=2, ensure_ascii=False) + "\n"
+    inputs = {name: _prompty_input(version, name) for name in version.variables}
+    front: dict[str, Any] = {"name": version.name, "description": version.description, "tags": list(version.tags)}
+    front |= {"model": {"api": "chat", "parameters": dict(version.parameters)}, "inputs": inputs}
+    return _front(front) + _body([(message.role, message.source) for message in version.messages])
+
+
+def _prompty_input(version: PromptVersion, name: str) -> dict[str, Any]:
+    variable = version.variables[name]
+    entry = {"type": variable.type, "description": variable.description, "default": variable.default}
+    entry["sample"] = variable.examples[0] if variable.examples else None
+    return {key: value for key, value in entry.items() if value not in (None, "")}
+
+
+def _refuse_ours(version: PromptVersion, kind: str) -> None:
+    lacking = None
+    if any(message.role == EXPANSION for message in version.messages):
+        lacking = "`{{ messages(...) }}`"
+    elif version.shared:
+        lacking = "files of `prompts/_shared/`"
+    elif version.preamble.strip():
+        lacking = "macros and imports before the first role line"
+    if lacking:
+        raise UsageError(
+            f"the prompt {version.name!r} uses {lacking}, and {kind} files cannot.", hint="Export it rendered: openai."
+        )
