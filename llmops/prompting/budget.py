@@ -9,7 +9,6 @@ from typing import Any
 
 from jinja2 import Undefined
 from jinja2.exceptions import TemplateRuntimeError
-from jinja2.utils import Namespace
 
 from llmops.prompting.variables import Value
 
@@ -77,7 +76,7 @@ class Budget:
         if self.room < 0:
             raise OverBudget(f"the output is longer than {self.limits.output:,} characters.")
 
-    def weigh(self, value: Value, *, complete: bool = False) -> int:
+    def weigh(self, value: Value, *, complete: bool = False, data: bool = True) -> int:
         """Characters and items of `value`, shared parts counted each time they would be written; counted as work.
 
         A list that holds another twice, thirty times over, is small in memory and 2**30 items when printed or compared.
@@ -85,11 +84,12 @@ class Budget:
         Args:
             value: any template value.
             complete: refuse undefined parts.
+            data: refuse what is not data, such as functions, whose text would differ from process to process.
         """
         total = 0
         level: list[Value] = [value]
         for _ in range(MAX_DEPTH):
-            size, level = _one_level(level, self, complete)
+            size, level = _one_level(level, self, complete, data)
             self.spend(size)
             self.step()
             total += size
@@ -98,7 +98,7 @@ class Budget:
         raise OverBudget(f"a value is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _one_level(level: list[Value], budget: Budget, complete: bool) -> tuple[int, list[Value]]:
+def _one_level(level: list[Value], budget: Budget, complete: bool, data: bool) -> tuple[int, list[Value]]:
     size, below, ahead = 0, [], 0
     for item in level:
         kind = type(item)
@@ -111,12 +111,11 @@ def _one_level(level: list[Value], budget: Budget, complete: bool) -> tuple[int,
             budget.require(ITEM * ahead)
             size += ITEM
             below.append(chain(item, item.values()) if isinstance(item, dict) else item)
-        elif isinstance(item, Namespace):
-            raise TemplateRuntimeError("a namespace cannot be printed, compared or filtered; use its attributes.")
-        elif not isinstance(item, Undefined):
-            size += 8 * ITEM
-        elif complete:
-            str(item)  # raises, with the name
+        elif isinstance(item, Undefined):
+            if complete:
+                str(item)  # raises, with the name
+        elif data and type(item) is not range:
+            raise TemplateRuntimeError(f"a {kind.__name__} is not data: it cannot be printed, compared or filtered.")
     return size, list(chain.from_iterable(below))
 
 

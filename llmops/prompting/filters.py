@@ -55,8 +55,8 @@ def settle(value: Value) -> Value:
     return value
 
 
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with its arguments weighed before, and its result counted after."""
+def _bounded(function: Callable[..., Any], *, data: bool = True) -> Callable[..., Any]:
+    """`function` with its arguments weighed before, and its result counted after; `data` as in `Budget.weigh`."""
     skip = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
@@ -64,7 +64,7 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
         budget = active.budget
         for value in (*args[skip:], *kwargs.values()):
             if type(value) not in SCALARS:
-                budget.weigh(value)
+                budget.weigh(value, data=data)
         budget.step()
         return settle(function(*args, **kwargs))
 
@@ -153,10 +153,12 @@ def _round(value: float, precision: int = 0, method: Value = "common") -> float:
     return jinja_filters.do_round(value, precision, method)
 
 
-def _sum(value: Iterable[Any]) -> int | float:
+@pass_environment
+def _sum(environment: Value, value: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> int | float:
     """The sum of numbers. Adding up lists takes time that grows with the square of their number."""
+    items = [item if attribute is None else environment.getitem(item, attribute) for item in value]
     total: int | float = 0
-    for item in value:
+    for item in [start, *items]:
         if not isinstance(item, int | float):
             raise FilterArgumentError(f"`sum` adds numbers; found {type(item).__name__}")
         total += item
@@ -206,7 +208,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     ).items()
 }
 TESTS: Mapping[str, Callable[..., Any]] = {
-    name: _bounded(cast("Callable[..., Any]", jinja_tests.TESTS[name])) for name in (*_TESTS_AS_IN_JINJA, *_OPERATOR_TESTS)
+    name: _bounded(cast("Callable[..., Any]", jinja_tests.TESTS[name]), data=False)
+    for name in (*_TESTS_AS_IN_JINJA, *_OPERATOR_TESTS)
 }
 
 _TEXT_METHODS = _words(

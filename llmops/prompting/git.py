@@ -10,7 +10,7 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.settings.files import decode
 
 TIMEOUT_S = 30
-_REVISION = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@./~^{}+-]*\Z", re.ASCII)
+_REVISION = re.compile(r"[^\s\x00-\x1f:?*\[\\-][^\s\x00-\x1f:?*\[\\]*\Z")
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -32,8 +32,10 @@ def commit_of(root: Path, revision: str) -> str:
     """
     if not _REVISION.match(revision) or ".." in revision or len(revision) > 200:
         raise UsageError(f"{revision!r} is not a git revision.", hint="Such as `main`, `HEAD~1`, `v1.2` or a commit id.")
-    if _git(root, "rev-parse", "--is-inside-work-tree").stdout.strip() != b"true":
-        raise UsageError(f"{root} is not in a git repository, and the revision {revision!r} was asked for.")
+    inside = _git(root, "rev-parse", "--is-inside-work-tree")
+    if inside.stdout.strip() != b"true":
+        said = inside.stderr.decode("utf-8", "replace").strip()
+        raise UsageError(f"the revision {revision!r} was asked for, and git finds no repository here.", hint=said or None)
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode != 0:
         raise UsageError(f"this repository has no revision {revision!r}.", hint=_deepen(root) or "Is it fetched?")

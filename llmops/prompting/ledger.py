@@ -134,7 +134,10 @@ def read_labels(folder: Path, root: Path) -> Mapping[str, str]:
     path = folder / LABELS
     if not path.exists():
         return {}
-    head = read_text(path, root).partition("\nhistory:")[0]
+    text = read_text(path, root)
+    if _CONFLICT[0] in text and (problem := merge_conflict(text, shown(path, root), folder.name)):
+        raise InvalidFiles([problem])
+    head = text.partition("\nhistory:")[0]
     if head.strip() in ("labels: {}", ""):
         return {}
     return _parse(head, shown(path, root))[0].labels

@@ -193,21 +193,20 @@ def _too_long(version: PromptVersion, given: Surroundings) -> Iterator[Draft]:
     target = min(given.windows, key=lambda name: given.windows[name])
     window = given.windows[target]
     reserved = next((v for k in ("max_tokens", "max_completion_tokens") if isinstance(v := version.parameters.get(k), int)), 0)
-    longest, where = _longest(version, given)
+    longest, where = _longest(version, given, given.count)
     if longest + reserved > window:
         answer = f" and {reserved:,} for the answer" if reserved else ""
         message = f"{where} takes {longest:,} tokens{answer}; {target!r} reads {window:,}."
         yield Draft("too-long", message, 1, hint="Shorten it, retrieve fewer passages, or use a target with a larger window.")
 
 
-def _longest(version: PromptVersion, given: Surroundings) -> tuple[int, str]:
+def _longest(version: PromptVersion, given: Surroundings, count: Callable[[Sequence[Message]], int]) -> tuple[int, str]:
     """Tokens of the longest rendering; without cases those of the template's own text."""
-    assert given.count is not None
-    best = (given.count([Message("user", message.source) for message in version.messages]), "the template's own text")
+    best = (count([Message("user", message.source) for message in version.messages]), "the template's own text")
     for dataset in given.datasets:
         for case, vars in dataset.cases:
             try:
-                tokens = given.count(version.render(vars, given.contexts))
+                tokens = count(version.render(vars, given.contexts))
             except TemplateError:
                 continue  # `dataset-mismatch` tells why
             best = max(best, (tokens, f"case {case!r} of {dataset.file}"))

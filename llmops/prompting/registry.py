@@ -252,7 +252,7 @@ def _versions_in(folder: Path) -> list[str]:
     try:
         with scandir(folder / VERSIONS) as entries:
             names = [entry.name.removesuffix(".j2") for entry in entries if entry.name.endswith(".j2")]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     parsed = [(version, name) for name in names if (version := SemVer.parse(name))]
     return [name for _, name in sorted(parsed)]

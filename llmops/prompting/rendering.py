@@ -146,7 +146,7 @@ class Renderer:
             first = error.problems[0]
             raise TemplateError(first.message, file=first.file, line=first.line, hint=first.hint) from None
         except (JinjaError, SyntaxError, RecursionError) as error:
-            # Python compiles at most 20 nested blocks.
+            # Python compiles at most 20 nested loops and 100 levels of indentation.
             raise TemplateError(f"cannot be compiled: {error}.", file=version.file, line=message.line) from error
 
     def _explained(self, error: Exception, names: Mapping[str, Any], cause: BaseException | None = None) -> TemplateError:

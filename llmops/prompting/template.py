@@ -115,7 +115,10 @@ def parse_prompt(
     environment = PromptEnvironment({})
     use = SharedUse(environment, shared)
     checker = _Checker(file, environment, use, problems)
-    names = checker.check(preamble, first_line, messages)
+    try:
+        names = checker.check(preamble, first_line, messages)
+    except RecursionError:
+        raise InvalidFiles([Problem(file, "an expression or its blocks are nested too deeply.", line=first_line)]) from None
     _check_expansions(messages, front, file, problems)
     if problems:
         raise InvalidFiles(sorted(problems, key=lambda problem: problem.line or 0))

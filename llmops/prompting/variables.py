@@ -1,5 +1,6 @@
 """The variables of a prompt: what they are declared to be, and whether a value fits."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,23 @@ class Variable:
         if self.type == "messages":
             return _problem_with_messages(value)
         return None if FITS[self.type](value) else f"is {_short(value)} ({kind_of(value)}), expected {self.type}"
+
+
+def from_text(variable: Variable, text: str) -> Value:
+    """The value that a text stands for on a command line or in a CSV cell: JSON unless the type is text.
+
+    Raises:
+        BadValue: not of the variable's type.
+    """
+    if variable.type in ("string", "any"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    if problem := variable.problem_with(value):
+        raise BadValue(problem)
+    return value
 
 
 def _is_integer(value: Value) -> bool:

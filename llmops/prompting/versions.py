@@ -46,12 +46,14 @@ class Committed:
 def _locked(registry: Registry, name: str) -> Iterator[None]:
     """One writer per prompt; the lock is outside of `prompts/`, so that git never sees it."""
     folder = registry.root / ".llmops" / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder / f"prompt-{name}.lock"), timeout=LOCK_TIMEOUT_S):
             yield
     except Timeout:
         raise UsageError(f"another process is changing the prompt {name!r}.", hint="Try again when it is done.") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename or folder}: {error.strerror or error}.") from error
 
 
 def next_version(registry: Registry, name: str, bump: Bump | None = None) -> tuple[str, Bump | None]:
@@ -87,9 +89,8 @@ def commit(registry: Registry, name: str, author: Author, bump: Bump | None = No
     """Make the working copy the next version, and record it.
 
     Raises:
-        UsageError: nothing to commit, `bump` too small, or the number is taken by another text.
+        UsageError: nothing to commit, `bump` too small, or the folder is not writable; no version is recorded then.
         InvalidFiles: the working copy cannot be parsed.
-        OSError: the folder is not writable; no version is recorded then.
     """
     folder = registry.folder(name)
     with _locked(registry, name):

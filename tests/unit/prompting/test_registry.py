@@ -89,9 +89,10 @@ def test_references_name_versions_labels_and_hashes(root: Path, write: Write) ->
         ("answer@git:--help", "not a git revision"),
         ("answer@git:main..dev", "not a git revision"),
         ("answer@git:main:secret", "not a git revision"),
+        ("answer@git:a b", "not a git revision"),
         ("answer@git:", "not a git revision"),
         ("answer@merge-base:-x", "not a git revision"),
-        ("answer@git:HEAD", "not in a git repository"),
+        ("answer@git:HEAD", "git finds no repository here"),
     ],
 )
 def test_a_reference_to_nothing_is_explained(root: Path, reference: str, said: str) -> None:

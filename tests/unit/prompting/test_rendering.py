@@ -2,12 +2,13 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.domain.errors import TemplateError
+from llmops.domain.errors import InvalidFiles, TemplateError
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.prompting.budget import Limits
@@ -158,6 +159,21 @@ def test_familiar_filters_and_methods_work() -> None:
     assert rendered == "a, b|a, b|1.23|   7|a+b|A|1/2|1| x |3|k=2|a1|True|3|ab"
 
 
+@pytest.mark.parametrize(
+    "expression", ["range", "namespace", "range|string", "[dict]", "self", "'%s' % dict", "range ~ 'x'", "m", "ns"]
+)
+def test_what_is_not_data_is_not_printed(expression: str) -> None:
+    text = f"user:\n{{% macro m() %}}{{% endmacro %}}{{% set ns = namespace(a=1) %}}{{{{ {expression} }}}}"
+    assert "is not data" in failure(text).message
+
+
+def test_undefined_parts_are_not_printed_and_can_be_replaced() -> None:
+    assert "no attribute 'b'" in failure("user:\n{{ rows|map(attribute='b')|list }}", rows=[{"a": 1}]).message
+    assert content("user:\n{{ rows|map(attribute='b')|map('default', 'x')|join }}", rows=[{"a": 1}]) == "x"
+    assert content("user:\n{{ row.b|default('x') }}{{ m is defined }}", row={}) == "xFalse"
+    assert content("user:\n{{ rows|sum(attribute='a') }}", rows=[{"a": 1}, {"a": 2}]) == "3"
+
+
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "{{ ''['__class__'] }}",
@@ -293,6 +309,14 @@ def test_a_large_value_passes_once_and_is_not_read_as_a_template() -> None:
     assert "longer than" in failure("user:\n{{ q }}{{ q }}", q=value).message
 
 
+def test_renderings_in_several_threads_do_not_share_a_budget() -> None:
+    version = parse("user:\n{% for i in range(2000) %}{{ q }}{% endfor %}")
+    renderer = Renderer(version, Limits(output=20_000, steps=2_100))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: renderer.render({"q": str(n % 10)})[0].content, range(64)))
+    assert found == [str(n % 10) * 2000 for n in range(64)]
+
+
 def test_values_are_not_changed_by_a_template() -> None:
     values = {"xs": [3, 1], "d": {"a": 1}}
     assert content("user:\n{{ xs|sort }} {{ d|dictsort }}", **values) == "[1, 3] [('a', 1)]"
@@ -302,6 +326,14 @@ def test_values_are_not_changed_by_a_template() -> None:
 def test_twenty_one_nested_loops_are_refused_in_words() -> None:
     text = "".join(f"{{% for a{n} in [1] %}}" for n in range(30)) + "x" + "{% endfor %}" * 30
     assert "cannot be compiled" in failure(f"user:\n{text}").message
+
+
+@pytest.mark.parametrize(
+    "expression", ["1" + "+1" * 3000, "a" + ".a" * 3000, "a" + "|upper" * 3000, "[" * 300 + "]" * 300, "not " * 3000 + "1"]
+)
+def test_deeply_nested_expressions_are_refused(expression: str) -> None:
+    with pytest.raises(InvalidFiles, match="nested too deeply"):
+        parse(f"user:\n{{{{ {expression} }}}}")
 
 
 def test_deeply_nested_values_are_refused() -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.prompts import Message
-from llmops.prompting.template import PromptVersion, parse_prompt
+from llmops.prompting.frontmatter import front_matter_schema
+from llmops.prompting.template import PromptVersion, hash_of, parse_prompt
+from llmops.prompting.variables import BadValue, Variable, from_text
 
 FULL = """---
 description: Answers.
@@ -181,3 +183,33 @@ def test_equal_hashes_mean_equal_rendering_and_edits_change_the_hash(
         assert a.render({"v": "z"}) == b.render({"v": "z"})
         assert a.parameters == b.parameters
     assert (a.hash == b.hash) == (a.text == b.text)
+
+
+@given(st.integers(0, len(FULL) - 1), st.sampled_from("a{ \n:#é") | st.just(""), st.booleans())
+def test_any_edit_of_the_text_changes_the_hash(at: int, put: str, replace: bool) -> None:
+    edited = FULL[:at] + put + FULL[at + replace :]
+    same = edited.removesuffix("\n") == FULL.removesuffix("\n")
+    assert (hash_of(edited, {}) == hash_of(FULL, {})) == same
+
+
+def test_a_shared_file_is_not_mistaken_for_text() -> None:
+    assert hash_of("a", {"b": "c"}) != hash_of("ab", {"": "c"}) != hash_of("a", {"bc": ""})
+    assert hash_of("a\n", {"b": "c\r\n"}) == hash_of("\ufeffa", {"b": "c"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [("string", "3", "3"), ("any", "{", "{"), ("integer", "3", 3), ("array", "[1]", [1]), ("boolean", "true", True)],
+)
+def test_values_from_text(kind: str, text: str, value: object) -> None:
+    assert from_text(Variable("v", kind), text) == value
+
+
+@pytest.mark.parametrize(("kind", "text"), [("integer", "x"), ("integer", "3.5"), ("array", "{}"), ("boolean", "yes")])
+def test_text_that_is_no_such_value_is_refused(kind: str, text: str) -> None:
+    with pytest.raises(BadValue, match=f"expected {kind}"):
+        from_text(Variable("v", kind), text)
+
+
+def test_the_front_matter_schema_names_all_keys() -> None:
+    assert set(front_matter_schema()["properties"]) == {"description", "variables", "parameters", "tags"}

@@ -178,6 +178,8 @@ def test_two_branches_that_commit_a_version_conflict_visibly(root: Path, git: Gi
         git("commit", "-q", "-m", branch)
     git("merge", "one", ok=False)
     found = messages(check(Registry(root), "answer"))
+    with pytest.raises(InvalidFiles, match="two branches"):
+        Registry(root).summaries()
     assert "two branches committed versions" in found
     assert "git checkout --ours -- prompts/answer/labels.yaml prompts/answer/versions" in found
     git("checkout", "--ours", "--", "prompts/answer/labels.yaml", "prompts/answer/versions")
@@ -233,3 +235,10 @@ def test_evidence_belongs_to_one_text(root: Path) -> None:
         read_evidence(registry, "answer", digest)
     with pytest.raises(UsageError, match="not a content hash"):
         evidence_path(registry, "answer", "../../x")
+
+
+def test_a_folder_that_cannot_be_written_is_told(root: Path) -> None:
+    (root / "prompts/answer/versions").write_text("in the way", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot write"):
+        commit(Registry(root), "answer", ME)
+    assert not (root / "prompts/answer/labels.yaml").exists()
