@@ -1,0 +1,112 @@
+"""The datasets of the sample project: honest questions, whose answers really stand where they say."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from manual_pages import holds, pages, rows
+
+CASES = rows("manual-qa.jsonl")
+ANSWERS = rows("recorded-answers.jsonl")
+FIELDS = {"id", "vars", "expected", "contexts", "relevant", "tags", "metadata"}
+
+
+def _tagged(tag: str) -> list[dict[str, Any]]:
+    return [case for case in CASES if tag in case["tags"]]
+
+
+def _with_ids(cases: list[dict[str, Any]]) -> list[Any]:
+    return [pytest.param(case, id=case["id"]) for case in cases]
+
+
+@pytest.mark.parametrize(("tag", "least"), [("single", 50), ("several", 16), ("unanswerable", 14), ("adversarial", 14)])
+def test_enough_questions_of_each_kind(tag: str, least: int) -> None:
+    assert len(_tagged(tag)) >= least
+
+
+@pytest.mark.parametrize("cases", [CASES, ANSWERS], ids=["manual-qa", "recorded-answers"])
+def test_ids_are_unique_and_fields_known(cases: list[dict[str, Any]]) -> None:
+    counts = Counter(case["id"] for case in cases)
+    assert [name for name, count in counts.items() if count > 1] == []
+    assert all(set(case) <= FIELDS | {"output"} for case in cases)
+
+
+def test_no_question_stands_twice() -> None:
+    counts = Counter(case["vars"]["question"].lower() for case in CASES)
+    assert [question for question, count in counts.items() if count > 1] == []
+
+
+def _place(relevant: str) -> str:
+    """The section's text; fails when there is no such heading."""
+    path, _, heading = relevant.partition("#")
+    assert path in pages(), relevant
+    sections = pages()[path].sections()
+    assert heading in sections, relevant
+    return sections[heading]
+
+
+@pytest.mark.parametrize("case", _with_ids([case for case in CASES if "expected" in case]))
+def test_facts_stand_in_the_relevant_sections(case: dict[str, Any]) -> None:
+    text = " ¶ ".join(_place(place) for place in case["relevant"])
+    for fact in case["expected"]:
+        alternatives = fact if isinstance(fact, list) else [fact]
+        assert any(holds(text, alternative) for alternative in alternatives), fact
+
+
+@pytest.mark.parametrize("case", _with_ids([case for case in CASES if "expected" in case]))
+def test_question_does_not_hold_its_answer(case: dict[str, Any]) -> None:
+    question = case["vars"]["question"]
+    given = [fact for fact in case["expected"] if isinstance(fact, str) and holds(question, fact)]
+    assert len(given) < len(case["expected"])
+
+
+@pytest.mark.parametrize("case", _with_ids(_tagged("several")))
+def test_several_needs_more_than_one_section(case: dict[str, Any]) -> None:
+    texts = [_place(place) for place in case["relevant"]]
+    assert len(texts) >= 2
+    assert len(case["expected"]) >= 2
+    for text in texts:
+        facts = [fact if isinstance(fact, list) else [fact] for fact in case["expected"]]
+        assert not all(any(holds(text, alternative) for alternative in each) for each in facts)
+
+
+@pytest.mark.parametrize("case", _with_ids(_tagged("unanswerable")))
+def test_unanswerable_expects_nothing(case: dict[str, Any]) -> None:
+    assert "expected" not in case
+    assert case["relevant"] == []
+
+
+@pytest.mark.parametrize("case", _with_ids(_tagged("adversarial")))
+def test_adversarial_carries_its_attack(case: dict[str, Any]) -> None:
+    attack = case["metadata"]["attack"]
+    assert any(attack in passage for passage in case["contexts"])
+    assert not any(attack in page.text for page in pages().values())
+    assert not any(holds(attack, fact) for fact in case["expected"] if isinstance(fact, str))
+
+
+def test_half_of_the_recorded_answers_are_bad() -> None:
+    bad = [answer for answer in ANSWERS if answer["metadata"]["hallucinated"] or answer["metadata"]["toxic"]]
+    assert len(ANSWERS) >= 48
+    assert 0.4 <= len(bad) / len(ANSWERS) <= 0.6
+
+
+def test_recorded_answers_say_what_is_right() -> None:
+    wrong = {"unsupported": True, "contradicted": True, "supported": False, "refusal": False}
+    for answer in ANSWERS:
+        (tag,) = answer["tags"]
+        assert answer["output"]
+        assert answer["contexts"]
+        if tag == "toxic":
+            assert answer["metadata"]["toxic"], answer["id"]
+        else:
+            assert answer["metadata"] == {"hallucinated": wrong[tag], "toxic": False}, answer["id"]
+
+
+def test_recorded_answers_cover_every_kind() -> None:
+    assert {tag for answer in ANSWERS for tag in answer["tags"]} == {
+        "supported",
+        "unsupported",
+        "contradicted",
+        "toxic",
+        "refusal",
+    }
