@@ -103,12 +103,13 @@ def without_own_lines(text: str) -> str:
         if piece.kind not in ("tag", "comment") or piece.start < at:
             continue
         begin = text.rfind("\n", 0, piece.start) + 1
-        end = text.find("\n", piece.end)
+        last = (end := text.find("\n", piece.end)) < 0
+        end = len(text) if last else end
         tag = text[piece.start : piece.end]
-        alone = begin >= at and end >= 0 and not text[begin : piece.start].strip() and not text[piece.end : end].strip()
+        alone = begin >= at and not text[begin : piece.start].strip() and not text[piece.end : end].strip()
         if alone and tag[2:3] not in "-+" and tag[-3:-2] not in "-+":
-            parts += (text[at:begin], tag[:-2], "\n", tag[-2:])
-            at = end + 1
+            parts += (text[at:begin], tag[:-2], "" if last else "\n", tag[-2:])
+            at = min(end + 1, len(text))
     return "".join((*parts, text[at:]))
 
 

@@ -19,6 +19,9 @@ from llmops.prompting.variables import Value
 # Names that no template can write, because they hold a space.
 _WRITE, _COUNT, _WEIGH, _CONCAT = "llmops write", "llmops count", "llmops weigh", "llmops concat"
 
+_SCOPE = ("_loop_vars", "_block_vars")
+"""Keywords that compiled templates add to calls inside loops; Jinja's own `Context.call` takes them away."""
+
 MAX_INT = 2**256
 """Largest whole number that arithmetic may start from."""
 
@@ -173,7 +176,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, Macro):
             return settle(__context.call(__obj, *args, **kwargs))
         if isinstance(__obj, BuiltinMethodType) and __obj.__name__ in METHODS.get(type(__obj.__self__), ()):
-            return call_method(__self, __obj, args, kwargs)
+            given = {key: value for key, value in kwargs.items() if key not in _SCOPE}
+            return call_method(__self, __obj, args, given)
         loop_method = isinstance(__obj, MethodType) and isinstance(__obj.__self__, LoopContext)
         if loop_method or any(__obj is allowed for allowed in __self.globals.values()):
             return settle(__context.call(__obj, *args, **kwargs))

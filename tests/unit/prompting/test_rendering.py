@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llmops.domain.errors import InvalidFiles, TemplateError
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.prompting.budget import Limits
-from llmops.prompting.rendering import Renderer
+from llmops.prompting.rendering import Renderer, without_blank_ends
 from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.prompting.variables import Value
 
@@ -84,6 +86,7 @@ def test_blank_lines_around_a_message_go_and_inner_ones_stay() -> None:
 def test_tags_on_their_own_line_leave_no_line_and_inline_tags_keep_theirs() -> None:
     text = "user:\n{# note #}\n  {% if a %}\nx{% if a %} y{% endif %}\n  {% endif %}\nz\n"
     assert content(text, a=1) == "x y\nz"
+    assert content("user:\n{% for i in xs %}\n{{ i }}\n  {% endfor %}", xs=[1, 2]) == "1\n2"
 
 
 def test_a_message_that_renders_to_nothing_is_left_out() -> None:
@@ -172,6 +175,76 @@ def test_undefined_parts_are_not_printed_and_can_be_replaced() -> None:
     assert content("user:\n{{ rows|map(attribute='b')|map('default', 'x')|join }}", rows=[{"a": 1}]) == "x"
     assert content("user:\n{{ row.b|default('x') }}{{ m is defined }}", row={}) == "xFalse"
     assert content("user:\n{{ rows|sum(attribute='a') }}", rows=[{"a": 1}, {"a": 2}]) == "3"
+
+
+EXPRESSIONS = st.sampled_from(
+    [
+        *(
+            "q",
+            "n",
+            "xs",
+            "d.a",
+            "xs[0]",
+            "q[::-1]",
+            "n + 1",
+            "q * 2",
+            "q ~ n",
+            "'%s-%s' % (q, n)",
+            "not n",
+            "n in xs",
+            "2 ** 5",
+        ),
+        *(
+            "q|upper",
+            "xs|join('-')",
+            "xs|map('upper')|list",
+            "q|replace('a', 'b')",
+            "d.items()|list",
+            "xs|sort|last",
+            "n|round(1)",
+        ),
+        *("q.upper()", "q.split('b')", "', '.join(xs)", "'{}:{:>5}'.format(q, n)", "[q, n, xs]", "{'k': q}", "u|default('z')"),
+        *("u is defined", "xs|batch(2)|list", "xs|slice(2)|list", "range(4)|list", "q|e", "none", "(q if n else xs)", "7 % 4"),
+        *(
+            "xs|select('equalto', 'x')|list",
+            "q|center(9)",
+            "q|indent(2)",
+            "q|truncate(2, true, '', 0)",
+            "xs + xs",
+            "[1, 2]|sum",
+        ),
+    ]
+)
+VALUES: dict[str, Value] = {"q": "abc", "xs": ["x", "a", "y"], "d": {"a": 1, "b": [2]}, "n": 3}
+
+
+def blocks(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.tuples(EXPRESSIONS, inner, inner).map(lambda t: f"{{% if {t[0]} %}}{t[1]}{{% else %}}{t[2]}{{% endif %}}"),
+        st.tuples(st.sampled_from(["xs", "range(3)", "d", "q", "xs if i != 'x'"]), inner).map(
+            lambda t: f"{{% for i in {t[0]} %}}{{{{ i }}}}{{{{ loop.index }}}}{{{{ loop.last }}}}{t[1]}{{% endfor %}}"
+        ),
+        inner.map(lambda t: f"{{% set v %}}{t}{{% endset %}}[{{{{ v }}}}]"),
+        inner.map(lambda t: f"{{% filter upper %}}{t}{{% endfilter %}}"),
+        st.tuples(EXPRESSIONS, inner).map(
+            lambda t: f"{{% macro m(x) %}}<{{{{ x }}}}>{{% endmacro %}}{{{{ m({t[0]}) }}}}{t[1]}"
+        ),
+        st.tuples(inner, inner).map("".join),
+    )
+
+
+@given(
+    st.recursive(EXPRESSIONS.map(lambda e: f"{{{{ {e} }}}}") | st.sampled_from(["text", "\nline\n", " "]), blocks, max_leaves=8)
+)
+def test_what_renders_renders_as_in_jinja(body: str) -> None:
+    """The counters change nothing in what a template says."""
+    bare = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    expected = without_blank_ends(bare.from_string(f".{body}.").render(VALUES))
+    assert content(f"user:\n.{body}.", **VALUES) == expected
+
+
+def test_methods_work_inside_loops() -> None:
+    assert content("user:\n{% for x in xs %}{{ x.upper() }}{{ x.replace('a', 'c') }}{% endfor %}", xs=["a", "b"]) == "AcBb"
 
 
 ESCAPES = [
