@@ -29,7 +29,7 @@ class Limits:
 
     output: int = 2_000_000
     """Characters a template may write beyond those of the values it was given."""
-    steps: int = 1_000_000
+    steps: int = 250_000
     """Loop iterations, calls and includes together; nested loops multiply."""
     seconds: float = 5.0
     """Wall time."""

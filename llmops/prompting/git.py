@@ -24,6 +24,15 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         raise UsageError(f"git did not answer within {TIMEOUT_S} s: git {' '.join(arguments)}") from None
 
 
+def author_name(root: Path) -> str:
+    """Who works here: git's `user.name`, else the name of the account."""
+    try:
+        configured = _git(root, "config", "--get", "user.name").stdout.decode("utf-8", "replace").strip()
+    except UsageError:
+        configured = ""
+    return configured or next((os.environ[key] for key in ("USER", "USERNAME", "LOGNAME") if os.environ.get(key)), "unknown")
+
+
 def commit_of(root: Path, revision: str) -> str:
     """The full id of the commit that a revision names.
 

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("prompting", deadline=None)
+settings.load_profile("prompting")
 
 TEXT = """---
 description: Answers.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmops.domain.errors import InvalidFiles, UsageError
+from llmops.prompting.git import author_name
 from llmops.prompting.registry import Reference, Registry
 from llmops.prompting.versions import Author, commit, move_label
 
@@ -106,6 +107,15 @@ def test_a_reference_to_nothing_is_explained(root: Path, reference: str, said: s
 def test_latest_without_versions_says_how_to_make_one(root: Path) -> None:
     with pytest.raises(UsageError, match="llmops prompt commit answer"):
         Registry(root).resolve("answer@latest")
+
+
+def test_the_author_is_gits_user_or_the_account(root: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("USERNAME", "LOGNAME"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("USER", "account")
+    assert author_name(root) == "account"
+    git("config", "user.name", "Grace")
+    assert author_name(root) == "Grace"
 
 
 def test_reference_parts() -> None:
