@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from llmops.domain.retrieval import Hit
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion, parse_prompt
-from llmops.prompting.versions import Author, commit, move_label
+from llmops.prompting.versions import Change, commit, move_label
 
 SAMPLE = Path(__file__).parent.parent / "prompts" / "answer" / "prompt.j2"
 PASSAGE = "A gate is inconclusive when the interval holds the limit: exit code 4. " * 6
@@ -91,11 +91,11 @@ def build_registry(root: Path, prompts: int, versions: int) -> None:
     """One prompt with real commits and labels, copied under many names."""
     first = root / "prompts" / "p0"
     first.mkdir(parents=True)
-    author = Author("benchmark", "grow", at="2030-01-01T00:00:00Z")
+    change = Change("benchmark", "grow", at="2030-01-01T00:00:00Z")
     for n in range(versions):
         (first / "prompt.j2").write_text(f"user:\nText {n} of {{{{ question }}}}\n", encoding="utf-8")
-        version = commit(Registry(root), "p0", author).version
-        move_label(Registry(root), "p0", version, "production", author)
+        version = commit(Registry(root), "p0", change).version
+        move_label(Registry(root), "p0", version, "production", change)
     files = {path.relative_to(first): path.read_bytes() for path in first.rglob("*") if path.is_file()}
     for n in range(1, prompts):
         for path, content in files.items():

@@ -100,23 +100,12 @@ def parse_prompt(
         raise InvalidFiles([Problem(file, "holds a NUL character; text was expected.", line=line)])
     yaml_text, body, first_line = split_front_matter(text, file)
     problems: list[Problem] = []
-    front = FrontMatter()
-    try:
-        front = parse_front_matter(yaml_text, file)
-    except InvalidFiles as error:
-        problems += error.problems
-    preamble, messages, role_problems = split_messages(body, first_line, file)
-    problems += role_problems
-    if not messages and preamble.strip():
-        lead = len(preamble) - len(preamble.lstrip("\n"))
-        messages, preamble = [MessageSource("user", preamble.lstrip("\n"), first_line + lead)], ""
-    if not messages:
-        problems.append(Problem(file, "holds no message.", hint="Write text, or a role line such as `user:` and text."))
+    front = _front_matter(yaml_text, file, problems)
+    preamble, messages = _messages(body, first_line, file, problems)
     environment = PromptEnvironment({})
     use = SharedUse(environment, shared)
-    checker = _Checker(file, environment, use, problems)
     try:
-        names = checker.check(preamble, first_line, messages)
+        names = _Checker(file, environment, use, problems).check(preamble, first_line, messages)
     except RecursionError:
         raise InvalidFiles([Problem(file, "an expression or its blocks are nested too deeply.", line=first_line)]) from None
     _check_expansions(messages, front, file, problems)
@@ -139,6 +128,26 @@ def parse_prompt(
         shared=used_shared,
         version=version,
     )
+
+
+def _front_matter(yaml_text: str | None, file: str, problems: list[Problem]) -> FrontMatter:
+    try:
+        return parse_front_matter(yaml_text, file)
+    except InvalidFiles as error:
+        problems += error.problems
+        return FrontMatter()
+
+
+def _messages(body: str, first_line: int, file: str, problems: list[Problem]) -> tuple[str, list[MessageSource]]:
+    """What stands before the first role line, and the messages; text without role lines is one user message."""
+    preamble, messages, found = split_messages(body, first_line, file)
+    problems += found
+    if not messages and preamble.strip():
+        lead = len(preamble) - len(preamble.lstrip("\n"))
+        return "", [MessageSource("user", preamble.lstrip("\n"), first_line + lead)]
+    if not messages:
+        problems.append(Problem(file, "holds no message.", hint="Write text, or a role line such as `user:` and text."))
+    return preamble, messages
 
 
 def _check_expansions(messages: list[MessageSource], front: FrontMatter, file: str, problems: list[Problem]) -> None:

@@ -18,13 +18,17 @@ LOCK_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who changes the registry, why, and when."""
+class Change:
+    """Who changes the registry, why, when, and on what evidence."""
 
     by: str
     reason: str
     at: str | None = None
     """ISO 8601, UTC; None: now."""
+    run: str | None = None
+    """The run that is the evidence for moving a label."""
+    forced: bool = False
+    """A label moves without the evidence that it asks for."""
 
     @property
     def time(self) -> str:
@@ -85,7 +89,7 @@ def next_version(registry: Registry, name: str, bump: Bump | None = None) -> tup
     return str((number or FIRST).raised(chosen)), chosen
 
 
-def commit(registry: Registry, name: str, author: Author, bump: Bump | None = None) -> Committed:
+def commit(registry: Registry, name: str, change: Change, bump: Bump | None = None) -> Committed:
     """Make the working copy the next version, and record it.
 
     Raises:
@@ -105,7 +109,7 @@ def commit(registry: Registry, name: str, author: Author, bump: Bump | None = No
             write_atomic(folder / VERSIONS / f"{version}.shared" / shared, f"{text}\n")
         write_atomic(folder / VERSIONS / f"{version}.j2", f"{working.text}\n")
         came_from = known[-1] if known else None
-        entry = Entry("commit", version, author.time, author.by, author.reason, working.hash, came_from=came_from)
+        entry = Entry("commit", version, change.time, change.by, change.reason, working.hash, came_from=came_from)
         write_ledger(folder, ledger.with_entry(entry))
     return Committed(version, chosen, working.hash)
 
@@ -122,28 +126,25 @@ def _drop_unrecorded(registry: Registry, name: str, ledger: Ledger, working: Pro
         (registry.root / file).unlink()
 
 
-def move_label(
-    registry: Registry, name: str, version: str, label: str, author: Author, *, run: str | None = None, forced: bool = False
-) -> Entry:
+def move_label(registry: Registry, name: str, version: str, label: str, change: Change) -> Entry:
     """Point a label at a version. Whether it may move is decided by the caller.
 
     Args:
         registry: of the project.
         name: of the prompt.
         version: a committed version.
-        label: lower-case name.
-        author: who moves it and why.
-        run: the run that is the evidence.
-        forced: moved without the evidence that the label asks for.
+        label: its name.
+        change: who moves it, why, and on what evidence.
 
     Raises:
         UsageError: no such version, or a name that cannot be a label.
+        InvalidFiles: the version was edited after it was committed.
     """
     _check_label(label)
-    return _move(registry, name, label, author, Entry("label", version, "", "", "", "", run=run, forced=forced))
+    return _move(registry, name, label, change, Entry("label", version, "", "", "", "", run=change.run, forced=change.forced))
 
 
-def rollback(registry: Registry, name: str, label: str, author: Author) -> Entry:
+def rollback(registry: Registry, name: str, label: str, change: Change) -> Entry:
     """Point a label at the version it had before; a second rollback goes one further back.
 
     Raises:
@@ -154,10 +155,10 @@ def rollback(registry: Registry, name: str, label: str, author: Author) -> Entry
         raise UsageError(f"the prompt {name!r} has no label {label!r}.")
     if len(path) < 2:
         raise UsageError(f"{label!r} of {name!r} has had no version before {path[-1]}.")
-    return _move(registry, name, label, author, Entry("rollback", path[-2], "", "", "", ""))
+    return _move(registry, name, label, change, Entry("rollback", path[-2], "", "", "", ""))
 
 
-def _move(registry: Registry, name: str, label: str, author: Author, draft: Entry) -> Entry:
+def _move(registry: Registry, name: str, label: str, change: Change, draft: Entry) -> Entry:
     folder = registry.folder(name)
     with _locked(registry, name):
         fresh = Registry(registry.root)
@@ -169,9 +170,9 @@ def _move(registry: Registry, name: str, label: str, author: Author, draft: Entr
             raise InvalidFiles([Problem(target.file, message, hint=f"See: llmops prompt verify {name}")])
         entry = replace(
             draft,
-            at=author.time,
-            by=author.by,
-            reason=author.reason,
+            at=change.time,
+            by=change.by,
+            reason=change.reason,
             prompt_hash=target.hash,
             label=label,
             came_from=ledger.labels.get(label),

@@ -9,12 +9,12 @@ import pytest
 from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.prompting.git import author_name
 from llmops.prompting.registry import Reference, Registry
-from llmops.prompting.versions import Author, commit, move_label
+from llmops.prompting.versions import Change, commit, move_label
 
 Write = Callable[[str, str], None]
 Git = Callable[..., str]
 
-ME = Author("Tester", "because")
+ME = Change("Tester", "because")
 
 
 def test_a_working_copy_is_loaded_with_its_shared_files(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import yaml
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.prompting.evidence import evidence_path, read_evidence, write_evidence
 from llmops.prompting.registry import Registry
-from llmops.prompting.versions import Author, check, commit, move_label, rollback, verify
+from llmops.prompting.versions import Change, check, commit, move_label, rollback, verify
 
 Write = Callable[[str, str], None]
 Git = Callable[..., str]
-Change = Callable[[dict[str, Any]], object]
+Edit = Callable[[dict[str, Any]], object]
 
-ME = Author("Tester", "because", at="2030-01-01T00:00:00Z")
+ME = Change("Tester", "because", at="2030-01-01T00:00:00Z")
 HEAD = "---\nvariables: {question: {type: string}}\n---\n"
 WORKING = "prompts/answer/prompt.j2"
 
@@ -70,7 +71,7 @@ def test_labels_move_and_roll_back_one_step_at_a_time(root: Path, write: Write) 
     for n in range(3):
         write(WORKING, f"user:\n{n} {{{{ question }}}}\n")
         version = commit(Registry(root), "answer", ME).version
-        move_label(Registry(root), "answer", version, "production", ME, run=f"run-{n}")
+        move_label(Registry(root), "answer", version, "production", replace(ME, run=f"run-{n}"))
     registry = Registry(root)
     assert registry.labels("answer") == {"production": "1.2.0"}
     assert registry.ledger("answer").history[-1].run == "run-2"
@@ -114,10 +115,10 @@ def overwrite(data: dict[str, Any], field: str, value: object) -> None:
     data["history"][1][field] = value
 
 
-def edited_history(root: Path, change: Change) -> str:
+def edited_history(root: Path, edit: Edit) -> str:
     path = root / "prompts/answer/labels.yaml"
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    change(data)
+    edit(data)
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return messages(verify(Registry(root), "answer"))
 
@@ -129,9 +130,9 @@ def test_every_edit_of_the_history_is_found(root: Path, write: Write) -> None:
     commit(Registry(root), "answer", ME)
     original = (root / "prompts/answer/labels.yaml").read_text(encoding="utf-8")
 
-    def tried(change: Change) -> str:
+    def tried(edit: Edit) -> str:
         (root / "prompts/answer/labels.yaml").write_text(original, encoding="utf-8")
-        return edited_history(root, change)
+        return edited_history(root, edit)
 
     assert tried(lambda d: None) == ""
     for field, value in (("by", "Somebody"), ("at", "2031"), ("reason", "x"), ("version", "1.1.0"), ("forced", True)):
