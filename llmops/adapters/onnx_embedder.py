@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import HfTokenizer, encodable, load_tokenizer
 from llmops.adapters.weights import packaged, read_weights
+from llmops.domain.ports import Tokenizer
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -39,7 +40,7 @@ class OnnxEmbedder:
         self.identity = self._weights.identity
         self.dimensions = self._weights.dimensions
         self.max_tokens = self._weights.max_tokens
-        self.tokenizer = HfTokenizer(self._weights.folder / "tokenizer.json")
+        self.tokenizer: Tokenizer = HfTokenizer(self._weights.folder / "tokenizer.json")
         self._batch_size = batch_size
         self._threads = threads or _cores()
         self._loaded: tuple[Any, Any] | None = None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
 from threading import Lock
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmops.adapters.hf_tokenizer import encodable
 from llmops.domain.errors import LlmopsError, MissingExtra, UsageError
 from llmops.domain.keys import content_hash
+from llmops.domain.ports import Tokenizer
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -61,23 +63,25 @@ class SentenceTransformersEmbedder:
         self._model: Any = None
         self._lock = Lock()
 
-    @property
-    def dimensions(self) -> int:
+    def _own_dimensions(self) -> int:
         """As the port; loads the model."""
         model = self._load()
         # Version 6 renamed it.
         ask = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
         return int(ask())
 
-    @property
-    def max_tokens(self) -> int:
+    def _window(self) -> int:
         """As the port; loads the model."""
         return int(self._load().max_seq_length or ASSUMED_WINDOW)
 
-    @property
-    def tokenizer(self) -> "SentenceTransformersTokenizer":
+    def _own_tokenizer(self) -> Tokenizer:
         """As the port; loads the model."""
         return SentenceTransformersTokenizer(self._load().tokenizer)
+
+    # Assigned, not decorated: the port's attributes are variables, and these are, once the model is loaded.
+    dimensions = cached_property(_own_dimensions)
+    max_tokens = cached_property(_window)
+    tokenizer = cached_property(_own_tokenizer)
 
     def embed(self, texts: Sequence[str]) -> "NDArray[float32]":
         """As the port, with the document prefix.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import HfTokenizer, encodable, load_tokenizer
 from llmops.adapters.weights import packaged, read_weights
+from llmops.domain.ports import Tokenizer
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -37,7 +38,7 @@ class StaticEmbedder:
         self.identity = self._weights.identity
         self.dimensions = self._weights.dimensions
         self.max_tokens = self._weights.max_tokens
-        self.tokenizer = HfTokenizer(self._weights.folder / "tokenizer.json")
+        self.tokenizer: Tokenizer = HfTokenizer(self._weights.folder / "tokenizer.json")
         self._loaded: tuple[Any, Any, Any] | None = None
         self._lock = Lock()
 
