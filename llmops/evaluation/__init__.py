@@ -1,0 +1,1 @@
+"""From a suite to results: planning, running, evaluating, aggregating and judging."""

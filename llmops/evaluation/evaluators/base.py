@@ -1,0 +1,168 @@
+"""What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import Tag
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import UsageError
+from llmops.domain.keys import canonical
+from llmops.domain.runs import EvaluatorResult
+from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
+from llmops.settings.project import EmbedderSettings
+from llmops.settings.suite import EvaluatorSpec
+from llmops.settings.validation import Strict
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+
+class AskDetector(Protocol):
+    """A detector that joins the requests of concurrent cells into batches."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same request could get another finding."""
+        ...
+
+    async def __call__(self, request: DetectionRequest) -> Detection:
+        """The finding on one text."""
+        ...
+
+
+class AskEmbedder(Protocol):
+    """An embedder that joins the texts of concurrent cells into batches."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same text could get another vector."""
+        ...
+
+    async def __call__(self, text: str) -> "NDArray[float32]":
+        """A unit vector, shape (dimensions,), float32."""
+        ...
+
+
+class Measuring(Protocol):
+    """The `Evaluator` port with an `identity` that is only read, as that of a frozen dataclass is."""
+
+    @property
+    def identity(self) -> str:
+        """Everything that can change the outcome, thresholds excluded."""
+        ...
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Measure one answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What an evaluator may ask the outside for."""
+
+    root: Path
+    """The project's root."""
+    detect: Callable[[str, str], AskDetector]
+    """From a kind (`hallucination`, `toxicity`) and a backend to a detector."""
+    embed: Callable[[EmbedderSettings], AskEmbedder]
+
+
+class WrongOption(UsageError):
+    """An option that is well formed but cannot be used, such as a file that does not exist."""
+
+    def __init__(self, key: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of evaluator."""
+
+    name: str
+    summary: str
+    """One line, shown by the documentation and by `llmops schema`."""
+    options: type[Strict]
+    build: Callable[[Any, Services], Measuring]
+    """From validated options to an evaluator; raises `WrongOption`."""
+    check: Callable[[Any, Path], object] | None = None
+    """Looks at the files that options name, from the project's root, without running anything; raises `WrongOption`."""
+    min: float | None = None
+    """A case's value passes from here, unless the suite sets a limit."""
+    max: float | None = None
+    """A case's value passes up to here, unless the suite sets a limit."""
+    verdict: str | None = None
+    """Part of the score (0 or 1) that decides when neither the suite nor the kind sets a limit."""
+    cached: bool = False
+    """Outcomes are worth storing; otherwise they are cheaper to compute than to look up."""
+    lower_is_better: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEvaluator:
+    """An evaluator of a suite with what the suite says about it."""
+
+    spec: EvaluatorSpec
+    kind: Kind
+    evaluator: Measuring
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Least and greatest value that pass: the suite's if it sets any, else the kind's."""
+        common = self.spec.common
+        if common.min is None and common.max is None:
+            return self.kind.min, self.kind.max
+        return common.min, common.max
+
+    def judge(self, outcome: Outcome) -> EvaluatorResult:
+        """The outcome with the threshold applied; a failure and an unmeasured case have no verdict to turn around."""
+        if isinstance(outcome, Failure):
+            return EvaluatorResult("failed", reason=outcome.reason)
+        if isinstance(outcome, Unmeasured):
+            return EvaluatorResult("unmeasured", reason=outcome.reason)
+        result = EvaluatorResult("scored", outcome.value, None, outcome.reason, outcome.spans, outcome.parts)
+        passed = self._passes(outcome)
+        return result if passed is None else replace(result, passed=passed is not self.spec.common.negate)
+
+    def _passes(self, score: Score) -> bool | None:
+        low, high = self.limits
+        if low is not None or high is not None:
+            return (low is None or score.value >= low) and (high is None or score.value <= high)
+        if self.kind.verdict is not None and self.kind.verdict in score.parts:
+            return score.parts[self.kind.verdict] == 1
+        return None
+
+
+def shape(value: object) -> str:
+    """Tells a list from a single value, so that a wrong option is told once, as what it was meant to be."""
+    return "list" if isinstance(value, list) else "single"
+
+
+FieldName = Annotated[str, Tag("single")]
+"""Names a field of the case, where a list would be literal."""
+
+
+def identity(kind: str, version: int, options: Strict, *parts: str) -> str:
+    """The identity of an evaluator.
+
+    Args:
+        kind: its name.
+        version: raised by hand when its code would give another outcome for the same answer.
+        options: its own options.
+        parts: identities of what it asks, and hashes of files it reads.
+    """
+    return canonical([kind, version, options.model_dump(mode="json"), *parts])
+
+
+def read_field(case: Case, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
+    """A field of the case, or `Unmeasured` with the reason when the case does not have it."""
+    try:
+        value = case.field(name)
+    except KeyError:
+        return Unmeasured(f"the case has no `{name}`")
+    return Unmeasured(f"the case's `{name}` is empty") if value is None or value in ((), [], {}) else value

@@ -1,0 +1,70 @@
+"""Is the answer the expected text?"""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
+from llmops.evaluation.evaluators.base import FieldName, Kind, Services, identity, read_field, shape
+from llmops.scoring.matching import equal
+from llmops.settings.validation import Strict
+
+Scalar = str | int | float | bool
+
+
+class EqualsOptions(Strict):
+    """Options of `equals`."""
+
+    to: Annotated[FieldName | Annotated[list[Scalar], Field(min_length=1), Tag("list")], Discriminator(shape)] = "expected"
+    """A field of the case, or a list of literal answers, one of which is enough."""
+    ignore_case: bool = False
+    normalise: bool = False
+    """Ignore runs of space, typographic quotes and dashes, quotation marks around the answer and a final full stop."""
+
+
+def references(wanted: Any, name: str) -> list[str] | Failure:  # noqa: ANN401 -- a field of a dataset
+    """What a field of the case offers to compare with, as texts; numbers and booleans as JSON writes them."""
+    items = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+    if not all(isinstance(item, Scalar) for item in items):
+        return Failure(f"the case's `{name}` holds more than texts and numbers")
+    return [item if isinstance(item, str) else json.dumps(item) for item in items]
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """Value 1 when the answer is one of the expected texts, else 0."""
+
+    options: EqualsOptions
+
+    @property
+    def identity(self) -> str:
+        """The options."""
+        return identity("equals", 1, self.options)
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Compare the whole answer, space around it aside."""
+        to = self.options.to
+        wanted = read_field(sample.case, to) if isinstance(to, str) else to
+        if isinstance(wanted, Unmeasured):
+            return wanted
+        texts = references(wanted, to if isinstance(to, str) else "to")
+        if isinstance(texts, Failure):
+            return texts
+        output = sample.completion.text
+        for text in texts:
+            if equal(output, text, ignore_case=self.options.ignore_case, normalise=self.options.normalise):
+                return Score(1.0, f"is {_short(text)}")
+        return Score(0.0, f"is not {' or '.join(_short(text) for text in texts[:3])}{' ...' if len(texts) > 3 else ''}")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _build(options: EqualsOptions, services: Services) -> Equals:
+    return Equals(options)
+
+
+KIND = Kind("equals", "Is the answer the expected text?", EqualsOptions, _build, min=1.0)

@@ -1,0 +1,59 @@
+"""Does a regular expression match the answer?"""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from llmops.domain.scores import Failure, Outcome, Sample, Score
+from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.scoring.matching import Flag, Pattern, compiled
+from llmops.settings.validation import Strict
+
+TIMEOUT_S = 1.0
+"""Bound on one match: an answer can be made to take a careless pattern forever."""
+
+
+class RegexOptions(Strict):
+    """Options of `regex`."""
+
+    pattern: Annotated[str, Field(min_length=1)]
+    """Searched for anywhere in the answer; anchor it with ^ and $ to match the whole of it."""
+    flags: list[Flag] = Field(default_factory=list)
+    """`ignore_case`, `multiline` (^ and $ match at each line), `dot_all` (. matches line ends), `verbose`."""
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        compiled(self.pattern, self.flags)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """Value 1 when the pattern matches, else 0."""
+
+    options: RegexOptions
+    pattern: Pattern
+
+    @property
+    def identity(self) -> str:
+        """The options."""
+        return identity("regex", 1, self.options)
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Search the answer."""
+        try:
+            match = self.pattern.search(sample.completion.text, timeout=TIMEOUT_S)
+        except TimeoutError:
+            return Failure(f"the pattern took longer than {TIMEOUT_S:g} s on this answer")
+        if match is None:
+            return Score(0.0, f"does not match {self.options.pattern!r}")
+        found = match.group()
+        return Score(1.0, f"matches: {found if len(found) <= 60 else found[:57] + '...'!r}")
+
+
+def _build(options: RegexOptions, services: Services) -> Regex:
+    return Regex(options, compiled(options.pattern, options.flags))
+
+
+KIND = Kind("regex", "Does a regular expression match the answer?", RegexOptions, _build, min=1.0)
