@@ -4,7 +4,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.evaluation.evaluators import contains, cost, equals, latency, regex, tokens
+from llmops.evaluation.evaluators import (
+    contains,
+    cost,
+    equals,
+    hallucination,
+    latency,
+    refusal,
+    regex,
+    retrieval,
+    tokens,
+    toxicity,
+)
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, Services, WrongOption
 from llmops.settings.positions import Positions
 from llmops.settings.suite import COMMON_OPTIONS, EvaluatorSpec
@@ -14,6 +25,10 @@ KINDS: tuple[Kind, ...] = (
     equals.KIND,
     contains.KIND,
     regex.KIND,
+    refusal.KIND,
+    hallucination.KIND,
+    toxicity.KIND,
+    retrieval.KIND,
     latency.KIND,
     tokens.KIND,
     cost.KIND,

@@ -1,0 +1,24 @@
+"""What evaluators that ask a detector share: the question of a case, and a finding in words."""
+
+from collections.abc import Sequence
+
+from llmops.domain.cases import Case
+from llmops.domain.scores import Span
+
+
+def question(case: Case) -> str:
+    """What the answer answers: the variable `question`, else the case's only text variable, else nothing."""
+    texts = {name: value for name, value in case.vars.items() if isinstance(value, str)}
+    if "question" in texts:
+        return texts["question"]
+    return next(iter(texts.values())) if len(texts) == 1 else ""
+
+
+def described(output: str, spans: Sequence[Span]) -> str:
+    """The first findings, each as the part of the answer it is about and what is wrong with it."""
+    told = [f"{_short(output[span.start : span.end])} {span.kind}" for span in spans[:3]]
+    return "; ".join(told) + (f"; {len(spans) - 3} more" if len(spans) > 3 else "")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

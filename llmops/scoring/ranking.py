@@ -1,0 +1,121 @@
+"""Retrieval metrics of one ranking against the places where the answer stands."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from llmops.domain.retrieval import Hit
+
+_span = re.compile(r"(?P<path>.+):(?P<start>[0-9]{1,12})-(?P<end>[0-9]{1,12})", re.DOTALL)
+_link = re.compile(r"!?\[([^\]\[]{0,200})\]\([^()]{0,300}\)")
+_not_in_slug = re.compile(r"[^\w\- ]")
+
+
+@dataclass(frozen=True, slots=True)
+class RelevantUnit:
+    """One item of a case's `relevant`."""
+
+    text: str
+    """As the case has it."""
+    path: str
+    slug: str | None = None
+    """Anchor of a heading; None: any part of the document."""
+    start: int | None = None
+    """First character; None: any."""
+    end: int | None = None
+    """One past the last character."""
+
+
+def parse_unit(text: str) -> RelevantUnit:
+    """`path`, `path#heading` or `path:start-end`.
+
+    Raises:
+        ValueError: the span is empty.
+    """
+    if span := _span.fullmatch(text):
+        start, end = int(span["start"]), int(span["end"])
+        if start >= end:
+            raise ValueError(f"{text!r} is an empty span")
+        return RelevantUnit(text, _clean(span["path"]), None, start, end)
+    path, mark, anchor = text.partition("#")
+    return RelevantUnit(text, _clean(path), anchor.strip().casefold() if mark else None)
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading: lower case, without punctuation, spaces as hyphens."""
+    text = _link.sub(r"\1", heading).strip().lower()
+    return _not_in_slug.sub("", text).replace(" ", "-")
+
+
+def covers(hit: Hit, unit: RelevantUnit) -> bool:
+    """Does the passage stand, at least in part, where the unit says?"""
+    if hit.source == unit.text:
+        return True
+    if _clean(hit.source) != unit.path:
+        return False
+    if unit.slug is not None:
+        return unit.slug in {slug(heading) for heading in hit.heading.split(" > ")}
+    if unit.start is not None and unit.end is not None:
+        return hit.start is not None and hit.end is not None and hit.start < unit.end and unit.start < hit.end
+    return True
+
+
+def _clean(path: str) -> str:
+    return path.strip().replace("\\", "/").removeprefix("./")
+
+
+def collapsed(hits: Iterable[Hit], units: Sequence[RelevantUnit]) -> list[tuple[int, ...]]:
+    """The ranking with the units that each hit is the first to cover, as indexes into `units`.
+
+    Given passages were not retrieved and are left out. A hit that covers only what a better hit has covered is left out,
+    so the hits after it move up; a hit that covers nothing keeps its place, with an empty tuple.
+    """
+    ranking: list[tuple[int, ...]] = []
+    seen: set[int] = set()
+    for hit in hits:
+        if hit.given:
+            continue
+        covered = {number for number, unit in enumerate(units) if covers(hit, unit)}
+        if covered and covered <= seen:
+            continue
+        ranking.append(tuple(sorted(covered - seen)))
+        seen |= covered
+    return ranking
+
+
+def ranking_metrics(ranking: Sequence[tuple[int, ...]], relevant: int, depths: Sequence[int]) -> dict[str, float]:
+    """`recall@k`, `precision@k`, `ndcg@k` and `hit@k` for each depth, and `mrr`, all from 0 to 1.
+
+    recall: share of the relevant units that the first k hits cover. precision: share of k places taken by a hit that
+    covers a unit. nDCG (Järvelin and Kekäläinen 2002; gain 1, discount log2(rank + 1)): a hit that is the first to cover
+    several units counts as that many places. MRR: 1 / rank of the first hit that covers a unit. Computed by ir-measures.
+
+    Args:
+        ranking: from `collapsed`.
+        relevant: number of relevant units, at least 1.
+        depths: the ks, each at least 1.
+    """
+    import ir_measures
+    from ir_measures import RR, P, R, Success, nDCG
+
+    places = [place for hit in ranking for place in (hit or (None,))]
+    qrels = [ir_measures.Qrel("q", f"u{unit}", 1) for unit in range(relevant)]
+    # trec_eval drops a query without hits; one irrelevant hit after all others changes no figure.
+    docs = [f"n{rank}" if unit is None else f"u{unit}" for rank, unit in enumerate(places)] + ["end"]
+    run = [ir_measures.ScoredDoc("q", doc, float(-rank)) for rank, doc in enumerate(docs)]
+    reach = {k: sum(max(1, len(hit)) for hit in ranking[:k]) + max(0, k - len(ranking)) for k in depths}
+    by_unit = ir_measures.calc_aggregate([m @ depth for depth in set(reach.values()) for m in (R, nDCG)], qrels, run)
+
+    hit_qrels = [ir_measures.Qrel("q", f"h{rank}", 1) for rank, hit in enumerate(ranking) if hit] or [
+        ir_measures.Qrel("q", "-", 1)
+    ]
+    hit_run = [ir_measures.ScoredDoc("q", f"h{rank}", float(-rank)) for rank in range(len(ranking) + 1)]
+    by_hit = ir_measures.calc_aggregate([RR, *(m @ k for k in depths for m in (P, Success))], hit_qrels, hit_run)
+
+    metrics = {"mrr": float(by_hit[RR])}
+    for k in depths:
+        metrics[f"recall@{k}"] = float(by_unit[R @ reach[k]])
+        metrics[f"precision@{k}"] = float(by_hit[P @ k])
+        metrics[f"ndcg@{k}"] = float(by_unit[nDCG @ reach[k]])
+        metrics[f"hit@{k}"] = float(by_hit[Success @ k])
+    return metrics
