@@ -118,14 +118,16 @@ _offer = re.compile(
     r"^(?:and |so |or |instead,? |for (?:more|further) \w+,? |to (?:find out|learn more|get help),? )*"
     r"(?:please|you (?:can|could|may|might|should|will|would|'ll)|"
     r"you'll|feel free|let me know|if (?:you|there|it|this)|try|consider|contact|would you|could you|can you|may i|is there|"
-    r"i (?:can|could|would|recommend|suggest|hope|am happy|only)|i'm happy|i'd|perhaps you|check|ask|see|refer)\b"
+    r"i (?:can|could|would|must|recommend|suggest|hope|am happy|only)|i'm happy|i'd|perhaps you|check|ask|see|refer)\b"
 )
 _about_evidence = re.compile(
-    rf"^(?:{_EVIDENCE}|they) (?:\w+ )?"
-    r"(?:only|just|merely|instead|mainly|mostly|all|simply|is about|are about|talks? about|discuss(?:es)?)\b"
+    r"^(?:(?:the|these|those|this|all|both|each|none|some|of|first|second|third|fourth|fifth|last|other|others|remaining|"
+    r"provided|given|retrieved) ){0,4}(?:neither|manual|contexts?|passages?|documents?|documentation|texts?|sources?|excerpts?|"
+    r"they|others|question asks)\b"
 )
+_sentence_ends = re.compile(r"(?<=[.!?])\s+")
 _breaks = re.compile(
-    r"(?<=[.!?;])\s+|\s*[;:]\s+|,?\s+(?=(?:but|however|although|though|whereas|yet|while)\b)|"
+    r"\s*[;:]\s+|,?\s+(?=(?:but|however|although|though|whereas|yet|while)\b)|"
     r",\s+(?=(?:i'm|i am) (?:sorry|afraid))"
 )
 _joins = re.compile(r"^(?:but|however|although|though|whereas|yet|while|and|so|therefore|still|nevertheless|that said)\b,?\s*")
@@ -135,7 +137,7 @@ _contrast = re.compile(
 _quoted = re.compile(r'"[^"]{0,500}"|`[^`]{0,500}`')
 _marks = re.compile(r"\[[0-9]{1,3}(?:\s*[,-]\s*[0-9]{1,3})*\]|[*#>]+|(?<!\w)_+|_+(?!\w)")
 
-_Clause = Literal["not known", "will not", "filler", "answer"]
+_Clause = Literal["not known", "will not", "about passages", "filler", "answer"]
 
 
 def refuses(answer: str) -> bool:
@@ -144,12 +146,15 @@ def refuses(answer: str) -> bool:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"`'":
         text = text[1:-1]
     declined: _Clause | None = None
-    for clause in _breaks.split(_quoted.sub(" quoted ", text)):
-        kind = _clause(clause[:MAX_CLAUSE])
-        if kind in ("not known", "will not"):
-            declined = declined or kind
-        elif kind == "answer" and (declined != "will not" or _contrast.match(clause)):
-            return False
+    for sentence in _sentence_ends.split(_quoted.sub(" quoted ", text)):
+        for clause in _breaks.split(sentence):
+            kind = _clause(clause[:MAX_CLAUSE])
+            if kind == "about passages" and declined is not None:
+                break  # what the passages hold instead, to the end of the sentence
+            if kind in ("not known", "will not"):
+                declined = declined or kind
+            elif kind != "filler" and (declined != "will not" or _contrast.match(clause)):
+                return False
     return declined is not None
 
 
@@ -164,4 +169,6 @@ def _clause(clause: str) -> _Clause:
     polite = _polite.match(bare)
     if polite and len(bare.split()) <= 9:
         return "filler"
-    return "filler" if _offer.match(bare) or _about_evidence.match(bare) else "answer"
+    if _about_evidence.match(bare):
+        return "about passages"
+    return "filler" if _offer.match(bare) else "answer"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.evaluators import (
+    citations,
     contains,
     cost,
     equals,
@@ -13,6 +14,7 @@ from llmops.evaluation.evaluators import (
     refusal,
     regex,
     retrieval,
+    similarity,
     tokens,
     toxicity,
 )
@@ -25,7 +27,9 @@ KINDS: tuple[Kind, ...] = (
     equals.KIND,
     contains.KIND,
     regex.KIND,
+    similarity.KIND,
     refusal.KIND,
+    citations.KIND,
     hallucination.KIND,
     toxicity.KIND,
     retrieval.KIND,

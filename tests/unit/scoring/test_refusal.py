@@ -66,6 +66,7 @@ DECLINES = [
     "Hello! I'm sorry, the answer is not in the provided excerpts.",
     "This is beyond my knowledge.",
     "The information is not available.",
+    "Unable to answer. Passage 1 discusses bread, while the second passage is about ovens. Neither mentions yeast.",
     "The context is not sufficient to say how long it takes.",
 ]
 
@@ -76,6 +77,7 @@ ANSWERS = [
     "No.",
     "No, shoes without their original box cannot be returned at all.",
     "The limit is 5.",
+    "Passage 1 says the limit is 5, but the default is not mentioned in the passages.",
     "The timeout defaults to 60 seconds. [2]",
     "You cannot cancel after the trial ends.",
     "The tool cannot help with encrypted disks.",

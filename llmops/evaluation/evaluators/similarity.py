@@ -1,0 +1,57 @@
+"""Is the answer about the same thing as the expected text?"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
+from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.equals import references
+from llmops.settings.project import EmbedderSettings
+from llmops.settings.validation import Strict
+
+
+class SimilarityOptions(Strict):
+    """Options of `similarity`."""
+
+    to: Annotated[FieldName | Annotated[list[str], Field(min_length=1), Tag("list")], Discriminator(shape)] = "expected"
+    """A field of the case, or a list of literal texts; of several the most similar counts."""
+    embedder: EmbedderSettings = EmbedderSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Value: cosine of the embeddings of the answer and of the closest reference, -1 to 1."""
+
+    options: SimilarityOptions
+    embedder: AskEmbedder
+
+    @property
+    def identity(self) -> str:
+        """The options and the embedder."""
+        return identity("similarity", 1, self.options, self.embedder.identity)
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Embed the answer and each reference."""
+        to = self.options.to
+        wanted = read_field(sample.case, to) if isinstance(to, str) else to
+        if isinstance(wanted, Unmeasured):
+            return wanted
+        texts = references(wanted, to if isinstance(to, str) else "to")
+        if isinstance(texts, Failure):
+            return texts
+        if not sample.completion.text.strip():
+            return Score(0.0, "the answer is empty")
+        answer = await self.embedder(sample.completion.text)
+        cosines = [(float(answer @ await self.embedder(text)), text) for text in texts]
+        value, closest = max(cosines, key=lambda pair: pair[0])
+        shown = repr(closest if len(closest) <= 60 else f"{closest[:57]}...")
+        return Score(min(1.0, max(-1.0, value)), f"closest: {shown}")
+
+
+def _build(options: SimilarityOptions, services: Services) -> Similarity:
+    return Similarity(options, services.embed(options.embedder))
+
+
+KIND = Kind("similarity", "Cosine similarity to the expected text.", SimilarityOptions, _build, cached=True)
