@@ -10,7 +10,9 @@ from llmops.evaluation.evaluators import (
     cost,
     equals,
     hallucination,
+    json_schema,
     latency,
+    python,
     refusal,
     regex,
     retrieval,
@@ -27,6 +29,7 @@ KINDS: tuple[Kind, ...] = (
     equals.KIND,
     contains.KIND,
     regex.KIND,
+    json_schema.KIND,
     similarity.KIND,
     refusal.KIND,
     citations.KIND,
@@ -36,6 +39,7 @@ KINDS: tuple[Kind, ...] = (
     latency.KIND,
     tokens.KIND,
     cost.KIND,
+    python.KIND,
 )
 
 

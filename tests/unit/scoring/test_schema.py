@@ -1,0 +1,164 @@
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmops.scoring.schema import NotJson, parse_json, problems, validator
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "pattern": "^[A-Z]"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        (" \ufeff[1, 2]\n", [1, 2]),
+        ('Here it is:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}),
+        ("```\n4\n```", 4),
+        ("null", None),
+    ],
+)
+def test_json_is_read_bare_or_fenced(text: str, value: object) -> None:
+    assert parse_json(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Sure! {}", "line 1, column 1"),
+        ("", "Expecting value"),
+        ("{'a': 1}", "line 1, column 2"),
+        ("[NaN]", "NaN is not JSON"),
+        ('{"a": 1, "a": 2}', "the same key twice"),
+        ("```json\n1\n```\n```json\n2\n```", "several fenced blocks"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "digits"),
+        ('"' + "a" * 1_000_001 + '"', "more than 1,000,000 characters"),
+    ],
+)
+def test_what_is_not_json_says_why(text: str, message: str) -> None:
+    with pytest.raises(NotJson, match=message):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"name": "Ada", "age": 3}, []),
+        ({"age": 3}, ["/: 'name' is a required property"]),
+        ({"name": "ada"}, ["/name: 'ada' does not match '^[A-Z]'"]),
+        ({"name": "Ada", "mood": 1}, ["/: unexpected: 'mood'"]),
+        ({"name": "Ada", "age": -1}, ["/age: -1 is less than the minimum of 0"]),
+        ([], ["/: [] is not of type 'object'"]),
+    ],
+)
+def test_problems_have_their_place(value: object, told: list[str]) -> None:
+    assert problems(validator(PERSON), value) == told
+
+
+def test_problems_are_bounded_in_number_and_length() -> None:
+    found = problems(validator({"items": {"type": "string"}}), [[1] * 1000] * 100)
+    assert len(found) == 5
+    assert all(len(each) < 230 for each in found)
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "strin"}, "is not a JSON Schema: .*strin"),
+        ({"$ref": "https://example.test/schema.json"}, "refers to 'https://example.test/schema.json'"),
+        (
+            {"properties": {"a": {"items": [{"$ref": "other.json#/x"}]}}, "$schema": "http://json-schema.org/draft-07/schema#"},
+            "other",
+        ),
+        ({"pattern": "("}, "is not a 'regex' .at /pattern"),
+        ({"patternProperties": {"[": {}}}, "expression|JSON Schema"),
+        ({"$schema": "https://example.test/mine"}, "dialect that is not known"),
+        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "cannot be bounded"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_refused(schema: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        validator(schema)
+
+
+def test_references_inside_the_schema_are_followed() -> None:
+    tree = {"$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
+    assert problems(validator(tree), {"next": {"next": {}}}) == []
+    assert problems(validator(tree), {"next": {"next": 3}}) == ["/next/next: 3 is not of type 'object'"]
+
+
+def test_a_reference_to_nothing_is_told() -> None:
+    with pytest.raises(ValueError, match="the schema has no '#/\\$defs/gone'"):
+        problems(validator({"$ref": "#/$defs/gone"}), 1)
+
+
+def test_older_dialects_keep_their_meaning() -> None:
+    draft4 = {"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 3, "exclusiveMaximum": True}
+    assert problems(validator(draft4), 3)
+    assert not problems(validator({"maximum": 3}), 3)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(a|aa)+$"}, "a" * 80 + "!"),
+        ({"patternProperties": {"^(a|aa)+$": {}}}, {"a" * 80 + "!": 1}),
+        ({"patternProperties": {"^(a|aa)+$": {}}, "additionalProperties": False}, {"a" * 80 + "!": 1}),
+        ({"items": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, "type": "array"}, eval("[" * 40 + "1" + "]" * 40)),
+    ],
+)
+def test_a_hostile_value_cannot_hang_the_validation(
+    schema: dict[str, object], value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmops.scoring.schema.TIMEOUT_S", 0.2)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        problems(validator(schema), value)
+    assert time.monotonic() - began < 10
+
+
+def test_uniqueness_is_checked_in_one_pass() -> None:
+    unique = validator({"uniqueItems": True})
+    mixed = [item for number in range(20_000) for item in (number, str(number), [number])]
+    began = time.monotonic()
+    assert problems(unique, mixed) == []
+    assert time.monotonic() - began < 5
+    assert problems(unique, [1, 1.0])
+    assert problems(unique, [{"a": 1, "b": 2}, {"b": 2, "a": 1}])
+    assert not problems(unique, [1, True, "1"])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(["name", "age", "x", "y1"]), below, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(values)
+def test_verdicts_are_those_of_jsonschema(value: object) -> None:
+    import jsonschema
+
+    schema = {
+        "$defs": {
+            "part": {"additionalProperties": {"type": ["integer", "string"]}, "patternProperties": {"^y": {"type": "null"}}}
+        },
+        "anyOf": [PERSON, {"type": "array", "uniqueItems": True}, {"type": "object", "$ref": "#/$defs/part"}],
+    }
+    assert (problems(validator(schema), value) == []) == jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+@given(values)
+def test_json_round_trip(value: object) -> None:
+    import json
+
+    parsed = parse_json(f"```json\n{json.dumps(value, indent=1)}\n```")
+    assert parsed == value or (isinstance(value, float) and math.isclose(parsed, value))
