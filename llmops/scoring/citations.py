@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from llmops.domain.retrieval import Hit
 
+MAX_CHARACTERS = 200_000
+"""Read of an answer."""
 MAX_RANGE = 50
 """Passages that one marker such as [2-4] may name."""
 
@@ -50,7 +52,7 @@ def citations(answer: str, hits: Sequence[Hit]) -> list[Citation]:
         answer: the whole text.
         hits: the passages that the prompt saw, in order.
     """
-    masked = _code.sub(lambda found: " " * len(found.group()), answer)
+    masked = _code.sub(lambda found: " " * len(found.group()), answer[:MAX_CHARACTERS])
     sources = {hit.source for hit in hits}
     found: list[Citation] = []
     start = 0
@@ -65,9 +67,8 @@ def _in_sentence(text: str, start: int, end: int, hits: Sequence[Hit], sources: 
     markers = [(match, labels) for match, labels in markers if labels]
     if not markers:
         return
-    claim = text[start:end]
-    for match, _ in markers:
-        claim = claim.replace(match.group(), " ")
+    cuts = [start, *(place for match, _ in markers for place in match.span()), end]
+    claim = " ".join(text[cuts[at] : cuts[at + 1]] for at in range(0, len(cuts), 2))
     targets = [[_target(label, hits) for label in labels] for _, labels in markers]
     cited = {number for group in targets for numbers in group for number in numbers}
     support = _support(claim, [hits[number] for number in sorted(cited)])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llmops.domain.retrieval import Hit
 
@@ -95,21 +96,27 @@ def ranking_metrics(ranking: Sequence[tuple[int, ...]], relevant: int, depths: S
         relevant: number of relevant units, at least 1.
         depths: the ks, each at least 1.
     """
+    return dict(_metrics(tuple(map(len, ranking)), relevant, tuple(depths)))
+
+
+@lru_cache(maxsize=4096)
+def _metrics(covered: tuple[int, ...], relevant: int, depths: tuple[int, ...]) -> dict[str, float]:
+    """As `ranking_metrics`, from the number of units that each hit is the first to cover: most rankings are alike."""
     import ir_measures
     from ir_measures import RR, P, R, Success, nDCG
 
-    places = [place for hit in ranking for place in (hit or (None,))]
+    places = [place for count in covered for place in ([True] * count or [False])]
+    marks = iter(range(relevant))
     qrels = [ir_measures.Qrel("q", f"u{unit}", 1) for unit in range(relevant)]
     # trec_eval drops a query without hits; one irrelevant hit after all others changes no figure.
-    docs = [f"n{rank}" if unit is None else f"u{unit}" for rank, unit in enumerate(places)] + ["end"]
+    docs = [f"u{next(marks)}" if found else f"n{rank}" for rank, found in enumerate(places)] + ["end"]
     run = [ir_measures.ScoredDoc("q", doc, float(-rank)) for rank, doc in enumerate(docs)]
-    reach = {k: sum(max(1, len(hit)) for hit in ranking[:k]) + max(0, k - len(ranking)) for k in depths}
+    reach = {k: sum(max(1, count) for count in covered[:k]) + max(0, k - len(covered)) for k in depths}
     by_unit = ir_measures.calc_aggregate([m @ depth for depth in set(reach.values()) for m in (R, nDCG)], qrels, run)
 
-    hit_qrels = [ir_measures.Qrel("q", f"h{rank}", 1) for rank, hit in enumerate(ranking) if hit] or [
-        ir_measures.Qrel("q", "-", 1)
-    ]
-    hit_run = [ir_measures.ScoredDoc("q", f"h{rank}", float(-rank)) for rank in range(len(ranking) + 1)]
+    hit_qrels = [ir_measures.Qrel("q", f"h{rank}", int(count > 0)) for rank, count in enumerate(covered)]
+    hit_qrels.append(ir_measures.Qrel("q", "never retrieved", 1))
+    hit_run = [ir_measures.ScoredDoc("q", f"h{rank}", float(-rank)) for rank in range(len(covered) + 1)]
     by_hit = ir_measures.calc_aggregate([RR, *(m @ k for k in depths for m in (P, Success))], hit_qrels, hit_run)
 
     metrics = {"mrr": float(by_hit[RR])}

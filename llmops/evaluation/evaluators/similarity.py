@@ -1,5 +1,6 @@
 """Is the answer about the same thing as the expected text?"""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -43,9 +44,8 @@ class Similarity:
             return texts
         if not sample.completion.text.strip():
             return Score(0.0, "the answer is empty")
-        answer = await self.embedder(sample.completion.text)
-        cosines = [(float(answer @ await self.embedder(text)), text) for text in texts]
-        value, closest = max(cosines, key=lambda pair: pair[0])
+        answer, *vectors = await asyncio.gather(*map(self.embedder, (sample.completion.text, *texts)))
+        value, closest = max((float(answer @ vector), text) for vector, text in zip(vectors, texts, strict=True))
         shown = repr(closest if len(closest) <= 60 else f"{closest[:57]}...")
         return Score(min(1.0, max(-1.0, value)), f"closest: {shown}")
 

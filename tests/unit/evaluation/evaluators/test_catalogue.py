@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,11 @@ def test_kinds_are_named_once_and_leave_the_common_options_alone() -> None:
         assert kind(each.name) is each
         assert each.summary.endswith((".", "?"))
         assert not set(each.options.model_fields) & set(COMMON_OPTIONS)
+        assert each.options.model_json_schema()["additionalProperties"] is False
+
+
+def test_the_catalogue_loads_nothing_slow() -> None:
+    heavy = "{'numpy', 'scipy', 'ir_measures', 'pytrec_eval', 'jsonschema', 'regex'}"
+    code = f"import sys, llmops.evaluation.evaluators.catalogue; print(sorted({heavy} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
