@@ -17,7 +17,7 @@ _EVIDENCE = (
     r"(?:(?:any|none|all|some|each|either) of )?(?:(?:the|these|those|this|that|my|your|any|provided|given|retrieved|supplied|"
     r"available|above|numbered|quoted|current|search|knowledge|reference|relevant|excerpted|source) ){1,4}"
     r"(?:manual|contexts?|passages?|documents?|documentation|docs|texts?|sources?|materials?|excerpts?|articles?|results?|"
-    r"base|snippets?|information|content|data|records?|files?|pages?)(?: (?:above|below|provided|given|i have|i was given|"
+    r"base|snippets?|information|content|data|records?|files?|pages?|knowledge)(?: (?:above|below|provided|given|i have|i was given|"
     r"you (?:gave|provided|shared|sent)(?: me)?|of the manual))?"
 )
 _TOLD = (
@@ -32,7 +32,7 @@ _ADVERB = (
     r"(?:(?:really|honestly|simply|just|currently|actually|directly|explicitly|clearly|anywhere|even|specifically|yet|"
     r"at all|to be) ){0,2}"
 )
-_NOT = r"(?:n't| not| never)"
+_NOT = r"(?: not| never)"
 _INFORMATION = (
     r"(?:information|mention|answer|indication|details?|data|reference|evidence|documentation|passages?|content|context|"
     r"instructions?)"
@@ -51,14 +51,14 @@ _not_known = re.compile(
     "|".join(
         (
             r"\b(?:answers?|information|question|details?)\b[^.]{0,120}?"
-            rf"\b(?:is|are|was|were|can|could)(?:{_NOT}|not) {_ADVERB}(?:be )?"
+            rf"\b(?:is|are|was|were|can|could){_NOT} {_ADVERB}(?:be )?"
             rf"(?:{_BEEN_TOLD}\b|in\b|inferred|determined|from\b|among\b|known\b|there\b|enough\b|sufficient\b)",
             rf"\b(?:is|are|was|were|does|do){_NOT} {_ADVERB}(?:{_BEEN_TOLD} |appear )?{_ADVERB}"
             rf"(?:in|within|by|from|among) {_EVIDENCE}\b",
-            rf"\b{_EVIDENCE} (?:\w+ )?(?:does|do|did|has|have|can)(?:{_NOT}|not) {_ADVERB}(?:been )?{_TOLD}\b",
+            rf"\b{_EVIDENCE} (?:\w+ )?(?:does|do|did|has|have|can){_NOT} {_ADVERB}(?:been )?{_TOLD}\b",
             rf"\b{_EVIDENCE} {_ADVERB}(?:say|contain|mention|hold|give|provide|include|offer|have|has|had|make|made)s? "
-            r"(?:nothing|no)\b",
-            rf"\b{_EVIDENCE} (?:is|are|was|were)(?: not|n't) (?:enough|sufficient|relevant|helpful)\b",
+            rf"(?:nothing|no (?:\w+ )?{_INFORMATION})\b",
+            rf"\b{_EVIDENCE} (?:is|are|was|were) not (?:enough|sufficient|relevant|helpful)\b",
             rf"\b{_EVIDENCE} (?:is|are|was|were) (?:insufficient|silent|unrelated|irrelevant)\b",
             rf"\b(?:they|it|none|nothing|neither) (?:do|does|did){_NOT} {_ADVERB}(?:say|mention|state|specify)\b",
             rf"\b(?:nothing|none|no (?:passage|document|source|context|section|page)s?)\b[^.]{{0,30}} (?:in|of) {_EVIDENCE}\b",
@@ -70,19 +70,24 @@ _not_known = re.compile(
             r"to answer|whether|how|what)\b|[ ,.:]*$)",
             rf"\bthere(?:'s| is| was) nothing (?:\w+ ){{0,2}}(?:in {_EVIDENCE}|about|on|regarding)\b",
             r"\b(?:not enough|insufficient|no sufficient) (?:information|context|data|detail|evidence)\b",
-            rf"\b{_ME} (?:do|did|can|could|would|am|are|was|were)(?:{_NOT}|not) {_ADVERB}"
+            rf"\b{_ME} (?:do|did|can|could|would|am|are|was|were){_NOT} {_ADVERB}"
             rf"(?:able to |in a position to )?{_ADVERB}{_TO_KNOW}\b",
             rf"\b(?:{_ME} (?:am|was|are|were)|i'm|we're|being)(?: currently| still)? "
             rf"(?:unable|not able) to {_ADVERB}{_TO_KNOW}\b",
             rf"\b{_ME} (?:do|did){_NOT} {_ADVERB}have (?:\w+ ){{0,2}}?{_IDEA}\b",
             rf"\b{_ME} (?:have|had|can find|could find|found|see) no (?:\w+ )?{_IDEA}\b",
             rf"\b{_ME} lack (?:\w+ ){{0,2}}{_INFORMATION}\b",
-            r"\b(?:it|that|this|which) (?:is|'s) (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b",
-            r"\b(?:it|this|that|the question) (?:can|could)(?: ?not|n't) be (?:answered|determined|inferred|found|known)\b",
+            r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b(?! (?:more|two|several))",
+            rf"(?:\b(?:is|are|was|were)|'s) (?:unclear|not clear) (?:from|in) {_EVIDENCE}\b",
+            rf"\b(?:that|this|it) is not something (?:that )?(?:i know|{_EVIDENCE} {_TOLD})",
+            r"\b(?:i'm|i am) not (?:\w+ )?(?:sure|certain)\b",
+            r"^no mention of\b",
+            r"\b(?:it|this|that|the question|this question) (?:can|could) not be (?:answered|determined|inferred|found|known)"
+            r"(?= (?:from|based|with|using|by|given|here)\b|[ .!]*$)",
             r"\b(?:beyond|outside)(?: of)? (?:my|the) (?:knowledge|scope|context|passages|information|manual)\b",
             r"^(?:unable|not able|impossible) to (?:answer|find|determine|tell|say)\b",
-            r"^(?:cannot|can't|could not|couldn't) (?:answer|find|determine|tell|say|be (?:answered|determined))\b",
-            r"^(?:no (?:answer|idea|clue|relevant passages?|information|results?)(?: (?:found|available|given))?|don't know|"
+            r"^(?:can|could) not (?:answer|find|determine|tell|say|be (?:answered|determined))\b",
+            r"^(?:no (?:answer|idea|clue|relevant passages?|information|results?)(?: (?:found|available|given))?|do not know|"
             r"dunno|unknown|unanswerable|n/a|not (?:known|sure|answerable|found|mentioned|specified|stated|available|given|"
             r"provided|covered|documented)(?: in the \w+)?|not in the \w+|idk)[.! ]*$",
         )
@@ -91,18 +96,18 @@ _not_known = re.compile(
 _will_not = re.compile(
     "|".join(
         (
-            r"\b(?:i|this assistant|the assistant) (?:can|could|will|would|may|must|do|am)(?: ?not|n't) "
+            r"\b(?:i|this assistant|the assistant) (?:can|could|will|would|may|must|do|am) not "
             rf"{_ADVERB}(?:able to |going to |willing to |"
             rf"permitted to |allowed to |feel comfortable )?{_ADVERB}{_TO_DO}\b",
-            rf"\bi won't {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
+            rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
             r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
             rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",
-            r"\b(?:we|i) (?:cannot|can't|can not|are unable to|are not able to) (?:help|assist|comply)\b",
+            r"\b(?:we|i) (?:can not|are unable to|are not able to) (?:help|assist|comply)\b",
             r"\b(?:i|we) (?:must|have to|need to|will have to|respectfully|'ll have to)? ?(?:decline|refuse)\b",
             r"\bi(?:'d| would) (?:rather|prefer) not\b",
-            r"\b(?:that is|that's|this is|it's) not something (?:that )?i(?:'m| am| can| will)\b",
+            r"\b(?:that|this|it) is not something (?:that )?i(?:'m| am| can| will)\b",
             r"\b(?:against|violates?) (?:my|our|the) (?:guidelines|policy|policies|principles|programming)\b",
-            r"^(?:cannot|can't|unable to|will not|won't) (?:help|assist|comply|provide)\b",
+            r"^(?:can not|unable to|will not) (?:help|assist|comply|provide)\b",
         )
     )
 )
@@ -112,7 +117,7 @@ _reported = re.compile(
 _polite = re.compile(
     r"^(?:(?:i'm|i am|we're|we are) (?:\w+ )?(?:sorry|afraid)|sorry|(?:my )?apologies|i apologi[sz]e|unfortunately|regrettably|"
     r"thank(?:s| you)|hello|hi|hey|great question|good question|"
-    r"hmm+|no|well|ok|okay|sure|i see|i understand|as an ai|you asked)\b"
+    r"hmm+|answers?|no|well|ok|okay|sure|i see|i understand|as an ai|you asked)\b"
 )
 _offer = re.compile(
     r"^(?:and |so |or |instead,? |for (?:more|further) \w+,? |to (?:find out|learn more|get help),? )*"
@@ -135,6 +140,12 @@ _contrast = re.compile(
     r"^(?:however|but|nevertheless|nonetheless|still|that said|even so|based on|generally|in general|typically|usually)\b"
 )
 _quoted = re.compile(r'"[^"]{0,500}"|`[^`]{0,500}`')
+_contractions = (
+    (re.compile(r"\b(?:can't|cannot)"), "can not"),
+    (re.compile(r"\bwon't"), "will not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"'s not\b"), " is not"),
+)
 _marks = re.compile(r"\[[0-9]{1,3}(?:\s*[,-]\s*[0-9]{1,3})*\]|[*#>]+|(?<!\w)_+|_+(?!\w)")
 
 _Clause = Literal["not known", "will not", "about passages", "filler", "answer"]
@@ -145,6 +156,8 @@ def refuses(answer: str) -> bool:
     text = folded(_marks.sub(" ", answer[:MAX_CHARACTERS]), ignore_case=True)
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"`'":
         text = text[1:-1]
+    for contraction, words in _contractions:
+        text = contraction.sub(words, text)
     declined: _Clause | None = None
     for sentence in _sentence_ends.split(_quoted.sub(" quoted ", text)):
         for clause in _breaks.split(sentence):
