@@ -17,8 +17,8 @@ _EVIDENCE = (
     r"(?:(?:any|none|all|some|each|either) of )?(?:(?:the|these|those|this|that|my|your|any|provided|given|retrieved|supplied|"
     r"available|above|numbered|quoted|current|search|knowledge|reference|relevant|excerpted|source) ){1,4}"
     r"(?:manual|contexts?|passages?|documents?|documentation|docs|texts?|sources?|materials?|excerpts?|articles?|results?|"
-    r"base|snippets?|information|content|data|records?|files?|pages?|knowledge)(?: (?:above|below|provided|given|i have|i was given|"
-    r"you (?:gave|provided|shared|sent)(?: me)?|of the manual))?"
+    r"base|snippets?|information|content|data|records?|files?|pages?|knowledge)"
+    r"(?: (?:above|below|provided|given|i have|i was given|you (?:gave|provided|shared|sent)(?: me)?|of the manual))?"
 )
 _TOLD = (
     r"(?:say|mention|contain|include|state|specify|provide|cover|describe|answer|address|give|discuss|explain|tell|hold|"
@@ -77,7 +77,8 @@ _not_known = re.compile(
             rf"\b{_ME} (?:do|did){_NOT} {_ADVERB}have (?:\w+ ){{0,2}}?{_IDEA}\b",
             rf"\b{_ME} (?:have|had|can find|could find|found|see) no (?:\w+ )?{_IDEA}\b",
             rf"\b{_ME} lack (?:\w+ ){{0,2}}{_INFORMATION}\b",
-            r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b(?! (?:more|two|several))",
+            r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b"
+            r"(?! (?:more|two|several))",
             rf"(?:\b(?:is|are|was|were)|'s) (?:unclear|not clear) (?:from|in) {_EVIDENCE}\b",
             rf"\b(?:that|this|it) is not something (?:that )?(?:i know|{_EVIDENCE} {_TOLD})",
             r"\b(?:i'm|i am) not (?:\w+ )?(?:sure|certain)\b",
