@@ -11,7 +11,7 @@
   - RunIncomplete              coverage under the floor, dead endpoint             exit 3
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
-    - Refused, ContextOverflow                                 not worth another try
+    - EndpointDown, Refused, ContextOverflow                   not worth another try
 """
 
 from collections.abc import Sequence
@@ -116,6 +116,8 @@ class ModelError(LlmopsError):
 
     exit_code = 3
     retryable = False
+    attempts = 1
+    """Calls that were made before giving up."""
 
     @property
     def kind(self) -> str:
@@ -143,6 +145,12 @@ class Unavailable(ModelError):
     """Connection refused or reset, or HTTP 5xx."""
 
     retryable = True
+
+
+class EndpointDown(Unavailable):
+    """Nothing has answered for a while, so nothing more is sent."""
+
+    retryable = False
 
 
 class BadResponse(ModelError):

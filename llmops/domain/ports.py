@@ -133,8 +133,8 @@ class Store(Protocol):
         """The newest run of this plan that was killed or interrupted."""
         ...
 
-    def finish_run(self, run_id: str, status: RunStatus, report: object) -> None:
-        """Close a run; `report` is its JSON summary."""
+    def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
+        """Close a run at a UTC time (ISO 8601); `report` is its JSON summary."""
         ...
 
     def runs(self, limit: int = 50) -> list[Run]:
@@ -142,7 +142,7 @@ class Store(Protocol):
         ...
 
     def run(self, reference: str) -> Run:
-        """A run by id, unique prefix, or `@last`.
+        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last).
 
         Raises:
             UsageError: no such run, or an ambiguous prefix.

@@ -29,6 +29,8 @@ class Node:
 class Cell:
     """One prompt version x target x case x repeat."""
 
+    position: int
+    """0-based place in the plan: cases in the dataset's order, then prompts, targets, repeats."""
     prompt: str
     """The reference as the suite names it; empty for recorded answers."""
     target: str
@@ -59,6 +61,8 @@ class EvaluatorResult:
 class CellResult:
     """One executed cell."""
 
+    position: int
+    """As `Cell.position`."""
     case_id: str
     prompt: str
     target: str

@@ -96,6 +96,8 @@ class SuiteSettings(Strict):
     prompts: list[str] = Field(default_factory=list)
     targets: list[str] = Field(default_factory=list)
     index: str | None = None
+    query: str | None = None
+    """Variable of the case that is searched for; default: `question`, else the case's only text variable."""
     repeat: Positive = 1
     evaluators: list[str | dict[str, Any]] = Field(min_length=1)
     gate: list[GateRule] = Field(default_factory=list)

@@ -1,0 +1,148 @@
+"""An endpoint that speaks the OpenAI protocol, asked over aiohttp: LiteLLM's import and CPU per call are saved."""
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from llmops.adapters.credentials import key_of, provider_of
+from llmops.adapters.litellm_model import load_litellm
+from llmops.adapters.openai_protocol import model_identity, seconds, usage_of
+from llmops.domain.errors import BadResponse, ContextOverflow, ModelError, ModelTimeout, RateLimited, Refused, Unavailable
+from llmops.domain.models import Completion, CompletionRequest, Usage
+from llmops.settings.project import ModelSettings
+from llmops.settings.secrets import masked
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+PROVIDERS = ("openai", "hosted_vllm", "lm_studio", "llamafile")
+"""Providers of LiteLLM ids whose endpoints speak the protocol as it stands."""
+
+
+def speaks_openai(settings: ModelSettings) -> bool:
+    """Whether `transport: auto` asks the endpoint directly."""
+    return provider_of(settings.id) in PROVIDERS
+
+
+class DirectModel:
+    """Implements `ChatModel`."""
+
+    def __init__(self, name: str, settings: ModelSettings) -> None:
+        self.identity = model_identity(settings)
+        self._name = name
+        self._settings = settings
+        self._session: ClientSession | None = None
+        self._key: str | None = None
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """As the port."""
+        import aiohttp
+
+        session = self._session or self._open()
+        body = {
+            **request.params,
+            "model": self._settings.id.partition("/")[2] or self._settings.id,
+            "messages": [message.to_json() for message in request.messages],
+        }
+        if request.stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        started = time.perf_counter()
+        try:
+            async with session.post("chat/completions", json=body) as response:
+                if response.status != 200:
+                    raise await _refused(response)
+                if request.stream:
+                    return await self._streamed(response, request, started)
+                data = await response.read()
+            return self._completion(_json(data), request, time.perf_counter() - started)
+        except TimeoutError as error:
+            raise ModelTimeout(f"no complete answer within {self._settings.timeout_s:g} s") from error
+        except aiohttp.ClientPayloadError as error:
+            raise Unavailable("the connection was closed in the middle of the answer") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(masked(str(error) or type(error).__name__)) from error
+
+    async def close(self) -> None:
+        """As the port."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> "ClientSession":
+        import aiohttp
+
+        self._key = key_of(self._name, self._settings)
+        base = self._settings.api_base or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        self._session = aiohttp.ClientSession(
+            base_url=f"{base.rstrip('/')}/",
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
+            connector=aiohttp.TCPConnector(limit=self._settings.concurrency),
+            trust_env=True,
+        )
+        return self._session
+
+    async def _streamed(self, response: "ClientResponse", request: CompletionRequest, started: float) -> Completion:
+        """Server-sent events: text deltas, then a chunk with the usage, then [DONE]."""
+        parts: list[str] = []
+        whole: dict[str, Any] = {}
+        usage: Any = None
+        finish: str | None = None
+        first: float | None = None
+        async for raw in response.content:
+            line = raw.decode("utf-8", "replace").strip()
+            if not line.startswith("data:") or line == "data: [DONE]":
+                continue
+            whole = _json(line.removeprefix("data:").encode())
+            usage = whole.get("usage") or usage
+            for choice in whole.get("choices") or ():
+                text = (choice.get("delta") or {}).get("content")
+                finish = choice.get("finish_reason") or finish
+                if text:
+                    first = first if first is not None else time.perf_counter() - started
+                    parts.append(text)
+        message = {"message": {"content": "".join(parts)}, "finish_reason": finish}
+        data = {"choices": [message], "usage": usage, "model": whole.get("model")}
+        return self._completion(data, request, time.perf_counter() - started, first)
+
+    def _completion(self, data: Any, request: CompletionRequest, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
+        try:
+            choice = data["choices"][0]
+            text = choice["message"].get("content")
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise BadResponse("the answer has no choices") from error
+        finish = choice.get("finish_reason")
+        if not text or not isinstance(text, str):
+            raise BadResponse(f"the model returned nothing (finish reason: {finish})")
+        usage = usage_of(data.get("usage")) or self._counted(request, text)
+        return Completion(text, usage, latency, ttft, finish, model=data.get("model"))
+
+    def _counted(self, request: CompletionRequest, text: str) -> Usage:
+        count = load_litellm().token_counter
+        messages = [message.to_json() for message in request.messages]
+        model = self._settings.id
+        return Usage(count(model=model, messages=messages), count(model=model, text=text), estimated=True)
+
+
+def _json(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise BadResponse(f"the answer is not valid JSON: {data[:80].decode('utf-8', 'replace')!r}") from error
+
+
+async def _refused(response: "ClientResponse") -> ModelError:
+    body = (await response.content.read(4000)).decode("utf-8", "replace")
+    try:
+        told = json.loads(body)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        told = body
+    message = masked(f"HTTP {response.status}: {' '.join(str(told).split())[:300]}")
+    if response.status == 429:
+        return RateLimited(message, retry_after_s=seconds(response.headers.get("Retry-After")))
+    if response.status in (408, 409) or response.status >= 500:
+        return Unavailable(message)
+    if "context_length_exceeded" in body or "maximum context length" in body:
+        return ContextOverflow(message)
+    return Refused(message)

@@ -1,0 +1,107 @@
+"""The entry point: the list of commands, the options of all of them, and the one place where errors become exit codes."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from llmops import __version__
+from llmops.cli.session import Session
+from llmops.domain.errors import LlmopsError
+
+COMMANDS = {
+    "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
+    "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
+    "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
+    "prompt": ("llmops.cli.prompt", "List, show and render prompts."),
+    "rag": ("llmops.cli.rag", "Build an index and ask it."),
+    "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
+    "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
+    "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),
+    "doctor": ("llmops.cli.doctor", "Say what is installed, what is missing and what it would enable."),
+    "version": ("llmops.cli.version", "Print the version."),
+}
+"""Module and one-line help of each command; the module is imported when the command is called."""
+
+EPILOG = "Exit codes: 0 passed · 1 gate failed · 2 wrong usage or file · 3 incomplete · 4 inconclusive · 130 interrupted."
+
+
+class LazyGroup(TyperGroup):
+    """Knows the commands by name and help; imports one only to run it."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 -- Typer's own types
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=text) for name, (_, text) in COMMANDS.items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- Typer's own type
+        """In the order of a user's first days, not of the alphabet."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 -- Typer's own types
+        """The command itself, in place of the stand-in that `--help` shows."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        if stand_in is None or name is None:
+            return name, stand_in, rest
+        command = typer.main.get_command(import_module(COMMANDS[name][0]).app)
+        command.name = name
+        return name, command, rest
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LLMOPS"},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"llmops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    project: Annotated[
+        Path | None, typer.Option("--project", "-C", help="Folder of the project; default: the nearest llmops.yaml above.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Version prompts, build RAG pipelines, route between models, and gate changes on honest evaluations."""
+    ctx.obj = Session(start=project or Path.cwd(), debug=debug)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except LlmopsError as error:
+        if debug:
+            raise
+        Session.tell(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        if debug:
+            raise
+        sys.stderr.write(f"llmops failed unexpectedly: {type(error).__name__}: {error}\nSee more: llmops --debug ...\n")
+        sys.exit(70)

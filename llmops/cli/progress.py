@@ -1,0 +1,81 @@
+"""Progress on stderr: a bar on a terminal, a plain line every few seconds elsewhere, nothing when quiet."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from llmops.reporting.figures import dollars
+from llmops.reporting.safe import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+LINE_EVERY_S = 5.0
+
+
+class ShownProgress:
+    """Implements the `Progress` port for a console."""
+
+    def __init__(self, console: "Console", *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._what = ""
+        self._total = 0
+        self._began = 0.0
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        """Nothing is shown before something starts."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the terminal clean, whatever happened."""
+        self.finished()
+
+    def started(self, what: str, total: int) -> None:
+        """As the port."""
+        self.finished()
+        self._what, self._total = what, total
+        self._began = self._last = time.monotonic()
+        if self._quiet or not self._console.is_terminal:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        extra = (TextColumn("{task.fields[extra]}"), TimeRemainingColumn(elapsed_when_finished=True))
+        self._bar = Progress(*columns, *extra, console=self._console, transient=True)
+        self._task = self._bar.add_task(what, total=total, extra="")
+        self._bar.start()
+
+    def advanced(self, done: int, *, failures: int = 0, spent_usd: float | None = None) -> None:
+        """As the port."""
+        if self._quiet:
+            return
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, extra=_extra(failures, spent_usd))
+            return
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_S:
+            self._last = now
+            left = (now - self._began) / max(1, done) * (self._total - done)
+            line = f"{self._what}: {done} of {self._total}, {_extra(failures, spent_usd)}, about {left:.0f} s left"
+            self._console.print(line.replace(", ,", ","), soft_wrap=True)
+
+    def finished(self) -> None:
+        """As the port."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+    def note(self, text: str) -> None:
+        """As the port."""
+        if not self._quiet:
+            self._console.print(one_line(text, 400), soft_wrap=True)
+
+
+def _extra(failures: int, spent_usd: float | None) -> str:
+    spent = f", {dollars(spent_usd)} spent" if spent_usd else ""
+    return f"{failures} not passed{spent}"

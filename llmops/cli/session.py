@@ -1,0 +1,88 @@
+"""What the commands of one call share: the project, the consoles, and how an error is told."""
+
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from llmops.settings.project import Project
+    from llmops.wiring import Wiring
+
+from llmops.domain.errors import LlmopsError, UsageError
+
+
+class Session:
+    """One call of the command line."""
+
+    def __init__(self, start: Path, *, debug: bool) -> None:
+        self.start = start
+        self.debug = debug
+
+    @cached_property
+    def root(self) -> Path:
+        """The project's root.
+
+        Raises:
+            UsageError: there is no project here.
+        """
+        from llmops.settings.project import find_root
+
+        if not self.start.is_dir():
+            raise UsageError(f"--project {str(self.start)!r} is no folder.")
+        return find_root(self.start.resolve())
+
+    @cached_property
+    def project(self) -> "Project":
+        """The project's settings; its `.env` is read first, without overriding the environment.
+
+        Raises:
+            InvalidFiles: llmops.yaml is not valid.
+        """
+        from llmops.settings.project import load_project
+
+        if (self.root / ".env").is_file():
+            from dotenv import load_dotenv
+
+            load_dotenv(self.root / ".env", override=False)
+        return load_project(self.root)
+
+    @cached_property
+    def wiring(self) -> "Wiring":
+        """The objects of the project."""
+        from llmops.wiring import Wiring
+
+        return Wiring(self.project)
+
+    @cached_property
+    def out(self) -> "Console":
+        """Results."""
+        return console(stderr=False)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Logs and progress."""
+        return console(stderr=True)
+
+    @staticmethod
+    def tell(error: LlmopsError) -> None:
+        """Show an error and its next step on stderr."""
+        from rich.text import Text
+
+        from llmops.reporting.safe import safe
+
+        err = console(stderr=True)
+        err.print(Text.assemble(("error: ", "bold red"), safe(error.message)), soft_wrap=True)
+        if error.hint:
+            err.print(Text(safe(error.hint)), soft_wrap=True)
+
+
+def console(*, stderr: bool) -> "Console":
+    """A console that colours only terminals and obeys NO_COLOR; a pipe is as wide as its lines need, at least 100."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 100
+    return Console(file=stream, stderr=stderr, highlight=False, width=width, emoji=False, markup=False)

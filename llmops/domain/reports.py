@@ -1,0 +1,168 @@
+"""A finished run in figures: what every report format renders and what `--json` prints."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmops.domain.runs import CellResult, RunStatus
+
+SCHEMA_VERSION = 1
+"""Raised when a key of the JSON document changes its meaning or disappears."""
+
+Verdict = Literal["pass", "fail", "inconclusive", "not judged"]
+Direction = Literal["higher is better", "lower is better", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One aggregate of one evaluator over the cells of a prompt x target."""
+
+    name: str
+    """`<evaluator name>.<aggregate>`, as a gate rule names it."""
+    value: float
+    low: float | None
+    """Lower end of the two-sided 95 % interval; None where it cannot be estimated."""
+    high: float | None
+    n: int
+    """Independent units behind the figure: cases, not repeats."""
+    unit: str = ""
+    method: str = ""
+    """How the interval was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSummary:
+    """One evaluator over the cells of a prompt x target."""
+
+    name: str
+    kind: str
+    scored: int
+    failed: int
+    unmeasured: int
+    passed: int
+    judged: int
+    """Scored cells that a threshold applied to."""
+    metrics: tuple[Metric, ...]
+    direction: Direction = "higher is better"
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Tokens and dollars of the answers of a prompt x target."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated_tokens: bool
+    """True when some counts are ours, because the provider sent none."""
+    cost_usd: float | None
+    """What the answers cost when they were made; None when a price is not known."""
+    spent_usd: float | None
+    """What this run paid: reused answers cost nothing now."""
+    calls: int
+    """Requests sent in this run, further attempts included."""
+    retries: int
+    """Part of `calls` that were further attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Seconds per answer, live and reused answers apart."""
+
+    live: int
+    """Answers that were generated in this run."""
+    cached: int
+    """Answers that were reused; their latency was measured in an earlier run."""
+    live_p50_s: float | None = None
+    live_p95_s: float | None = None
+    cached_p50_s: float | None = None
+    cached_p95_s: float | None = None
+    ttft_p50_s: float | None = None
+    """Time to first token of live answers, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cells of one prompt x target."""
+
+    prompt: str
+    target: str
+    model: str
+    """The model's id."""
+    cells: int
+    answered: int
+    failed: int
+    """Cells without an answer."""
+    evaluators: tuple[EvaluatorSummary, ...]
+    spend: Spend
+    latency: LatencySummary
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """One gate rule, judged for one prompt x target."""
+
+    rule: str
+    """The rule as a sentence, such as `contains.pass_rate >= 0.80`."""
+    prompt: str
+    target: str
+    verdict: Verdict
+    value: float | None = None
+    low: float | None = None
+    """Interval that the verdict was read from, two-sided at 2 x confidence - 1."""
+    high: float | None = None
+    n: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the run did."""
+
+    cells: int
+    scored: int
+    failed: int
+    unmeasured: int
+    model_calls: int
+    generated: int
+    """Answers made in this run."""
+    reused: int
+    """Answers taken from the store."""
+    retrieved: int
+    """Queries that were searched for in this run."""
+    evaluated: int
+    """Stored evaluations that were computed in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Wall time; the only part of a report that differs between two equal runs."""
+
+    started_at: str
+    finished_at: str
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The summary of one run."""
+
+    schema_version: int
+    tool_version: str
+    run_id: str
+    suite: str
+    description: str
+    status: RunStatus
+    verdict: Verdict
+    """Of the gate; `not judged` when there is none."""
+    exit_code: int
+    coverage: float
+    """Share of cells with an answer and no failed evaluator."""
+    baseline: str | None
+    """Run id that relative rules were held against."""
+    groups: tuple[Group, ...]
+    rules: tuple[RuleVerdict, ...]
+    counts: Counts
+    timing: Timing
+    notes: tuple[str, ...] = ()
+    """What the reader should know before trusting a figure."""
+    worst: tuple[CellResult, ...] = field(default=())
+    """The cells that failed most, worst first."""

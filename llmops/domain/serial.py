@@ -1,0 +1,61 @@
+"""Domain objects as plain JSON values and back, for the store and for reports."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from llmops.domain.models import Completion, Usage
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import CellResult, EvaluatorResult
+from llmops.domain.scores import Failure, Outcome, Score, Span, Unmeasured
+
+Json = dict[str, Any]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 -- any domain object
+    """A dataclass, recursively, as a JSON value; fields at their default are kept."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def hit_from_json(data: Json) -> Hit:
+    """The inverse of `plain` for a hit."""
+    return Hit(**data)
+
+
+def completion_from_json(data: Json) -> Completion:
+    """The inverse of `plain` for a completion."""
+    usage = data["usage"]
+    return Completion(**{**data, "usage": None if usage is None else Usage(**usage)})
+
+
+def outcome_to_json(outcome: Outcome) -> Json:
+    """An outcome with its status."""
+    if isinstance(outcome, Score):
+        return {"status": "scored", **plain(outcome)}
+    return {"status": "failed" if isinstance(outcome, Failure) else "unmeasured", "reason": outcome.reason}
+
+
+def outcome_from_json(data: Json) -> Outcome:
+    """The inverse of `outcome_to_json`."""
+    if data["status"] == "failed":
+        return Failure(data["reason"])
+    if data["status"] == "unmeasured":
+        return Unmeasured(data["reason"])
+    return Score(data["value"], data["reason"], tuple(Span(**span) for span in data["spans"]), data["parts"])
+
+
+def result_from_json(data: Json) -> CellResult:
+    """The inverse of `plain` for a cell result."""
+    usage = data["usage"]
+    evaluations = {
+        name: EvaluatorResult(**{**each, "spans": tuple(Span(**span) for span in each["spans"])})
+        for name, each in data["evaluations"].items()
+    }
+    fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
+    return CellResult(**{**data, **fixed})

@@ -1,0 +1,247 @@
+"""Gathers cell results into the figures of a report."""
+
+import heapq
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from llmops.domain.reports import Direction, EvaluatorSummary, Group, LatencySummary, Metric, Spend
+from llmops.domain.runs import CellResult
+from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.planning import Plan
+from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+WORST = 5
+"""Cells that a report shows in full."""
+
+
+@dataclass(slots=True)
+class Series:
+    """The values of one metric: one for each cell that has it, with the number of its case."""
+
+    cases: array[int] = field(default_factory=lambda: array("l"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, case: int, value: float) -> None:
+        """Take one value."""
+        self.cases.append(case)
+        self.values.append(value)
+
+
+@dataclass(slots=True)
+class EvaluatorTally:
+    """What one evaluator said of the cells of a group."""
+
+    scored: int = 0
+    failed: int = 0
+    unmeasured: int = 0
+    passed: int = 0
+    values: Series = field(default_factory=Series)
+    verdicts: Series = field(default_factory=Series)
+    """1 for passed, 0 for not; empty without a threshold."""
+    parts: dict[str, Series] = field(default_factory=dict)
+
+    def series(self, aggregate: str) -> Series | None:
+        """The values behind an aggregate; None when there is no such aggregate."""
+        if aggregate == "pass_rate":
+            return self.verdicts
+        if aggregate in ("mean", "total", *QUANTILES):
+            return self.values
+        return self.parts.get(aggregate)
+
+
+@dataclass(slots=True)
+class GroupTally:
+    """The cells of one prompt x target."""
+
+    prompt: str
+    target: str
+    model: str
+    cells: int = 0
+    answered: int = 0
+    uncovered: int = 0
+    """Cells without an answer or with a failed evaluator."""
+    statuses: dict[str, int] = field(default_factory=lambda: {"scored": 0, "failed": 0, "unmeasured": 0})
+    evaluators: dict[str, EvaluatorTally] = field(default_factory=dict)
+    live: Series = field(default_factory=Series)
+    cached: Series = field(default_factory=Series)
+    ttft: Series = field(default_factory=Series)
+    tokens_in: int = 0
+    tokens_out: int = 0
+    estimated: bool = False
+    cost: float | None = 0.0
+    spent: float | None = 0.0
+    reused: int = 0
+    calls: int = 0
+    retries: int = 0
+
+
+class Aggregator:
+    """Takes results as they arrive; memory grows by a few numbers per cell."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._case_numbers: dict[str, int] = {}
+        self._worst: list[tuple[float, int, CellResult]] = []
+        self.groups: dict[tuple[str, str], GroupTally] = {
+            (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
+            for prompt in plan.prompts or ("",)
+            for target in plan.targets.values()
+        }
+
+    def add(self, result: CellResult) -> None:
+        """Count one finished cell."""
+        group = self.groups[result.prompt, result.target]
+        case = self._case_numbers.setdefault(result.case_id, len(self._case_numbers))
+        group.cells += 1
+        group.statuses[result.status] += 1
+        group.reused += result.cached
+        group.calls += result.attempts
+        group.retries += max(0, result.attempts - 1)
+        broken = any(e.status == "failed" for e in result.evaluations.values())
+        group.uncovered += result.status == "failed" or broken
+        if result.status != "failed":
+            group.answered += 1
+            self._add_spend(group, result, case)
+        for name, evaluation in result.evaluations.items():
+            tally = group.evaluators.setdefault(name, EvaluatorTally())
+            if evaluation.status != "scored" or evaluation.value is None:
+                tally.failed += evaluation.status == "failed"
+                tally.unmeasured += evaluation.status == "unmeasured"
+                continue
+            tally.scored += 1
+            tally.values.add(case, evaluation.value)
+            if evaluation.passed is not None:
+                tally.passed += evaluation.passed
+                tally.verdicts.add(case, float(evaluation.passed))
+            for part, value in evaluation.parts.items():
+                tally.parts.setdefault(part, Series()).add(case, value)
+        self._add_worst(result)
+
+    def _add_spend(self, group: GroupTally, result: CellResult, case: int) -> None:
+        if result.latency_s is not None:
+            (group.cached if result.cached else group.live).add(case, result.latency_s)
+        if result.ttft_s is not None and not result.cached:
+            group.ttft.add(case, result.ttft_s)
+        if result.usage is not None:
+            group.tokens_in += result.usage.input_tokens
+            group.tokens_out += result.usage.output_tokens
+            group.estimated |= result.usage.estimated
+        if result.cost_usd is None:
+            group.cost = None
+            group.spent = group.spent if result.cached else None
+        else:
+            group.cost = None if group.cost is None else group.cost + result.cost_usd
+            fresh = 0.0 if result.cached else result.cost_usd
+            group.spent = None if group.spent is None else group.spent + fresh
+
+    def _add_worst(self, result: CellResult) -> None:
+        badness = self._badness(result)
+        if badness > 0:
+            entry = (badness, -result.position, result)
+            if len(self._worst) < WORST:
+                heapq.heappush(self._worst, entry)
+            else:
+                heapq.heappushpop(self._worst, entry)
+
+    def _badness(self, result: CellResult) -> float:
+        """Weighted share of evaluators that did not pass; a cell without an answer comes first."""
+        if result.status == "failed":
+            return 2.0
+        weights = {e.spec.name: e.spec.common.weight for e in self._plan.evaluators_of(result.case_id)}
+        bad = [n for n, e in result.evaluations.items() if e.status == "failed" or e.passed is False]
+        total = sum(weights.values())
+        return sum(weights[name] for name in bad) / total if total else 0.0
+
+    @property
+    def worst(self) -> tuple[CellResult, ...]:
+        """The cells that failed most, worst first."""
+        return tuple(result for _, _, result in sorted(self._worst, key=lambda entry: entry[:2], reverse=True))
+
+    @property
+    def coverage(self) -> float:
+        """Share of the plan's cells with an answer and no failed evaluator; cells that were not run do not count as covered."""
+        covered = sum(group.cells - group.uncovered for group in self.groups.values())
+        return covered / self._plan.size if self._plan.size else 1.0
+
+    def summaries(self) -> Iterator[Group]:
+        """The figures of each group."""
+        kinds = {built.spec.name: built for built in self._plan.evaluators}
+        for built in (e for some in self._plan.case_evaluators.values() for e in some):
+            kinds.setdefault(built.spec.name, built)
+        for group in self.groups.values():
+            if group.cells:
+                yield _group(group, kinds)
+
+
+def metric(name: str, aggregate: str, tally: EvaluatorTally, unit: str, confidence: float) -> Metric | None:
+    """One aggregate with its two-sided interval; None when there is nothing to aggregate."""
+    series = tally.series(aggregate)
+    if series is None or not series.values:
+        return None
+    estimate = _estimate(series, aggregate, confidence)
+    if estimate is None:
+        return None
+    shown = "%" if aggregate == "pass_rate" else unit if aggregate in ("mean", "total", *QUANTILES) else ""
+    return Metric(f"{name}.{aggregate}", estimate.value, estimate.low, estimate.high, estimate.n, shown, estimate.method)
+
+
+def _estimate(series: Series, aggregate: str, confidence: float) -> Estimate | None:
+    if aggregate == "pass_rate":
+        return proportion_interval(series.values, clusters=series.cases, confidence=confidence)
+    if aggregate in QUANTILES:
+        return quantile_interval(series.values, QUANTILES[aggregate], confidence=confidence)
+    if aggregate == "total":
+        return Estimate(sum(series.values), None, None, len(series.values), "sum")
+    return mean_interval(series.values, clusters=series.cases, confidence=confidence)
+
+
+def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator]) -> Group:
+    return Group(
+        group.prompt,
+        group.target,
+        group.model,
+        group.cells,
+        group.answered,
+        group.cells - group.answered,
+        tuple(_summary(name, tally, kinds[name]) for name, tally in group.evaluators.items()),
+        Spend(group.tokens_in, group.tokens_out, group.estimated, group.cost, group.spent, group.calls, group.retries),
+        _latency(group),
+    )
+
+
+def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator) -> EvaluatorSummary:
+    unit = built.kind.unit
+    aggregates = ["pass_rate", "mean"]
+    if unit:
+        aggregates += ["total", *QUANTILES] if unit != "s" else list(QUANTILES)
+    metrics = (metric(name, each, tally, unit, 0.95) for each in (*aggregates, *tally.parts))
+    direction: Direction = "lower is better" if built.kind.lower_is_better else "higher is better"
+    return EvaluatorSummary(
+        name,
+        built.spec.kind,
+        tally.scored,
+        tally.failed,
+        tally.unmeasured,
+        tally.passed,
+        len(tally.verdicts.values),
+        tuple(m for m in metrics if m is not None),
+        direction,
+    )
+
+
+def _latency(group: GroupTally) -> LatencySummary:
+    def quantile(series: Series, q: float) -> float | None:
+        found = quantile_interval(series.values, q, confidence=0.95) if series.values else None
+        return None if found is None else found.value
+
+    return LatencySummary(
+        len(group.live.values),
+        len(group.cached.values),
+        quantile(group.live, 0.5),
+        quantile(group.live, 0.95),
+        quantile(group.cached, 0.5),
+        quantile(group.cached, 0.95),
+        quantile(group.ttft, 0.5),
+    )

@@ -1,0 +1,204 @@
+"""The way of one cell, node by node, and the bulk look-up of the nodes that the store already holds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import LlmopsError
+from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
+from llmops.domain.scores import Outcome, Sample
+from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
+from llmops.evaluation.planning import (
+    Plan,
+    evaluate_key,
+    evidence_hash,
+    generate_key,
+    request_of,
+    retrieve_key,
+)
+
+Lookup = Callable[[Sequence[str]], dict[str, Node]]
+
+
+@dataclass(slots=True)
+class CellState:
+    """How far a cell has come; filled node by node."""
+
+    cell: Cell
+    retrieve_key: str | None = None
+    hits: tuple[Hit, ...] | None = None
+    """None: not retrieved yet."""
+    messages: tuple[Message, ...] = ()
+    request: CompletionRequest | None = None
+    """None: not rendered yet, or a recorded answer."""
+    generate_key: str | None = None
+    completion: Completion | None = None
+    reused: bool = False
+    """The completion comes from another run."""
+    error: str | None = None
+    """Why there will be no answer."""
+    attempts: int = 0
+    """Calls made in this run, also in vain."""
+    searched: bool = False
+    """The hits were searched for in this run."""
+    evaluated: int = 0
+    """Stored outcomes that were computed in this run."""
+    evidence: str = ""
+    evaluate_keys: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """Of stored evaluators; the others are computed when the cell is finished."""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is left that would have to be computed and stored."""
+        return self.error is not None or (self.completion is not None and len(self.outcomes) == len(self.evaluate_keys))
+
+
+class CellSteps:
+    """The nodes of a plan's cells, for one run."""
+
+    def __init__(self, plan: Plan, run_id: str) -> None:
+        self.plan = plan
+        self.run_id = run_id
+
+    def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
+        """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
+        states = [self.start(cell) for cell in cells]
+        found = lookup(list({s.retrieve_key for s in states if s.retrieve_key}))
+        rendered: dict[tuple[str, str], tuple[Message, ...] | str] = {}
+        for state in states:
+            if state.retrieve_key in found:
+                self.take_hits(state, found[state.retrieve_key])
+            if state.hits is not None:
+                self.render(state, rendered)
+        found = lookup([s.generate_key for s in states if s.generate_key])
+        for state in states:
+            if state.generate_key in found:
+                self.take_completion(state, found[state.generate_key])
+            if state.completion is not None:
+                self.key_evaluations(state)
+        found = lookup([key for state in states for key in state.evaluate_keys.values()])
+        for state in states:
+            self.take_outcomes(state, found)
+        return states
+
+    def start(self, cell: Cell) -> CellState:
+        """A cell before its first node."""
+        state = CellState(cell)
+        if self.plan.retriever is None:
+            state.hits = _given(cell.case)
+            return state
+        try:
+            state.retrieve_key = retrieve_key(self.plan.retriever, self.plan.query(cell.case))
+        except LlmopsError as error:
+            state.error = error.message
+        return state
+
+    def take_hits(self, state: CellState, node: Node) -> None:
+        """Retrieved passages, followed by those that the case gives."""
+        state.searched = node.run == self.run_id
+        state.hits = (*(hit_from_json(hit) for hit in node.value), *_given(state.cell.case))
+
+    def render(self, state: CellState, rendered: dict[tuple[str, str], tuple[Message, ...] | str]) -> None:
+        """Render the prompt and fix the key of the answer; `rendered` shares the work between targets and repeats."""
+        cell, target = state.cell, self.plan.targets[state.cell.target]
+        if target.model is None:
+            self._take_recorded(state)
+            return
+        version = self.plan.prompts[cell.prompt]
+        place = (cell.case.id, cell.prompt)
+        if place not in rendered:
+            try:
+                rendered[place] = version.render(cell.case.vars, state.hits or ())
+            except LlmopsError as error:
+                rendered[place] = error.message
+        messages = rendered[place]
+        if isinstance(messages, str):
+            state.error = messages
+            return
+        state.messages = messages
+        state.request = request_of(target, version, messages, stream=self.plan.stream)
+        state.generate_key = generate_key(target, state.request, cell.repeat)
+
+    def _take_recorded(self, state: CellState) -> None:
+        if state.cell.case.output is None:
+            state.error = "the case has no `output`, and the suite names no targets to make one"
+        else:
+            state.completion = Completion(state.cell.case.output, usage=None, latency_s=0.0)
+            state.reused = True
+
+    def take_completion(self, state: CellState, node: Node) -> None:
+        """An answer of an earlier run, or of this run before it was interrupted."""
+        state.completion = completion_from_json(node.value)
+        state.reused = node.run != self.run_id
+        state.attempts = 0 if state.reused else state.completion.attempts
+
+    def key_evaluations(self, state: CellState) -> None:
+        """Fix the keys of the evaluations that are worth storing."""
+        if state.completion is None:
+            return
+        stored = [e for e in self.plan.evaluators_of(state.cell.case.id) if e.kind.cached]
+        if stored:
+            state.evidence = evidence_hash(state.cell.case, state.hits or ())
+            state.evaluate_keys = {e.spec.name: evaluate_key(e, state.completion.text, state.evidence) for e in stored}
+
+    def take_outcomes(self, state: CellState, found: dict[str, Node]) -> None:
+        """Outcomes that the store holds."""
+        for name, key in state.evaluate_keys.items():
+            if key in found:
+                state.outcomes[name] = outcome_from_json(found[key].value)
+                state.evaluated += found[key].run == self.run_id
+
+    def sample(self, state: CellState, completion: Completion) -> Sample:
+        """What the evaluators see."""
+        cell = state.cell
+        return Sample(
+            cell.case, cell.target, state.messages, state.hits or (), completion, state.reused, self.cost(state, completion)
+        )
+
+    def cost(self, state: CellState, completion: Completion) -> float | None:
+        """USD that the answer cost when it was made."""
+        price = self.plan.targets[state.cell.target].price
+        return None if price is None else price.cost(completion.usage, completion.latency_s)
+
+    def result(self, state: CellState, evaluations: dict[str, EvaluatorResult]) -> CellResult:
+        """The finished cell."""
+        cell, completion = state.cell, state.completion
+        keys = {"retrieve": state.retrieve_key, "generate": state.generate_key}
+        unanswered = CellResult(
+            cell.position,
+            cell.case.id,
+            cell.prompt,
+            cell.target,
+            cell.repeat,
+            status="failed",
+            output=None,
+            error=state.error,
+            evaluations={},
+            attempts=state.attempts,
+            tags=cell.case.tags,
+            node_keys={kind: key for kind, key in keys.items() if key},
+        )
+        if completion is None:
+            return unanswered
+        recorded = self.plan.targets[cell.target].model is None
+        scored = any(e.status == "scored" for e in evaluations.values())
+        return replace(
+            unanswered,
+            status="scored" if scored else "unmeasured",
+            output=completion.text,
+            evaluations=evaluations,
+            usage=completion.usage,
+            cost_usd=self.cost(state, completion),
+            latency_s=None if recorded else completion.latency_s,
+            ttft_s=completion.ttft_s,
+            cached=state.reused,
+            model=completion.model,
+        )
+
+
+def _given(case: Case) -> tuple[Hit, ...]:
+    return tuple(Hit(text, source="given", given=True) for text in case.contexts)

@@ -1,0 +1,241 @@
+"""Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are JSONL."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.keys import KEY_BYTES, canonical
+from llmops.settings.files import decode, read_text, shown
+from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.validation import Strict, nearest, validated
+
+MAX_PROBLEMS = 20
+"""Problems of one dataset that are told; a wrong export would fill the screen."""
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+
+
+class CaseRow(Strict):
+    """The shape of one case in a dataset file."""
+
+    id: Annotated[str, Field(min_length=1, max_length=400)]
+    vars: dict[str, Any] = Field(default_factory=dict)
+    expected: Any = None
+    contexts: list[str] = Field(default_factory=list)
+    relevant: list[str] | None = None
+    output: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    evaluators: list[str | dict[str, Any]] = Field(default_factory=list)
+
+
+_adapter = TypeAdapter(CaseRow)
+_FIELDS = tuple(CaseRow.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A checked dataset file."""
+
+    path: str
+    """Relative to the project root."""
+    size: int
+    """Number of cases."""
+    content_hash: str
+    """Of all cases in order; formatting does not count."""
+    _read: Callable[[], Iterator[Case]]
+
+    def cases(self) -> Iterator[Case]:
+        """The cases in the file's order, read anew."""
+        return self._read()
+
+
+def load_dataset(path: Path, root: Path) -> Dataset:
+    """Check a dataset file and open it.
+
+    Raises:
+        InvalidFiles: missing, empty, another format, a malformed line, an unknown field, or an id that stands twice;
+            each problem with its line.
+    """
+    file = shown(path, root)
+    readers = {".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".yaml": _yaml, ".yml": _yaml, ".csv": _csv}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        hint = f"Datasets are {', '.join(readers)} files."
+        raise InvalidFiles([Problem(file, f"has the suffix {path.suffix!r}, which is no dataset format.", hint=hint)])
+    if path.is_dir() or not path.is_file():
+        siblings = [f"{shown(p, root)}" for p in path.parent.glob("*") if p.suffix in readers] if path.parent.is_dir() else []
+        raise InvalidFiles([Problem(file, "no such dataset file.", hint=nearest(file, siblings))])
+    return _checked(path, root, file, reader)
+
+
+def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], Iterator[Case | Problem]]) -> Dataset:
+    problems: list[Problem] = []
+    lines: dict[str, int | None] = {}
+    digest = blake2b(digest_size=KEY_BYTES)
+    for found in reader(path, root):
+        if len(problems) == MAX_PROBLEMS:
+            problems.append(Problem(file, f"more problems follow; the first {MAX_PROBLEMS} are listed."))
+            break
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        if found.id in lines:
+            where = f" (line {lines[found.id]})" if lines[found.id] else ""
+            problems.append(Problem(file, f"the id {found.id!r} stands twice{where}.", line=found.line, key="id"))
+        lines[found.id] = found.line
+        digest.update(canonical(case_json(found)).encode("utf-8", "surrogatepass") + b"\n")
+    if not lines and not problems:
+        problems.append(Problem(file, "holds no case.", hint='One case per line: {"id": "1", "vars": {"question": "..."}}'))
+    if problems:
+        raise InvalidFiles(problems)
+    return Dataset(file, len(lines), digest.hexdigest(), lambda: (c for c in reader(path, root) if isinstance(c, Case)))
+
+
+def case_json(case: Case) -> dict[str, Any]:
+    """The content of a case as JSON, without its place in the file."""
+    return {name: getattr(case, name) for name in _FIELDS}
+
+
+def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Case | Problem:  # noqa: ANN401
+    """A row of any format as a case, or what is wrong with it."""
+    if not isinstance(data, dict):
+        return problem('is not an object; a case such as {"id": "1", "vars": {...}} was expected.')
+    try:
+        row = _adapter.validate_python(data)
+        canonical(data)
+    except (ValueError, TypeError, RecursionError):
+        return _why_not(data, problem)
+    return Case(
+        row.id,
+        row.vars,
+        row.expected,
+        tuple(row.contexts),
+        None if row.relevant is None else tuple(row.relevant),
+        row.output,
+        tuple(row.tags),
+        row.metadata,
+        tuple(row.evaluators),
+        line,
+    )
+
+
+def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Problem:
+    try:
+        validated(CaseRow, data, Positions("", {}))
+    except InvalidFiles as error:
+        first = error.problems[0]
+        return problem(first.message, key=first.key, hint=first.hint)
+    return problem("holds a value that JSON has not, such as NaN.")
+
+
+def _jsonl(path: Path, root: Path) -> Iterator[Case | Problem]:
+    file = shown(path, root)
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            if len(raw) > MAX_LINE_BYTES:
+                yield Problem(file, f"is longer than {MAX_LINE_BYTES // 2**20} MiB.", line=number)
+                continue
+            try:
+                text = decode(raw, file) if number == 1 or b"\r" in raw or b"\x00" in raw else raw.decode("utf-8")
+            except InvalidFiles as error:
+                yield Problem(file, error.problems[0].message, line=number, hint=error.problems[0].hint)
+                return
+            except UnicodeDecodeError as error:
+                yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
+                return
+            if not text.strip():
+                continue
+            yield _line_case(text, file, number)
+
+
+def _line_case(text: str, file: str, number: int) -> Case | Problem:
+    def problem(message: str, *, key: str | None = None, hint: str | None = None, column: int | None = None) -> Problem:
+        return Problem(file, message, line=number, column=column, key=key, hint=hint)
+
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        hint = "Each line is one JSON object." if error.msg == "Extra data" else None
+        return problem(f"is not valid JSON: {error.msg}.", column=error.colno, hint=hint)
+    except RecursionError:
+        return problem("is nested too deeply.")
+    return _case(data, number, problem)
+
+
+def _json(path: Path, root: Path) -> Iterator[Case | Problem]:
+    file = shown(path, root)
+    try:
+        data = json.loads(read_text(path, root))
+    except json.JSONDecodeError as error:
+        yield Problem(file, f"is not valid JSON: {error.msg}.", line=error.lineno, column=error.colno)
+        return
+    yield from _rows(data, Positions(file, {(): (1, 1)}))
+
+
+def _yaml(path: Path, root: Path) -> Iterator[Case | Problem]:
+    data, positions = parse_yaml(read_text(path, root), shown(path, root))
+    yield from _rows(data, positions)
+
+
+def _rows(data: Any, positions: Positions) -> Iterator[Case | Problem]:  # noqa: ANN401
+    at: tuple[str | int, ...] = ()
+    if isinstance(data, dict) and "cases" in data:
+        data, at = data["cases"], ("cases",)
+    if not isinstance(data, list):
+        if data is not None:
+            yield positions.problem(at, "is not a list; a list of cases was expected.")
+        return
+    for index, row in enumerate(data):
+        place = (*at, index)
+
+        def problem(message: str, *, key: str | None = None, hint: str | None = None, at: Any = place) -> Problem:  # noqa: ANN401
+            return positions.problem((*at, key) if key else at, message, hint=hint)
+
+        yield _case(row, positions.of(place)[0], problem)
+
+
+def _csv(path: Path, root: Path) -> Iterator[Case | Problem]:
+    """Columns named as fields of a case are those; `tags`, `contexts` and `relevant` split at `|`; the rest are variables."""
+    file = shown(path, root)
+    reader = csv.DictReader(io.StringIO(read_text(path, root)), strict=True)
+    names = reader.fieldnames or []
+    if len(set(names)) != len(names):
+        yield Problem(file, "names a column twice.", line=1)
+        return
+    number = 0
+    try:
+        for row in reader:
+            number += 1
+            line = reader.line_num
+
+            def problem(message: str, *, key: str | None = None, hint: str | None = None, at: int = line) -> Problem:
+                return Problem(file, message, line=at, key=key, hint=hint)
+
+            if None in row or None in row.values():
+                yield problem(f"has another number of columns than the {len(names)} of the first line.")
+                continue
+            yield _case(_csv_row(row, number), line, problem)
+    except csv.Error as error:
+        yield Problem(file, f"is not valid CSV: {error}.", line=reader.line_num)
+
+
+def _csv_row(row: dict[str, str], number: int) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": row.get("id") or str(number), "vars": {}}
+    for name, value in row.items():
+        if name in ("tags", "contexts", "relevant"):
+            data[name] = [part.strip() for part in value.split("|") if part.strip()]
+        elif name in ("expected", "output"):
+            data[name] = value or None
+        elif name != "id":
+            data["vars"][name] = value
+    return data

@@ -1,0 +1,191 @@
+"""The plan of a run: which cells there are, and the content keys of each cell's nodes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import UsageError
+from llmops.domain.keys import content_hash, node_key
+from llmops.domain.models import CompletionRequest, Price
+from llmops.domain.ports import ChatModel
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import Cell
+from llmops.domain.serial import plain
+from llmops.evaluation.datasets import Dataset, case_json
+from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.prompting.template import PromptVersion
+from llmops.settings.suite import RECORDED, Suite
+
+RETRIEVE_VERSION = 1
+GENERATE_VERSION = 1
+EVALUATE_VERSION = 1
+
+
+class AskRetriever(Protocol):
+    """Searches an index; calls of many cells are answered in batches behind the scenes."""
+
+    identity: str
+    """Changes whenever the same query could give other hits."""
+
+    async def __call__(self, query: str) -> tuple[Hit, ...]:
+        """The hits of one query, best first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model under the name of the suite, with the rules for calling it."""
+
+    name: str
+    model_id: str
+    model: ChatModel | None
+    """None for recorded answers."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    price: Price | None = None
+    concurrency: int = 16
+    max_retries: int = 4
+    timeout_s: float = 60.0
+    """Bound on one attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which cases of a dataset are run, and with what changed."""
+
+    limit: int | None = None
+    tags: tuple[str, ...] = ()
+    """Only cases with one of these tags."""
+    case_ids: frozenset[str] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values that replace the cases' own."""
+
+    def cases(self, dataset: Dataset) -> Iterator[Case]:
+        """The selected cases, in the dataset's order."""
+        taken = 0
+        for case in dataset.cases():
+            if self.limit is not None and taken >= self.limit:
+                return
+            if self.tags and not set(self.tags) & set(case.tags):
+                continue
+            if self.case_ids is not None and case.id not in self.case_ids:
+                continue
+            taken += 1
+            yield replace(case, vars={**case.vars, **self.variables}) if self.variables else case
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is needed to run a suite, built and checked."""
+
+    suite: Suite
+    dataset: Dataset
+    selection: Selection
+    cases: int
+    """Number of selected cases."""
+    prompts: Mapping[str, PromptVersion]
+    """By reference; empty for recorded answers."""
+    targets: Mapping[str, Target]
+    retriever: AskRetriever | None
+    evaluators: tuple[BuiltEvaluator, ...]
+    case_evaluators: Mapping[str, tuple[BuiltEvaluator, ...]]
+    """By case id: evaluators of that case alone."""
+    repeat: int
+    stream: bool
+    """Stream the answers, to measure the time to first token."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else tells this run from another of the same suite, such as `--no-cache`."""
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self.cases * max(1, len(self.prompts)) * len(self.targets) * self.repeat
+
+    def cells(self) -> Iterator[Cell]:
+        """All cells, in order."""
+        position = 0
+        for case in self.selection.cases(self.dataset):
+            for prompt in self.prompts or ("",):
+                for target in self.targets:
+                    for repeat in range(self.repeat):
+                        yield Cell(position, prompt, target, case, repeat)
+                        position += 1
+
+    def evaluators_of(self, case_id: str) -> tuple[BuiltEvaluator, ...]:
+        """The suite's evaluators and the case's own."""
+        return self.evaluators + self.case_evaluators.get(case_id, ())
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is run, as JSON: recorded with the run, and compared by `compare`."""
+        return {
+            "suite": self.suite.path,
+            "dataset": {"path": self.dataset.path, "hash": self.dataset.content_hash, "cases": self.cases},
+            "selection": plain(replace(self.selection, case_ids=None)),
+            "selected_ids": sorted(self.selection.case_ids) if self.selection.case_ids is not None else None,
+            "prompts": {reference: version.hash for reference, version in self.prompts.items()},
+            "targets": {
+                t.name: {"model": t.model.identity if t.model else RECORDED, "params": dict(t.params), "price": plain(t.price)}
+                for t in self.targets.values()
+            },
+            "index": self.retriever.identity if self.retriever else None,
+            "evaluators": {
+                e.spec.name: {"identity": e.evaluator.identity, "common": e.spec.common.model_dump(mode="json")}
+                for e in self.evaluators
+            },
+            "repeat": self.repeat,
+            "options": dict(self.options),
+        }
+
+    def key(self) -> str:
+        """Equal for equal plans: an unfinished run of the same plan is continued."""
+        return node_key("plan", 1, self.snapshot())
+
+    def query(self, case: Case) -> str:
+        """The text that is searched for.
+
+        Raises:
+            UsageError: the suite names no variable and the case has no obvious one.
+        """
+        name = self.suite.settings.query
+        texts = {key: value for key, value in case.vars.items() if isinstance(value, str)}
+        if name is None:
+            name = "question" if "question" in texts or len(texts) != 1 else next(iter(texts))
+        if name not in texts:
+            found = ", ".join(f"`{key}`" for key in case.vars) or "none"
+            hint = "Name one in the suite: `query: VARIABLE`."
+            raise UsageError(f"Case {case.id!r} has no text variable `{name}` to search for; it has {found}.", hint=hint)
+        return texts[name]
+
+
+def retrieve_key(retriever: AskRetriever, query: str) -> str:
+    """Key of the hits of a query."""
+    return node_key("retrieve", RETRIEVE_VERSION, {"index": retriever.identity, "query": query})
+
+
+def request_of(target: Target, version: PromptVersion, messages: tuple[Message, ...], *, stream: bool) -> CompletionRequest:
+    """The call that a cell makes; a prompt's own parameters win over the model's."""
+    return CompletionRequest(messages, {**target.params, **version.parameters}, stream)
+
+
+def generate_key(target: Target, request: CompletionRequest, repeat: int) -> str:
+    """Key of an answer: the model, its parameters, the rendered messages, and which repeat it is."""
+    inputs = {
+        "model": target.model.identity if target.model else RECORDED,
+        "params": dict(request.params),
+        "messages": [[message.role, message.content] for message in request.messages],
+        "stream": request.stream,
+        "repeat": repeat,
+    }
+    return node_key("generate", GENERATE_VERSION, inputs)
+
+
+def evidence_hash(case: Case, hits: Sequence[Hit]) -> str:
+    """Hash of what an evaluator may read besides the answer: the case, without its id, and the passages."""
+    content = {**case_json(case), "id": "", "output": None}
+    return node_key("evidence", EVALUATE_VERSION, {"case": content, "hits": [[hit.source, hit.text] for hit in hits]})
+
+
+def evaluate_key(evaluator: BuiltEvaluator, output: str, evidence: str) -> str:
+    """Key of an outcome: thresholds do not count, they are applied afterwards."""
+    return content_hash(f"evaluate\x00{EVALUATE_VERSION}\x00{evaluator.evaluator.identity}\x00{evidence}\x00{output}")

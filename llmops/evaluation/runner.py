@@ -1,0 +1,254 @@
+"""Runs a plan: the only place with concurrency. Results are committed in small batches as they arrive."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from llmops.domain.errors import EndpointDown, LlmopsError, ModelError, TemplateError
+from llmops.domain.models import Completion
+from llmops.domain.ports import Progress, Store
+from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
+from llmops.domain.scores import Failure, Outcome, Sample
+from llmops.domain.serial import outcome_to_json, plain
+from llmops.evaluation.calling import Caller
+from llmops.evaluation.cells import CellState, CellSteps
+from llmops.evaluation.committing import Committer
+from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.planning import Plan
+
+WINDOW = 256
+"""Cells whose nodes are looked up together."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """How a plan is executed."""
+
+    fresh: bool = False
+    """Reuse only what this very run computed before it was interrupted."""
+    max_failures: int | None = None
+    """Stop after so many cells that failed or did not pass."""
+    concurrency: int | None = None
+    """Cells in flight, at most; default: what the targets allow."""
+
+
+@dataclass(slots=True)
+class RunnerCounts:
+    """What a run did, the part before an interruption included."""
+
+    searched: set[str] = field(default_factory=set)
+    """Keys of the queries that were searched for."""
+    evaluated: int = 0
+    """Stored outcomes that were computed."""
+    spent_usd: float = 0.0
+    stopped: str | None = None
+    """Why not every cell was run."""
+    notes: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """Executes one plan once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        run_id: str,
+        *,
+        options: RunnerOptions,
+        progress: Progress,
+        on_result: Callable[[CellResult], None],
+    ) -> None:
+        self.counts = RunnerCounts()
+        self._plan = plan
+        self._store = store
+        self._run_id = run_id
+        self._options = options
+        self._progress = progress
+        self._on_result = on_result
+        self._steps = CellSteps(plan, run_id)
+        self._callers = {t.name: Caller(t) for t in plan.targets.values() if t.model is not None}
+        self._shared: dict[str, asyncio.Future[Node]] = {}
+        self._stopping = False
+        self._done = 0
+        self._bad = 0
+
+    def stop(self, reason: str) -> None:
+        """Start no further cell; what is in flight is finished."""
+        if self.counts.stopped is None:
+            self.counts.stopped = reason
+        self._stopping = True
+
+    async def run(self) -> RunnerCounts:
+        """Run all cells.
+
+        Raises:
+            StoreError: a result could not be written; what was committed before stays.
+        """
+        self._progress.started("cells", self._plan.size)
+        self._committer = Committer(self._store, self._run_id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                committing = group.create_task(self._committer.run())
+                try:
+                    await self._run_windows()
+                finally:
+                    self._committer.close()
+                    await committing
+        except BaseExceptionGroup as error:
+            raise _first(error) from error
+        finally:
+            self._progress.finished()
+            for target in self._plan.targets.values():
+                if target.model is not None:
+                    await target.model.close()
+        return self.counts
+
+    async def _run_windows(self) -> None:
+        slots = asyncio.Semaphore(self._options.concurrency or self._width())
+        async with asyncio.TaskGroup() as group:
+            for window in _windows(self._plan.cells()):
+                states = await asyncio.to_thread(self._steps.resolve, window, self._lookup)
+                for state in states:
+                    if self._stopping:
+                        return
+                    if state.complete:
+                        await self._finish(state)
+                        continue
+                    await slots.acquire()
+                    group.create_task(self._execute(state)).add_done_callback(lambda _: slots.release())
+
+    def _width(self) -> int:
+        """Cells in flight: enough to keep every target busy while others evaluate."""
+        return max(32, sum(2 * caller.target.concurrency for caller in self._callers.values()))
+
+    def _lookup(self, keys: Sequence[str]) -> dict[str, Node]:
+        if not keys:
+            return {}
+        return self._store.nodes(keys, run=self._run_id if self._options.fresh else None)
+
+    async def _execute(self, state: CellState) -> None:
+        """Bring one cell from where the store left it to its result."""
+        try:
+            await self._retrieve(state)
+            await self._generate(state)
+        except ModelError as error:
+            state.error = f"{error.kind}: {error.message}"
+            state.attempts = error.attempts
+            if isinstance(error, EndpointDown):
+                self._give_up(error.message)
+        except TemplateError as error:
+            state.error = error.message
+        await self._finish(state)
+
+    async def _retrieve(self, state: CellState) -> None:
+        retriever = self._plan.retriever
+        if state.hits is None and retriever is not None and state.retrieve_key is not None:
+            query = self._plan.query(state.cell.case)
+
+            async def search() -> Node:
+                return Node(state.retrieve_key or "", "retrieve", plain(await retriever(query)), self._run_id)
+
+            self._steps.take_hits(state, await self._once(state.retrieve_key, search))
+        if state.completion is None and state.request is None and state.error is None:
+            self._steps.render(state, {})
+            known = self._lookup([state.generate_key]) if state.generate_key else {}
+            for node in known.values():
+                self._steps.take_completion(state, node)
+
+    async def _generate(self, state: CellState) -> None:
+        if state.completion is None and state.request is not None and state.generate_key is not None:
+            request, key = state.request, state.generate_key
+
+            async def generate() -> Node:
+                completion = await self._callers[state.cell.target].complete(request)
+                self.counts.spent_usd += self._steps.cost(state, completion) or 0.0
+                return Node(key, "generate", plain(completion), self._run_id)
+
+            self._steps.take_completion(state, await self._once(key, generate))
+        if state.completion is not None and not state.evaluate_keys:
+            self._steps.key_evaluations(state)
+            missing = [key for name, key in state.evaluate_keys.items() if name not in state.outcomes]
+            self._steps.take_outcomes(state, self._lookup(missing))
+
+    async def _once(self, key: str, make: Callable[[], Awaitable[Node]]) -> Node:
+        """The node of a key, made once however many cells ask for it at the same time."""
+        if key in self._shared:
+            return await asyncio.shield(self._shared[key])
+        future: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        self._shared[key] = future
+        try:
+            node = await make()
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # marked as seen: nobody else may be waiting
+            raise
+        else:
+            future.set_result(node)
+            await self._committer.put_node(node)
+            return node
+        finally:
+            del self._shared[key]
+
+    async def _finish(self, state: CellState) -> None:
+        evaluations: dict[str, EvaluatorResult] = {}
+        if state.completion is not None:
+            evaluations = await self._evaluate(state, state.completion)
+        result = self._steps.result(state, evaluations)
+        await self._committer.put_result(result)
+        self._on_result(result)
+        if state.searched and state.retrieve_key is not None:
+            self.counts.searched.add(state.retrieve_key)
+        self.counts.evaluated += state.evaluated
+        self._done += 1
+        self._bad += result.status == "failed" or result.passed is False
+        spent = self.counts.spent_usd
+        self._progress.advanced(self._done, failures=self._bad, spent_usd=spent)
+        if self._options.max_failures is not None and self._bad >= self._options.max_failures:
+            self.stop(f"{self._bad} cells failed, the most that --max-failures allows")
+
+    async def _evaluate(self, state: CellState, completion: Completion) -> dict[str, EvaluatorResult]:
+        sample = self._steps.sample(state, completion)
+        built = self._plan.evaluators_of(state.cell.case.id)
+        slow = [each for each in built if each.spec.name in state.evaluate_keys and each.spec.name not in state.outcomes]
+        if slow:
+            outcomes = await asyncio.gather(*(self._evaluate_once(each, state, sample) for each in slow))
+            state.outcomes.update(zip((each.spec.name for each in slow), outcomes, strict=True))
+        return {
+            each.spec.name: each.judge(state.outcomes.get(each.spec.name) or await measured(each, sample)) for each in built
+        }
+
+    async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
+        outcome = await measured(built, sample)
+        state.evaluated += 1
+        if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
+            key = state.evaluate_keys[built.spec.name]
+            await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
+        return outcome
+
+    def _give_up(self, message: str) -> None:
+        if message not in self.counts.notes:
+            self.counts.notes.append(message)
+        alive = [c for c in self._callers.values() if not c.dead]
+        if not alive:
+            self.stop(message)
+
+
+async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
+    """An evaluator's outcome; whatever it raises is its failure on this case, not the run's."""
+    try:
+        return await built.evaluator.evaluate(sample)
+    except Exception as error:
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def _windows(cells: Iterator[Cell]) -> Iterator[list[Cell]]:
+    while window := list(islice(cells, WINDOW)):
+        yield window
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell: ours if there is one."""
+    flat = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
+    return next((error for error in flat if isinstance(error, LlmopsError)), flat[0])

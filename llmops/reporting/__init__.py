@@ -1,0 +1,1 @@
+"""A report in, text out: terminal, JSON, JUnit, Markdown and CSV."""

@@ -1,0 +1,182 @@
+"""A report as a file: JSON, JUnit XML, Markdown or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from llmops.domain.reports import Report
+from llmops.domain.runs import CellResult
+from llmops.domain.serial import plain
+from llmops.reporting.figures import counted, headline, seconds
+from llmops.reporting.safe import one_line, safe
+
+Format = Literal["json", "junit", "markdown", "csv"]
+Results = Callable[[], Iterable[CellResult]]
+"""Reads the cell results of a run anew."""
+
+SUFFIXES: dict[str, Format] = {".json": "json", ".xml": "junit", ".md": "markdown", ".markdown": "markdown", ".csv": "csv"}
+
+
+def render(reports: list[tuple[Report, Results]], form: Format) -> Iterator[str]:
+    """The reports of one command in one document, piece by piece."""
+    writers = {"json": to_json, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
+    return writers[form](reports)
+
+
+def to_json(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+    """`{"schema_version", "exit_code", "runs": [{...report, "results": [...]}]}`; `llmops schema report` describes it."""
+    version = reports[0][0].schema_version if reports else 1
+    yield f'{{"schema_version": {version}, "runs": ['
+    for number, (report, results) in enumerate(reports):
+        head = json.dumps(plain(report), ensure_ascii=False, allow_nan=False)
+        yield f'{", " if number else ""}{head[:-1]}, "results": ['
+        for index, result in enumerate(results()):
+            yield f"{',' if index else ''}\n{json.dumps(plain(result), ensure_ascii=True, allow_nan=False)}"
+        yield "]}"
+    yield "]}\n"
+
+
+def to_junit(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+    """JUnit XML: one test suite per prompt x target, one test case per cell."""
+    root = Element("testsuites", name="llmops")
+    for report, results in reports:
+        suites: dict[tuple[str, str], Element] = {}
+        for result in results():
+            place = (result.prompt, result.target)
+            if place not in suites:
+                name = " · ".join(_xml(part) for part in (report.suite, *place) if part)
+                suites[place] = SubElement(root, "testsuite", name=name, timestamp=report.timing.started_at[:19])
+            _junit_case(suites[place], report, result)
+        for suite in suites.values():
+            for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+                suite.set(key, str(len(list(suite.iter(tag)))))
+            suite.set("time", f"{sum(float(case.get('time', 0)) for case in suite):.3f}")
+        _junit_gate(root, report)
+    indent(root)
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield tostring(root, encoding="unicode") + "\n"
+
+
+def _junit_case(suite: Element, report: Report, result: CellResult) -> None:
+    repeat = f" #{result.repeat + 1}" if result.repeat else ""
+    classname = ".".join(_xml(part) for part in (report.suite, result.prompt, result.target) if part)
+    time = f"{result.latency_s or 0:.3f}"
+    case = SubElement(suite, "testcase", name=_xml(result.case_id + repeat), classname=classname, time=time)
+    broken = [f"{name}: {e.reason}" for name, e in result.evaluations.items() if e.status == "failed"]
+    wrong = [f"{name}: {e.reason or e.value}" for name, e in result.evaluations.items() if e.passed is False]
+    if result.error or broken:
+        SubElement(case, "error", message=_xml(result.error or broken[0])).text = _xml("\n".join(broken))
+    elif wrong:
+        told = SubElement(case, "failure", message=_xml(one_line(wrong[0], 200)))
+        told.text = _xml("\n".join([*wrong, "", "answer:", result.output or ""]))
+    elif result.passed is None:
+        SubElement(case, "skipped", message="nothing was judged")
+
+
+def _junit_gate(root: Element, report: Report) -> None:
+    if not report.rules:
+        return
+    failures = sum(rule.verdict in ("fail", "inconclusive") for rule in report.rules)
+    skipped = sum(rule.verdict == "not judged" for rule in report.rules)
+    suite = SubElement(root, "testsuite", name=f"{_xml(report.suite)} · gate", timestamp=report.timing.started_at[:19])
+    for key, value in (("tests", len(report.rules)), ("failures", failures), ("errors", 0), ("skipped", skipped)):
+        suite.set(key, str(value))
+    suite.set("time", "0.000")
+    for rule in report.rules:
+        name = " · ".join(_xml(part) for part in (rule.rule, rule.prompt, rule.target) if part)
+        case = SubElement(suite, "testcase", name=name, classname=f"{_xml(report.suite)}.gate", time="0.000")
+        if rule.verdict in ("fail", "inconclusive"):
+            SubElement(
+                case, "failure", message=rule.verdict
+            ).text = f"{rule.value} [{rule.low}, {rule.high}] {_xml(rule.reason)}"
+        elif rule.verdict == "not judged":
+            SubElement(case, "skipped", message=_xml(rule.reason))
+
+
+def _xml(text: str) -> str:
+    """Harmless text without the characters that XML 1.0 forbids."""
+    return "".join(c for c in safe(text) if c in "\n\t" or 0x20 <= ord(c) <= 0xFFFD or ord(c) >= 0x10000)
+
+
+def to_markdown(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+    """Markdown for a pull request or a job summary."""
+    for report, _ in reports:
+        yield f"## {_md(report.suite)}: {report.verdict if report.status == 'finished' else report.status}\n\n"
+        if report.description:
+            yield f"{_md(report.description)}\n\n"
+        if report.rules:
+            yield "| gate | rule | prompt · target | estimate |\n| --- | --- | --- | --- |\n"
+            for rule in report.rules:
+                place = " · ".join(_md(part) for part in (rule.prompt, rule.target) if part)
+                interval = f" [{rule.low:.3g}, {rule.high:.3g}]" if rule.low is not None and rule.high is not None else ""
+                value = "" if rule.value is None else f"{rule.value:.3g}{interval}, n={rule.n} "
+                yield f"| {rule.verdict} | {_md(rule.rule)} | {place} | {value}{_md(rule.reason)} |\n"
+            yield "\n"
+        yield "| prompt · target | evaluator | figure | cells |\n| --- | --- | --- | --- |\n"
+        for group in report.groups:
+            place = " · ".join(_md(part) for part in (group.prompt, group.target) if part)
+            for summary in group.evaluators:
+                yield f"| {place} | {_md(summary.name)} | {_md(headline(summary))} | {_md(counted(summary))} |\n"
+        yield "\n"
+        if report.worst:
+            yield "<details><summary>Worst cases</summary>\n\n"
+            for result in report.worst:
+                yield from _md_case(result)
+            yield "\n</details>\n\n"
+        yield f"run `{report.run_id}` · {report.counts.cells} cells · {report.counts.model_calls} model calls"
+        yield f" · {report.counts.reused} answers reused · {seconds(report.timing.wall_s)}\n"
+        for note in report.notes:
+            yield f"\n> {_md(note)}\n"
+
+
+def _md_case(result: CellResult) -> Iterator[str]:
+    place = " · ".join(_md(part) for part in (result.case_id, result.prompt, result.target) if part)
+    yield f"- **{place}**\n"
+    if result.error:
+        yield f"  - {_md(one_line(result.error, 300))}\n"
+    for name, evaluation in result.evaluations.items():
+        if evaluation.passed is False or evaluation.status == "failed":
+            yield f"  - {_md(name)}: {_md(one_line(evaluation.reason, 300))}\n"
+            for span in evaluation.spans[:3]:
+                found = _md(one_line((result.output or "")[span.start : span.end], 160))
+                nearest = f" — nearest: {_md(one_line(span.evidence, 160))}" if span.evidence else ""
+                yield f"    - {_md(span.kind)}: **{found}**{nearest}\n"
+    if result.output is not None:
+        yield f"  - answer: {_md(one_line(result.output, 300))}\n"
+
+
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
+"""Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
+
+
+def _md(text: str) -> str:
+    return safe(text).translate(_MARKDOWN)
+
+
+def to_csv(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+    """One row per cell and evaluator."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    columns = ("run", "suite", "prompt", "target", "case", "repeat", "evaluator", "status", "value", "passed", "reason")
+    writer.writerow((*columns, "output", "error", "latency_s", "cached", "cost_usd"))
+    for report, results in reports:
+        for result in results():
+            head = (report.run_id, report.suite, result.prompt, result.target, result.case_id, result.repeat)
+            tail = (result.output, result.error, result.latency_s, result.cached, result.cost_usd)
+            rows = [(name, e.status, e.value, e.passed, e.reason) for name, e in result.evaluations.items()]
+            for row in rows or [("", result.status, None, None, "")]:
+                writer.writerow([_spreadsheet(value) for value in (*head, *row, *tail)])
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+
+
+def _spreadsheet(value: object) -> object:
+    """Text that a spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection)."""
+    if not isinstance(value, str):
+        return value
+    text = safe(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text

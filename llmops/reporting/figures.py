@@ -1,0 +1,82 @@
+"""Figures as people read them: percentages, dollars, seconds, with their intervals."""
+
+from llmops.domain.reports import EvaluatorSummary, Metric
+
+
+def amount(value: float, unit: str) -> str:
+    """A value with its unit, three significant digits."""
+    if unit == "USD":
+        return dollars(value)
+    if unit == "s":
+        return seconds(value)
+    if unit == "%":
+        return f"{value:.1%}".replace("%", " %")
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{text} {unit}".strip()
+
+
+def dollars(value: float | None) -> str:
+    """USD; small amounts keep two significant digits, an unknown one is called so."""
+    if value is None:
+        return "unknown"
+    if value == 0:
+        return "$0"
+    if value >= 0.01:
+        return f"${value:,.2f}"
+    return f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: microseconds to minutes."""
+    if value is None:
+        return "not measured"
+    if value < 1e-3:
+        return f"{value * 1e6:.0f} µs"
+    if value < 1:
+        return f"{value * 1e3:.3g} ms"
+    return f"{value:.3g} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def metric_of(summary: EvaluatorSummary, aggregate: str) -> Metric | None:
+    """A metric of an evaluator by the part of its name behind the dot."""
+    return next((m for m in summary.metrics if m.name == f"{summary.name}.{aggregate}"), None)
+
+
+def leading(summary: EvaluatorSummary) -> tuple[str, ...]:
+    """The aggregates that stand for an evaluator in a table."""
+    if summary.kind in ("latency", "tokens"):
+        return ("p50", "p95")
+    if summary.kind == "cost":
+        return ("total",)
+    return ("pass_rate",) if summary.judged else ("mean",)
+
+
+def estimate(metric: Metric) -> str:
+    """A figure with its 95 % interval."""
+    value = amount(metric.value, metric.unit)
+    if metric.low is None or metric.high is None:
+        return value
+    if metric.unit == "%":
+        return f"{value} [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
+    return f"{value} [{amount(metric.low, metric.unit)}, {amount(metric.high, metric.unit)}]"
+
+
+def headline(summary: EvaluatorSummary) -> str:
+    """The figures that stand for an evaluator, in one line; several are named."""
+    found = [(aggregate, metric_of(summary, aggregate)) for aggregate in leading(summary)]
+    metrics = [(aggregate, metric) for aggregate, metric in found if metric is not None]
+    if not metrics:
+        return "not measured"
+    if len(metrics) == 1:
+        return estimate(metrics[0][1])
+    return ", ".join(f"{aggregate} {amount(metric.value, metric.unit)}" for aggregate, metric in metrics)
+
+
+def counted(summary: EvaluatorSummary) -> str:
+    """How many cells were scored, failed and unmeasured; what is zero is left out, except a zero of scored cells."""
+    parts = [f"{summary.scored} scored"]
+    if summary.failed:
+        parts.append(f"{summary.failed} failed")
+    if summary.unmeasured:
+        parts.append(f"{summary.unmeasured} unmeasured")
+    return " · ".join(parts)

@@ -1,0 +1,28 @@
+"""Text of strangers, made harmless before it is shown: model output, retrieved passages, names from datasets."""
+
+import re
+import unicodedata
+
+from llmops.settings.secrets import masked
+
+_escapes = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]"
+)
+_keep = {"\n", "\t"}
+_invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
+"""Unicode categories: controls, formats such as bidi overrides and zero-width characters, surrogates, unassigned."""
+
+
+def safe(text: str) -> str:
+    """`text` without terminal escapes, control and invisible characters, and without credentials."""
+    text = _escapes.sub("", text)
+    if text.isascii() and text.isprintable():
+        return masked(text)
+    kept = (c if c in _keep or unicodedata.category(c) not in _invisible else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return masked("".join(kept))
+
+
+def one_line(text: str, width: int) -> str:
+    """`safe` text in one line of at most `width` characters."""
+    flat = " ".join(safe(text[: width * 8 + 1000]).split())
+    return flat if len(flat) <= width else f"{flat[: max(0, width - 1)]}…"

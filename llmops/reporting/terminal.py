@@ -1,0 +1,178 @@
+"""A report for a terminal: readable at 80 columns, in logs, and without colour."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.reports import Group as Cells
+from llmops.domain.reports import Report, RuleVerdict, Verdict
+from llmops.domain.runs import CellResult
+from llmops.reporting.figures import amount, counted, dollars, headline, seconds
+from llmops.reporting.safe import one_line, safe
+
+STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
+NARROWEST = 24
+"""Columns that a target needs in the table."""
+
+
+def print_report(console: Console, report: Report, *, quiet: bool = False) -> None:
+    """The whole report; `quiet` leaves the verdict alone."""
+    console.print(_title(report))
+    if not quiet:
+        for prompt, groups in groupby(report.groups, key=lambda group: group.prompt):
+            for some in _fitting(list(groups), console.width):
+                console.print(_evaluator_table(prompt, some))
+                console.print()
+        if report.worst:
+            console.print(_worst(report.worst))
+        for line in _footer(report):
+            console.print(line, soft_wrap=False)
+    for note in report.notes:
+        console.print(Text.assemble(("note: ", "yellow"), safe(note)))
+    if report.rules:
+        console.print(_gate(report))
+    console.print(_verdict(report))
+
+
+def _title(report: Report) -> Text:
+    title = Text.assemble((safe(report.suite), "bold"), "  ", (f"run {report.run_id}", "dim"))
+    if report.description:
+        title.append(f"\n{safe(report.description)}", style="dim")
+    return title
+
+
+def _fitting(groups: list[Cells], width: int) -> Iterable[list[Cells]]:
+    """As many targets beside each other as the terminal is wide."""
+    longest = max(len(e.name) for g in groups for e in g.evaluators)
+    columns = max(1, (width - longest - 4) // (NARROWEST + 3))
+    return (groups[start : start + columns] for start in range(0, len(groups), columns))
+
+
+def _evaluator_table(prompt: str, groups: Sequence[Cells]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
+    table.add_column(Text(safe(prompt) or "recorded answers"), no_wrap=True)
+    for group in groups:
+        table.add_column(Text(safe(group.target)), min_width=NARROWEST)
+    names = list(dict.fromkeys(e.name for g in groups for e in g.evaluators))
+    for name in names:
+        row: list[Text] = []
+        for group in groups:
+            summary = next((e for e in group.evaluators if e.name == name), None)
+            if summary is None:
+                row.append(Text("–", style="dim"))
+                continue
+            style = "" if not summary.failed else "red"
+            row.append(Text.assemble(headline(summary), "\n", (counted(summary), style or "dim")))
+        table.add_row(Text(safe(name)), *row)
+    answers = [Text(_answered(group), style="red" if group.failed else "dim") for group in groups]
+    table.add_row(Text("answers"), *answers)
+    return table
+
+
+def _answered(group: Cells) -> str:
+    parts = [f"{group.answered} of {group.cells}"]
+    if group.latency.cached:
+        parts.append(f"{group.latency.cached} reused")
+    return ", ".join(parts)
+
+
+def _worst(results: Sequence[CellResult]) -> RenderableType:
+    parts: list[RenderableType] = [Text("Worst cases", style="bold")]
+    for result in results:
+        place = " · ".join(safe(part) for part in (result.case_id, result.prompt, result.target) if part)
+        parts.append(Text(f"  {place}", style="bold"))
+        if result.error:
+            parts.append(Padding(Text(one_line(result.error, 300), style="red"), (0, 0, 0, 4)))
+        for name, evaluation in result.evaluations.items():
+            if evaluation.passed is False or evaluation.status == "failed":
+                value = "" if evaluation.value is None else f" {evaluation.value:.2f}"
+                reason = one_line(evaluation.reason, 300)
+                line = Text.assemble((f"{name}{value}", "red"), f": {reason}" if reason else "")
+                parts.append(Padding(line, (0, 0, 0, 4)))
+        if result.output is not None:
+            parts.append(Padding(marked_output(result), (0, 0, 0, 4)))
+    parts.append(Text(""))
+    return Group(*parts)
+
+
+def marked_output(result: CellResult, width: int = 300) -> RenderableType:
+    """The answer with a mark under each unsupported span, and the nearest evidence below it."""
+    output = result.output or ""
+    spans = [s for e in result.evaluations.values() if e.passed is False for s in e.spans]
+    text = Text()
+    at = 0
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start < at:
+            continue
+        text.append(one_line_part(output[at : span.start]))
+        text.append(one_line_part(output[span.start : span.end]), style="underline red")
+        at = span.end
+    text.append(one_line_part(output[at:]))
+    if len(text) > width:
+        text.truncate(width, overflow="ellipsis")
+    evidence: list[RenderableType] = [Text.assemble(("answer: ", "dim"), text)]
+    for span in spans[:3]:
+        found = one_line(output[span.start : span.end], 120)
+        line = Text.assemble(("^ ", "red"), (f"{safe(span.kind)}: ", "red"), repr(found))
+        if span.evidence:
+            source = f" ({one_line(span.source, 60)})" if span.source else ""
+            line.append(f"  nearest{source}: {one_line(span.evidence, 160)}", style="dim")
+        evidence.append(line)
+    return Group(*evidence)
+
+
+def one_line_part(text: str) -> str:
+    """A piece of a text, harmless and without line breaks, its outer spaces kept."""
+    return safe(text).replace("\n", " ").replace("\t", " ")
+
+
+def _footer(report: Report) -> list[Text]:
+    counts = report.counts
+    lines = [
+        f"{counts.cells} cells: {counts.scored} scored, {counts.failed} failed, {counts.unmeasured} unmeasured"
+        f" · coverage {100 * report.coverage:.1f} %",
+        f"{counts.model_calls} model calls, {counts.reused} answers reused, {counts.retrieved} searches,"
+        f" {counts.evaluated} stored evaluations computed · {seconds(report.timing.wall_s)}",
+    ]
+    spends = [group.spend for group in report.groups if report.groups]
+    if any(spend.input_tokens for spend in spends):
+        tokens = sum(s.input_tokens + s.output_tokens for s in spends)
+        mark = "about " if any(s.estimated_tokens for s in spends) else ""
+        known = [s.cost_usd for s in spends if s.cost_usd is not None]
+        worth = dollars(sum(known)) if len(known) == len(spends) else f"{dollars(sum(known))} and unknown prices"
+        spent = [s.spent_usd for s in spends]
+        now = dollars(sum(s for s in spent if s is not None)) if None not in spent else "unknown"
+        lines.append(f"{mark}{amount(tokens, 'tokens')} · answers worth {worth}, spent now {now}")
+    return [Text(line, style="dim") for line in lines]
+
+
+def _gate(report: Report) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("gate", no_wrap=True)
+    table.add_column("rule", ratio=2)
+    table.add_column("for", ratio=1)
+    table.add_column("estimate", ratio=2)
+    for rule in report.rules:
+        place = " · ".join(safe(part) for part in (rule.prompt, rule.target) if part)
+        table.add_row(Text(rule.verdict, style=STYLES[rule.verdict]), Text(safe(rule.rule)), Text(place), Text(_judged(rule)))
+    return Group(Text(""), table)
+
+
+def _judged(rule: RuleVerdict) -> str:
+    if rule.value is None or rule.low is None or rule.high is None:
+        return safe(rule.reason)
+    figures = f"{rule.value:.3g} [{rule.low:.3g}, {rule.high:.3g}] n={rule.n}"
+    return f"{figures}\n{safe(rule.reason)}" if rule.reason else figures
+
+
+def _verdict(report: Report) -> Text:
+    if report.status != "finished":
+        return Text(f"{report.status}: no verdict (exit {report.exit_code})", style="bold red")
+    if not report.rules:
+        return Text("No gate: nothing was judged.", style="dim")
+    style = STYLES[report.verdict]
+    return Text.assemble((report.verdict.upper(), f"bold {style}"), f" (exit {report.exit_code})")

@@ -1,0 +1,30 @@
+"""Keeps credentials out of everything that is shown or logged."""
+
+import os
+import re
+
+MIN_LENGTH = 6
+"""Shorter values are no secrets, and masking them would eat ordinary words."""
+
+MASK = "***"
+
+_names = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
+_look_like_secrets = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+)
+
+
+def configured_secrets() -> list[str]:
+    """The value of each variable of the environment that is named like a credential, longest first."""
+    values = {value.strip() for name, value in os.environ.items() if _names.search(name)}
+    return sorted((value for value in values if len(value) >= MIN_LENGTH), key=len, reverse=True)
+
+
+def masked(text: str) -> str:
+    """`text` without configured credentials, passwords in URLs, and what looks like a key."""
+    for secret in configured_secrets():
+        text = text.replace(secret, MASK)
+    return _look_like_secrets.sub(MASK, _url_password.sub(rf"\1:{MASK}", text))

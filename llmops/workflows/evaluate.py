@@ -1,0 +1,339 @@
+"""`llmops eval`: plan a suite, run it, judge its gate, and close the run with its report."""
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from llmops import __version__
+from llmops.domain.errors import InvalidFiles, LlmopsError, Problem, UsageError
+from llmops.domain.ports import Progress, Store
+from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, RuleVerdict, Timing, Verdict
+from llmops.domain.runs import CellResult, Run, RunStatus
+from llmops.domain.serial import plain
+from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.cells import CellSteps
+from llmops.evaluation.datasets import Dataset, load_dataset
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
+from llmops.evaluation.evaluators.catalogue import build_evaluators
+from llmops.evaluation.gating import Gate, load_baseline, overall
+from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
+from llmops.evaluation.runner import WINDOW, Runner, RunnerCounts, RunnerOptions
+from llmops.prompting.template import PromptVersion
+from llmops.settings.suite import RECORDED, Suite, evaluator_specs
+
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
+EXIT_INCOMPLETE = 3
+EXIT_INTERRUPTED = 130
+
+
+class Parts(Protocol):
+    """What a plan is built from; `wiring` provides it."""
+
+    root: Path
+    store: Store
+    services: Services
+
+    def prompt(self, reference: str) -> PromptVersion:
+        """The version that a reference names."""
+        ...
+
+    def target(self, name: str) -> Target:
+        """The model of that name."""
+        ...
+
+    def retriever(self, index: str, progress: Progress) -> AskRetriever:
+        """The index of that name; built when it is first asked and not up to date."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What the command line changes about a suite."""
+
+    models: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    dataset: str | None = None
+    limit: int | None = None
+    tags: tuple[str, ...] = ()
+    failed: bool = False
+    """Only the cases of the suite's last run that failed, were unmeasured or did not pass."""
+    variables: dict[str, str] = field(default_factory=dict)
+    repeat: int | None = None
+    concurrency: int | None = None
+    max_failures: int | None = None
+    no_cache: bool = False
+    no_gate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would do, read from the store without doing it."""
+
+    cells: int
+    complete: int
+    """Cells whose every stored node exists."""
+    searches: int
+    """Queries to search for, at least: an answer may follow from each."""
+    calls: dict[str, int]
+    """Answers to generate, by target, at least."""
+
+
+def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
+    """Everything that the suite names, loaded and checked before the first call.
+
+    Raises:
+        InvalidFiles: with every problem of the suite, its dataset and its prompts that can be found.
+        UsageError: an option names something that does not exist.
+    """
+    settings = suite.settings
+    problems: list[Problem] = []
+
+    def checked(at: tuple[str | int, ...], load: Callable[[], object]) -> object:
+        try:
+            return load()
+        except InvalidFiles as error:
+            problems.extend(error.problems)
+        except UsageError as error:
+            problems.append(suite.positions.problem(at, error.message, hint=error.hint))
+        return None
+
+    path = parts.root / (options.dataset or settings.dataset)
+    dataset = checked(("dataset",), lambda: load_dataset(path, parts.root))
+    prompts = {
+        name: checked(("prompts", number), lambda name=name: parts.prompt(name))  # type: ignore[misc]
+        for number, name in enumerate(options.prompts or settings.prompts)
+    }
+    targets = {
+        name: checked(("targets", number), lambda name=name: parts.target(name))  # type: ignore[misc]
+        for number, name in enumerate(options.models or settings.targets)
+    } or {RECORDED: Target(RECORDED, RECORDED, None)}
+    evaluators = checked(("evaluators",), lambda: build_evaluators(suite.evaluators, suite.positions, parts.services))
+    index = settings.index
+    retriever = checked(("index",), lambda: parts.retriever(index, progress)) if index is not None else None
+    if not isinstance(dataset, Dataset) or problems:
+        raise InvalidFiles(problems)
+    selection = Selection(options.limit, options.tags, _failed_ids(suite, parts.store, options), options.variables)
+    own, cases = _case_evaluators(dataset, selection, suite, parts)
+    return Plan(
+        suite,
+        dataset,
+        selection,
+        cases,
+        prompts,  # type: ignore[arg-type] -- a None would have been a problem
+        targets,  # type: ignore[arg-type]
+        retriever,  # type: ignore[arg-type]
+        tuple(evaluators),  # type: ignore[arg-type]
+        own,
+        options.repeat or settings.repeat,
+        _streams(suite),
+        {"fresh": options.no_cache, "max_failures": options.max_failures},
+    )
+
+
+def _streams(suite: Suite) -> bool:
+    return any(spec.kind == "latency" and spec.options.get("ttft") for spec in suite.evaluators)
+
+
+def _failed_ids(suite: Suite, store: Store, options: EvaluateOptions) -> frozenset[str] | None:
+    if not options.failed:
+        return None
+    last = next((run for run in store.runs(1000) if run.suite == suite.path and run.status != "running"), None)
+    if last is None:
+        raise UsageError(f"--failed: {suite.path} has no earlier run.", hint=f"Run it once: llmops eval {suite.path}")
+    return frozenset(result.case_id for result in store.results(last.id) if result.status != "scored" or result.passed is False)
+
+
+def _case_evaluators(
+    dataset: Dataset, selection: Selection, suite: Suite, parts: Parts
+) -> tuple[dict[str, tuple[BuiltEvaluator, ...]], int]:
+    """The cases' own evaluators, and the number of selected cases."""
+    own: dict[str, tuple[BuiltEvaluator, ...]] = {}
+    names = {spec.name for spec in suite.evaluators}
+    count = 0
+    problems: list[Problem] = []
+    for case in selection.cases(dataset):
+        count += 1
+        if not case.evaluators:
+            continue
+        try:
+            specs = evaluator_specs(list(case.evaluators), suite.positions, ("dataset",))
+            built = build_evaluators(specs, suite.positions, parts.services)
+        except InvalidFiles as error:
+            problems += [replace(p, file=dataset.path, line=case.line, column=None, key="evaluators") for p in error.problems]
+            continue
+        twice = [spec.name for spec in specs if spec.name in names]
+        if twice:
+            found = f"case {case.id!r} names the evaluator {twice[0]!r}, which the suite has."
+            problems.append(Problem(dataset.path, found, line=case.line, key="evaluators", hint="Give it another `name:`."))
+        own[case.id] = tuple(built)
+    if problems:
+        raise InvalidFiles(problems)
+    if not count:
+        raise UsageError(f"No case of {dataset.path} is selected.", hint="Check --filter, --limit and --failed.")
+    return own, count
+
+
+def forecast(plan: Plan, store: Store) -> Forecast:
+    """What a run of the plan would do, without doing it."""
+    steps = CellSteps(plan, run_id="")
+    complete = searches = 0
+    calls = dict.fromkeys(plan.targets, 0)
+    seen: set[str] = set()
+    fresh = bool(plan.options.get("fresh"))
+    cells = list(plan.cells())
+    for start in range(0, len(cells), WINDOW):
+        for state in steps.resolve(cells[start : start + WINDOW], (lambda _: {}) if fresh else store.nodes):
+            complete += state.complete and not fresh
+            if state.hits is None and state.retrieve_key and state.retrieve_key not in seen:
+                seen.add(state.retrieve_key)
+                searches += 1
+            if state.completion is None and state.error is None:
+                calls[state.cell.target] += 1
+    return Forecast(len(cells), complete, searches, calls)
+
+
+async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress: Progress) -> Report:
+    """Run a plan and close the run with its report.
+
+    Raises:
+        StoreError: a result could not be written; what was committed stays, and the same command continues.
+    """
+    began = time.perf_counter()
+    run, continued = _begin(plan, parts.store)
+    if continued:
+        progress.note(f"continuing run {run.id}, which was interrupted")
+    aggregator = Aggregator(plan)
+    runner = Runner(
+        plan,
+        parts.store,
+        run.id,
+        options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency),
+        progress=progress,
+        on_result=aggregator.add,
+    )
+    with _stoppable(runner):
+        counts = await runner.run()
+    rules: tuple[RuleVerdict, ...] = ()
+    baseline: str | None = None
+    if not options.no_gate and plan.suite.settings.gate:
+        baseline = parts.store.baseline(plan.suite.path)
+        gate = Gate(plan, aggregator, load_baseline(plan, parts.store, baseline))
+        rules = gate.judge(lambda: parts.store.results(run.id))
+    finished_at = _now()
+    report = _report(plan, run, aggregator, counts, rules)
+    timing = Timing(run.started_at, finished_at, time.perf_counter() - began)
+    report = replace(report, timing=timing, baseline=baseline)
+    parts.store.finish_run(run.id, report.status, finished_at, plain(report))
+    return report
+
+
+def _begin(plan: Plan, store: Store) -> tuple[Run, bool]:
+    key = plan.key()
+    earlier = store.unfinished_run(key)
+    if earlier is not None:
+        return earlier, True
+    started = _now()
+    run_id = f"{started[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"
+    run = Run(run_id, plan.suite.path, "running", started, None, key, plan.size, {**plan.snapshot(), "tool": __version__})
+    store.begin_run(run)
+    return run, False
+
+
+@contextmanager
+def _stoppable(runner: Runner) -> Iterator[None]:
+    """SIGINT and SIGTERM: once finishes what is in flight and reports; twice stops at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        if runner.counts.stopped == "interrupted" and task is not None:
+            task.cancel()
+        runner.stop("interrupted")
+
+    handled = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for number in handled:
+            loop.add_signal_handler(number, stop)
+        yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _report(
+    plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, rules: tuple[RuleVerdict, ...]
+) -> Report:
+    status, notes = _status(plan, aggregator, counts)
+    verdict = overall(rules)
+    tallies = list(aggregator.groups.values())
+    return Report(
+        SCHEMA_VERSION,
+        __version__,
+        run.id,
+        plan.suite.path,
+        plan.suite.settings.description,
+        status,
+        verdict,
+        _exit_code(status, verdict, plan),
+        aggregator.coverage,
+        None,
+        tuple(aggregator.summaries()),
+        rules,
+        Counts(
+            sum(group.cells for group in tallies),
+            sum(group.statuses["scored"] for group in tallies),
+            sum(group.statuses["failed"] for group in tallies),
+            sum(group.statuses["unmeasured"] for group in tallies),
+            sum(group.calls for group in tallies),
+            sum(group.answered - group.reused for group in tallies),
+            sum(group.reused for group in tallies),
+            len(counts.searched),
+            counts.evaluated,
+        ),
+        Timing(run.started_at, run.started_at, 0.0),
+        notes,
+        aggregator.worst,
+    )
+
+
+def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
+    notes = list(counts.notes)
+    if counts.stopped == "interrupted":
+        return "interrupted", (*notes, "interrupted: the same command continues this run")
+    if counts.stopped is not None:
+        notes.append(f"stopped early: {counts.stopped}")
+    floor = plan.suite.settings.min_coverage
+    if aggregator.coverage < floor:
+        covered = f"{100 * aggregator.coverage:.1f} % of the cells could be measured; `min_coverage` asks for {100 * floor:g} %"
+        return "incomplete", (*notes, covered)
+    return "finished", tuple(notes)
+
+
+def _exit_code(status: RunStatus, verdict: Verdict, plan: Plan) -> int:
+    if status == "interrupted":
+        return EXIT_INTERRUPTED
+    if status == "incomplete":
+        return EXIT_INCOMPLETE
+    if verdict == "inconclusive":
+        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1}[plan.suite.settings.on_inconclusive]
+    return EXIT_CODES[verdict]
+
+
+def worst_exit_code(codes: list[int]) -> int:
+    """Of several suites: the first that applies of 70, 130, 2, 5, 3, 1, 4, 0."""
+    return next((code for code in (70, 130, 2, 5, 3, 1, 4) if code in codes), 0)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
