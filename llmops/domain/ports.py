@@ -50,11 +50,25 @@ class Tokenizer(Protocol):
 class Embedder(Protocol):
     """Turns texts into vectors of length 1."""
 
-    identity: str
-    dimensions: int
-    max_tokens: int
-    """Window, special tokens included; longer texts lose their end."""
-    tokenizer: Tokenizer
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same text could get another vector."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Window, special tokens included; longer texts lose their end."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Counts as this embedder does."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> "NDArray[float32]":
         """Unit vectors, shape (len(texts), dimensions), float32."""
@@ -96,7 +110,10 @@ class LexicalIndex(Protocol):
 class Detector(Protocol):
     """A classifier that an evaluator asks."""
 
-    identity: str
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same request could get another finding."""
+        ...
 
     def detect(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
         """One finding per request, in order."""
@@ -106,8 +123,10 @@ class Detector(Protocol):
 class Evaluator(Protocol):
     """Configuration plus one method."""
 
-    identity: str
-    """Everything that can change the outcome, thresholds excluded."""
+    @property
+    def identity(self) -> str:
+        """Everything that can change the outcome, thresholds excluded."""
+        ...
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Measure one answer. An exception is recorded as a failure of this evaluator on this case."""

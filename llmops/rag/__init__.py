@@ -1,0 +1,1 @@
+"""From a corpus to hits: loading, chunking, indexing, fusing and retrieving."""

@@ -1,0 +1,1 @@
+"""Pure checks of a text or a ranking, and the extractive readers."""

@@ -1,0 +1,97 @@
+"""Splits text into sentences with exact character offsets; Markdown lists, tables and code lines are kept apart."""
+
+import re
+from dataclasses import dataclass
+
+_abbreviations = frozenset(
+    (
+        "e.g",
+        "i.e",
+        "etc",
+        "vs",
+        "cf",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "st",
+        "no",
+        "fig",
+        "approx",
+        "inc",
+        "ltd",
+        "jr",
+        "sr",
+        "dept",
+        "est",
+        "al",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "oct",
+        "nov",
+        "dec",
+    )
+)
+_end = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)")
+_block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a text."""
+
+    start: int
+    """First character, 0-based."""
+    end: int
+    """One past the last character."""
+    text: str
+
+
+def split_sentences(text: str) -> list[Sentence]:
+    """The sentences of `text`, in order; each list item, table row and heading is at least one of its own."""
+    found: list[Sentence] = []
+    start = at = 0
+    for line in text.splitlines(keepends=True):
+        if not line.strip() or _block.match(line):
+            _add(found, text, start, at)
+            start = at
+        at += len(line)
+    _add(found, text, start, at)
+    return found
+
+
+def _add(found: list[Sentence], text: str, start: int, end: int) -> None:
+    """Split one paragraph."""
+    at = start
+    for match in _end.finditer(text, start, end):
+        if match[0] == "." and _goes_on(text, at, match.start(), match.end(), end):
+            continue
+        _append(found, text, at, match.end())
+        at = match.end()
+    _append(found, text, at, end)
+
+
+def _goes_on(text: str, start: int, dot: int, after: int, end: int) -> bool:
+    """Whether a full stop belongs to an abbreviation, an initial or a list number."""
+    word = text[max(start, dot - 20) : dot].split()
+    last = word[-1].lstrip("(\"'").lower() if word else ""
+    following = text[after:end].lstrip()[:1]
+    if last in _abbreviations or (len(last) == 1 and last.isalpha() and last != "i"):
+        return True
+    return following.islower()
+
+
+def _append(found: list[Sentence], text: str, start: int, end: int) -> None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if end > start:
+        found.append(Sentence(start, end, text[start:end]))

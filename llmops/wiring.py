@@ -1,0 +1,293 @@
+"""The one place that builds objects: from the settings of a project to models, indexes, detectors and the store."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmops.domain.errors import RetrievalError, UsageError
+from llmops.domain.models import Price
+from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
+from llmops.domain.retrieval import Hit
+from llmops.domain.scores import Detection, DetectionRequest
+from llmops.evaluation.batching import Batcher
+from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
+from llmops.evaluation.planning import Target
+from llmops.prompting.registry import Registry
+from llmops.prompting.template import PromptVersion
+from llmops.rag.indexing import Built, Indexer, Manifest, index_key, load_chunks
+from llmops.rag.loading import Corpus, fingerprint, load_corpus
+from llmops.rag.retrieving import RETRIEVING_VERSION, Retriever
+from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
+from llmops.settings.validation import nearest
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+DETECTORS = ("hallucination", "toxicity")
+LOCK_TIMEOUT_S = 5
+
+
+class Wiring:
+    """The objects of one project, each built when it is first needed."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root: Path = project.root
+        self._embedders: dict[str, Embedder] = {}
+        self._asking: dict[str, Any] = {}
+
+    @cached_property
+    def store(self) -> Store:
+        """The project's store."""
+        from llmops.adapters.sql_store import open_store
+
+        return open_store(self.project.settings.store, self.root)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The project's prompts."""
+        return Registry(self.root)
+
+    @cached_property
+    def services(self) -> Services:
+        """What evaluators may ask."""
+        return Services(self.root, self._detector, self._asking_embedder)
+
+    def prompt(self, reference: str) -> PromptVersion:
+        """The version that a reference names."""
+        return self.registry.resolve(reference)
+
+    def target(self, name: str) -> Target:
+        """The model of that name, ready to be called.
+
+        Raises:
+            UsageError: no such model.
+        """
+        settings = self.project.model(name)
+        return Target(
+            name,
+            settings.id,
+            self._model(name, settings),
+            settings.params,
+            self.price(name),
+            settings.concurrency,
+            settings.max_retries,
+            settings.timeout_s,
+        )
+
+    def price(self, name: str) -> Price | None:
+        """What a model costs: the project's own figure, else LiteLLM's table; None when neither knows."""
+        settings = self.project.model(name)
+        if settings.price is not None:
+            return Price(**settings.price.model_dump())
+        if settings.embedded:
+            return None
+        from llmops.adapters.price_table import listed_price
+
+        return listed_price(settings.id)
+
+    def _model(self, name: str, settings: ModelSettings) -> ChatModel:
+        if settings.embedded:
+            from llmops.adapters.embedded_reader import EmbeddedReader
+
+            large = settings.id.endswith("large")
+            return EmbeddedReader(settings.id, self.embedder(EmbedderSettings()) if large else None)
+        from llmops.adapters.direct_model import DirectModel, speaks_openai
+
+        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
+        if direct:
+            return DirectModel(name, settings)
+        from llmops.adapters.litellm_model import LitellmModel
+
+        return LitellmModel(name, settings)
+
+    def embedder(self, settings: EmbedderSettings) -> Embedder:
+        """The embedder that the settings name; one object for equal settings."""
+        key = settings.model_dump_json()
+        if key not in self._embedders:
+            self._embedders[key] = _embedder(settings)
+        return self._embedders[key]
+
+    def _detector(self, kind: str, backend: str) -> AskDetector:
+        if backend != "embedded":
+            raise UsageError(f"No detector backend is called {backend!r}.", hint=nearest(backend, ["embedded"]))
+        if kind not in self._asking:
+            from llmops.adapters.embedded_detectors import EmbeddedDetector
+
+            self._asking[kind] = BatchedDetector(EmbeddedDetector(kind))
+        return self._asking[kind]  # type: ignore[no-any-return]
+
+    def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
+        key = f"embedder {settings.model_dump_json()}"
+        if key not in self._asking:
+            self._asking[key] = BatchedEmbedder(self.embedder(settings))
+        return self._asking[key]  # type: ignore[no-any-return]
+
+    def retriever(self, index: str, progress: Progress) -> "IndexedRetriever":
+        """The index of that name; built when it is first asked and not up to date."""
+        return IndexedRetriever(self._opened(index), progress)
+
+    def build_index(self, index: str, progress: Progress) -> tuple[Built, Corpus]:
+        """Bring an index up to date."""
+        opened = self._opened(index)
+        return opened.build(progress), opened.corpus
+
+    def _opened(self, name: str) -> "ProjectIndex":
+        settings = self.project.index(name)
+        return ProjectIndex(name, settings, self.embedder(settings.embedder), self.store, self.root)
+
+
+class ProjectIndex:
+    """One index of the project, over the corpus as it stands now."""
+
+    def __init__(self, name: str, settings: IndexSettings, embedder: Embedder, store: Store, root: Path) -> None:
+        self.name = name
+        self.settings = settings
+        self._embedder = embedder
+        self._store = store
+        self._root = root
+        self._folder = root / ".llmops" / "indexes" / name
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The documents."""
+        return load_corpus(self.settings.corpus, self._root)
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return fingerprint(self.corpus)
+
+    @cached_property
+    def key(self) -> str:
+        """The content key that the index should have."""
+        return index_key(self.settings, self._hashes, self._embedder.identity)
+
+    @cached_property
+    def _vectors(self) -> Any:  # noqa: ANN401 -- a VectorStore
+        from llmops.adapters.chroma import ChromaStore
+
+        return ChromaStore(self.settings.store, self._root, self.name, self._embedder.identity)
+
+    def build(self, progress: Progress) -> Built:
+        """Bring it up to date.
+
+        Raises:
+            RetrievalError: another process is building it, or the vector store cannot be used.
+        """
+        from filelock import FileLock, Timeout
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self._folder / "lock", timeout=LOCK_TIMEOUT_S):
+                indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
+                return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress)
+        except Timeout as error:
+            hint = "Wait for it, then run the same command again."
+            raise RetrievalError(f"Another process is building the index {self.name!r}.", hint=hint) from error
+
+    def open(self, progress: Progress) -> Retriever:
+        """The retriever over the current corpus; the index is built first when it is not up to date."""
+        manifest = Manifest.load(self._store, self.name)
+        chunks = load_chunks(self._folder, self.key) if manifest is not None and manifest.key == self.key else []
+        if not chunks:
+            progress.note(f"building the index {self.name}: {len(self.corpus.documents)} documents")
+            self.build(progress)
+            chunks = load_chunks(self._folder, self.key)
+        from llmops.adapters.bm25 import Bm25Index
+
+        by_id = {chunk.id: chunk for chunk in chunks}
+        return Retriever(self.settings.retrieve, self._embedder, self._vectors, Bm25Index(chunks), by_id)
+
+
+class IndexedRetriever:
+    """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
+
+    def __init__(self, index: ProjectIndex, progress: Progress) -> None:
+        retrieve = index.settings.retrieve.model_dump_json()
+        self.identity = f"{index.key}|{retrieve}|{RETRIEVING_VERSION}"
+        self._index = index
+        self._progress = progress
+        self._opened: Retriever | None = None
+        self._ask: Batcher[str, tuple[Hit, ...]] = Batcher(self._retrieve)
+
+    async def __call__(self, query: str) -> tuple[Hit, ...]:
+        """As the port."""
+        return await self._ask(query)
+
+    def _retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
+        if self._opened is None:
+            self._opened = self._index.open(self._progress)
+        return self._opened.retrieve(queries)
+
+
+class BatchedDetector:
+    """Implements `AskDetector`."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._ask: Batcher[DetectionRequest, Detection] = Batcher(detector.detect)
+
+    @property
+    def identity(self) -> str:
+        """As the detector's."""
+        return self._detector.identity
+
+    async def __call__(self, request: DetectionRequest) -> Detection:
+        """As the port."""
+        return await self._ask(request)
+
+
+class BatchedEmbedder:
+    """Implements `AskEmbedder`."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._ask: Batcher[str, NDArray[float32]] = Batcher(lambda texts: list(embedder.embed(texts)))
+
+    @property
+    def identity(self) -> str:
+        """As the embedder's."""
+        return self._embedder.identity
+
+    async def __call__(self, text: str) -> "NDArray[float32]":
+        """As the port."""
+        return await self._ask(text)
+
+
+def _embedder(settings: EmbedderSettings) -> Embedder:
+    builders: dict[str, Callable[[], Embedder]] = {
+        "minilm": _minilm,
+        "static": _static,
+        "sentence-transformers": lambda: _sentence_transformers(settings),
+        "litellm": lambda: _litellm(settings),
+    }
+    return builders[settings.kind]()
+
+
+def _minilm() -> Embedder:
+    from llmops.adapters.onnx_embedder import OnnxEmbedder
+
+    return OnnxEmbedder()
+
+
+def _static() -> Embedder:
+    from llmops.adapters.static_embedder import StaticEmbedder
+
+    return StaticEmbedder()
+
+
+def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
+    from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
+
+    prefixes = (settings.query_prefix, settings.document_prefix)
+    return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
+
+
+def _litellm(settings: EmbedderSettings) -> Embedder:
+    from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
+
+    prefixes = (settings.query_prefix, settings.document_prefix)
+    calls = Calls(batch_size=settings.batch_size)
+    return LitellmEmbedder(str(settings.name), api_base=settings.api_base, prefixes=prefixes, calls=calls)
