@@ -166,3 +166,16 @@ class Report:
     """What the reader should know before trusting a figure."""
     worst: tuple[CellResult, ...] = field(default=())
     """The cells that failed most, worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would do, read from the store without doing it."""
+
+    cells: int
+    complete: int
+    """Cells whose every stored node exists."""
+    searches: int
+    """Queries to search for, at least: an answer may follow from each."""
+    calls: dict[str, int]
+    """Answers to generate, by target, at least."""

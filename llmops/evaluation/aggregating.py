@@ -20,8 +20,8 @@ WORST = 5
 class Series:
     """The values of one metric: one for each cell that has it, with the number of its case."""
 
-    cases: array[int] = field(default_factory=lambda: array("l"))
-    values: array[float] = field(default_factory=lambda: array("d"))
+    cases: "array[int]" = field(default_factory=lambda: array("l"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, case: int, value: float) -> None:
         """Take one value."""
@@ -177,17 +177,18 @@ class Aggregator:
 
 def metric(name: str, aggregate: str, tally: EvaluatorTally, unit: str, confidence: float) -> Metric | None:
     """One aggregate with its two-sided interval; None when there is nothing to aggregate."""
-    series = tally.series(aggregate)
-    if series is None or not series.values:
-        return None
-    estimate = _estimate(series, aggregate, confidence)
+    estimate = estimated(tally, aggregate, confidence)
     if estimate is None:
         return None
     shown = "%" if aggregate == "pass_rate" else unit if aggregate in ("mean", "total", *QUANTILES) else ""
     return Metric(f"{name}.{aggregate}", estimate.value, estimate.low, estimate.high, estimate.n, shown, estimate.method)
 
 
-def _estimate(series: Series, aggregate: str, confidence: float) -> Estimate | None:
+def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
+    """One aggregate with its two-sided interval at `confidence`, cases as clusters; None when there are no values."""
+    series = tally.series(aggregate)
+    if series is None or not series.values:
+        return None
     if aggregate == "pass_rate":
         return proportion_interval(series.values, clusters=series.cases, confidence=confidence)
     if aggregate in QUANTILES:

@@ -1,17 +1,18 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmops.domain.ports import Store
 from llmops.domain.reports import RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
-from llmops.evaluation.aggregating import Aggregator, EvaluatorTally, GroupTally, metric
+from llmops.evaluation.aggregating import Aggregator, EvaluatorTally, GroupTally, estimated
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
-from llmops.statistics import gate as rules
+from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
+from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import Estimate
-from llmops.statistics.paired import PairedDifference, paired_difference
+from llmops.statistics.paired import paired_difference
 
 BASELINE = "baseline"
 
@@ -35,7 +36,7 @@ def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | No
 
 def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:
     """The verdict of a whole gate: every rule must pass (an intersection-union test, Berger 1982)."""
-    return rules.overall([verdict.verdict for verdict in verdicts])
+    return overall_verdict(verdict.verdict for verdict in verdicts)
 
 
 class Gate:
@@ -48,12 +49,12 @@ class Gate:
 
     def judge(self, results: Callable[[], Iterable[CellResult]]) -> tuple[RuleVerdict, ...]:
         """One verdict per rule and prompt x target; `results` reads the run's cells anew."""
-        verdicts: list[RuleVerdict] = []
-        for rule in self._plan.suite.settings.gate:
-            for group in self._aggregator.groups.values():
-                if rule.target is None or rule.target == group.target:
-                    verdicts.append(self._judge(rule, group, results))
-        return tuple(verdicts)
+        return tuple(
+            self._judge(rule, group, results)
+            for rule in self._plan.suite.settings.gate
+            for group in self._aggregator.groups.values()
+            if rule.target is None or rule.target == group.target
+        )
 
     def _judge(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
         if rule.metric is None:
@@ -63,3 +64,144 @@ class Gate:
         if rule.min is not None or rule.max is not None:
             return self._absolute(rule, group, tally, name, aggregate)
         return self._relative(rule, group, results, name, aggregate)
+
+    def _absolute(
+        self, rule: GateRule, group: GroupTally, tally: EvaluatorTally | None, name: str, aggregate: str
+    ) -> RuleVerdict:
+        text = f"{rule.metric} {_limits(rule)}"
+        confidence = interval_confidence(rule.confidence)
+        found = estimated(tally, aggregate, confidence) if tally is not None else None
+        if found is None or tally is None:
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=self._missing(name, aggregate, tally))
+        if aggregate == "total":
+            found = replace(found, low=found.value, high=found.value)
+
+        def judged(estimate: Estimate | None) -> Verdict:
+            return judge_absolute(estimate, minimum=rule.min, maximum=rule.max, not_estimable="not judged")
+
+        verdict, reason = judged(found), ""
+        if verdict == "not judged":
+            reason = f"{found.n} measurements are too few for an interval"
+        elif tally.failed and aggregate == "pass_rate":
+            # Failed evaluations count as passed in the best case and as not passed in the worst (Manski 1990).
+            best, worst = (judged(estimated(_filled(tally, value), aggregate, confidence)) for value in (1.0, 0.0))
+            verdict = settle(verdict, best, worst)
+            reason = f"{tally.failed} failed evaluations" if verdict == "inconclusive" else ""
+        return RuleVerdict(text, group.prompt, group.target, verdict, found.value, found.low, found.high, found.n, reason)
+
+    def _missing(self, name: str, aggregate: str, tally: EvaluatorTally | None) -> str:
+        if tally is not None and name == "latency" and not tally.values.values:
+            return "no live measurement: use `--no-cache`"
+        if tally is not None and not tally.scored:
+            return "no case was scored"
+        known = [built.spec.name for built in self._plan.evaluators]
+        if name not in known:
+            return f"the suite has no evaluator {name!r}"
+        return f"{name!r} has no aggregate {aggregate!r} here"
+
+    def _relative(
+        self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]], name: str, aggregate: str
+    ) -> RuleVerdict:
+        verb = "non-inferior to" if rule.non_inferior_to else "superior to"
+        text = f"{rule.metric} {verb} {BASELINE}, margin {rule.margin:g}"
+        if self._baseline is None:
+            reason = "no baseline: set one with `llmops runs baseline RUN`"
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
+        pairs = self._pairs(group, results(), name, aggregate)
+        if not pairs.cases:
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason="no case is scored in both runs")
+        difference = paired_difference(
+            pairs.baseline,
+            pairs.candidate,
+            clusters=pairs.cases,
+            confidence=interval_confidence(rule.confidence),
+            unchanged=pairs.unchanged,
+        )
+        if difference is None:
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason="no case is scored in both runs")
+        lower = aggregate != "pass_rate" and any(b.spec.name == name and b.kind.lower_is_better for b in self._plan.evaluators)
+        kind: Kind = "non_inferior_to" if rule.non_inferior_to else "superior_to"
+        return RuleVerdict(
+            text,
+            group.prompt,
+            group.target,
+            judge_relative(difference, rule.margin, kind, lower_is_better=lower),
+            difference.difference,
+            difference.low,
+            difference.high,
+            difference.n,
+            f"{difference.wins} higher, {difference.losses} lower, {difference.ties} equal",
+        )
+
+    def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> "Pairs":
+        pairs = Pairs([], [], [])
+        numbers: dict[str, int] = {}
+        for result in results:
+            if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:
+                continue
+            before = self._baseline.cells.get((result.case_id, result.target, result.repeat))
+            if before is None:
+                continue
+            old, new = _value(before, name, aggregate), _value(result, name, aggregate)
+            if old is None or new is None:
+                continue
+            pairs.baseline.append(old)
+            pairs.candidate.append(new)
+            pairs.cases.append(numbers.setdefault(result.case_id, len(numbers)))
+            pairs.unchanged &= before.node_keys == result.node_keys and old == new
+        return pairs
+
+    def _no_new_failures(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
+        tags = set(rule.no_new_failures.tags) if rule.no_new_failures else set()
+        text = f"no new failures{' in ' + ', '.join(sorted(tags)) if tags else ''}"
+        if self._baseline is None:
+            reason = "no baseline: set one with `llmops runs baseline RUN`"
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
+        broken: list[str] = []
+        compared = 0
+        for result in results():
+            if (result.prompt, result.target) != (group.prompt, group.target) or (tags and not tags & set(result.tags)):
+                continue
+            before = self._baseline.cells.get((result.case_id, result.target, result.repeat))
+            if before is not None and before.passed is not None:
+                compared += 1
+                if before.passed and result.passed is not True:
+                    broken.append(result.case_id)
+        verdict: Verdict = "fail" if broken else "pass"
+        shown = f"{', '.join(broken[:5])}{' ...' if len(broken) > 5 else ''}"
+        return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)
+
+
+@dataclass(slots=True)
+class Pairs:
+    """Values of the same cases in both runs."""
+
+    baseline: list[float]
+    candidate: list[float]
+    cases: list[int]
+    unchanged: bool = True
+    """No node changed, so the difference is exactly 0 and not merely estimated as 0."""
+
+
+def _value(result: CellResult, name: str, aggregate: str) -> float | None:
+    evaluation = result.evaluations.get(name)
+    if evaluation is None or evaluation.status != "scored":
+        return None
+    if aggregate == "pass_rate":
+        return None if evaluation.passed is None else float(evaluation.passed)
+    return evaluation.value if aggregate == "mean" else evaluation.parts.get(aggregate)
+
+
+def _filled(tally: EvaluatorTally, value: float) -> EvaluatorTally:
+    """The verdicts with a value in place of each failed evaluation."""
+    filled = EvaluatorTally()
+    for case, passed in zip(tally.verdicts.cases, tally.verdicts.values, strict=True):
+        filled.verdicts.add(case, passed)
+    for number in range(tally.failed):
+        filled.verdicts.add(-1 - number, value)
+    return filled
+
+
+def _limits(rule: GateRule) -> str:
+    parts = [f">= {rule.min:g}" if rule.min is not None else "", f"<= {rule.max:g}" if rule.max is not None else ""]
+    return " and ".join(part for part in parts if part)

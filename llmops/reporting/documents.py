@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -20,13 +20,13 @@ Results = Callable[[], Iterable[CellResult]]
 SUFFIXES: dict[str, Format] = {".json": "json", ".xml": "junit", ".md": "markdown", ".markdown": "markdown", ".csv": "csv"}
 
 
-def render(reports: list[tuple[Report, Results]], form: Format) -> Iterator[str]:
+def render(reports: Sequence[tuple[Report, Results]], form: Format) -> Iterator[str]:
     """The reports of one command in one document, piece by piece."""
     writers = {"json": to_json, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
     return writers[form](reports)
 
 
-def to_json(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+def to_json(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """`{"schema_version", "exit_code", "runs": [{...report, "results": [...]}]}`; `llmops schema report` describes it."""
     version = reports[0][0].schema_version if reports else 1
     yield f'{{"schema_version": {version}, "runs": ['
@@ -39,7 +39,7 @@ def to_json(reports: list[tuple[Report, Results]]) -> Iterator[str]:
     yield "]}\n"
 
 
-def to_junit(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+def to_junit(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """JUnit XML: one test suite per prompt x target, one test case per cell."""
     root = Element("testsuites", name="llmops")
     for report, results in reports:
@@ -101,7 +101,7 @@ def _xml(text: str) -> str:
     return "".join(c for c in safe(text) if c in "\n\t" or 0x20 <= ord(c) <= 0xFFFD or ord(c) >= 0x10000)
 
 
-def to_markdown(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """Markdown for a pull request or a job summary."""
     for report, _ in reports:
         yield f"## {_md(report.suite)}: {report.verdict if report.status == 'finished' else report.status}\n\n"
@@ -156,7 +156,7 @@ def _md(text: str) -> str:
     return safe(text).translate(_MARKDOWN)
 
 
-def to_csv(reports: list[tuple[Report, Results]]) -> Iterator[str]:
+def to_csv(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """One row per cell and evaluator."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

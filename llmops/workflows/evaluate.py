@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
+from functools import partial
+from pathlib import Path as FilePath
+from typing import Protocol, TypeVar
 
 from llmops import __version__
-from llmops.domain.errors import InvalidFiles, LlmopsError, Problem, UsageError
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
-from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, RuleVerdict, Timing, Verdict
-from llmops.domain.runs import CellResult, Run, RunStatus
+from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, RuleVerdict, Timing, Verdict
+from llmops.domain.runs import Run, RunStatus
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.cells import CellSteps
@@ -26,19 +27,34 @@ from llmops.evaluation.gating import Gate, load_baseline, overall
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import WINDOW, Runner, RunnerCounts, RunnerOptions
 from llmops.prompting.template import PromptVersion
+from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
+"""Of a suite without targets: its cases carry their answers."""
+
+Loaded = TypeVar("Loaded")
 
 
 class Parts(Protocol):
     """What a plan is built from; `wiring` provides it."""
 
-    root: Path
-    store: Store
-    services: Services
+    root: FilePath
+
+    @property
+    def store(self) -> Store:
+        """Nodes and runs."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """What evaluators may ask."""
+        ...
 
     def prompt(self, reference: str) -> PromptVersion:
         """The version that a reference names."""
@@ -72,19 +88,6 @@ class EvaluateOptions:
     no_gate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a run would do, read from the store without doing it."""
-
-    cells: int
-    complete: int
-    """Cells whose every stored node exists."""
-    searches: int
-    """Queries to search for, at least: an answer may follow from each."""
-    calls: dict[str, int]
-    """Answers to generate, by target, at least."""
-
-
 def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
     """Everything that the suite names, loaded and checked before the first call.
 
@@ -94,30 +97,17 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     """
     settings = suite.settings
     problems: list[Problem] = []
-
-    def checked(at: tuple[str | int, ...], load: Callable[[], object]) -> object:
-        try:
-            return load()
-        except InvalidFiles as error:
-            problems.extend(error.problems)
-        except UsageError as error:
-            problems.append(suite.positions.problem(at, error.message, hint=error.hint))
-        return None
-
+    read = partial(_checked, suite, problems)
     path = parts.root / (options.dataset or settings.dataset)
-    dataset = checked(("dataset",), lambda: load_dataset(path, parts.root))
-    prompts = {
-        name: checked(("prompts", number), lambda name=name: parts.prompt(name))  # type: ignore[misc]
-        for number, name in enumerate(options.prompts or settings.prompts)
-    }
-    targets = {
-        name: checked(("targets", number), lambda name=name: parts.target(name))  # type: ignore[misc]
-        for number, name in enumerate(options.models or settings.targets)
-    } or {RECORDED: Target(RECORDED, RECORDED, None)}
-    evaluators = checked(("evaluators",), lambda: build_evaluators(suite.evaluators, suite.positions, parts.services))
+    dataset = read(("dataset",), lambda: load_dataset(path, parts.root))
+    names = options.prompts or tuple(settings.prompts)
+    prompts = {name: read(("prompts", number), partial(parts.prompt, name)) for number, name in enumerate(names)}
+    names = options.models or tuple(settings.targets)
+    targets = {name: read(("targets", number), partial(parts.target, name)) for number, name in enumerate(names)}
+    evaluators = read(("evaluators",), lambda: build_evaluators(suite.evaluators, suite.positions, parts.services))
     index = settings.index
-    retriever = checked(("index",), lambda: parts.retriever(index, progress)) if index is not None else None
-    if not isinstance(dataset, Dataset) or problems:
+    retriever = read(("index",), lambda: parts.retriever(index, progress)) if index is not None else None
+    if problems or dataset is None or evaluators is None:
         raise InvalidFiles(problems)
     selection = Selection(options.limit, options.tags, _failed_ids(suite, parts.store, options), options.variables)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
@@ -126,15 +116,26 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         dataset,
         selection,
         cases,
-        prompts,  # type: ignore[arg-type] -- a None would have been a problem
-        targets,  # type: ignore[arg-type]
-        retriever,  # type: ignore[arg-type]
-        tuple(evaluators),  # type: ignore[arg-type]
+        {name: version for name, version in prompts.items() if version is not None},
+        {name: target for name, target in targets.items() if target is not None} or RECORDED_TARGETS,
+        retriever,
+        tuple(evaluators),
         own,
         options.repeat or settings.repeat,
         _streams(suite),
         {"fresh": options.no_cache, "max_failures": options.max_failures},
     )
+
+
+def _checked(suite: Suite, problems: list[Problem], at: Path, load: Callable[[], Loaded]) -> Loaded | None:
+    """What `load` gives; a problem is noted, so that all of them are told at once."""
+    try:
+        return load()
+    except InvalidFiles as error:
+        problems.extend(error.problems)
+    except UsageError as error:
+        problems.append(suite.positions.problem(at, error.message, hint=error.hint))
+    return None
 
 
 def _streams(suite: Suite) -> bool:
@@ -269,9 +270,7 @@ def _stoppable(runner: Runner) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _report(
-    plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, rules: tuple[RuleVerdict, ...]
-) -> Report:
+def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, rules: tuple[RuleVerdict, ...]) -> Report:
     status, notes = _status(plan, aggregator, counts)
     verdict = overall(rules)
     tallies = list(aggregator.groups.values())
@@ -335,5 +334,3 @@ def worst_exit_code(codes: list[int]) -> int:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-

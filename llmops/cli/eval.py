@@ -1,0 +1,154 @@
+"""`llmops eval`: run suites and judge their gates."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops.cli.progress import ShownProgress
+from llmops.cli.session import Session
+from llmops.domain.errors import UsageError
+from llmops.domain.reports import Report
+from llmops.reporting.documents import SUFFIXES, Format, render
+from llmops.reporting.terminal import print_forecast, print_report
+from llmops.settings.files import write_atomic
+from llmops.settings.suite import Suite, load_suite
+from llmops.settings.validation import nearest
+from llmops.workflows.evaluate import EvaluateOptions, evaluate, forecast, plan_suite, worst_exit_code
+
+app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+
+EPILOG = (
+    "Examples:  llmops eval  ·  llmops eval evals/manual.yaml --model small --limit 20  ·  llmops eval --failed -o report.xml"
+)
+
+
+@app.command("eval", epilog=EPILOG)
+def command(
+    ctx: typer.Context,
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Suite files; default: all of evals/.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.")
+    ] = None,
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="Use this prompt instead of the suite's.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Use this dataset instead of the suite's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N cases.")] = None,
+    filters: Annotated[list[str] | None, typer.Option("--filter", help="Only cases with this tag: tag=NAME.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only cases that failed or were unmeasured last time.")] = False,
+    max_failures: Annotated[
+        int | None, typer.Option("-x", "--max-failures", min=1, help="Stop after N cells that did not pass.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    var: Annotated[list[str] | None, typer.Option("--var", help="Replace a variable of every case: NAME=VALUE.")] = None,
+    repeat: Annotated[int | None, typer.Option(min=1, help="Answers per case instead of the suite's.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse nothing of earlier runs.")] = False,
+    no_gate: Annotated[bool, typer.Option("--no-gate", help="Judge nothing; exit 0 when the run is complete.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, or write it to -o.")] = False,
+    output: Annotated[
+        list[Path] | None, typer.Option("-o", "--output", help="Write a report; the suffix decides: .json .xml .md .csv.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
+) -> None:
+    """Run suites and judge their gates. The gate decides the exit code."""
+    session: Session = ctx.obj
+    documents = _documents(output or [], junit, markdown, csv, force_json=json)
+    options = EvaluateOptions(
+        tuple(model or ()),
+        tuple(prompt or ()),
+        dataset,
+        limit,
+        tuple(_pair(item, "--filter", "tag") for item in filters or ()),
+        failed,
+        dict(_assignment(item) for item in var or ()),
+        repeat,
+        concurrency,
+        max_failures,
+        no_cache,
+        no_gate,
+    )
+    chosen = _suites(session, suites or [])
+    if dry_run:
+        _forecast(session, chosen, options)
+        return
+    reports = [_run(session, suite, options, show=not json, quiet=quiet) for suite in chosen]
+    store = session.wiring.store
+    written = [(report, partial(store.results, report.run_id)) for report in reports]
+    for path, form in documents:
+        write_atomic(path, "".join(render(written, form)))
+        session.err.print(f"wrote {path}", soft_wrap=True)
+    if json and not documents:
+        for piece in render(written, "json"):
+            typer.echo(piece, nl=False)
+    raise typer.Exit(worst_exit_code([report.exit_code for report in reports]))
+
+
+def _run(session: Session, suite: Suite, options: EvaluateOptions, *, show: bool, quiet: bool) -> Report:
+    with ShownProgress(session.err, quiet=quiet) as progress:
+        plan = plan_suite(suite, session.wiring, options, progress)
+        report = asyncio.run(evaluate(plan, session.wiring, options, progress))
+    if show:
+        print_report(session.out, report, quiet=quiet)
+    return report
+
+
+def _forecast(session: Session, suites: list[Suite], options: EvaluateOptions) -> None:
+    for suite in suites:
+        with ShownProgress(session.err, quiet=True) as progress:
+            plan = plan_suite(suite, session.wiring, options, progress)
+        print_forecast(session.out, suite.path, forecast(plan, session.wiring.store))
+
+
+def _suites(session: Session, names: list[str]) -> list[Suite]:
+    root = session.project.root
+    if names:
+        paths = [_suite_path(session, name) for name in names]
+    else:
+        paths = sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
+        if not paths:
+            raise UsageError(f"No suite in {str(root / 'evals')!r}.", hint="Write one, or start from a sample: llmops init")
+    return [load_suite(path, root) for path in paths]
+
+
+def _suite_path(session: Session, name: str) -> Path:
+    """A suite by its path from here or from the project's root, or by its name in evals/."""
+    root = session.project.root
+    for path in (session.start / name, root / name, root / "evals" / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    known = [path.relative_to(root).as_posix() for path in (root / "evals").glob("*.y*ml")]
+    raise UsageError(f"No suite file {name!r}.", hint=nearest(name, known))
+
+
+def _documents(
+    output: list[Path], junit: Path | None, markdown: Path | None, csv: Path | None, *, force_json: bool
+) -> list[tuple[Path, Format]]:
+    documents: list[tuple[Path, Format]] = []
+    for path in output:
+        form = "json" if force_json else SUFFIXES.get(path.suffix.lower())
+        if form is None:
+            raise UsageError(f"-o {str(path)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}, or --json.")
+        documents.append((path, form))
+    given: tuple[tuple[Path | None, Format], ...] = ((junit, "junit"), (markdown, "markdown"), (csv, "csv"))
+    return documents + [(path, form) for path, form in given if path is not None]
+
+
+def _pair(text: str, option: str, name: str) -> str:
+    key, equals, value = text.partition("=")
+    if key != name or not equals or not value:
+        raise UsageError(f"{option} {text!r}: `{name}=VALUE` was expected.")
+    return value
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--var {text!r}: NAME=VALUE was expected.")
+    return key, value
