@@ -1,5 +1,6 @@
 """The one place that builds objects: from the settings of a project to models, indexes, detectors and the store."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +73,7 @@ class Wiring:
             self._model(name, settings),
             settings.params,
             self.price(name),
-            settings.concurrency,
+            min(settings.concurrency, os.cpu_count() or 1) if settings.embedded else settings.concurrency,
             settings.max_retries,
             settings.timeout_s,
         )

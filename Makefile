@@ -1,0 +1,47 @@
+# Two commands do all the set-up: `make eval` and `make test`. Versions come from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+
+.PHONY: eval test check format lint types contract docs clean help
+
+help:  ## List the targets.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(CORE): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet pip==26.3
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# torch comes first and alone: only this release has a CPU build, and a range would bring gigabytes of CUDA.
+$(DEV): $(CORE)
+	$(PIP) install --quiet torch==2.13.0
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[local]" --group dev
+	touch $@
+
+eval: $(CORE)  ## Install the core and evaluate the sample project.
+	$(BIN)/llmops eval
+
+test: $(DEV)  ## Install what development needs and run all tests.
+	$(BIN)/python -m pytest
+
+check: format lint types contract test eval  ## Everything that CI runs.
+
+format: $(DEV)  ## Check the formatting.
+	$(BIN)/ruff format --check llmops tests benchmarks
+
+lint: $(DEV)
+	$(BIN)/ruff check llmops tests benchmarks
+
+types: $(DEV)
+	$(BIN)/mypy
+
+contract: $(DEV)  ## Check which package may import which.
+	$(BIN)/lint-imports --no-cache
+
+clean:  ## Remove what was installed and computed.
+	rm -rf $(VENV) .llmops
