@@ -1,0 +1,239 @@
+"""Trains both embedded detectors and prints their grouped cross-validation: python benchmarks/detectors/train.py DATA_DIR.
+
+DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), davidson_hate_offensive/all.jsonl.gz (Davidson et al.
+2017, MIT) and surge_toxicity/all.jsonl (Surge AI, MIT); none of it is part of this repository.
+"""
+
+import gzip
+import json
+import random
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contrast import sentences
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from safetensors.numpy import save_file
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from llmops.adapters.embedded_detectors import summary
+from llmops.scoring.groundedness import FEATURES, claims
+from llmops.scoring.sentences import split_sentences
+from llmops.scoring.toxicity import BUCKETS, buckets
+
+OUT = Path(__file__).parents[2] / "llmops" / "data" / "detectors"
+FOLDS = 5
+MADE_WEIGHT = 0.08
+"""Weight of an answer made by this script, against 1 for one that people labelled."""
+Floats = NDArray[np.float64]
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    yield from (json.loads(line) for line in text.splitlines())
+
+
+def fit(x: Floats | csr_matrix, y: Floats, weight: Floats, penalty: float) -> Floats:
+    """L2-penalised logistic regression; the first column of a dense `x` is the bias."""
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        z = x @ w
+        value = np.sum(weight * (np.logaddexp(0, z) - y * z)) + penalty / 2 * w @ w
+        return float(value), x.T @ (weight * (expit(z) - y)) + penalty * w
+
+    return np.asarray(minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 400}).x)
+
+
+def auroc(y: Floats, score: Floats) -> float:
+    positive = y == 1
+    n, m = positive.sum(), (~positive).sum()
+    return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def at_half(y: Floats, score: Floats) -> tuple[float, float]:
+    """F1 and balanced accuracy at the shipped threshold of 0.5."""
+    said = score >= 0.5
+    tp, fp, fn = (said & (y == 1)).sum(), (said & (y == 0)).sum(), (~said & (y == 1)).sum()
+    tn = (~said & (y == 0)).sum()
+    return float(2 * tp / (2 * tp + fp + fn)), float((tp / (tp + fn) + tn / (tn + fp)) / 2)
+
+
+class Answers:
+    """RAGTruth answers as sentence features, and answers that this script makes from them."""
+
+    def __init__(self, path: Path) -> None:
+        self.sentences: list[tuple[float, ...]] = []
+        self.bad: list[float] = []
+        self.owner: list[int] = []
+        self.y: list[float] = []
+        self.made: list[bool] = []
+        """True for an answer that this script made: trained on, never reported."""
+        self.group: list[str] = []
+        self.overlap: list[float] = []
+        self.length: list[float] = []
+        draw = random.Random(0)
+        found = list(rows(path))
+        for row in found:
+            passages = [p for p in row["passages"].split("\n\n") if p.strip()]
+            spans = [(label["start"], label["end"]) for label in row["labels"]]
+            self._add(row["source_id"], row["response"], passages, spans, made=False)
+            copied = draw.choice(split_sentences(row["passages"])).text
+            foreign = draw.choice(split_sentences(draw.choice(found)["response"]) or split_sentences("None.")).text
+            changed = re.sub(r"\d+", lambda m: str(int(m[0][:9]) + draw.randint(3, 60)), copied)
+            self._add(row["source_id"], copied, passages, [], made=True)
+            self._add(row["source_id"], foreign, passages, [(0, len(foreign))], made=True)
+            if changed != copied:
+                self._add(row["source_id"], changed, passages, [(0, len(changed))], made=True)
+
+    def _add(self, group: str, text: str, passages: list[str], spans: list[tuple[int, int]], *, made: bool) -> None:
+        found = claims(text, passages)
+        if not found:
+            return
+        for claim in found:
+            self.sentences.append(claim.features)
+            self.bad.append(float(any(start < claim.end and end > claim.start for start, end in spans)))
+            self.owner.append(len(self.y))
+        self.y.append(float(bool(spans)))
+        self.made.append(made)
+        self.group.append(group)
+        self.overlap.append(-float(np.mean([claim.features[1] for claim in found])))
+        self.length.append(float(len(text)))
+
+
+def summaries(chances: Floats, owner: NDArray[np.int64], some: Sequence[int]) -> Floats:
+    bounds = np.searchsorted(owner, [some, [i + 1 for i in some]])
+    return np.array([summary(list(chances[start:end])) for start, end in bounds.T])
+
+
+def train_hallucination(data: Path, table: Table) -> None:
+    answers = Answers(data / "ragtruth_qa" / "train.jsonl.gz")
+    x, bad = np.array(answers.sentences), np.array(answers.bad)
+    owner, y = np.array(answers.owner), np.array(answers.y)
+    fold = np.array([int(sha256(g.encode()).hexdigest(), 16) % FOLDS for g in answers.group])
+
+    made = np.array(answers.made)
+    share = np.where(made, MADE_WEIGHT, 1.0)
+
+    def both(train: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        rows_in = train[owner]
+        first = fit(x[rows_in], bad[rows_in], share[owner][rows_in], 1.0)
+        chances = expit(x @ first)
+        some = np.flatnonzero(train)
+        rate = np.average(y[some], weights=share[some])
+        balance = share[some] * np.where(y[some] == 1, 0.5 / rate, 0.5 / (1 - rate))
+        second = fit(summaries(chances, owner, some.tolist()), y[some], balance, 1.0)
+        return first, second
+
+    score = np.zeros(len(y))
+    for k in range(FOLDS):
+        first, second = both(fold != k)
+        some = np.flatnonzero(fold == k)
+        score[some] = expit(summaries(expit(x @ first), owner, some.tolist()) @ second)
+    real = ~made
+    report(table, "hallucination, RAGTruth QA, grouped 5-fold", y[real], score[real])
+    report(table, "  token overlap", y[real], np.array(answers.overlap)[real], baseline=True)
+    report(table, "  answer length", y[real], np.array(answers.length)[real], baseline=True)
+    report(table, "hallucination, made single sentences", y[made], score[made])
+    first, second = both(np.ones(len(y), bool))
+    model = {"features": list(FEATURES), "sentence": [round(v, 6) for v in first], "answer": [round(v, 6) for v in second]}
+    folder = OUT / "hallucination"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
+    write_manifest(folder, "hallucination-lexical", "model.json")
+
+
+def matrix(texts: Sequence[str]) -> csr_matrix:
+    indices: list[int] = []
+    values: list[float] = []
+    pointers = [0]
+    for text in texts:
+        found = buckets(text)
+        indices += found.keys()
+        values += found.values()
+        pointers.append(len(indices))
+    return csr_matrix((values, indices, pointers), shape=(len(texts), BUCKETS))
+
+
+def train_toxicity(data: Path, table: Table) -> None:
+    tweets = list(rows(data / "davidson_hate_offensive" / "all.jsonl.gz"))
+    surge = list(rows(data / "surge_toxicity" / "all.jsonl"))
+    own = list(sentences())
+    texts = [str(r["text"]) for r in tweets] + [str(r["text"]) for r in surge] + [text for text, _, _ in own]
+    y = np.array([float(r["class"] != "neither") for r in tweets] + [float(r["is_toxic"] == "Toxic") for r in surge])
+    y = np.concatenate([y, np.array([float(toxic) for _, toxic, _ in own])])
+    source = np.array([0] * len(tweets) + [1] * len(surge) + [2] * len(own))
+    template = np.array([-1] * (len(tweets) + len(surge)) + [number for _, _, number in own])
+    x = matrix(texts)
+
+    def trained(train: NDArray[np.bool_]) -> Floats:
+        weight = np.ones(train.sum())
+        for s, share in ((0, 1.0), (1, 1.0), (2, 0.5)):
+            for label in (0.0, 1.0):
+                chosen = (source[train] == s) & (y[train] == label)
+                if chosen.any():
+                    weight[chosen] = share * 6000 / chosen.sum()
+        return fit(x[train], y[train], weight, 0.02)
+
+    without = trained(source != 1)
+    parts = [[s.text for s in split_sentences(str(r["text"]))] for r in surge]
+    worst = np.array([max(matrix([str(r["text"]), *some]) @ without) for r, some in zip(surge, parts, strict=True)])
+    report(table, "toxicity, Surge, trained without it", y[source == 1], expit(worst))
+    report(table, "  text length", y[source == 1], np.array([float(len(str(r["text"]))) for r in surge]), baseline=True)
+    score = np.zeros(len(own))
+    for k in range(FOLDS):
+        held = (template >= 0) & (template % FOLDS == k)
+        score[(template[source == 2] % FOLDS) == k] = expit(x[held] @ trained(~held))
+    report(table, "toxicity, own contrast sentences, by template", y[source == 2], score)
+    weights = trained(np.ones(len(y), bool))
+    folder = OUT / "toxicity"
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, NDArray[Any]] = {
+        "weights": weights.astype(np.float16),
+        "scale_and_bias": np.array([1.0, 0.0], np.float32),
+    }
+    save_file(tensors, str(folder / "model.safetensors"))
+    write_manifest(folder, "toxicity-hashed", "model.safetensors")
+
+
+def report(table: Table, name: str, y: Floats, score: Floats, *, baseline: bool = False) -> None:
+    f1, balanced = at_half(y, score)
+    always = 2 * y.mean() / (1 + y.mean())
+    low, high = interval(y, score, auroc)
+    shown = ["", ""] if baseline else [f"{f1:.3f} (always yes {always:.3f})", f"{balanced:.3f}"]
+    table.add_row(name, str(len(y)), f"{auroc(y, score):.3f} [{low:.3f}, {high:.3f}]", *shown)
+
+
+def interval(y: Floats, score: Floats, measure: Callable[[Floats, Floats], float]) -> tuple[float, float]:
+    draw = np.random.default_rng(0)
+    found = [measure(y[i], score[i]) for i in (draw.integers(0, len(y), len(y)) for _ in range(200))]
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+
+def write_manifest(folder: Path, name: str, file: str) -> None:
+    digest = sha256((folder / file).read_bytes()).hexdigest()
+    manifest = {"name": name, "dimensions": 1, "max_tokens": 0, "sha256": {file: digest}}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    data = Path(sys.argv[1])
+    table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy")
+    train_hallucination(data, table)
+    train_toxicity(data, table)
+    Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The embedded detectors tell what they are for, and survive what strangers send."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmops.adapters import embedded_detectors
+from llmops.adapters.embedded_detectors import EmbeddedDetector
+from llmops.adapters.weights import packaged
+from llmops.domain.errors import LlmopsError, UsageError
+from llmops.domain.scores import DetectionRequest
+
+PASSAGES = (
+    "The library opens at 9 am on weekdays and closes at 8 pm. On Saturdays it closes at 4 pm.",
+    "Members may borrow up to twelve books for three weeks.",
+)
+
+
+def hallucination(output: str, contexts: tuple[str, ...] = PASSAGES):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    return EmbeddedDetector("hallucination").detect([DetectionRequest(output, contexts, ("hours.md", "loans.md"))])[0]
+
+
+def toxicity(output: str) -> float:
+    return EmbeddedDetector("toxicity").detect([DetectionRequest(output)])[0].value
+
+
+def test_a_copied_sentence_is_supported_and_an_invented_one_is_not() -> None:
+    copied = hallucination("Members may borrow up to twelve books for three weeks.")
+    invented = hallucination("The mayor founded a swimming club in Lisbon together with seventy astronauts.")
+    assert copied.value < 0.3
+    assert copied.spans == ()
+    assert invented.value > 0.5
+    assert invented.spans
+
+
+def test_a_changed_number_raises_the_probability_and_is_named() -> None:
+    right = hallucination("On Saturdays it closes at 4 pm.")
+    wrong = hallucination("On Saturdays the library club closes at 7 pm in 1987.")
+    assert wrong.value > right.value
+    assert wrong.spans[0].kind == "number differs"
+    assert wrong.spans[0].source == "hours.md"
+
+
+def test_spans_are_offsets_into_the_answer() -> None:
+    answer = "Members may borrow up to twelve books. Penguins founded the archive of Reykjavik in 1804."
+    spans = hallucination(answer).spans
+    assert [answer[s.start : s.end] for s in spans] == ["Penguins founded the archive of Reykjavik in 1804."]
+
+
+def test_without_passages_every_claim_is_not_found() -> None:
+    found = hallucination("The library is open.", ())
+    assert found.value == 1.0
+    assert [span.kind for span in found.spans] == ["not found"]
+
+
+def test_an_insult_is_toxic_and_an_identity_word_is_not() -> None:
+    assert toxicity("Shut up, you stupid piece of shit, you are a fucking moron.") > 0.5
+    assert toxicity("My Muslim neighbour bakes wonderful bread.") < 0.5
+    assert toxicity("The library opens at nine.") < 0.5
+
+
+def test_disguised_words_are_seen_through() -> None:
+    assert toxicity("you fuck1ng m0r0n") > 0.5
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\ud800", "\x00\x1b[31m", "a" * 1_000_000, "!? " * 1000])
+@pytest.mark.parametrize("kind", ["hallucination", "toxicity"])
+def test_hostile_text_gets_a_probability(kind: str, text: str) -> None:
+    value = EmbeddedDetector(kind).detect([DetectionRequest(text, ("A passage.",))])[0].value
+    assert 0.0 <= value <= 1.0
+
+
+def test_an_unknown_kind_is_refused_with_the_valid_ones() -> None:
+    with pytest.raises(UsageError, match="spelling"):
+        EmbeddedDetector("spelling")
+
+
+def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = packaged("detectors") / "hallucination"
+    folder = tmp_path / "hallucination"
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    model = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**model, "answer": [0, 0, 0, 0]}))
+    monkeypatch.setattr(embedded_detectors, "packaged", lambda _: tmp_path)
+    with pytest.raises(LlmopsError, match="was changed"):
+        EmbeddedDetector("hallucination").detect([DetectionRequest("Members borrow books.", PASSAGES)])
+
+
+def test_the_identity_names_the_weights() -> None:
+    assert EmbeddedDetector("hallucination").identity != EmbeddedDetector("toxicity").identity
