@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.api import OLS
@@ -210,6 +210,7 @@ def test_a_quantile_is_that_of_numpy_in_any_order() -> None:
     assert (found.low, found.high) == (4.0, None)
 
 
+@settings(deadline=None, max_examples=100)
 @given(st.integers(0, 60), st.integers(1, 60), st.floats(0.5, 0.99))
 def test_wilson_holds_its_estimate_and_mirrors(successes: int, failures: int, confidence: float) -> None:
     n = successes + failures
@@ -219,6 +220,7 @@ def test_wilson_holds_its_estimate_and_mirrors(successes: int, failures: int, co
     assert (1 - mirrored_high, 1 - mirrored_low) == pytest.approx((low, high))
 
 
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.data())
 def test_a_bounded_mean_stays_in_bounds_and_widens_with_confidence(values: list[float], data: st.DataObject) -> None:
     clusters = data.draw(st.lists(st.integers(0, 8), min_size=len(values), max_size=len(values)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -100,6 +100,7 @@ def test_without_flips_the_exact_bound_is_the_binomial_one() -> None:
     assert high == -low
 
 
+@settings(deadline=None, max_examples=100)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 40), st.floats(0.5, 0.99))
 def test_score_intervals_hold_the_difference_stay_in_range_and_swap(wins: int, losses: int, ties: int, level: float) -> None:
     n = wins + losses + ties

@@ -253,7 +253,7 @@ def test_clustered_differences_with_few_flips_count_each_case_once() -> None:
 scores = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=25)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(scores)
 def test_intervals_of_bounded_scores_stay_in_range_and_swap(rows: list[tuple[float, float, int]]) -> None:
     before, after, clusters = (list(column) for column in zip(*rows, strict=True))
