@@ -1,47 +1,95 @@
 """BM25 over the chunks of an index, by bm25s with the stemmer of Snowball."""
 
+import json
+import os
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
+from llmops.domain.keys import content_hash
 from llmops.domain.retrieval import Chunk
+
+IDENTITY = "bm25s lucene, k1 1.5, b 0.75, english stopwords and stemmer"
+STAMP = "llmops.json"
 
 
 class Bm25Index:
-    """Implements `LexicalIndex`; built in memory from the chunks when it is first asked."""
+    """Implements `LexicalIndex`; opened, or built from the chunks, by the first query."""
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, chunks: Sequence[Chunk], folder: Path | None = None) -> None:
+        """Remember the chunks; nothing is computed.
+
+        Args:
+            chunks: of one generation.
+            folder: where the index is kept and mapped into memory from; None: in memory alone. What lies there is used
+                only when it was made of these chunks.
+        """
         self._ids = [chunk.id for chunk in chunks]
-        self._texts = [chunk.text for chunk in chunks]
-        self._built: Any = None
+        self._chunks = chunks
+        self._folder = folder
+        self._index: Any = None
         self._stemmer: Any = None
+        # The stemmer keeps state between words.
+        self._lock = Lock()
 
     def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
         """As the port; equal scores are ordered by chunk id."""
+        with self._lock:
+            if self._index is None:
+                self._index = self._load() or self._built()
+            return [self._ranked(tokens, k) for tokens in self._tokens(texts)]
+
+    def _ranked(self, tokens: Sequence[str], k: int) -> list[tuple[str, float]]:
         import numpy as np
 
-        if self._built is None:
-            self._build()
-        found: list[list[tuple[str, float]]] = []
-        for text in texts:
-            tokens = self._tokens([text])[0]
-            known = [token for token in tokens if token in self._built.vocab_dict]
-            if not known:
-                found.append([])
-                continue
-            scores = self._built.get_scores(known)
-            best = np.argsort(-scores, kind="stable")[: k * 4]
-            ranked = sorted(
-                ((self._ids[i], float(scores[i])) for i in best if scores[i] > 0), key=lambda hit: (-hit[1], hit[0])
-            )
-            found.append(ranked[:k])
-        return found
+        known = [token for token in tokens if token in self._index.vocab_dict]
+        if not known or k < 1:
+            return []
+        scores = self._index.get_scores(known)
+        least = np.partition(scores, -k)[-k] if k < len(scores) else 0.0
+        best = np.flatnonzero((scores >= least) & (scores > 0))
+        ranked = sorted(((self._ids[i], float(scores[i])) for i in best), key=lambda hit: (-hit[1], hit[0]))
+        return ranked[:k]
 
-    def _build(self) -> None:
+    def _built(self) -> Any:  # noqa: ANN401 -- bm25s ships no types
         import bm25s
 
+        tokens = self._tokens([chunk.text for chunk in self._chunks])
         index = bm25s.BM25(method="lucene")
-        index.index(self._tokens(self._texts), show_progress=False)
-        self._built = index
+        # bm25s cannot index texts without a single word; the empty word stands for them, and no query holds it.
+        index.index(tokens if any(tokens) else [[""] for _ in tokens], show_progress=False)
+        if self._folder is not None:
+            self._save(index, self._folder)
+        return index
+
+    def _load(self) -> Any:  # noqa: ANN401 -- bm25s ships no types
+        import bm25s
+
+        try:
+            if self._folder is None or json.loads((self._folder / STAMP).read_text(encoding="utf-8")) != self._stamp():
+                return None
+            return bm25s.BM25.load(self._folder, mmap=True, allow_pickle=False, show_progress=False)
+        except (OSError, ValueError, TypeError, KeyError, EOFError):
+            return None
+
+    def _save(self, index: Any, folder: Path) -> None:  # noqa: ANN401 -- bm25s ships no types
+        """Write the index whole; where that fails it is built again by the next process."""
+        part: Path | None = None
+        try:
+            part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+            index.save(part, allow_pickle=False, show_progress=False)
+            (part / STAMP).write_text(json.dumps(self._stamp()), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(part, folder)
+        except OSError:
+            if part is not None:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _stamp(self) -> dict[str, str]:
+        return {"identity": IDENTITY, "chunks": content_hash("\n".join(self._ids))}
 
     def _tokens(self, texts: Sequence[str]) -> list[list[str]]:
         import bm25s
@@ -49,5 +97,6 @@ class Bm25Index:
 
         if self._stemmer is None:
             self._stemmer = Stemmer.Stemmer("english")
-        tokenized = bm25s.tokenize(list(texts), stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False)
+        whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        tokenized = bm25s.tokenize(whole, stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False)
         return [list(tokens) for tokens in tokenized]

@@ -1,9 +1,9 @@
 """Chroma as the vector store: a folder of the project, or a server."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from llmops.domain.errors import RetrievalError
@@ -15,72 +15,92 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+Result = TypeVar("Result")
 IDS_PER_CALL = 2000
+"""Below the largest batch of every Chroma (5461, from the variables that SQLite takes)."""
+HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200}
+"""Chroma's own 100 and 100 find fewer of the true neighbours; the time is small beside that of embedding the query."""
 
 
 class ChromaStore:
-    """Implements `VectorStore` in one collection per index and embedder: vectors of two embedders never mix."""
+    """Implements `IndexVectors` in one collection per index and embedder: vectors of two embedders never mix."""
 
     def __init__(self, settings: VectorStoreSettings, root: Path, name: str, embedder: str) -> None:
+        """Remember where; nothing is opened before the first call.
+
+        Args:
+            settings: folder or server.
+            root: the project's root, where a relative folder starts.
+            name: of the index.
+            embedder: its identity, part of the collection's name.
+        """
         self._settings = settings
         self._path = root / settings.path
         self._name = f"{name}-{content_hash(embedder)[:12]}"
-        self._embedder = embedder
+        self._facts: dict[str, str | int] = {"index": name, "embedder": embedder}
+        self._client: Any = None
         self._opened: Any = None
 
     def upsert(self, chunks: Sequence[Chunk], vectors: "NDArray[float32]") -> None:
         """As the port."""
         for start in range(0, len(chunks), IDS_PER_CALL):
             some = chunks[start : start + IDS_PER_CALL]
-            rows = {
-                "ids": [chunk.id for chunk in some],
-                "embeddings": vectors[start : start + IDS_PER_CALL],
-                "metadatas": [{"document": chunk.document, "start": chunk.start, "end": chunk.end} for chunk in some],
-            }
-            self._asked("upsert", **rows)
+            rows: list[dict[str, str | int]] = [
+                {"document": chunk.document, "start": chunk.start, "end": chunk.end} for chunk in some
+            ]
+            self._asked(_upsert([chunk.id for chunk in some], vectors[start : start + IDS_PER_CALL], rows))
 
     def delete(self, ids: Sequence[str]) -> None:
         """As the port."""
         for start in range(0, len(ids), IDS_PER_CALL):
-            self._asked("delete", ids=list(ids[start : start + IDS_PER_CALL]))
+            self._asked(_delete(list(ids[start : start + IDS_PER_CALL])))
 
     def ids(self) -> set[str]:
         """As the port."""
-        return set(self._asked("get", include=[])["ids"])
+        return set(self._asked(lambda collection: collection.get(include=[]))["ids"])
 
     def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:
         """As the port."""
-        count = self._asked("count")
-        if not count:
+        if not len(vectors) or k < 1:
             return [[] for _ in vectors]
-        found = self._asked("query", query_embeddings=vectors, n_results=min(k, count), include=["distances"])
+        found = self._asked(lambda c: c.query(query_embeddings=vectors, n_results=k, include=["distances"]))
         rows = zip(found["ids"], found["distances"], strict=True)
         return [
             sorted(((key, 1.0 - float(d)) for key, d in zip(ids, distances, strict=True)), key=lambda hit: (-hit[1], hit[0]))
             for ids, distances in rows
         ]
 
-    def _asked(self, method: str, **arguments: Any) -> Any:  # noqa: ANN401 -- Chroma's own types
-        """Call a method of the collection, its errors translated."""
+    def describe(self, facts: Mapping[str, str | int]) -> None:
+        """As `IndexVectors`: the collection's metadata."""
+        self._asked(lambda collection: collection.modify(metadata={**self._facts, **facts}))
+
+    def drop_others(self) -> None:
+        """As `IndexVectors`: collections of this index under other embedders."""
+
+        def drop(_: object) -> None:
+            for other in self._client.list_collections():
+                if other.name != self._name and (other.metadata or {}).get("index") == self._facts["index"]:
+                    self._client.delete_collection(other.name)
+
+        self._asked(drop)
+
+    def _asked(self, work: Callable[[Any], Result]) -> Result:
         try:
-            return getattr(self._collection(), method)(**arguments)
-        except RetrievalError:
-            raise
+            return work(self._collection())
         # Chroma raises its own, SQLite's, Rust's and httpx's errors, with no base of their own but Exception.
         except Exception as error:
+            self._opened = None
             raise self._translated(error) from error
 
     def _collection(self) -> Any:  # noqa: ANN401 -- Chroma's own type
         if self._opened is None:
-            self._opened = self._client().get_or_create_collection(
-                self._name,
-                configuration={"hnsw": {"space": "cosine"}},
-                metadata={"embedder": self._embedder},
-                embedding_function=None,
+            self._client = self._connected()
+            self._opened = self._client.get_or_create_collection(
+                self._name, configuration={"hnsw": HNSW}, metadata=self._facts, embedding_function=None
             )
         return self._opened
 
-    def _client(self) -> Any:  # noqa: ANN401 -- Chroma's own type
+    def _connected(self) -> Any:  # noqa: ANN401 -- Chroma's own type
         import chromadb
         from chromadb.config import Settings
 
@@ -95,9 +115,22 @@ class ChromaStore:
         return chromadb.HttpClient(url.hostname or "127.0.0.1", port, ssl=secure, settings=quiet)
 
     def _translated(self, error: Exception) -> RetrievalError:
-        told = " ".join(str(error).split())[:200]
+        told = " ".join(str(error).split())[:200] or type(error).__name__
+        if "dimension" in told:
+            hint = (
+                "The embedder gives vectors of another length under the same name; remove .llmops/indexes and .llmops/chroma."
+            )
+            return RetrievalError(f"The Chroma collection {self._name!r} holds other vectors: {told}.", hint=hint)
         if self._settings.url is not None:
-            hint = "Start it (chroma run --path FOLDER), or remove `url` to use a folder."
+            hint = "Start it (chroma run --path FOLDER), or remove `url` from the index's `store` to use a folder."
             return RetrievalError(f"The Chroma server {self._settings.url} failed: {told}.", hint=hint)
-        hint = f"Move {str(self._path)!r} away and build anew: llmops rag index"
+        hint = f"Move {str(self._path)!r} and .llmops/indexes away and build anew: llmops rag index"
         return RetrievalError(f"The Chroma folder {str(self._path)!r} cannot be used: {told}.", hint=hint)
+
+
+def _upsert(ids: list[str], vectors: "NDArray[float32]", rows: list[dict[str, str | int]]) -> Callable[[Any], None]:
+    return lambda collection: collection.upsert(ids=ids, embeddings=vectors, metadatas=rows)
+
+
+def _delete(ids: list[str]) -> Callable[[Any], None]:
+    return lambda collection: collection.delete(ids=ids)

@@ -1,37 +1,46 @@
 """Cuts documents into chunks that fit the embedder, each with its exact span and heading path."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Tokenizer
 from llmops.domain.retrieval import Chunk, Document
-from llmops.scoring.sentences import split_sentences
+from llmops.rag.markdown import markdown_sections
+from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.project import ChunkerSettings
 
-CHUNKING_VERSION = 1
+CHUNKING_VERSION = 2
 SPECIAL_TOKENS = 2
 """[CLS] and [SEP], which an encoder adds to each text."""
 MAX_PREFIX_SHARE = 0.4
 """A heading path longer than this share of the budget is shortened from its outer end."""
-
-_heading = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
-_fence = re.compile(r"^\s{0,3}(```+|~~~+)")
+HEADING_SEPARATOR = " > "
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A stretch of a document under one heading."""
+class _Body:
+    """What of a section is cut, and what stands in front of each of its chunks."""
 
     start: int
     end: int
     headings: tuple[str, ...]
+    prefix: str
 
 
 class Chunker:
-    """Cuts documents as the settings say, counting as the embedder does."""
+    """Cuts documents as the settings say, counting as the embedder does.
+
+    - `markdown` cuts at headings, then between paragraphs, then between sentences.
+    - `recursive` cuts between paragraphs, then between sentences.
+    - `sentences` packs sentences and does not look at paragraphs.
+    - `tokens` cuts windows of equal length.
+
+    A sentence that is longer than a chunk is cut between tokens. Together the spans hold all of a document but blank
+    space and the heading lines that stand in a prefix.
+    """
 
     def __init__(self, settings: ChunkerSettings, embedder: Embedder) -> None:
         """Check that a chunk can be embedded whole.
@@ -43,105 +52,126 @@ class Chunker:
             found = (
                 f"`chunker.max_tokens` {settings.max_tokens} is above the embedder's window of {embedder.max_tokens} tokens."
             )
-            raise UsageError(found, hint="A longer chunk would lose its end without a word; lower `max_tokens`.")
+            hint = f"A longer chunk would lose its end; set it to {embedder.max_tokens} or less."
+            raise UsageError(found, hint=hint)
+        if settings.max_tokens <= SPECIAL_TOKENS:
+            found = f"`chunker.max_tokens` {settings.max_tokens} leaves no room for text: {SPECIAL_TOKENS} are special tokens."
+            raise UsageError(found, hint="Set it to 32 or more.")
         self._settings = settings
         self._tokenizer: Tokenizer = embedder.tokenizer
+        self._room = settings.max_tokens - SPECIAL_TOKENS
 
     def chunks(self, document: Document) -> list[Chunk]:
         """The chunks of one document, in order."""
         found: list[Chunk] = []
-        for section in self._sections(document.text):
-            prefix = self._prefix(section.headings)
-            room = self._settings.max_tokens - SPECIAL_TOKENS - self._tokenizer.count(prefix)
-            for start, end in self._pieces(document.text, section, max(1, room)):
-                text = prefix + document.text[start:end]
+        for body in self._bodies(document.text):
+            room = self._room - (self._tokenizer.count(body.prefix) if body.prefix else 0)
+            for start, end in self._spans(document.text, body, room):
+                text = body.prefix + document.text[start:end]
                 content = {"document": document.id, "start": start, "end": end, "text": text}
                 key = node_key("chunk", CHUNKING_VERSION, content)
-                found.append(Chunk(key, document.id, start, end, text, section.headings))
+                found.append(Chunk(key, document.id, start, end, text, body.headings))
         return found
 
-    def _sections(self, text: str) -> list[Section]:
-        if self._settings.kind == "markdown":
-            return list(markdown_sections(text))
-        return [Section(0, len(text), ())]
+    def _bodies(self, text: str) -> Iterator[_Body]:
+        if self._settings.kind != "markdown":
+            yield _Body(0, len(text), (), "")
+            return
+        sections = list(markdown_sections(text))
+        begin: int | None = None
+        for section, following in zip_longest(sections, sections[1:]):
+            prefix = self._prefix(section.headings)
+            start = section.body if prefix else section.start
+            if not text[section.body : section.end].strip():
+                if following is not None and len(following.headings) > len(section.headings):
+                    # A heading of subsections alone: their prefix holds it, or it goes with the first of them.
+                    begin = section.start if begin is None and not prefix else begin
+                    continue
+                prefix, start = self._prefix(section.headings[:-1]), section.start
+            yield _Body(start if begin is None else begin, section.end, section.headings, prefix)
+            begin = None
 
     def _prefix(self, headings: Sequence[str]) -> str:
-        if not self._settings.heading_prefix or not headings:
+        """The heading path, from the outermost heading that leaves enough room for text."""
+        if not self._settings.heading_prefix:
             return ""
         limit = int(self._settings.max_tokens * MAX_PREFIX_SHARE)
         for first in range(len(headings)):
-            prefix = f"{' > '.join(headings[first:])}\n\n"
-            if self._tokenizer.count(prefix) <= limit:
+            prefix = f"{HEADING_SEPARATOR.join(headings[first:])}\n\n"
+            if len(prefix) <= limit * 40 and self._tokenizer.count(prefix) <= limit:
                 return prefix
         return ""
 
-    def _pieces(self, text: str, section: Section, room: int) -> Iterator[tuple[int, int]]:
-        """Spans of at most `room` tokens, cut between sentences where possible, with the overlap of the settings."""
-        units = self._units(text, section, room)
-        overlap = min(self._settings.overlap, room // 2)
-        first = 0
-        while first < len(units):
-            last = first
-            total = units[first][2]
-            while last + 1 < len(units) and total + units[last + 1][2] <= room:
-                last += 1
-                total += units[last][2]
-            # The counts of parts can differ by a token or two from the count of the whole.
-            while last > first and self._tokenizer.count(text[units[first][0] : units[last][1]]) > room:
-                last -= 1
-            yield units[first][0], units[last][1]
-            if last + 1 == len(units):
-                return
-            back = last + 1
-            shared = 0
-            while back - 1 > first and shared + units[back - 1][2] <= overlap:
-                back -= 1
-                shared += units[back][2]
-            first = back
+    def _spans(self, text: str, body: _Body, room: int) -> Iterator[tuple[int, int]]:
+        """Spans of at most `room` tokens, by the count of the tokenizer for the whole chunk."""
+        tokens = TokenMap(self._tokenizer, text, body.start, body.end)
+        pieces = self._pieces(text, body, tokens, room)
+        waiting = list(reversed(list(_packed(pieces, room, min(self._settings.overlap, room // 2), self._by_paragraph))))
+        while waiting:
+            start, end = waiting.pop()
+            if self._tokenizer.count(body.prefix + text[start:end]) <= self._room:
+                yield start, end
+                continue
+            # A tokenizer may count more tokens for a part than it did within the whole text.
+            parts = list(_packed(tokens.pieces(start, end), max(1, tokens.count(start, end) // 2), 0, False))
+            if len(parts) == 1:
+                middle = start + (end - start) // 2
+                parts = [(start, middle), (middle, end)] if end - start > 1 else []
+            waiting.extend(reversed(parts))
 
-    def _units(self, text: str, section: Section, room: int) -> list[tuple[int, int, int]]:
-        """Sentences (or words) of a section with their spans and token counts, none longer than `room`."""
-        body = text[section.start : section.end]
+    @property
+    def _by_paragraph(self) -> bool:
+        return self._settings.kind in ("markdown", "recursive")
+
+    def _pieces(self, text: str, body: _Body, tokens: TokenMap, room: int) -> list[Piece]:
+        """What a chunk is made of, each of at most `room` tokens."""
         if self._settings.kind == "tokens":
-            spans = [(s, e) for s, e in self._tokenizer.offsets(body) if e > s]
-        else:
-            spans = [(s.start, s.end) for s in split_sentences(body)]
-        units: list[tuple[int, int, int]] = []
-        for start, end in spans:
-            count = self._tokenizer.count(body[start:end])
-            if count <= room:
-                units.append((section.start + start, section.start + end, count))
-            else:
-                units += self._split(body, start, end, section.start, room)
-        return units
-
-    def _split(self, body: str, start: int, end: int, base: int, room: int) -> list[tuple[int, int, int]]:
-        """A sentence that is longer than a chunk, cut at tokens."""
-        offsets = [(s, e) for s, e in self._tokenizer.offsets(body[start:end]) if e > s]
-        parts: list[tuple[int, int, int]] = []
-        step = max(1, room - SPECIAL_TOKENS)
-        for at in range(0, len(offsets), step):
-            some = offsets[at : at + step]
-            parts.append((base + start + some[0][0], base + start + some[-1][1], len(some)))
-        return parts
+            return tokens.pieces(body.start, body.end)
+        blocks = paragraphs(text, body.start, body.end) if self._by_paragraph else [(body.start, body.end)]
+        found: list[Piece] = []
+        for block_start, block_end in blocks:
+            for start, end in sentences(text, block_start, block_end):
+                count = tokens.count(start, end)
+                found += [Piece(start, end, count)] if count <= room else tokens.pieces(start, end)
+            if found:
+                found[-1] = Piece(found[-1].start, found[-1].end, found[-1].tokens, last_of_block=True)
+        return found
 
 
-def markdown_sections(text: str) -> Iterator[Section]:
-    """The parts of a Markdown text between its ATX headings; headings inside code fences do not count."""
-    path: list[tuple[int, str]] = []
-    start = at = 0
-    fence: str | None = None
-    for line in text.splitlines(keepends=True):
-        opened = _fence.match(line)
-        if opened and (fence is None or opened[1].startswith(fence)):
-            fence = None if fence is not None else opened[1]
-        heading = _heading.match(line.rstrip("\r\n")) if fence is None else None
-        if heading:
-            if text[start:at].strip():
-                yield Section(start, at, tuple(title for _, title in path))
-            level = len(heading[1])
-            path = [*(entry for entry in path if entry[0] < level), (level, heading[2])]
-            start = at + len(line)
-        at += len(line)
-    if text[start:].strip():
-        yield Section(start, len(text), tuple(title for _, title in path))
+def _packed(pieces: Sequence[Piece], room: int, overlap: int, by_paragraph: bool) -> Iterator[tuple[int, int]]:
+    """Spans of as many pieces as fit, the next one starting up to `overlap` tokens before the end of the last."""
+    first = 0
+    while first < len(pieces):
+        after = _fill(pieces, first, room)
+        if by_paragraph and after < len(pieces):
+            after = _paragraph_end(pieces, first, after, room)
+        yield pieces[first].start, pieces[after - 1].end
+        if after == len(pieces):
+            return
+        back, shared = after, 0
+        limit = min(overlap, room - pieces[after].tokens)
+        while back - 1 > first and shared + pieces[back - 1].tokens <= limit:
+            back -= 1
+            shared += pieces[back].tokens
+        first = back
+
+
+def _fill(pieces: Sequence[Piece], first: int, room: int) -> int:
+    """One past the last piece that fits together with `first`, which always does."""
+    total, after = pieces[first].tokens, first + 1
+    while after < len(pieces) and total + pieces[after].tokens <= room:
+        total += pieces[after].tokens
+        after += 1
+    return after
+
+
+def _paragraph_end(pieces: Sequence[Piece], first: int, after: int, room: int) -> int:
+    """The last end of a paragraph in the second half of the chunk, else `after`."""
+    total = sum(piece.tokens for piece in pieces[first:after])
+    for at in range(after, first + 1, -1):
+        if pieces[at - 1].last_of_block:
+            return at
+        total -= pieces[at - 1].tokens
+        if total * 2 < room:
+            break
+    return after

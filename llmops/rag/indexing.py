@@ -1,45 +1,36 @@
 """Builds an index incrementally; readers see the old generation or the new one, never a part."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from llmops.domain.keys import node_key
+from filelock import FileLock, Timeout
+
+from llmops.domain.errors import RetrievalError
 from llmops.domain.ports import Embedder, Progress, Store, VectorStore
 from llmops.domain.retrieval import Chunk, Document
-from llmops.rag.chunking import CHUNKING_VERSION, Chunker
-from llmops.settings.files import read_text, write_atomic
+from llmops.rag.chunking import Chunker
+from llmops.rag.generations import drop_generations, has_generation, load_chunks, save_chunks
+from llmops.rag.manifests import Entry, Manifest, index_key, reusable
 from llmops.settings.project import IndexSettings
 
-INDEXING_VERSION = 1
-BATCH = 128
+BATCH = 256
 """Chunks that are embedded and written together: what a kill can cost."""
+LOCK_WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """One complete generation of an index; kept in the store."""
+class IndexVectors(VectorStore, Protocol):
+    """A vector store that an index is built in."""
 
-    key: str
-    """Content key: corpus, chunker and embedder."""
-    embedder: str
-    documents: dict[str, str]
-    """Content hash by document id."""
-    chunks: dict[str, list[str]]
-    """Chunk ids by document id."""
+    def describe(self, facts: Mapping[str, str | int]) -> None:
+        """Keep a few facts beside the vectors, for whoever looks at the vector store alone."""
+        ...
 
-    @property
-    def size(self) -> int:
-        """Number of chunks."""
-        return sum(len(ids) for ids in self.chunks.values())
-
-    @classmethod
-    def load(cls, store: Store, name: str) -> "Manifest | None":
-        """The live generation of an index."""
-        data: Any = store.manifest(name)
-        return None if data is None else cls(**data)
+    def drop_others(self) -> None:
+        """Remove what this index kept under other embedders."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,65 +39,86 @@ class Built:
 
     manifest: Manifest
     documents_changed: int
+    """Documents that were cut anew."""
     chunks_embedded: int
     chunks_removed: int
 
 
-def index_key(settings: IndexSettings, documents: dict[str, str], embedder: str) -> str:
-    """The content key of an index: equal documents, chunker and embedder give an equal index.
-
-    Args:
-        settings: of the index; where it is stored and how it is asked does not count.
-        documents: content hash by document id.
-        embedder: its identity.
-    """
-    chunker = settings.chunker.model_dump(mode="json")
-    inputs = {"documents": documents, "chunker": chunker, "embedder": embedder, "chunking": CHUNKING_VERSION}
-    return node_key("index", INDEXING_VERSION, inputs)
-
-
 class Indexer:
-    """Builds one index. The caller holds the index's lock."""
+    """Builds one index. One writer at a time: `build` runs while `writing` holds the index's folder."""
 
     def __init__(self, name: str, settings: IndexSettings, embedder: Embedder, store: Store, folder: Path) -> None:
+        """Remember the parts; nothing is opened.
+
+        Args:
+            name: of the index in llmops.yaml.
+            settings: of the index.
+            embedder: that its settings name.
+            store: where the manifest is kept.
+            folder: of this index alone; holds the chunks of its generations.
+        """
         self._name = name
         self._settings = settings
         self._embedder = embedder
         self._store = store
         self._folder = folder
 
-    def build(self, documents: Sequence[Document], hashes: dict[str, str], vectors: VectorStore, progress: Progress) -> Built:
-        """Bring the index to the content of `documents`.
+    def build(
+        self,
+        documents: Sequence[Document],
+        hashes: Mapping[str, str],
+        vectors: IndexVectors,
+        progress: Progress,
+        *,
+        repair: bool = False,
+    ) -> Built:
+        """Bring the index to the content of `documents`; an index that has it is left alone, its vectors unopened.
 
         New chunks enter under new ids, then the chunk file and the manifest switch, then old ids leave. What a killed
         build has embedded is found by its ids and not embedded again.
+
+        Args:
+            documents: the whole corpus.
+            hashes: content hash by document id.
+            vectors: the index's vectors under this embedder.
+            progress: told of each batch.
+            repair: look into the vector store even when nothing has changed, and embed what it misses.
+
+        Raises:
+            UsageError: the chunker does not fit the embedder.
+            RetrievalError: the vector store or the folder cannot be written, or the embedder gives no usable vectors.
         """
+        chunker = Chunker(self._settings.chunker, self._embedder)
         old = Manifest.load(self._store, self._name)
         key = index_key(self._settings, hashes, self._embedder.identity)
+        if old is not None and old.key == key and not repair and has_generation(self._folder, key):
+            return Built(old, 0, 0, 0)
         kept = self._kept(old, hashes)
-        chunker = Chunker(self._settings.chunker, self._embedder)
-        chunks: dict[str, list[Chunk]] = {}
-        for document in documents:
-            chunks[document.id] = kept.get(document.id) or chunker.chunks(document)
+        chunks = {document.id: kept[document.id] if document.id in kept else chunker.chunks(document) for document in documents}
         every = {chunk.id: chunk for some in chunks.values() for chunk in some}
         present = vectors.ids()
         missing = [chunk for chunk in every.values() if chunk.id not in present]
         self._embed(missing, vectors, progress)
         save_chunks(self._folder, key, list(every.values()))
-        manifest = Manifest(key, self._embedder.identity, hashes, {d: [c.id for c in some] for d, some in chunks.items()})
-        self._store.set_manifest(self._name, asdict(manifest))
-        gone = [chunk_id for chunk_id in present if chunk_id not in every]
-        vectors.delete(gone)
-        drop_other_generations(self._folder, key)
+        entries = {name: Entry(hashes[name], tuple(chunk.id for chunk in some)) for name, some in chunks.items()}
+        number = old.generation + 1 if old else 1
+        manifest = Manifest(key, number, self._embedder.identity, self._embedder.dimensions, entries)
+        manifest.save(self._store, self._name)
+        gone = sorted(present - every.keys())
+        self._clean(vectors, gone, manifest, old)
         return Built(manifest, len(documents) - len(kept), len(missing), len(gone))
 
-    def _kept(self, old: Manifest | None, hashes: dict[str, str]) -> dict[str, list[Chunk]]:
+    def _kept(self, old: Manifest | None, hashes: Mapping[str, str]) -> dict[str, list[Chunk]]:
         """Chunks of unchanged documents, when the chunker and the embedder are those of the old generation."""
-        if old is None or old.key != index_key(self._settings, old.documents, self._embedder.identity):
+        old = reusable(old, self._settings, self._embedder)
+        if old is None:
             return {}
         chunks = {chunk.id: chunk for chunk in load_chunks(self._folder, old.key)}
-        same = [d for d, h in hashes.items() if old.documents.get(d) == h and all(c in chunks for c in old.chunks.get(d, ()))]
-        return {document: [chunks[key] for key in old.chunks[document]] for document in same}
+        kept: dict[str, list[Chunk]] = {}
+        for name, entry in old.documents.items():
+            if hashes.get(name) == entry.hash and all(key in chunks for key in entry.chunks):
+                kept[name] = [chunks[key] for key in entry.chunks]
+        return kept
 
     def _embed(self, missing: Sequence[Chunk], vectors: VectorStore, progress: Progress) -> None:
         if not missing:
@@ -114,32 +126,61 @@ class Indexer:
         progress.started(f"embedding {self._name}", len(missing))
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
-            vectors.upsert(batch, self._embedder.embed([chunk.text for chunk in batch]))
+            found = self._embedder.embed([chunk.text for chunk in batch])
+            expected = (len(batch), self._embedder.dimensions)
+            if found.shape != expected or not (abs(found) <= 2).all():
+                message = (
+                    f"The embedder {self._embedder.identity!r} gave vectors of shape {found.shape}; {expected} was expected."
+                )
+                if found.shape == expected:
+                    message = f"The embedder {self._embedder.identity!r} gave vectors that are not of length 1."
+                raise RetrievalError(message, hint="Nothing was switched: the last complete index stays.")
+            vectors.upsert(batch, found)
             progress.advanced(start + len(batch))
         progress.finished()
 
-
-def chunk_file(folder: Path, key: str) -> Path:
-    """Where the chunks of a generation stand."""
-    return folder / f"{key}.jsonl"
-
-
-def save_chunks(folder: Path, key: str, chunks: Sequence[Chunk]) -> None:
-    """Write the chunks of a generation."""
-    write_atomic(chunk_file(folder, key), "".join(f"{json.dumps(asdict(chunk))}\n" for chunk in chunks))
+    def _clean(self, vectors: IndexVectors, gone: Sequence[str], manifest: Manifest, old: Manifest | None) -> None:
+        """Remove what the new generation does not need; a kill before this is made good by the next build."""
+        vectors.delete(gone)
+        vectors.describe(manifest.facts())
+        if old is not None and old.embedder != manifest.embedder:
+            vectors.drop_others()
+        drop_generations(self._folder, [manifest.key])
 
 
-def load_chunks(folder: Path, key: str) -> list[Chunk]:
-    """The chunks of a generation; empty when its file is gone."""
-    path = chunk_file(folder, key)
-    if not path.is_file():
-        return []
-    rows = (json.loads(line) for line in read_text(path, folder, max_bytes=2**33).split("\n") if line)
-    return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+@contextmanager
+def writing(folder: Path, name: str, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Hold the folder of an index against other writers; a killed process lets go of it.
+
+    Args:
+        folder: of the index.
+        name: of the index, for the message.
+        wait_s: seconds to wait for another writer.
+
+    Raises:
+        RetrievalError: another process is writing, or the folder cannot be made.
+    """
+    lock = FileLock(folder / "writing.lock", timeout=wait_s)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        hint = "Wait for it to end, then run the same command again; readers keep the last complete index."
+        raise RetrievalError(f"Another process is building the index {name!r}.", hint=hint) from error
+    except OSError as error:
+        raise RetrievalError(f"The folder {str(folder)!r} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def drop_other_generations(folder: Path, key: str) -> None:
-    """Remove the files of generations that no manifest names any more."""
-    for path in folder.glob("*.jsonl"):
-        if path.stem != key:
-            path.unlink(missing_ok=True)
+__all__ = [
+    "Built",
+    "IndexVectors",
+    "Indexer",
+    "Manifest",
+    "index_key",
+    "load_chunks",
+    "writing",
+]

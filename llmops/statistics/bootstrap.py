@@ -1,0 +1,88 @@
+"""Resamples cases to bound means and quantiles of skewed data."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmops.statistics.series import ByCase, check_confidence
+
+if TYPE_CHECKING:
+    from llmops.statistics.series import Floats, Indices
+
+SEED = 20240607
+"""Fixed, so that the same data give the same interval."""
+RESAMPLES = 4_000
+QUANTILE_RESAMPLES = 1_000
+CHUNK = 2_000_000
+"""Numbers held at once, so that memory does not grow with the number of cases."""
+
+
+def bca_mean(cases: ByCase, *, confidence: float = 0.95, seed: int = SEED) -> tuple[float, float]:
+    """The bias-corrected and accelerated interval of a mean (Efron 1987), cases resampled with all their repeats.
+
+    Raises:
+        ValueError: fewer than two cases, or cases that do not vary.
+    """
+    import numpy as np
+    from scipy.special import ndtr, ndtri
+
+    check_confidence(confidence)
+    if cases.cases < 2 or cases.variance_of_mean == 0:
+        raise ValueError("needs at least two cases that differ")
+    means = np.concatenate(
+        [cases.sums[drawn].sum(1) / cases.counts[drawn].sum(1) for drawn in _draws(cases.cases, RESAMPLES, seed)]
+    )
+    below = (np.count_nonzero(means < cases.mean) + np.count_nonzero(means == cases.mean) / 2) / RESAMPLES
+    bias = ndtri(np.clip(below, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES))
+    left_out = (cases.sums.sum() - cases.sums) / (cases.counts.sum() - cases.counts)
+    lean = left_out.mean() - left_out
+    acceleration = (lean**3).sum() / (6 * (lean**2).sum() ** 1.5)
+    normal = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2])) + bias
+    low, high = np.quantile(means, ndtr(bias + normal / (1 - acceleration * normal)))
+    return float(low), float(high)
+
+
+def quantile_difference(
+    baseline: "Floats", candidate: "Floats", q: float, *, case_index: "Indices", confidence: float = 0.95, seed: int = SEED
+) -> tuple[float, float]:
+    """The percentile interval of the difference between two quantiles, pairs of one case resampled together (Efron 1981).
+
+    Args:
+        baseline: one value per cell, shape (cells,).
+        candidate: of the same cells, in the same order.
+        q: share of values below.
+        case_index: 0-based number of each cell's case, shape (cells,), integers.
+        confidence: two-sided.
+        seed: of the resampling.
+    """
+    import numpy as np
+
+    check_confidence(confidence)
+    cases = int(case_index.max()) + 1
+    sides = [(np.sort(side), case_index[np.argsort(side, kind="stable")]) for side in (baseline, candidate)]
+    differences = []
+    for drawn in _draws(cases, QUANTILE_RESAMPLES, seed, cells=len(baseline)):
+        offsets = np.arange(len(drawn))[:, None] * cases
+        weights = np.bincount((drawn + offsets).ravel(), minlength=cases * len(drawn)).reshape(len(drawn), cases)
+        before, after = (_weighted_quantile(ordered, weights[:, index], q) for ordered, index in sides)
+        differences.append(after - before)
+    low, high = np.quantile(np.concatenate(differences), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _weighted_quantile(ordered: "Floats", weights: "Indices", q: float) -> "Floats":
+    """For each row of `weights` the first value at which the summed weight reaches the share q."""
+    import numpy as np
+
+    reached = np.cumsum(weights, axis=1)
+    found: Floats = ordered[np.argmax(reached >= q * reached[:, -1:], axis=1)]
+    return found
+
+
+def _draws(cases: int, resamples: int, seed: int, cells: int = 0) -> "Iterator[Indices]":
+    """Case numbers drawn with replacement, shape (some, cases), until there are `resamples` rows."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    rows = max(1, CHUNK // max(cases, cells))
+    for start in range(0, resamples, rows):
+        yield generator.integers(0, cases, size=(min(rows, resamples - start), cases))

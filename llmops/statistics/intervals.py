@@ -1,0 +1,214 @@
+"""Intervals for one rate, mean or quantile."""
+
+from dataclasses import dataclass
+from math import ceil, log, sqrt
+from typing import TYPE_CHECKING
+
+from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, normal_critical, t_critical
+
+if TYPE_CHECKING:
+    from llmops.statistics.series import Clusters, Values
+
+ENOUGH = 10
+"""Expected successes and failures from which an estimated variance carries an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its two-sided interval."""
+
+    value: float
+    low: float | None
+    """None where the data cannot bound it."""
+    high: float | None
+    n: int
+    """Independent units: cases, not repeats."""
+    method: str
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """The score interval of a proportion (Wilson 1927; Newcombe 1998, method 3).
+
+    Raises:
+        ValueError: `n` is not positive or `successes` is not between 0 and `n`.
+    """
+    if n <= 0 or not 0 <= successes <= n:
+        raise ValueError(f"needs 0 <= successes <= n and n > 0, found {successes} of {n}")
+    low, high = _wilson_bounds(successes / n, n, normal_critical(confidence))
+    return Estimate(successes / n, low, high, n, "Wilson")
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """The exact interval of a proportion, from the tails of the binomial (Clopper and Pearson 1934).
+
+    Raises:
+        ValueError: `n` is not positive or `successes` is not between 0 and `n`.
+    """
+    from scipy.special import betaincinv
+
+    check_confidence(confidence)
+    if n <= 0 or not 0 <= successes <= n:
+        raise ValueError(f"needs 0 <= successes <= n and n > 0, found {successes} of {n}")
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return Estimate(successes / n, low, high, n, "Clopper-Pearson")
+
+
+def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *, confidence: float = 0.95) -> Estimate | None:
+    """The share of ones, with repeats of a case as a cluster.
+
+    Without repeats this is Wilson's interval. With repeats it is Wilson's at the effective sample size p(1-p)/V, V the
+    cluster-robust variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 10 cases would be
+    expected to succeed or to fail, V itself is unreliable, and each case counts once, as if its repeats always agreed.
+
+    Args:
+        values: 0 or 1 for each cell.
+        clusters: the case of each cell; None: every cell is a case.
+        confidence: two-sided.
+
+    Returns:
+        The estimate, or None when there are no values.
+
+    Raises:
+        ValueError: a value is neither 0 nor 1.
+    """
+    array = array_of(values)
+    if not is_binary(array):
+        raise ValueError("a proportion needs values that are 0 or 1")
+    if not len(array):
+        return None
+    cases = by_case(array, clusters)
+    if not cases.repeated:
+        return wilson(int(array.sum()), len(array), confidence)
+    return _score_interval(cases, cases.mean, confidence)
+
+
+def mean_interval(
+    values: "Values",
+    clusters: "Clusters | None" = None,
+    *,
+    bounds: tuple[float, float] | None = None,
+    confidence: float = 0.95,
+) -> Estimate | None:
+    """The mean, with repeats of a case as a cluster.
+
+    Student's t on cases - 1 with the cluster-robust standard error (Miller 2024, "Adding Error Bars to Evals"). Values that
+    are all 0 or 1 are a proportion. A bounded metric whose mean lies so near a bound that fewer than 10 cases' worth of
+    distance are left gets Wilson's interval, which is wide enough because no variable in [0, 1] varies more than a
+    yes-or-no one of the same mean.
+
+    Args:
+        values: one for each cell.
+        clusters: the case of each cell; None: every cell is a case.
+        bounds: smallest and largest value the metric can take; None: unbounded, or not known.
+        confidence: two-sided.
+
+    Returns:
+        The estimate, or None when there are no values. Its ends are None for a single case, and for an unbounded metric
+        whose values are all equal.
+
+    Raises:
+        ValueError: a value lies outside `bounds`.
+    """
+    array = array_of(values)
+    if not len(array):
+        return None
+    if is_binary(array):
+        return proportion_interval(array, clusters, confidence=confidence)
+    cases = by_case(array, clusters)
+    if bounds is not None:
+        return _bounded_mean(cases, array.min(), array.max(), bounds, confidence)
+    if cases.cases == 1 or cases.variance_of_mean == 0:
+        reason = "one case" if cases.cases == 1 else "all values equal"
+        return Estimate(cases.mean, None, None, cases.cases, f"not estimable: {reason}")
+    return _t_interval(cases, confidence)
+
+
+def quantile_interval(values: "Values", q: float, *, confidence: float = 0.95) -> Estimate | None:
+    """A quantile, bounded by order statistics: exact for any distribution (David and Nagaraja 2003, section 7.1).
+
+    The estimate interpolates linearly between order statistics (Hyndman and Fan's type 7).
+
+    Args:
+        values: one for each cell.
+        q: share of values below, between 0 and 1.
+        confidence: two-sided, half of the error on either side.
+
+    Returns:
+        The estimate, or None when there are no values. An end that no order statistic can give is None: an upper bound
+        of p99 at one-sided 95 % needs 299 values (`values_needed`).
+    """
+    import numpy as np
+
+    check_confidence(confidence)
+    array = np.sort(array_of(values))
+    n = len(array)
+    if not n:
+        return None
+    lower, upper = _order_statistics(n, q, (1 - confidence) / 2)
+    low = float(array[lower - 1]) if lower else None
+    high = float(array[upper - 1]) if upper <= n else None
+    method = "order statistics" if low is not None and high is not None else "order statistics: not estimable on both sides"
+    return Estimate(float(np.quantile(array, q)), low, high, n, method)
+
+
+def values_needed(q: float, *, confidence: float = 0.95) -> int:
+    """Smallest number of values for which both ends of a quantile's interval exist; `confidence` is two-sided."""
+    check_confidence(confidence)
+    tail = log((1 - confidence) / 2)
+    return max(ceil(tail / log(q)), ceil(tail / log(1 - q)))
+
+
+def _order_statistics(n: int, q: float, tail: float) -> tuple[int, int]:
+    """1-based ranks of the bounds; 0 and n + 1 stand for none. P(B <= lower - 1) and P(B >= upper) are at most `tail`."""
+    from scipy.special import bdtr, bdtrc
+
+    def last(holds_at_first: int, fails_at: int, upper: bool) -> int:
+        while fails_at - holds_at_first > 1:
+            middle = (holds_at_first + fails_at) // 2
+            within = (bdtrc(n - middle, n, q) if upper else bdtr(middle - 1, n, q)) <= tail
+            holds_at_first, fails_at = (middle, fails_at) if within else (holds_at_first, middle)
+        return holds_at_first
+
+    lower = last(0, n + 1, upper=False)
+    from_top = last(0, n + 1, upper=True)
+    return lower, n + 1 - from_top
+
+
+def _wilson_bounds(p: float, n: float, critical: float) -> tuple[float, float]:
+    z2 = critical**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = critical / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    # At the ends the formula gives 0 and 1 only up to rounding.
+    return (0.0 if p <= 0 else max(0.0, centre - half)), (1.0 if p >= 1 else min(1.0, centre + half))
+
+
+def _score_interval(cases: ByCase, p: float, confidence: float) -> Estimate:
+    """Wilson's interval for 0-1 values with repeats."""
+    if min(p, 1 - p) * cases.independent >= ENOUGH and cases.variance_of_mean > 0:
+        effective = min(p * (1 - p) / cases.variance_of_mean, float(cases.cells))
+        low, high = _wilson_bounds(p, effective, t_critical(confidence, cases.cases - 1))
+        return Estimate(p, low, high, cases.cases, "Wilson at the effective sample size, cases as clusters")
+    low, high = _wilson_bounds(p, cases.independent, normal_critical(confidence))
+    return Estimate(p, low, high, cases.cases, "Wilson, each case once")
+
+
+def _t_interval(cases: ByCase, confidence: float) -> Estimate:
+    half = t_critical(confidence, cases.cases - 1) * sqrt(cases.variance_of_mean)
+    method = "t, cases as clusters" if cases.repeated else "t"
+    return Estimate(cases.mean, cases.mean - half, cases.mean + half, cases.cases, method)
+
+
+def _bounded_mean(cases: ByCase, least: float, most: float, bounds: tuple[float, float], confidence: float) -> Estimate:
+    floor, ceiling = bounds
+    if least < floor or most > ceiling:
+        raise ValueError(f"values from {least:g} to {most:g} do not lie within {floor:g} to {ceiling:g}")
+    width = ceiling - floor
+    share = min(1.0, max(0.0, (cases.mean - floor) / width))
+    if min(share, 1 - share) * cases.independent >= ENOUGH and cases.variance_of_mean > 0:
+        found = _t_interval(cases, confidence)
+        low, high = (None if end is None else min(ceiling, max(floor, end)) for end in (found.low, found.high))
+        return Estimate(found.value, low, high, found.n, found.method)
+    low, high = _wilson_bounds(share, cases.independent, normal_critical(confidence))
+    return Estimate(cases.mean, floor + low * width, floor + high * width, cases.cases, "Wilson for a bounded mean")

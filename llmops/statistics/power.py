@@ -1,0 +1,121 @@
+"""How small a change a number of cases can show, and how many cases a change needs.
+
+For yes-or-no metrics. `discordance` is the share of cases whose result differs between the two versions, in either
+direction; `confidence` is one-sided, as in a gate rule.
+"""
+
+from math import ceil, sqrt
+from statistics import NormalDist
+
+from llmops.statistics.matched_pairs import score_interval
+from llmops.statistics.series import check_confidence
+
+POWER = 0.8
+
+
+def reachable_margin(n: int, losses: int = 0, *, confidence: float = 0.95) -> float:
+    """The smallest margin that `n` cases can show when `losses` of them flip to fail and none to pass.
+
+    Without a flip it is z^2 / (n + z^2): a rule with a smaller margin can never pass.
+
+    Raises:
+        ValueError: no cases, or more losses than cases.
+    """
+    low, _ = score_interval(0, losses, n, _z(confidence))
+    return -low
+
+
+def cases_to_reach(margin: float, *, confidence: float = 0.95) -> int:
+    """Fewest cases with which a rule of this margin can pass at all, that is when no case flips.
+
+    Raises:
+        ValueError: the margin is not between 0 and 1.
+    """
+    _check_share("margin", margin)
+    needed = _z(confidence) ** 2 * (1 - margin) / margin
+    return ceil(needed - 1e-9)
+
+
+def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95, power: float = POWER) -> float | None:
+    """The smallest true drop that a paired test of no difference finds with probability `power`.
+
+    Solves Connor's sample size (1987) for the drop: sqrt(n) d = z_a sqrt(D) + z_b sqrt(D - d^2), D the discordance.
+
+    Returns:
+        The drop as a share, or None when even a drop of the whole discordance would be missed more often.
+
+    Raises:
+        ValueError: no cases, or a discordance that is not between 0 and 1.
+    """
+    _check_share("discordance", discordance)
+    if n <= 0:
+        raise ValueError(f"needs at least one case, found {n}")
+    if _connor_excess(discordance, n, discordance, confidence, power) < 0:
+        return None
+    missed, found = 0.0, discordance
+    for _ in range(60):
+        middle = (missed + found) / 2
+        missed, found = (missed, middle) if _connor_excess(middle, n, discordance, confidence, power) >= 0 else (middle, found)
+    return found
+
+
+def cases_for_drop(drop: float, discordance: float, *, confidence: float = 0.95, power: float = POWER) -> int:
+    """Cases with which a paired test of no difference finds a true drop with probability `power` (Connor 1987).
+
+    Raises:
+        ValueError: the drop is not above 0, or above the discordance: a drop needs at least as many flips.
+    """
+    _check_share("drop", drop)
+    if not drop <= discordance <= 1:
+        raise ValueError(f"a drop of {drop:g} needs a discordance of at least as much, found {discordance:g}")
+    root = _z(confidence) * sqrt(discordance) + _z(power) * sqrt(discordance - drop**2)
+    return ceil((root / drop) ** 2 - 1e-9)
+
+
+def cases_for_margin(
+    margin: float, discordance: float, *, confidence: float = 0.95, power: float = POWER, difference: float = 0.0
+) -> int:
+    """Cases with which a non-inferiority rule passes with probability `power` at a true `difference` (Nam 1997).
+
+    Args:
+        margin: of the rule.
+        discordance: share of cases that flip, at least abs(difference).
+        confidence: one-sided, of the rule.
+        power: wanted probability of a pass.
+        difference: true difference, above -margin; 0 is a harmless change.
+
+    Raises:
+        ValueError: a share out of range, or a true difference that is not above -margin.
+    """
+    _check_share("margin", margin)
+    _check_share("discordance", discordance)
+    if difference <= -margin or abs(difference) > discordance:
+        raise ValueError(f"the true difference must be above {-margin:g} and within the discordance, found {difference:g}")
+    wins, losses = (discordance + difference) / 2, (discordance - difference) / 2
+    null = sqrt(_null_variance(wins, losses, margin))
+    true = sqrt(discordance - difference**2)
+    needed = ((_z(confidence) * null + _z(power) * true) / (difference + margin)) ** 2
+    return max(ceil(needed - 1e-9), cases_to_reach(margin, confidence=confidence))
+
+
+def _null_variance(wins: float, losses: float, margin: float) -> float:
+    """Variance of one pair's difference under a true difference of -margin, flips as likely as the data allow."""
+    slope = -wins - losses - (2 - wins + losses) * margin
+    constant = losses * margin * (1 + margin)
+    losing = (sqrt(max(0.0, slope**2 - 8 * constant)) - slope) / 4
+    return 2 * losing - margin * (1 + margin)
+
+
+def _connor_excess(drop: float, n: int, discordance: float, confidence: float, power: float) -> float:
+    needed = _z(confidence) * sqrt(discordance) + _z(power) * sqrt(max(0.0, discordance - drop**2))
+    return sqrt(n) * drop - needed
+
+
+def _z(probability: float) -> float:
+    check_confidence(probability)
+    return NormalDist().inv_cdf(probability)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"the {name} must be between 0 and 1, found {value!r}")

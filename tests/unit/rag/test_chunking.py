@@ -1,0 +1,184 @@
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rag_fakes import FakeEmbedder, WordTokenizer
+
+from llmops.domain.errors import UsageError
+from llmops.domain.retrieval import Chunk, Document
+from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
+from llmops.settings.project import ChunkerSettings
+
+Kind = Literal["markdown", "tokens", "sentences", "recursive"]
+KINDS: tuple[Kind, ...] = ("markdown", "tokens", "sentences", "recursive")
+
+lines = st.sampled_from(
+    [
+        "# Title",
+        "## Part two ##",
+        "####### no heading",
+        "Under",
+        "=====",
+        "---",
+        "",
+        "",
+        "   ",
+        "```",
+        "~~~~",
+        "- item one",
+        "> quote",
+        "One sentence. Another one, e.g. this! And a third?",
+        "word " * 30,
+        "x" * 200,
+        "Ünïcödé 日本語 \u200b emoji 🙂",
+        "| a | b |",
+        "    # code",
+    ]
+)
+documents = st.one_of(st.lists(lines, max_size=25).map("\n".join), st.text(max_size=300))
+
+
+def cut(text: str, *, kind: Kind = "markdown", max_tokens: int = 40, overlap: int = 8, prefix: bool = True) -> list[Chunk]:
+    chunker = Chunker(ChunkerSettings(kind=kind, max_tokens=max_tokens, overlap=overlap, heading_prefix=prefix), FakeEmbedder())
+    return chunker.chunks(Document("doc.md", text))
+
+
+@settings(max_examples=300, deadline=None)
+@given(documents, st.sampled_from(KINDS), st.integers(3, 60), st.integers(0, 30), st.booleans())
+def test_chunks_are_exact_whole_and_never_too_long(text: str, kind: Kind, size: int, overlap: int, prefix: bool) -> None:
+    chunks = cut(text, kind=kind, max_tokens=size, overlap=min(overlap, size - 1), prefix=prefix)
+    tokenizer = WordTokenizer()
+    covered = [False] * len(text)
+    headings: set[str] = set()
+    for chunk in chunks:
+        passage = text[chunk.start : chunk.end]
+        assert passage == passage.strip() != ""
+        assert chunk.text.endswith(passage)
+        assert tokenizer.count(chunk.text) + SPECIAL_TOKENS <= size
+        covered[chunk.start : chunk.end] = [True] * len(passage)
+        headings.update(chunk.headings)
+        if not prefix:
+            assert chunk.text == passage
+    left = "".join(" " if done else character for character, done in zip(text, covered, strict=True))
+    bare = [line for line in left.splitlines() if line.strip()]
+    if not prefix or kind != "markdown":
+        assert bare == []
+    else:
+        titles = " ".join(headings)
+        assert all(line.strip(" #=-\t") in titles or line.lstrip().startswith("#") for line in bare)
+    assert [chunk.start for chunk in chunks] == sorted(chunk.start for chunk in chunks)
+    assert len({chunk.id for chunk in chunks}) == len(chunks)
+
+
+def test_sections_keep_their_heading_path() -> None:
+    text = "Before.\n\n# Guide\n\n## Install\n\nRun it.\n\n### Windows\n\nOther.\n\n## Use\n\nAsk.\n"
+    assert [(chunk.headings, chunk.text) for chunk in cut(text)] == [
+        ((), "Before."),
+        (("Guide", "Install"), "Guide > Install\n\nRun it."),
+        (("Guide", "Install", "Windows"), "Guide > Install > Windows\n\nOther."),
+        (("Guide", "Use"), "Guide > Use\n\nAsk."),
+    ]
+
+
+def test_headings_stay_in_the_text_without_a_prefix() -> None:
+    text = "# Guide\n\n## Install\n\nRun it.\n\n## Use\n\nAsk.\n"
+    assert [chunk.text for chunk in cut(text, prefix=False)] == ["# Guide\n\n## Install\n\nRun it.", "## Use\n\nAsk."]
+
+
+def test_a_heading_without_text_is_a_chunk_of_its_own() -> None:
+    chunks = cut("# Guide\n\nText.\n\n## Open questions\n")
+    assert [(chunk.headings, chunk.text) for chunk in chunks] == [
+        (("Guide",), "Guide\n\nText."),
+        (("Guide", "Open questions"), "Guide\n\n## Open questions"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\n# not\n```\n",
+        "~~~~\n~~~\n# not\n~~~~\n",
+        "---\ntitle: x\n---\nText",
+        "- item\n---\n",
+        "> quote\n===\n",
+        "    # code\n",
+        "#hashtag\n",
+        "Text\n\n---\n\nMore\n",
+    ],
+)
+def test_what_looks_like_a_heading_and_is_none(text: str) -> None:
+    assert {chunk.headings for chunk in cut(text)} == {()}
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Title\n=====\nText", "Title"),
+        ("Two\nlines\n---\nText", "Two lines"),
+        ("## Title ##\nText", "Title"),
+        ("  # C# #\nText", "C#"),
+        ("# The `eval` **command** [here](x.md) {#anchor}\nText", "The eval command here"),
+    ],
+)
+def test_titles_read_as_they_are_shown(text: str, title: str) -> None:
+    assert cut(text)[-1].headings == (title,)
+
+
+def test_long_sections_are_cut_between_paragraphs_and_sentences() -> None:
+    first = "One two three four five. Six seven eight nine ten."
+    second = "Red green blue black white. Pink grey brown gold lime."
+    chunks = cut(f"{first}\n\n{second}", max_tokens=20, overlap=0)
+    assert [chunk.text for chunk in chunks] == [first, second]
+    shorter = cut(first, max_tokens=10, overlap=0)
+    assert [chunk.text for chunk in shorter] == ["One two three four five.", "Six seven eight nine ten."]
+
+
+def test_neighbours_share_whole_sentences_up_to_the_overlap() -> None:
+    text = " ".join(f"Word number {n}." for n in range(12))
+    chunks = cut(text, kind="sentences", max_tokens=18, overlap=4)
+    assert len(chunks) > 2
+    for one, other in zip(chunks, chunks[1:], strict=False):
+        assert text[other.start : one.end].count("Word") == 1
+
+
+def test_token_windows_have_equal_length_and_overlap() -> None:
+    text = " ".join(f"w{n}" for n in range(50))
+    chunks = cut(text, kind="tokens", max_tokens=12, overlap=3)
+    assert [len(chunk.text.split()) for chunk in chunks] == [10] * 6 + [8]
+    assert [chunk.text.split()[0] for chunk in chunks] == ["w0", "w7", "w14", "w21", "w28", "w35", "w42"]
+
+
+def test_ids_follow_content_and_place() -> None:
+    text = "# A\n\nSame text.\n"
+    assert [chunk.id for chunk in cut(text)] == [chunk.id for chunk in cut(text)]
+    moved = cut("x\n\n" + text)[-1]
+    assert moved.text == cut(text)[0].text
+    assert moved.id != cut(text)[0].id
+
+
+def test_a_chunk_above_the_window_is_refused() -> None:
+    with pytest.raises(UsageError, match="above the embedder's window of 256 tokens") as caught:
+        cut("text", max_tokens=300)
+    assert "256 or less" in str(caught.value)
+    with pytest.raises(UsageError, match="leaves no room"):
+        cut("text", max_tokens=2, overlap=0)
+
+
+def test_a_long_heading_path_is_shortened_from_its_outer_end() -> None:
+    text = "# One two three four five six\n\n## Seven eight\n\n### Nine\n\nThe text itself.\n"
+    assert cut(text, max_tokens=40)[-1].text == "One two three four five six > Seven eight > Nine\n\nThe text itself."
+    assert cut(text, max_tokens=20)[-1].text == "Seven eight > Nine\n\nThe text itself."
+    assert cut(text, max_tokens=8, overlap=0)[-1].headings == ("One two three four five six", "Seven eight", "Nine")
+
+
+def test_hostile_lines_are_cut_in_linear_time() -> None:
+    for text in (
+        "# " + " " * 200_000 + "x",
+        "[" * 100_000,
+        "#" + "*a" * 100_000,
+        "a" * 200_000,
+        "\n \t" * 70_000,
+        "---\n" * 50_000,
+    ):
+        assert all(chunk.end <= len(text) for chunk in cut(text, max_tokens=200))

@@ -1,0 +1,82 @@
+from collections.abc import Sequence
+
+import pytest
+from rag_fakes import FakeEmbedder, FakeVectors
+
+from llmops.domain.errors import RetrievalError
+from llmops.domain.retrieval import Chunk
+from llmops.rag.retrieving import Retriever, retrieval_identity
+from llmops.settings.project import RetrieveSettings
+
+
+class FakeLexical:
+    """Gives the same ranking for each query."""
+
+    def __init__(self, ranking: Sequence[tuple[str, float]] = ()) -> None:
+        self.ranking = list(ranking)
+        self.asked: list[str] = []
+
+    def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+        self.asked += texts
+        return [self.ranking[:k] for _ in texts]
+
+
+TEXTS = {"a": "apple pie recipe", "b": "banana bread recipe", "c": "cherry cake"}
+
+
+def retriever(settings: RetrieveSettings, ranking: Sequence[tuple[str, float]] = ()) -> Retriever:
+    chunks = {key: Chunk(key, f"{key}.md", 3, 3 + len(text), text, ("Cakes", key)) for key, text in TEXTS.items()}
+    embedder, vectors = FakeEmbedder(), FakeVectors()
+    vectors.upsert(list(chunks.values()), embedder.embed([chunk.text for chunk in chunks.values()]))
+    return Retriever(settings, embedder, vectors, FakeLexical(ranking), chunks, "key")
+
+
+def test_hits_carry_place_heading_and_the_score_of_each_stage() -> None:
+    found = retriever(RetrieveSettings(k=2), [("b", 7.5)])
+    (hits,) = found.retrieve(["banana bread recipe"])
+    assert [hit.chunk for hit in hits] == ["b", "a"]
+    best = hits[0]
+    assert (best.text, best.source, best.heading, best.start, best.end) == ("banana bread recipe", "b.md", "Cakes > b", 3, 22)
+    assert best.scores == {"dense": pytest.approx(1.0, abs=1e-5), "bm25": 7.5, "fused": pytest.approx(2 / 61, abs=1e-6)}
+    assert hits[1].scores.keys() == {"dense", "fused"}
+    assert not best.given
+
+
+def test_each_stage_can_be_switched_off() -> None:
+    lexical = retriever(RetrieveSettings(dense=0), [("c", 1.0)])
+    assert [[hit.chunk for hit in hits] for hits in lexical.retrieve(["banana"])] == [["c"]]
+    assert isinstance(lexical.vectors, FakeVectors)
+    assert lexical.vectors.calls == 1
+    dense = retriever(RetrieveSettings(bm25=0), [("c", 1.0)])
+    assert [hit.chunk for hit in dense.retrieve(["banana bread"])[0]][0] == "b"
+    assert all("bm25" not in hit.scores for hit in dense.retrieve(["banana bread"])[0])
+
+
+def test_blank_queries_have_no_hits_and_equal_ones_are_asked_once() -> None:
+    found = retriever(RetrieveSettings(k=1), [("a", 1.0)])
+    answers = found.retrieve(["apple", " ", "apple"])
+    assert [len(hits) for hits in answers] == [1, 0, 1]
+    assert isinstance(found.lexical, FakeLexical)
+    assert found.lexical.asked == ["apple"]
+    assert found.retrieve([]) == []
+
+
+def test_chunks_of_another_generation_are_neither_shown_nor_do_they_take_a_place() -> None:
+    found = retriever(RetrieveSettings(dense=2, bm25=0, k=2))
+    strangers = [Chunk(f"new{n}", "n.md", 0, 5, "banana bread recipe") for n in range(10)]
+    found.vectors.upsert(strangers, found.embedder.embed([chunk.text for chunk in strangers]))
+    assert [hit.chunk for hit in found.retrieve(["banana bread recipe"])[0]] == ["b", "a"]
+
+
+def test_lost_vectors_are_an_error_and_not_a_worse_ranking() -> None:
+    found = retriever(RetrieveSettings())
+    found.vectors.delete(["a"])
+    with pytest.raises(RetrievalError, match="lost 1 of the index's 3 vectors"):
+        found.retrieve(["apple"])
+
+
+def test_the_identity_follows_the_index_and_the_way_of_asking() -> None:
+    found = retriever(RetrieveSettings())
+    assert found.identity == retrieval_identity("key", RetrieveSettings())
+    assert found.identity != retrieval_identity("other", RetrieveSettings())
+    assert found.identity != retrieval_identity("key", RetrieveSettings(k=6))

@@ -1,0 +1,67 @@
+"""Agreement and calibration error against published examples and statsmodels."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.inter_rater import cohens_kappa as reference_kappa
+
+from llmops.statistics.agreement import cohens_kappa, expected_calibration_error, krippendorff_alpha
+
+GAP = None
+KRIPPENDORFF = [
+    # Krippendorff (2011), example C: four observers, twelve units.
+    (1, 1, GAP, 1),
+    (2, 2, 3, 2),
+    (3, 3, 3, 3),
+    (3, 3, 3, 3),
+    (2, 2, 2, 2),
+    (1, 2, 3, 4),
+    (4, 4, 4, 4),
+    (1, 1, 2, 1),
+    (2, 2, 2, 2),
+    (GAP, 5, 5, 5),
+    (GAP, GAP, 1, 1),
+    (GAP, 3, GAP, GAP),
+]
+
+
+def test_krippendorffs_own_example() -> None:
+    assert krippendorff_alpha(KRIPPENDORFF, "nominal") == pytest.approx(0.743, abs=5e-4)
+    assert krippendorff_alpha(KRIPPENDORFF, "interval") == pytest.approx(0.849, abs=5e-4)
+
+
+def test_alpha_of_equal_or_single_ratings_is_not_defined() -> None:
+    assert krippendorff_alpha([(1, None), (2,)], "nominal") is None
+    assert krippendorff_alpha([(1, 1), (1, 1)], "interval") is None
+    assert krippendorff_alpha([], "interval") is None
+    assert krippendorff_alpha([(1, 1), (2, 2)], "nominal") == 1.0
+
+
+@pytest.mark.parametrize("table", [[[20, 5], [10, 15]], [[44, 5, 1], [7, 20, 3], [9, 5, 6]]])
+def test_kappa_agrees_with_statsmodels(table: list[list[int]]) -> None:
+    pairs = [(i, j) for i, row in enumerate(table) for j, count in enumerate(row) for _ in range(count)]
+    first, second = zip(*pairs, strict=True)
+    expected = reference_kappa(np.array(table))
+    found = cohens_kappa(first, second)
+    assert found is not None
+    assert found.value == pytest.approx(expected.kappa)
+    assert (found.low, found.high) == pytest.approx((expected.kappa_low, expected.kappa_upp))
+
+
+def test_kappa_without_variation_is_not_defined() -> None:
+    assert cohens_kappa(["yes"] * 4, ["yes"] * 4) is None
+    assert cohens_kappa([], []) is None
+    with pytest.raises(ValueError, match="found 1 and 2"):
+        cohens_kappa([1], [1, 2])
+
+
+def test_calibration_error_weighs_bins_by_their_items() -> None:
+    # Bin 0.9: stated 0.9, observed 0.75, four items; bin 0.2: stated 0.2, observed 0.5, two items.
+    probabilities = [0.9, 0.9, 0.9, 0.9, 0.2, 0.2]
+    outcomes = [True, True, True, False, True, False]
+    assert expected_calibration_error(probabilities, outcomes) == pytest.approx((4 * 0.15 + 2 * 0.3) / 6)
+    assert expected_calibration_error([1.0, 0.0], [True, False]) == 0.0
+    assert expected_calibration_error([], []) is None
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        expected_calibration_error([1.2], [True])
+    with pytest.raises(ValueError, match="found 2 for 1"):
+        expected_calibration_error([0.2], [True, False])

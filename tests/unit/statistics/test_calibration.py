@@ -1,0 +1,113 @@
+"""A judge's figures corrected by labels: values, coverage, and when no correction is possible."""
+
+import numpy as np
+import pytest
+
+from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+
+
+def test_the_corrected_rate_is_that_of_rogan_and_gladen() -> None:
+    # Sensitivity 0.9, specificity 0.8, judged 0.45: (0.45 + 0.8 - 1) / 0.7.
+    found = correct_rate(450, 1000, Confusion(90, 10, 80, 20))
+    assert found.judged.value == 0.45
+    assert found.corrected is not None
+    assert found.corrected.value == pytest.approx(0.25 / 0.7)
+    assert found.corrected.low is not None
+    assert found.corrected.high is not None
+    assert found.corrected.low < 0.25 / 0.7 < found.corrected.high
+    assert found.sensitivity is not None
+    assert found.sensitivity.value == 0.9
+    assert found.judged.high is not None
+    assert found.judged.low is not None
+    assert found.corrected.high - found.corrected.low > (found.judged.high - found.judged.low) / 0.7
+
+
+def test_more_labels_narrow_the_corrected_interval() -> None:
+    def width(factor: int) -> float:
+        found = correct_rate(450, 1000, Confusion(18 * factor, 2 * factor, 16 * factor, 4 * factor)).corrected
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        return found.high - found.low
+
+    assert width(1) > width(5) > width(50)
+
+
+@pytest.mark.parametrize(("rate", "sensitivity", "specificity"), [(0.3, 0.9, 0.8), (0.1, 0.85, 0.95), (0.8, 0.95, 0.7)])
+def test_the_corrected_interval_covers(rate: float, sensitivity: float, specificity: float) -> None:
+    generator = np.random.default_rng(21)
+    judged_rate = rate * sensitivity + (1 - rate) * (1 - specificity)
+    covered = []
+    for _ in range(2_000):
+        right = int(generator.binomial(60, sensitivity)), int(generator.binomial(60, specificity))
+        said_yes = int(generator.binomial(400, judged_rate))
+        found = correct_rate(said_yes, 400, Confusion(right[0], 60 - right[0], right[1], 60 - right[1])).corrected
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        covered.append(found.low <= rate <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.975
+
+
+@pytest.mark.parametrize("confusion", [Confusion(50, 50, 50, 50), Confusion(6, 4, 6, 4), Confusion(10, 90, 10, 90)])
+def test_a_judge_that_may_be_guessing_is_not_corrected(confusion: Confusion) -> None:
+    found = correct_rate(40, 100, confusion)
+    assert found.corrected is None
+    assert "cannot be told from 1" in found.reason
+    assert found.judged.value == 0.4
+
+
+def test_labels_of_one_kind_do_not_calibrate() -> None:
+    found = correct_rate(40, 100, Confusion(20, 1, 0, 0))
+    assert found.corrected is None
+    assert found.specificity is None
+    assert "'no'" in found.reason
+
+
+def test_a_corrected_rate_stays_between_0_and_1() -> None:
+    found = correct_rate(2, 100, Confusion(90, 10, 80, 20)).corrected
+    assert found is not None
+    assert found.value == found.low == 0.0
+
+
+def test_a_confusion_is_counted_from_labels_and_verdicts() -> None:
+    labels, verdicts = [True, True, False, False, False], [True, False, False, False, True]
+    assert Confusion.count(labels, verdicts) == Confusion(1, 1, 2, 1)
+    with pytest.raises(ValueError, match="found 1 for 2"):
+        Confusion.count([True, False], [True])
+
+
+def test_prediction_powered_means_cover_and_are_narrower_than_labels_alone() -> None:
+    generator = np.random.default_rng(22)
+    covered, widths, alone = [], [], []
+    for _ in range(1_000):
+        truth = generator.beta(4, 2, size=560)
+        judge = np.clip(truth + 0.15 + generator.normal(0, 0.05, size=560), 0, 2)
+        found = prediction_powered_mean(truth[:60], judge[:60], judge[60:])
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        covered.append(found.low <= 4 / 6 <= found.high)
+        widths.append(found.high - found.low)
+        alone.append(2 * 2.001 * truth[:60].std(ddof=1) / 60**0.5)
+    assert 0.93 <= np.mean(covered) <= 0.97
+    assert np.mean(widths) < 0.6 * np.mean(alone)
+
+
+def test_a_judge_that_guesses_costs_next_to_nothing() -> None:
+    generator = np.random.default_rng(23)
+    truth, judge = generator.random(100), generator.random(600)
+    found = prediction_powered_mean(truth, judge[:100], judge[100:])
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low < 1.05 * 2 * 1.984 * truth.std(ddof=1) / 10
+
+
+def test_too_little_is_no_estimate() -> None:
+    assert prediction_powered_mean([1.0], [1.0], [0.5, 0.2]) is None
+    constant = prediction_powered_mean([1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+    assert constant is not None
+    assert (constant.value, constant.low) == (1.0, None)
+    with pytest.raises(ValueError, match="found 1 for 2"):
+        prediction_powered_mean([1.0, 0.0], [1.0], [1.0])

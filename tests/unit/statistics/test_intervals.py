@@ -1,0 +1,230 @@
+"""Single estimates: agreement with published examples, statsmodels and scipy, and their coverage."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.api import OLS
+from statsmodels.stats.proportion import proportion_confint
+
+from llmops.statistics.intervals import (
+    Estimate,
+    clopper_pearson,
+    mean_interval,
+    proportion_interval,
+    quantile_interval,
+    values_needed,
+    wilson,
+)
+
+SIMULATED = 2_000
+
+
+def ends(estimate: Estimate | None) -> tuple[float, float]:
+    assert estimate is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.high
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_gives_the_table_of_newcombe_1998(successes: int, n: int, low: float, high: float) -> None:
+    # Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
+    assert ends(wilson(successes, n)) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (3, 7), (80, 80), (9_999, 10_000)])
+def test_wilson_and_clopper_pearson_agree_with_statsmodels(successes: int, n: int, confidence: float) -> None:
+    for ours, theirs in ((wilson, "wilson"), (clopper_pearson, "beta")):
+        expected = proportion_confint(successes, n, alpha=1 - confidence, method=theirs)
+        assert ends(ours(successes, n, confidence)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [10, 37, 80])
+def test_wilson_covers_as_often_as_the_inverted_score_test_enumerated(n: int) -> None:
+    # Wilson holds p exactly when the score test does not refuse p, so both sums run over the same outcomes.
+    outcomes = np.arange(n + 1)
+    intervals = [ends(wilson(int(k), n)) for k in outcomes]
+    for p in np.linspace(0.013, 0.987, 40):
+        chances = stats.binom.pmf(outcomes, n, p)
+        covered = sum(chance for (low, high), chance in zip(intervals, chances, strict=True) if low <= p <= high)
+        kept = np.abs(outcomes / n - p) <= stats.norm.ppf(0.975) * np.sqrt(p * (1 - p) / n)
+        assert covered == pytest.approx(chances[kept].sum(), abs=1e-9)
+
+
+def test_no_values_give_no_estimate() -> None:
+    assert proportion_interval([]) is None
+    assert mean_interval([]) is None
+    assert quantile_interval([], 0.5) is None
+
+
+@pytest.mark.parametrize("values", [[0.5], [2.0]])
+def test_a_proportion_refuses_what_is_not_yes_or_no(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="0 or 1"):
+        proportion_interval(values)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_missing_value_is_refused_and_not_averaged(bad: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        mean_interval([0.5, bad])
+
+
+def test_series_and_clusters_must_be_equally_long() -> None:
+    with pytest.raises(ValueError, match="2 values but 1 case numbers"):
+        mean_interval([0.5, 0.6], [1])
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0])
+def test_a_confidence_must_be_a_share(confidence: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        wilson(1, 2, confidence)
+
+
+def test_a_mean_without_repeats_is_student_t() -> None:
+    values = [1.2, 0.4, 2.2, 3.1, 0.9, 1.7]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    found = mean_interval(values, confidence=0.9)
+    assert ends(found) == pytest.approx((expected.low, expected.high))
+    assert found is not None
+    assert (found.n, found.method) == (6, "t")
+
+
+def test_a_mean_with_repeats_has_the_clustered_error_of_statsmodels() -> None:
+    generator = np.random.default_rng(5)
+    clusters = generator.integers(0, 25, 90)
+    values = generator.normal(size=90) + generator.normal(size=25)[clusters]
+    fitted: Any = OLS(values, np.ones(90)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    found = mean_interval(values, clusters)
+    assert ends(found) == pytest.approx(tuple(fitted.conf_int()[0]))
+    assert found is not None
+    assert found.n == 25
+
+
+def test_repeats_that_always_agree_count_once() -> None:
+    once = mean_interval([1.0, 2.0, 4.0, 7.0])
+    thrice = mean_interval([1.0, 2.0, 4.0, 7.0] * 3, [0, 1, 2, 3] * 3)
+    assert ends(once) == pytest.approx(ends(thrice))
+
+
+def test_one_case_and_equal_values_have_no_interval_unless_bounds_are_known() -> None:
+    assert mean_interval([3.0]) == Estimate(3.0, None, None, 1, "not estimable: one case")
+    assert mean_interval([3.0, 3.0]) == Estimate(3.0, None, None, 2, "not estimable: all values equal")
+    low, high = ends(mean_interval([0.9] * 20, bounds=(0, 1)))
+    assert low < 0.75
+    assert 0.9 < high < 1
+
+
+def test_a_bounded_mean_near_its_bound_is_a_score_interval_in_its_units() -> None:
+    # Eight of forty points lost on a scale from 1 to 5: the share 0.95 of 40 cases is under 10 failures.
+    values = [5.0] * 36 + [3.0] * 4
+    found = mean_interval(values, bounds=(1, 5))
+    assert found is not None
+    assert found.method == "Wilson for a bounded mean"
+    expected = wilson(38, 40)
+    assert ends(found) == pytest.approx(tuple(1 + 4 * end for end in ends(expected)))
+    middling = mean_interval([1.0, 2.0, 4.0, 5.0] * 20, bounds=(1, 5))
+    assert middling is not None
+    assert middling.method == "t"
+
+
+def test_a_value_outside_its_bounds_is_refused() -> None:
+    with pytest.raises(ValueError, match="within 0 to 1"):
+        mean_interval([0.5, 1.5], bounds=(0, 1))
+
+
+def clustered(rate: float, cases: int, repeats: int, correlation: float, seed: int) -> np.ndarray[Any, Any]:
+    """0-1 values of shape (SIMULATED, cases, repeats) with the given intra-case correlation (beta-binomial)."""
+    generator = np.random.default_rng(seed)
+    spread = 1 / correlation - 1
+    of_case = generator.beta(rate * spread, (1 - rate) * spread, size=(SIMULATED, cases, 1))
+    return (generator.random((SIMULATED, cases, repeats)) < of_case).astype(float)
+
+
+@pytest.mark.parametrize(("rate", "cases"), [(0.5, 40), (0.8, 80), (0.95, 240)])
+def test_clustered_proportions_cover_where_ten_of_each_are_expected(rate: float, cases: int) -> None:
+    numbers = np.repeat(np.arange(cases), 5)
+    hits = 0
+    for sample in clustered(rate, cases, 5, 0.6, seed=cases):
+        low, high = ends(proportion_interval(sample.ravel(), numbers))
+        hits += low <= rate <= high
+    assert 0.93 <= hits / SIMULATED <= 0.97
+
+
+def test_clustered_proportions_outside_that_range_count_each_case_once() -> None:
+    numbers = np.repeat(np.arange(40), 5)
+    hits = 0
+    for sample in clustered(0.97, 40, 5, 0.6, seed=7):
+        found = proportion_interval(sample.ravel(), numbers)
+        assert found is not None
+        assert found.method == "Wilson, each case once"
+        low, high = ends(found)
+        hits += low <= 0.97 <= high
+    assert hits / SIMULATED >= 0.93
+    # Without a failure the estimated variance would be 0 and the interval a point.
+    perfect = proportion_interval(np.ones(200), numbers)
+    assert ends(perfect) == pytest.approx(ends(wilson(40, 40)))
+
+
+def test_clustered_means_cover() -> None:
+    generator = np.random.default_rng(11)
+    cases, repeats = 30, 5
+    of_case = generator.gamma(4.0, 1.0, size=(SIMULATED, cases, 1))
+    values = of_case + generator.normal(size=(SIMULATED, cases, repeats))
+    numbers = np.repeat(np.arange(cases), repeats)
+    found = (ends(mean_interval(sample.ravel(), numbers)) for sample in values)
+    assert 0.93 <= np.mean([low <= 4.0 <= high for low, high in found]) <= 0.97
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.5, 40), (0.95, 150), (0.99, 500)])
+def test_the_bounds_of_a_quantile_are_exact_binomial_ranks(q: float, n: int) -> None:
+    low, high = ends(quantile_interval(np.arange(1, n + 1), q, confidence=0.9))
+    assert stats.binom.cdf(low - 1, n, q) <= 0.05 < stats.binom.cdf(low, n, q)
+    assert stats.binom.sf(high - 1, n, q) <= 0.05 < stats.binom.sf(high - 2, n, q)
+
+
+def test_p99_has_an_upper_bound_from_299_values() -> None:
+    assert values_needed(0.99, confidence=0.9) == 299
+    enough = quantile_interval(range(299), 0.99, confidence=0.9)
+    too_few = quantile_interval(range(298), 0.99, confidence=0.9)
+    assert enough is not None
+    assert enough.high == 298
+    assert too_few is not None
+    assert too_few.high is None
+    assert too_few.low is not None
+    assert "not estimable" in too_few.method
+
+
+def test_a_quantile_is_that_of_numpy_in_any_order() -> None:
+    found = quantile_interval([5.0, 1.0, 4.0, 2.0], 0.95)
+    assert found is not None
+    assert found.value == np.quantile([1.0, 2.0, 4.0, 5.0], 0.95)
+    assert (found.low, found.high) == (4.0, None)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 60), st.integers(1, 60), st.floats(0.5, 0.99))
+def test_wilson_holds_its_estimate_and_mirrors(successes: int, failures: int, confidence: float) -> None:
+    n = successes + failures
+    low, high = ends(wilson(successes, n, confidence))
+    assert 0 <= low <= successes / n <= high <= 1
+    mirrored_low, mirrored_high = ends(wilson(failures, n, confidence))
+    assert (1 - mirrored_high, 1 - mirrored_low) == pytest.approx((low, high))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.data())
+def test_a_bounded_mean_stays_in_bounds_and_widens_with_confidence(values: list[float], data: st.DataObject) -> None:
+    clusters = data.draw(st.lists(st.integers(0, 8), min_size=len(values), max_size=len(values)))
+    found = [ends(mean_interval(values, clusters, bounds=(0, 1), confidence=c)) for c in (0.5, 0.8, 0.9, 0.99)]
+    for (low, high), (wider_low, wider_high) in pairwise(found):
+        assert 0 <= wider_low <= low + 1e-9
+        assert high - 1e-9 <= wider_high <= 1

@@ -1,0 +1,40 @@
+"""pass@k, pass^k and flaky cases."""
+
+from itertools import combinations
+
+import pytest
+
+from llmops.statistics.passk import Flaky, flaky_cases, over_tries, pass_at_k, pass_hat_k
+
+
+@pytest.mark.parametrize(("repeats", "passed"), [(5, 0), (5, 2), (7, 6), (6, 6)])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_both_are_the_share_of_all_choices_of_k_repeats(repeats: int, passed: int, k: int) -> None:
+    results = [True] * passed + [False] * (repeats - passed)
+    choices = list(combinations(results, k))
+    assert pass_at_k(repeats, passed, k) == pytest.approx(sum(map(any, choices)) / len(choices))
+    assert pass_hat_k(repeats, passed, k) == pytest.approx(sum(map(all, choices)) / len(choices))
+
+
+def test_a_suite_has_both_with_intervals_over_its_cases() -> None:
+    results = {f"c{i}": [True, i % 2 == 0, True] for i in range(20)} | {"short": [True]}
+    found = over_tries(results, 2)
+    assert found is not None
+    assert found.at_least_one.value == 1.0
+    assert found.all_pass.value == pytest.approx((10 * 1 + 10 / 3) / 20)
+    assert found.all_pass.n == 20
+    assert found.all_pass.low is not None
+    assert 0 < found.all_pass.low < found.all_pass.value
+    assert over_tries({"short": [True]}, 2) is None
+
+
+def test_flaky_cases_come_most_undecided_first() -> None:
+    results = {"always": [True, True], "mostly": [True, True, True, False], "never": [False], "coin": [True, False]}
+    assert flaky_cases(results) == (Flaky("coin", 1, 2), Flaky("mostly", 3, 4))
+
+
+@pytest.mark.parametrize(("repeats", "passed", "k"), [(3, 4, 1), (3, 1, 4), (3, 1, 0), (3, -1, 1)])
+def test_impossible_counts_are_refused(repeats: int, passed: int, k: int) -> None:
+    for function in (pass_at_k, pass_hat_k):
+        with pytest.raises(ValueError, match="k = "):
+            function(repeats, passed, k)
