@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmops.domain.errors import RetrievalError, UsageError
+from llmops.domain.errors import UsageError
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
 from llmops.domain.retrieval import Hit
@@ -16,9 +16,11 @@ from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
 from llmops.evaluation.planning import Target
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
-from llmops.rag.indexing import Built, Indexer, Manifest, index_key, load_chunks
+from llmops.rag.generations import generation_folder, load_chunks
+from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
-from llmops.rag.retrieving import RETRIEVING_VERSION, Retriever
+from llmops.rag.manifests import Manifest, index_key
+from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DETECTORS = ("hallucination", "toxicity")
-LOCK_TIMEOUT_S = 5
 
 
 class Wiring:
@@ -177,16 +178,9 @@ class ProjectIndex:
         Raises:
             RetrievalError: another process is building it, or the vector store cannot be used.
         """
-        from filelock import FileLock, Timeout
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self._folder / "lock", timeout=LOCK_TIMEOUT_S):
-                indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
-                return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress)
-        except Timeout as error:
-            hint = "Wait for it, then run the same command again."
-            raise RetrievalError(f"Another process is building the index {self.name!r}.", hint=hint) from error
+        with writing(self._folder, self.name):
+            indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
+            return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress)
 
     def open(self, progress: Progress) -> Retriever:
         """The retriever over the current corpus; the index is built first when it is not up to date."""
@@ -199,15 +193,15 @@ class ProjectIndex:
         from llmops.adapters.bm25 import Bm25Index
 
         by_id = {chunk.id: chunk for chunk in chunks}
-        return Retriever(self.settings.retrieve, self._embedder, self._vectors, Bm25Index(chunks), by_id)
+        lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
+        return Retriever(self.settings.retrieve, self._embedder, self._vectors, lexical, by_id, self.key)
 
 
 class IndexedRetriever:
     """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
 
     def __init__(self, index: ProjectIndex, progress: Progress) -> None:
-        retrieve = index.settings.retrieve.model_dump_json()
-        self.identity = f"{index.key}|{retrieve}|{RETRIEVING_VERSION}"
+        self.identity = retrieval_identity(index.key, index.settings.retrieve)
         self._index = index
         self._progress = progress
         self._opened: Retriever | None = None
