@@ -26,12 +26,12 @@ from llmops.adapters.sql_store import open_store
 from llmops.adapters.static_embedder import StaticEmbedder
 from llmops.domain.ports import Embedder
 from llmops.domain.retrieval import Document
-from llmops.rag.fusing import reciprocal_rank_fusion
+from llmops.rag.fusing import fusion_of, reciprocal_rank_fusion
 from llmops.rag.generations import load_chunks
 from llmops.rag.indexing import Indexer
 from llmops.rag.loading import Corpus, fingerprint
 from llmops.rag.retrieving import Retriever
-from llmops.settings.project import CorpusSettings, IndexSettings, RetrieveSettings
+from llmops.settings.project import IndexSettings, RetrieveSettings
 
 RESAMPLES = 4000
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -100,9 +100,9 @@ def judgements(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def pipeline(data: LabelledSet, embedder: Embedder) -> Retriever:
+def pipeline(data: LabelledSet, embedder: Embedder, kind: str) -> Retriever:
     """The default pipeline over a set, giving all its candidates as hits."""
-    settings = IndexSettings(corpus=CorpusSettings(beir="unused"))
+    settings = IndexSettings.model_validate({"corpus": {"beir": "unused"}, "embedder": {"kind": kind}})
     root = Path(tempfile.mkdtemp(prefix="llmops-retrieval-"))
     vectors = ChromaStore(settings.store, root, "set", embedder.identity)
     indexer = Indexer("set", settings, embedder, open_store("sqlite:///store.db", root), root / "index")
@@ -110,11 +110,13 @@ def pipeline(data: LabelledSet, embedder: Embedder) -> Retriever:
     chunks = load_chunks(root / "index", built.manifest.key)
     by_id = {chunk.id: chunk for chunk in chunks}
     every = settings.retrieve.model_copy(update={"k": settings.retrieve.dense + settings.retrieve.bm25})
-    return Retriever(every, embedder, vectors, Bm25Index(chunks), by_id, built.manifest.key)
+    return Retriever(every, embedder, vectors, Bm25Index(chunks), by_id, built.manifest.key, fusion_of(settings))
 
 
 def alone(retriever: Retriever, settings: RetrieveSettings) -> Retriever:
-    return Retriever(settings, retriever.embedder, retriever.vectors, retriever.lexical, retriever.chunks, retriever.key)
+    return Retriever(
+        settings, retriever.embedder, retriever.vectors, retriever.lexical, retriever.chunks, retriever.key, retriever.fusion
+    )
 
 
 def chunk_rankings(retriever: Retriever, queries: Sequence[str]) -> list[Ranking]:
@@ -174,9 +176,8 @@ class Measured:
         return self.scores.of(joined)["nDCG@10"]
 
 
-def measure(folder: Path, embedder: Embedder, limit: int, table: Table) -> Measured:
-    data = load(folder, limit)
-    retriever = pipeline(data, embedder)
+def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table) -> Measured:
+    retriever = pipeline(data, embedder, kind)
     queries = list(data.queries.values())
     scores = Scores(data, retriever)
     settings = retriever.settings
@@ -224,7 +225,7 @@ def main() -> None:
     embedder: Embedder = OnnxEmbedder() if options.embedder == "minilm" else StaticEmbedder()
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table("set", "queries", f"ranking ({options.embedder})", "nDCG@10", "recall@5", "fused - better part, nDCG@10")
-    sets = [measure(folder, embedder, options.queries, table) for folder in options.folders]
+    sets = [measure(load(folder, options.queries), embedder, options.embedder, table) for folder in options.folders]
     console.print(table)
     console.print(validated(sets))
 

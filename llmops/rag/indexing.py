@@ -173,14 +173,3 @@ def writing(folder: Path, name: str, *, wait_s: float = LOCK_WAIT_S) -> Iterator
         yield
     finally:
         lock.release()
-
-
-__all__ = [
-    "Built",
-    "IndexVectors",
-    "Indexer",
-    "Manifest",
-    "index_key",
-    "load_chunks",
-    "writing",
-]

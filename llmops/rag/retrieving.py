@@ -8,7 +8,7 @@ from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, LexicalIndex, VectorStore
 from llmops.domain.retrieval import Chunk, Hit
 from llmops.rag.chunking import HEADING_SEPARATOR
-from llmops.rag.fusing import RRF_K, reciprocal_rank_fusion
+from llmops.rag.fusing import Fusion, reciprocal_rank_fusion
 from llmops.settings.project import RetrieveSettings
 
 RETRIEVING_VERSION = 2
@@ -17,14 +17,16 @@ Ranking = list[tuple[str, float]]
 """Chunk ids with their score, best first."""
 
 
-def retrieval_identity(index: str, settings: RetrieveSettings) -> str:
+def retrieval_identity(index: str, settings: RetrieveSettings, fusion: Fusion | None = None) -> str:
     """Changes whenever the same query could give other hits; needs no open index.
 
     Args:
         index: its content key.
         settings: how it is asked.
+        fusion: how the stages are weighed; None: the `dense_weight` of the settings.
     """
-    inputs = {"index": index, "retrieve": settings.model_dump(mode="json"), "rrf_k": RRF_K}
+    weighed = fusion or Fusion(settings.dense_weight)
+    inputs = {"index": index, "retrieve": settings.model_dump(mode="json"), "fusion": [weighed.dense_weight, weighed.k]}
     return node_key("retrieval", RETRIEVING_VERSION, inputs)
 
 
@@ -40,11 +42,13 @@ class Retriever:
     """Live chunks by id; other ids in the vector store belong to another generation."""
     key: str = ""
     """Content key of the index."""
+    fusion: Fusion | None = None
+    """How the stages are weighed, as `fusion_of` gives it; None: the `dense_weight` of the settings."""
 
     @property
     def identity(self) -> str:
         """As `retrieval_identity`."""
-        return retrieval_identity(self.key, self.settings)
+        return retrieval_identity(self.key, self.settings, self.fusion)
 
     def retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
         """For each query its hits, best first, at most `k` of the settings; a blank query has none.
@@ -87,7 +91,8 @@ class Retriever:
 
     def _fused(self, dense: Ranking, bm25: Ranking) -> tuple[Hit, ...]:
         rankings = [[key for key, _ in dense], [key for key, _ in bm25]]
-        fused = reciprocal_rank_fusion(rankings, weights=[self.settings.dense_weight, 1.0])
+        fusion = self.fusion or Fusion(self.settings.dense_weight)
+        fused = reciprocal_rank_fusion(rankings, weights=[fusion.dense_weight, 1.0], k=fusion.k)
         stages = {"dense": dict(dense), "bm25": dict(bm25)}
         hits = []
         for key, score in fused[: self.settings.k]:

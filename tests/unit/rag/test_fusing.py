@@ -1,6 +1,7 @@
 import pytest
 
-from llmops.rag.fusing import reciprocal_rank_fusion
+from llmops.rag.fusing import STATIC_FUSION, Fusion, fusion_of, reciprocal_rank_fusion
+from llmops.settings.project import IndexSettings
 
 
 def test_sums_of_reciprocal_ranks() -> None:
@@ -21,3 +22,18 @@ def test_equal_sums_are_ordered_by_id() -> None:
 
 def test_nothing_found_is_nothing_fused() -> None:
     assert reciprocal_rank_fusion([[], []]) == []
+
+
+def test_a_ranking_without_weight_does_not_count() -> None:
+    assert reciprocal_rank_fusion([["a"], ["b"]], weights=[0.0, 1.0]) == [("b", 1 / 61)]
+
+
+def test_the_fusion_of_an_index_is_that_of_its_settings_else_of_its_embedder() -> None:
+    def index(kind: str, **retrieve: float) -> IndexSettings:
+        settings = {"corpus": {"paths": ["*.md"]}, "embedder": {"kind": kind}, "retrieve": retrieve}
+        return IndexSettings.model_validate(settings)
+
+    assert fusion_of(index("minilm")) == Fusion(1.0, 60)
+    assert fusion_of(index("minilm", dense_weight=0.5)) == Fusion(0.5, 60)
+    assert fusion_of(index("static")) == STATIC_FUSION
+    assert fusion_of(index("static", dense_weight=1.0)) == Fusion(1.0, 60)

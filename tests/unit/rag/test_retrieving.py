@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from rag_fakes import FakeEmbedder, FakeVectors
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.retrieval import Chunk
+from llmops.rag.fusing import Fusion
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import RetrieveSettings
 
@@ -80,3 +82,15 @@ def test_the_identity_follows_the_index_and_the_way_of_asking() -> None:
     assert found.identity == retrieval_identity("key", RetrieveSettings())
     assert found.identity != retrieval_identity("other", RetrieveSettings())
     assert found.identity != retrieval_identity("key", RetrieveSettings(k=6))
+    assert found.identity == retrieval_identity("key", RetrieveSettings(), Fusion())
+    assert (
+        replace(found, fusion=Fusion(k=5)).identity
+        == retrieval_identity("key", RetrieveSettings(), Fusion(k=5))
+        != found.identity
+    )
+
+
+def test_the_fusion_weighs_the_stages() -> None:
+    found = retriever(RetrieveSettings(k=1, dense=1), [("c", 5.0)])
+    assert replace(found, fusion=Fusion(0.1)).retrieve(["banana bread"])[0][0].chunk == "c"
+    assert replace(found, fusion=Fusion(10.0)).retrieve(["banana bread"])[0][0].chunk == "b"
