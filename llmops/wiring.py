@@ -96,14 +96,35 @@ class Wiring:
 
             large = settings.id.endswith("large")
             return EmbeddedReader(settings.id, self.embedder(EmbedderSettings()) if large else None)
-        from llmops.adapters.direct_model import DirectModel, speaks_openai
+        if self.transport(name) == "direct":
+            from llmops.adapters.direct_model import DirectModel
 
-        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
-        if direct:
             return DirectModel(name, settings)
         from llmops.adapters.litellm_model import LitellmModel
 
         return LitellmModel(name, settings)
+
+    def transport(self, name: str) -> str:
+        """How a model is asked: `embedded`, `direct` or `litellm`."""
+        settings = self.project.model(name)
+        if settings.embedded:
+            return "embedded"
+        from llmops.adapters.direct_model import speaks_openai
+
+        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
+        return "direct" if direct else "litellm"
+
+    def key_state(self, name: str) -> str:
+        """Whether a model's key is set, never the key."""
+        settings = self.project.model(name)
+        if settings.embedded:
+            return "not needed"
+        from llmops.adapters.credentials import key_variable
+
+        variable = key_variable(settings)
+        if variable is None:
+            return "not known"
+        return f"{variable} is {'set' if os.environ.get(variable) else 'not set'}"
 
     def embedder(self, settings: EmbedderSettings) -> Embedder:
         """The embedder that the settings name; one object for equal settings."""

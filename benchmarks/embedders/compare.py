@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np  # noqa: TID253 -- a script of its own, not loaded by any command
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 

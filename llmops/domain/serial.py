@@ -5,6 +5,17 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from llmops.domain.models import Completion, Usage
+from llmops.domain.reports import (
+    Counts,
+    EvaluatorSummary,
+    Group,
+    LatencySummary,
+    Metric,
+    Report,
+    RuleVerdict,
+    Spend,
+    Timing,
+)
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import Failure, Outcome, Score, Span, Unmeasured
@@ -59,3 +70,30 @@ def result_from_json(data: Json) -> CellResult:
     }
     fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
     return CellResult(**{**data, **fixed})
+
+
+def report_from_json(data: Json) -> Report:
+    """The inverse of `plain` for a report."""
+    groups = tuple(
+        Group(
+            **{
+                **group,
+                "evaluators": tuple(
+                    EvaluatorSummary(**{**e, "metrics": tuple(Metric(**metric) for metric in e["metrics"])})
+                    for e in group["evaluators"]
+                ),
+                "spend": Spend(**group["spend"]),
+                "latency": LatencySummary(**group["latency"]),
+            }
+        )
+        for group in data["groups"]
+    )
+    built = {
+        "groups": groups,
+        "rules": tuple(RuleVerdict(**rule) for rule in data["rules"]),
+        "counts": Counts(**data["counts"]),
+        "timing": Timing(**data["timing"]),
+        "notes": tuple(data["notes"]),
+        "worst": tuple(result_from_json(result) for result in data["worst"]),
+    }
+    return Report(**{**data, **built})

@@ -1,0 +1,73 @@
+"""`llmops rag`: build an index and ask it."""
+
+import asyncio
+import json as jsonlib
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from llmops.cli.progress import ShownProgress
+from llmops.cli.session import Session
+from llmops.domain.errors import UsageError
+from llmops.domain.retrieval import Hit
+from llmops.domain.serial import plain
+from llmops.evaluation.planning import AskRetriever
+from llmops.reporting.safe import one_line, safe
+
+app = typer.Typer(no_args_is_help=True, help="Build an index and ask it.")
+
+IndexOption = Annotated[str | None, typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.")]
+
+
+@app.command()
+def index(ctx: typer.Context, name: Annotated[str | None, typer.Argument(help="Default: every index.")] = None) -> None:
+    """Bring an index up to date with its corpus; only what changed is embedded."""
+    session: Session = ctx.obj
+    names = [name] if name else list(session.project.settings.indexes)
+    if not names:
+        raise UsageError("llmops.yaml has no `indexes`.", hint="Add one: indexes: {docs: {corpus: {paths: ['docs/**/*.md']}}}")
+    for each in names:
+        with ShownProgress(session.err) as progress:
+            built, corpus = session.wiring.build_index(each, progress)
+        for problem in corpus.problems:
+            session.err.print(Text(f"left out: {safe(str(problem))}", style="yellow"), soft_wrap=True)
+        done = f"{built.documents_changed} changed, {built.chunks_embedded} chunks embedded, {built.chunks_removed} removed"
+        total = f"{len(corpus.documents)} documents, {built.manifest.size} chunks"
+        session.out.print(f"{each}: {total} ({done})", soft_wrap=True)
+
+
+@app.command()
+def query(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to search for.")],
+    name: IndexOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the hits of a query with the score of each stage."""
+    session: Session = ctx.obj
+    with ShownProgress(session.err) as progress:
+        retriever = session.wiring.retriever(name or _only_index(session), progress)
+        hits = asyncio.run(_ask(retriever, text))
+    if json:
+        typer.echo(jsonlib.dumps(plain(hits), indent=1))
+        return
+    for rank, hit in enumerate(hits, start=1):
+        scores = "  ".join(f"{stage} {score:.4g}" for stage, score in hit.scores.items())
+        place = f"{safe(hit.source)}:{hit.start}-{hit.end}"
+        session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {safe(hit.heading)}"))
+        session.out.print(Text(f"   {scores}", style="dim"))
+        session.out.print(Text(f"   {one_line(hit.text, 240)}"))
+    if not hits:
+        session.out.print("No hit.")
+
+
+async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
+    return await retriever(text)
+
+
+def _only_index(session: Session) -> str:
+    names = list(session.project.settings.indexes)
+    if len(names) != 1:
+        raise UsageError(f"Name an index with --index: llmops.yaml has {', '.join(names) or 'none'}.")
+    return names[0]

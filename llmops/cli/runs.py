@@ -1,0 +1,125 @@
+"""`llmops runs`: list, show and export runs; choose a baseline."""
+
+import json as jsonlib
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from llmops.cli.session import Session
+from llmops.domain.errors import UsageError
+from llmops.domain.reports import Report
+from llmops.domain.runs import CellResult, Run
+from llmops.domain.serial import plain, report_from_json
+from llmops.reporting.documents import SUFFIXES, render
+from llmops.reporting.safe import one_line, safe
+from llmops.reporting.terminal import print_report
+from llmops.settings.files import write_atomic
+
+app = typer.Typer(no_args_is_help=True, help="List, show and export runs; choose a baseline.")
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("list")
+def list_runs(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    session: Session = ctx.obj
+    runs = session.wiring.store.runs(limit)
+    if json:
+        typer.echo(jsonlib.dumps([{k: v for k, v in plain(run).items() if k != "snapshot"} for run in runs], indent=1))
+        return
+    table = Table("run", "suite", "cells", "status", "started (UTC)", box=None, header_style="bold")
+    for run in runs:
+        table.add_row(run.id, Text(safe(run.suite)), str(run.cells), run.status, run.started_at[:19].replace("T", " "))
+    session.out.print(table if runs else "No runs yet. Make one: llmops eval")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    run: RunArgument = "@last",
+    outputs: Annotated[bool, typer.Option("--outputs", help="The answers, side by side, with their passages.")] = False,
+    case: Annotated[str | None, typer.Option(help="Only this case.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a run as it was reported, or its answers."""
+    session: Session = ctx.obj
+    store = session.wiring.store
+    found = store.run(run)
+    if outputs or case:
+        _print_outputs(session, found, case)
+        return
+    report = _report(session, found)
+    if json:
+        for piece in render([(report, partial(store.results, found.id))], "json"):
+            typer.echo(piece, nl=False)
+    else:
+        print_report(session.out, report)
+
+
+def _report(session: Session, run: Run) -> Report:
+    data = session.wiring.store.report(run.id)
+    if not isinstance(data, dict):
+        raise UsageError(f"Run {run.id} is {run.status} and has no report.", hint=f"Continue it: llmops eval {run.suite}")
+    return report_from_json(data)
+
+
+def _print_outputs(session: Session, run: Run, case: str | None) -> None:
+    results = [r for r in session.wiring.store.results(run.id) if case is None or r.case_id == case]
+    if not results:
+        raise UsageError(f"Run {run.id} has no case {case!r}.")
+    last = None
+    for result in results:
+        if result.case_id != last:
+            session.out.print(Text(f"\n{safe(result.case_id)}", style="bold"))
+            _print_passages(session, result)
+            last = result.case_id
+        place = " · ".join(part for part in (result.prompt, result.target) if part)
+        verdict = {True: "passed", False: "not passed", None: "not judged"}[result.passed]
+        session.out.print(Text.assemble((f"  {safe(place)}", "bold"), f"  {verdict}"))
+        session.out.print(Text(f"    {safe(result.output or result.error or '')}"))
+
+
+def _print_passages(session: Session, result: CellResult) -> None:
+    key = result.node_keys.get("retrieve")
+    nodes = session.wiring.store.nodes([key]) if key else {}
+    for node in nodes.values():
+        for number, hit in enumerate(node.value, start=1):
+            session.out.print(Text(f"  [{number}] {one_line(hit['source'], 60)}: {one_line(hit['text'], 160)}", style="dim"))
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    run: RunArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The suffix decides: .json .xml .md .csv.")],
+) -> None:
+    """Write a run to a file."""
+    session: Session = ctx.obj
+    form = SUFFIXES.get(output.suffix.lower())
+    if form is None:
+        raise UsageError(f"-o {str(output)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}.")
+    found = session.wiring.store.run(run)
+    results = partial(session.wiring.store.results, found.id)
+    write_atomic(output, "".join(render([(_report(session, found), results)], form)))
+    session.err.print(f"wrote {output}", soft_wrap=True)
+
+
+@app.command()
+def baseline(ctx: typer.Context, run: RunArgument) -> None:
+    """Make a run the baseline of its suite: what relative gate rules are held against."""
+    session: Session = ctx.obj
+    found = session.wiring.store.run(run)
+    if found.status != "finished":
+        raise UsageError(f"Run {found.id} is {found.status}; a baseline must be finished.")
+    session.wiring.store.set_baseline(found.suite, found.id)
+    session.out.print(f"{found.suite}: the baseline is now {found.id}")

@@ -1,0 +1,20 @@
+"""`llmops validate`: check all files of the project and list every problem."""
+
+import typer
+
+from llmops.cli.session import Session
+from llmops.domain.errors import InvalidFiles
+from llmops.workflows.validate import problems_of, suite_files
+
+app = typer.Typer()
+
+
+@app.command()
+def validate(ctx: typer.Context) -> None:
+    """Check all files of the project and list every problem; exit 2 when there is one."""
+    session: Session = ctx.obj
+    problems = problems_of(session.project)
+    if problems:
+        raise InvalidFiles(problems)
+    prompts, suites = len(session.wiring.registry.names()), len(suite_files(session.root))
+    session.out.print(f"All files are valid: llmops.yaml, {prompts} prompts, {suites} suites and their datasets.")
