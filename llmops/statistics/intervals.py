@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Values
 
 ENOUGH = 10
-"""Expected successes and failures from which an estimated variance carries an interval."""
+"""Cases' worth of distance from a bound from which a mean's estimated variance carries an interval."""
+SEEN = 7
+"""Cases' worth of the rarer outcome, as seen, from which a rate's cluster-robust variance does; 10 would leave it out too
+often where 10 are expected, which is where it is known to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *,
     """The share of ones, with repeats of a case as a cluster.
 
     Without repeats this is Wilson's interval. With repeats it is Wilson's at the effective sample size p(1-p)/V, V the
-    cluster-robust variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 10 cases would be
-    expected to succeed or to fail, V itself is unreliable, and each case counts once, as if its repeats always agreed.
+    cluster-robust variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 7 cases' worth
+    succeeded or failed, V itself is unreliable, and each case counts once, as if its repeats always agreed.
 
     Args:
         values: 0 or 1 for each cell.
@@ -186,7 +189,7 @@ def _wilson_bounds(p: float, n: float, critical: float) -> tuple[float, float]:
 
 def _score_interval(cases: ByCase, p: float, confidence: float) -> Estimate:
     """Wilson's interval for 0-1 values with repeats."""
-    if min(p, 1 - p) * cases.independent >= ENOUGH and cases.variance_of_mean > 0:
+    if min(p, 1 - p) * cases.independent >= SEEN and cases.variance_of_mean > 0:
         effective = min(p * (1 - p) / cases.variance_of_mean, float(cases.cells))
         low, high = _wilson_bounds(p, effective, t_critical(confidence, cases.cases - 1))
         return Estimate(p, low, high, cases.cases, "Wilson at the effective sample size, cases as clusters")

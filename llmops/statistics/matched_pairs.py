@@ -28,21 +28,10 @@ def mcnemar_mid_p(wins: int, losses: int) -> float:
     return min(1.0, _flips_at_most(fewer, flips) + _flips_at_most(fewer - 1, flips))
 
 
-def score_statistic(
-    wins: "Floats", losses: "Floats", n: "Floats", difference: "Floats", observed_variance: float | None = None
-) -> "Floats":
+def score_statistic(wins: "Floats", losses: "Floats", n: "Floats", difference: "Floats") -> "Floats":
     """How many standard errors the observed difference lies above `difference` (Tango 1998; Nam 1997).
 
     The standard error is that under a true difference of `difference`. Arguments broadcast; counts may be fractional.
-
-    Args:
-        wins: cases, or shares of cases, that only the candidate passes.
-        losses: those that only the baseline passes.
-        n: cases.
-        difference: hypothetical true difference, -1 to 1.
-        observed_variance: cluster-robust variance of the observed difference, when cases were repeated. Tango's variance
-            is then shifted to equal it at the observed difference; what a further difference adds is taken as if all
-            repeats of a case flipped together, for a break that was not seen tells nothing of its clustering.
     """
     import numpy as np
 
@@ -51,18 +40,13 @@ def score_statistic(
     root = np.sqrt(np.maximum(0.0, slope**2 - 8 * n * constant))
     losing = np.maximum(0.0, (root - slope) / (4 * n))
     variance = np.maximum(0.0, 2 * losing + difference * (1 - difference)) / n
-    if observed_variance is not None:
-        at_observed = (wins + losses) / n**2 - (wins - losses) ** 2 / n**3
-        variance = observed_variance + np.maximum(0.0, variance - at_observed)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = ((wins - losses) / n - difference) / np.sqrt(variance)
     found: Floats = np.where(np.isnan(statistic), 0.0, statistic)
     return found
 
 
-def score_bounds(
-    wins: "Floats", losses: "Floats", n: "Floats", critical: float, observed_variance: float | None = None
-) -> "tuple[Floats, Floats]":
+def score_bounds(wins: "Floats", losses: "Floats", n: "Floats", critical: float) -> "tuple[Floats, Floats]":
     """Both ends of Tango's interval for arrays of counts: where `score_statistic` equals plus and minus `critical`."""
     import numpy as np
 
@@ -72,7 +56,7 @@ def score_bounds(
         inside, outside = np.array(observed, dtype=np.float64), np.full_like(observed, edge)
         for _ in range(BISECTIONS):
             middle = (inside + outside) / 2
-            within = sign * score_statistic(wins, losses, n, middle, observed_variance) <= critical
+            within = sign * score_statistic(wins, losses, n, middle) <= critical
             inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
         ends.append(outside)
     return ends[0], ends[1]
@@ -84,21 +68,11 @@ def tango(wins: float, losses: float, n: float, confidence: float = 0.95) -> tup
     Raises:
         ValueError: more flips than cases.
     """
-    return score_interval(wins, losses, n, normal_critical(confidence))
-
-
-def score_interval(
-    wins: float, losses: float, n: float, critical: float, observed_variance: float | None = None
-) -> tuple[float, float]:
-    """As `tango`, with the critical value given, and the cluster-robust variance when cases were repeated.
-
-    Raises:
-        ValueError: more flips than cases.
-    """
     import numpy as np
 
     _check(wins, losses, n)
-    low, high = score_bounds(np.float64(wins), np.float64(losses), np.float64(n), critical, observed_variance)  # type: ignore[arg-type]
+    counts = (np.float64(wins), np.float64(losses), np.float64(n))
+    low, high = score_bounds(*counts, normal_critical(confidence))  # type: ignore[arg-type]
     return float(low), float(high)
 
 

@@ -5,9 +5,9 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from llmops.statistics.bootstrap import SEED, bca_mean, quantile_difference
-from llmops.statistics.intervals import ENOUGH, values_needed
-from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, score_interval, score_statistic
-from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, normal_critical, t_critical
+from llmops.statistics.intervals import ENOUGH, SEEN, values_needed
+from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, tango
+from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, t_critical
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Floats, Values
@@ -49,8 +49,8 @@ def paired_difference(
     """The difference of two means or pass rates, cell by cell.
 
     Yes-or-no values: Tango's score interval (exact and unconditional up to 30 cases) with McNemar's mid-p; with repeats
-    the score interval with the cluster-robust variance and Student's t on cases - 1, or, where fewer than 10 cases' worth
-    of flips make that variance unreliable, with each case counted once. Other values: Student's t on cases - 1, or, for an
+    a skewness-adjusted cluster-robust interval, or, where fewer than 7 cases' worth of flips make its variance unreliable,
+    Tango's with each case counted once. Other values: Student's t on cases - 1, or, for an
     unbounded metric on 30 to 1,000 cases, the BCa bootstrap. Where fewer than 10 cases differ among more that do not,
     a bounded metric gets the score interval of its gains and losses, which is wide enough because no difference within
     the bounds varies more than a flip; an unbounded one gets no interval.
@@ -135,32 +135,56 @@ def _binary_difference(cases: ByCase, changes: "Floats", confidence: float) -> P
     wins, losses = _tally(cases)
     n = cases.cases
     if cases.repeated:
-        low, high, p_value, method = _clustered_score(cases, changes, confidence)
+        low, high, p_value, method = _clustered_rate(cases, changes, confidence)
     else:
         p_value = mcnemar_mid_p(wins, losses)
         if n <= EXACT_UP_TO:
             (low, high), method = exact_interval(wins, losses, n, confidence), "exact unconditional"
         else:
-            (low, high), method = score_interval(wins, losses, n, normal_critical(confidence)), "Tango's score interval"
+            (low, high), method = tango(wins, losses, n, confidence), "Tango's score interval"
     return PairedDifference(cases.mean, low, high, n, wins, losses, n - wins - losses, p_value, method)
 
 
-def _clustered_score(cases: ByCase, changes: "Floats", confidence: float) -> tuple[float, float, float, str]:
-    import numpy as np
+def _clustered_rate(cases: ByCase, changes: "Floats", confidence: float) -> tuple[float, float, float | None, str]:
+    gain, loss = _gain_and_loss(changes, 1.0)
+    units = cases.independent
+    if (gain + loss) * units < SEEN or cases.variance_of_mean == 0:
+        low, high = tango(gain * units, loss * units, units, confidence)
+        # Without a flip there is nothing to test; with a few, repeats that agree would feign a small p-value.
+        return low, high, None if gain + loss else 1.0, "Tango's score interval, each case once"
+    below, above = _skewed_reach(cases, confidence)
+    low, high = max(-1.0, cases.mean - below), min(1.0, cases.mean + above)
+    return low, high, _skewed_p(cases), "skewness-adjusted score interval, cases as clusters"
+
+
+def _lean(cases: ByCase) -> float:
+    """By how much the variance of the mean grows per unit of the mean: third over second central moment, over cases.
+
+    Mean and variance of skewed data vary together, with this slope (Johnson 1978; Hall 1992): when few cases happen to
+    break, both the loss and its standard error come out too small. For yes-or-no data it is the slope of p(1 - p) / n,
+    so that the interval below is Wilson's to first order.
+    """
+    residuals = cases.residuals
+    return float((residuals**3).sum() / (residuals**2).sum() / cases.cells)
+
+
+def _skewed_reach(cases: ByCase, confidence: float) -> tuple[float, float]:
+    """Distance of both ends from the mean: where it is t standard errors away, the error taken as that end implies.
+
+    The variance grows towards the long tail; on the other side it stays as observed, where it would shrink.
+    """
+    t = t_critical(confidence, cases.cases - 1)
+    variance, growth = cases.variance_of_mean, t * t * abs(_lean(cases))
+    short, long = t * sqrt(variance), (growth + sqrt(growth**2 + 4 * t * t * variance)) / 2
+    return (long, short) if _lean(cases) < 0 else (short, long)
+
+
+def _skewed_p(cases: ByCase) -> float:
+    """Two-sided, of no difference, with the error that a difference of 0 implies."""
     from scipy.special import stdtr
 
-    gain, loss = _gain_and_loss(changes, 1.0)
-    n, critical, degrees, variance = cases.independent, normal_critical(confidence), float("inf"), None
-    method = "score interval, each case once"
-    if (gain + loss) * n >= ENOUGH and cases.variance_of_mean > 0:
-        # Repeats cannot tell more than as many cases would.
-        variance = max(cases.variance_of_mean, (gain + loss - cases.mean**2) / cases.cells)
-        critical, degrees = t_critical(confidence, cases.cases - 1), cases.cases - 1
-        method = "score interval, cases as clusters"
-    low, high = score_interval(gain * n, loss * n, n, critical, variance)
-    counts = (np.float64(gain * n), np.float64(loss * n), np.float64(n), np.float64(0))
-    statistic = abs(float(score_statistic(*counts, variance)))  # type: ignore[arg-type]
-    return low, high, float(2 * stdtr(degrees, -statistic)), method
+    variance = cases.variance_of_mean + max(0.0, -cases.mean * _lean(cases))
+    return float(2 * stdtr(cases.cases - 1, -abs(cases.mean) / sqrt(variance)))
 
 
 def _gain_and_loss(changes: "Floats", width: float) -> tuple[float, float]:
@@ -180,7 +204,7 @@ def _mean_difference(
         width = bounds[1] - bounds[0]
         gain, loss = _gain_and_loss(changes, width)
         units = cases.independent
-        low, high = score_interval(gain * units, loss * units, units, normal_critical(confidence))
+        low, high = tango(gain * units, loss * units, units, confidence)
         p_value = 1.0 if not wins + losses else None
         return PairedDifference(cases.mean, low * width, high * width, n, wins, losses, ties, p_value, "score, bounded gains")
     if few:

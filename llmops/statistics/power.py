@@ -7,7 +7,7 @@ direction; `confidence` is one-sided, as in a gate rule.
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from llmops.statistics.matched_pairs import score_interval
+from llmops.statistics.matched_pairs import tango
 from llmops.statistics.series import check_confidence
 
 POWER = 0.8
@@ -21,7 +21,7 @@ def reachable_margin(n: int, losses: int = 0, *, confidence: float = 0.95) -> fl
     Raises:
         ValueError: no cases, or more losses than cases.
     """
-    low, _ = score_interval(0, losses, n, _z(confidence))
+    low, _ = tango(0, losses, n, 2 * confidence - 1)
     return -low
 
 

@@ -59,11 +59,12 @@ def test_an_observed_difference_of_zero_is_not_a_known_one() -> None:
 
 
 def test_repeats_that_always_agree_widen_nothing_and_narrow_nothing() -> None:
+    # Tango's interval without repeats and the skewness-adjusted one with them agree to the first order.
     before, after = flips(20, 12, 200, 40)
     once = compared(before, after)
     five_times = compared(before * 5, after * 5, clusters=list(range(272)) * 5)
     assert (five_times.n, five_times.wins, five_times.losses, five_times.ties) == (272, 20, 12, 240)
-    assert ends(five_times) == pytest.approx(ends(once), abs=0.0007)
+    assert ends(five_times) == pytest.approx(ends(once), abs=0.002)
 
 
 def test_independent_repeats_narrow_the_interval() -> None:
@@ -245,7 +246,7 @@ def test_clustered_differences_with_few_flips_count_each_case_once() -> None:
     after = before.copy()
     after[:5] = 0
     found = compared(before, after, clusters=np.repeat(np.arange(80), 5))
-    assert found.method == "score interval, each case once"
+    assert found.method == "Tango's score interval, each case once"
     assert ends(found) == pytest.approx(tango(0, 1, 80))
     assert (found.wins, found.losses) == (0, 1)
 
