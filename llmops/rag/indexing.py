@@ -88,11 +88,11 @@ class Indexer:
             UsageError: the chunker does not fit the embedder.
             RetrievalError: the vector store or the folder cannot be written, or the embedder gives no usable vectors.
         """
-        chunker = Chunker(self._settings.chunker, self._embedder)
         old = Manifest.load(self._store, self._name)
         key = index_key(self._settings, hashes, self._embedder.identity)
         if old is not None and old.key == key and not repair and has_generation(self._folder, key):
             return Built(old, 0, 0, 0)
+        chunker = Chunker(self._settings.chunker, self._embedder)
         kept = self._kept(old, hashes)
         chunks = {document.id: kept[document.id] if document.id in kept else chunker.chunks(document) for document in documents}
         every = {chunk.id: chunk for some in chunks.values() for chunk in some}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -202,6 +203,17 @@ def test_a_corrupt_chroma_folder_is_named_with_the_way_out(pipeline: Pipeline) -
     assert f"The Chroma folder '{chroma}' cannot be used" in message
     assert "llmops rag index" in message
     assert (chroma / "chroma.sqlite3").read_bytes().startswith(b"this is no database")
+
+
+def test_lost_vectors_are_told_and_built_anew(pipeline: Pipeline) -> None:
+    built = pipeline.build()
+    pipeline.vectors.delete(list(built.manifest.documents["docs/bees.md"].chunks))
+    with pytest.raises(RetrievalError, match="lost 1 of the index's 4 vectors") as caught:
+        pipeline.ask("insects that dance")
+    assert "Remove the folder .llmops/indexes" in str(caught.value)
+    shutil.rmtree(pipeline.folder)
+    assert pipeline.build().chunks_embedded == 1
+    assert pipeline.ask("insects that dance")[0][0] == "docs/bees.md"
 
 
 def test_vectors_of_another_length_are_refused(pipeline: Pipeline) -> None:

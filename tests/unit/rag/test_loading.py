@@ -80,6 +80,16 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [problem.file for problem in corpus.problems] == ["empty.md", "huge.md", "latin.md", "nothing/*.md", "wide.md"]
 
 
+def test_a_file_that_vanishes_midway_is_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"a.md": "fine", "b.md": "soon gone"})
+    found = matching_files(["*.md"], [], tmp_path)
+    (tmp_path / "b.md").unlink()
+    monkeypatch.setattr("llmops.rag.loading.matching_files", lambda *_: found)
+    corpus = load_corpus(CorpusSettings(paths=["*.md"]), tmp_path)
+    assert [document.id for document in corpus.documents] == ["a.md"]
+    assert [str(problem) for problem in corpus.problems] == ["b.md: no such file."]
+
+
 def test_the_fingerprint_is_that_of_the_loaded_corpus_and_ignores_line_ends(tmp_path: Path) -> None:
     write(tmp_path, {"b.md": "two\nlines", "a.md": "one"})
     settings = CorpusSettings(paths=["*.md"])
