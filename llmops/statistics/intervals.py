@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 ENOUGH = 10
 """Cases' worth of distance from a bound from which a mean's estimated variance carries an interval."""
-SEEN = 7
-"""Cases' worth of the rarer outcome, as seen, from which a rate's cluster-robust variance does; 10 would leave it out too
-often where 10 are expected, which is where it is known to hold."""
+SEEN = 5
+"""Cases' worth of the rarer outcome, as seen, from which a rate's cluster-robust variance does: where 10 are expected,
+which is where it is known to hold, fewer are hardly ever seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *,
     """The share of ones, with repeats of a case as a cluster.
 
     Without repeats this is Wilson's interval. With repeats it is Wilson's at the effective sample size p(1-p)/V, V the
-    cluster-robust variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 7 cases' worth
+    cluster-robust variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 5 cases' worth
     succeeded or failed, V itself is unreliable, and each case counts once, as if its repeats always agreed.
 
     Args:

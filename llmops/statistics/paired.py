@@ -5,7 +5,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from llmops.statistics.bootstrap import SEED, bca_mean, quantile_difference
-from llmops.statistics.intervals import ENOUGH, SEEN, values_needed
+from llmops.statistics.intervals import ENOUGH, values_needed
 from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, tango
 from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, t_critical
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Floats, Values
 
 UNCHANGED = "unchanged"
+FLIPS_SEEN = 7
+"""Cases' worth of flips from which a clustered difference has a usable variance; at 5 the gate would pass slightly too
+often when cases break with all their repeats."""
 BOOTSTRAP_FROM, BOOTSTRAP_TO = 30, 1_000
 """Cases between which a mean's skewness is worth a bootstrap: below it is unreliable, above the normal limit holds."""
 
@@ -148,7 +151,7 @@ def _binary_difference(cases: ByCase, changes: "Floats", confidence: float) -> P
 def _clustered_rate(cases: ByCase, changes: "Floats", confidence: float) -> tuple[float, float, float | None, str]:
     gain, loss = _gain_and_loss(changes, 1.0)
     units = cases.independent
-    if (gain + loss) * units < SEEN or cases.variance_of_mean == 0:
+    if (gain + loss) * units < FLIPS_SEEN or cases.variance_of_mean == 0:
         low, high = tango(gain * units, loss * units, units, confidence)
         # Without a flip there is nothing to test; with a few, repeats that agree would feign a small p-value.
         return low, high, None if gain + loss else 1.0, "Tango's score interval, each case once"
