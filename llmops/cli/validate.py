@@ -13,8 +13,8 @@ app = typer.Typer()
 def validate(ctx: typer.Context) -> None:
     """Check all files of the project and list every problem; exit 2 when there is one."""
     session: Session = ctx.obj
-    problems = problems_of(session.project)
+    problems = problems_of(session.root)
     if problems:
         raise InvalidFiles(problems)
     prompts, suites = len(session.wiring.registry.names()), len(suite_files(session.root))
-    session.out.print(f"All files are valid: llmops.yaml, {prompts} prompts, {suites} suites and their datasets.")
+    session.out.print(f"All files are valid: llmops.yaml, prompts: {prompts}, suites with their datasets: {suites}.")

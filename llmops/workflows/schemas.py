@@ -2,23 +2,50 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
 
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.evaluation.datasets import CaseRow
+from llmops.evaluation.evaluators.catalogue import KINDS
 from llmops.settings.project import ProjectSettings
-from llmops.settings.suite import SuiteSettings
+from llmops.settings.suite import CommonOptions, SuiteSettings
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """By name: `project`, `suite`, `case`, `report`."""
     return {
-        "project": ProjectSettings.model_json_schema(),
-        "suite": SuiteSettings.model_json_schema(),
-        "case": CaseRow.model_json_schema(),
+        "project": {"$schema": DIALECT, **ProjectSettings.model_json_schema()},
+        "suite": _with_evaluators(SuiteSettings),
+        "case": _with_evaluators(CaseRow),
         "report": _report(),
     }
+
+
+def _with_evaluators(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model whose `evaluators` are spelled out: each kind with its own and the common options."""
+    wanted: list[type[BaseModel]] = [model, CommonOptions, *(kind.options for kind in KINDS)]
+    refs, document = models_json_schema([(each, "validation") for each in wanted])
+    definitions = document["$defs"]
+    common = _definition(definitions, refs[CommonOptions, "validation"])["properties"]
+    for kind in KINDS:
+        options = _definition(definitions, refs[kind.options, "validation"])
+        options["description"] = kind.summary
+        options["properties"] = {**options["properties"], **common}
+    kinds = {kind.name: {"anyOf": [refs[kind.options, "validation"], {"type": "null"}]} for kind in KINDS}
+    kinds["python"]["anyOf"].append({"type": "string"})
+    one = {"type": "object", "properties": kinds, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+    root = _definition(definitions, refs[model, "validation"])
+    root["properties"]["evaluators"]["items"] = {"anyOf": [{"enum": list(kinds)}, one]}
+    return {"$schema": DIALECT, **root, "$defs": {name: each for name, each in definitions.items() if each is not root}}
+
+
+def _definition(definitions: dict[str, Any], reference: Any) -> dict[str, Any]:  # noqa: ANN401 -- a JSON Schema
+    found: dict[str, Any] = definitions[reference["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _report() -> dict[str, Any]:
@@ -29,7 +56,7 @@ def _report() -> dict[str, Any]:
     run["properties"]["results"] = {"type": "array", "items": {"$ref": "#/$defs/CellResult"}}
     run["required"] = [*run.get("required", []), "results"]
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "type": "object",
         "properties": {"schema_version": {"type": "integer"}, "runs": {"type": "array", "items": {"$ref": "#/$defs/Run"}}},
         "required": ["schema_version", "runs"],

@@ -1,16 +1,20 @@
-"""`llmops validate`: every problem of every file of a project, at once."""
+"""Every problem of every file of a project, at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.prompting.registry import Registry
-from llmops.settings.project import Project
-from llmops.settings.suite import Suite, load_suite
+from llmops.settings.project import Project, load_project
+from llmops.settings.suite import Suite, evaluator_specs, load_suite
 from llmops.settings.validation import nearest
+
+Loaded = TypeVar("Loaded")
 
 
 def suite_files(root: Path) -> list[Path]:
@@ -18,45 +22,92 @@ def suite_files(root: Path) -> list[Path]:
     return sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
 
 
-def problems_of(project: Project) -> list[Problem]:
-    """What is wrong with the prompts, the suites and the datasets; llmops.yaml was read already."""
-    problems: list[Problem] = []
-    registry = Registry(project.root)
+def problems_of(root: Path) -> list[Problem]:
+    """What is wrong with llmops.yaml, the prompts, the suites and their datasets, sorted by place."""
+    found = _Findings()
+    project = found.of(lambda: load_project(root))
+    registry = Registry(root)
     for name in registry.names():
-        _noted(problems, partial(registry.working_copy, name))
-    for path in suite_files(project.root):
-        try:
-            suite = load_suite(path, project.root)
-        except InvalidFiles as error:
-            problems += error.problems
-            continue
-        _check_suite(suite, project, registry, problems)
-    unique = {(p.file, p.line, p.column, p.key, p.message): p for p in problems}
+        _check_prompt(name, registry, found)
+    for path in suite_files(root):
+        suite = found.of(partial(load_suite, path, root))
+        if suite is not None:
+            _check_suite(suite, root, project, registry, found)
+    unique = {(p.file, p.line, p.column, p.key, p.message): p for p in found.problems}
     return sorted(unique.values(), key=lambda p: (p.file, p.line or 0, p.column or 0))
 
 
-def _check_suite(suite: Suite, project: Project, registry: Registry, problems: list[Problem]) -> None:
-    settings = suite.settings
-    _noted(problems, lambda: check_evaluators(suite.evaluators, suite.positions, project.root))
-    _noted(problems, lambda: load_dataset(project.root / settings.dataset, project.root))
-    for number, name in enumerate(settings.targets):
-        if name not in project.settings.models:
-            hint = nearest(name, project.settings.models)
-            problems.append(suite.positions.problem(("targets", number), f"no model is called {name!r}.", hint=hint))
-    if settings.index is not None and settings.index not in project.settings.indexes:
-        hint = nearest(settings.index, project.settings.indexes)
-        problems.append(suite.positions.problem(("index",), f"no index is called {settings.index!r}.", hint=hint))
-    for number, reference in enumerate(settings.prompts):
+@dataclass
+class _Findings:
+    """Gathers what is raised."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, load: Callable[[], Loaded], place: Callable[[UsageError], Problem] | None = None) -> Loaded | None:
+        """What `load` gives; `place` locates an error that names no file."""
         try:
-            registry.resolve(reference)
+            return load()
         except InvalidFiles as error:
-            problems += error.problems
+            self.problems += error.problems
         except UsageError as error:
-            problems.append(suite.positions.problem(("prompts", number), error.message, hint=error.hint))
+            if place is None:
+                raise
+            self.problems.append(place(error))
+        return None
 
 
-def _noted(problems: list[Problem], work: Callable[[], object]) -> None:
-    try:
-        work()
-    except InvalidFiles as error:
-        problems += error.problems
+def _check_prompt(name: str, registry: Registry, found: _Findings) -> None:
+    found.of(partial(registry.working_copy, name))
+    found.of(partial(registry.labels, name))
+    for version in registry.versions(name):
+        found.of(partial(registry.version, name, version))
+
+
+def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Registry, found: _Findings) -> None:
+    settings, place = suite.settings, suite.positions.problem
+    found.of(lambda: check_evaluators(suite.evaluators, suite.positions, root))
+    dataset = found.of(lambda: load_dataset(root / settings.dataset, root))
+    if dataset is not None:
+        _check_case_evaluators(dataset, suite, root, found)
+    for number, reference in enumerate(settings.prompts):
+        located = partial(_located, suite, ("prompts", number))
+        found.of(partial(registry.resolve, reference), located)
+    _check_gate(suite, dataset, found)
+    if project is None:
+        return
+    models, indexes = project.settings.models, project.settings.indexes
+    for number, name in enumerate(settings.targets):
+        if name not in models:
+            found.problems.append(place(("targets", number), f"no model is called {name!r}.", hint=nearest(name, models)))
+    if settings.index is not None and settings.index not in indexes:
+        hint = nearest(settings.index, indexes)
+        found.problems.append(place(("index",), f"no index is called {settings.index!r}.", hint=hint))
+
+
+def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:
+    """A rule on an evaluator that nobody runs would never be judged; cases with evaluators of their own may run it."""
+    if dataset is None or any(case.evaluators for case in dataset.cases()):
+        return
+    names = [spec.name for spec in suite.evaluators]
+    for number, rule in enumerate(suite.settings.gate):
+        name = (rule.metric or "").partition(".")[0]
+        if name and name not in names:
+            at = ("gate", number, "metric")
+            found.problems.append(suite.positions.problem(at, f"no evaluator is called {name!r}.", hint=nearest(name, names)))
+
+
+def _located(suite: Suite, at: tuple[str | int, ...], error: UsageError) -> Problem:
+    return suite.positions.problem(at, error.message, hint=error.hint)
+
+
+def _check_case_evaluators(dataset: Dataset, suite: Suite, root: Path, found: _Findings) -> None:
+    for case in dataset.cases():
+        if case.evaluators:
+            inside = _Findings()
+            specs = inside.of(partial(evaluator_specs, list(case.evaluators), suite.positions, ("dataset",)))
+            inside.of(partial(check_evaluators, specs or (), suite.positions, root))
+            found.problems += _at_case(inside.problems, dataset.path, case.line)
+
+
+def _at_case(problems: Iterable[Problem], file: str, line: int | None) -> list[Problem]:
+    return [replace(problem, file=file, line=line, column=None, key="evaluators") for problem in problems]
