@@ -16,6 +16,7 @@ from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
 from llmops.evaluation.planning import Target
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
+from llmops.rag.fusing import fusion_of
 from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
@@ -215,14 +216,15 @@ class ProjectIndex:
 
         by_id = {chunk.id: chunk for chunk in chunks}
         lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
-        return Retriever(self.settings.retrieve, self._embedder, self._vectors, lexical, by_id, self.key)
+        fusion = fusion_of(self.settings)
+        return Retriever(self.settings.retrieve, self._embedder, self._vectors, lexical, by_id, self.key, fusion)
 
 
 class IndexedRetriever:
     """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
 
     def __init__(self, index: ProjectIndex, progress: Progress) -> None:
-        self.identity = retrieval_identity(index.key, index.settings.retrieve)
+        self.identity = retrieval_identity(index.key, index.settings.retrieve, fusion_of(index.settings))
         self._index = index
         self._progress = progress
         self._opened: Retriever | None = None

@@ -1,4 +1,4 @@
-"""Trains both embedded detectors and prints their grouped cross-validation: python benchmarks/detectors/train.py DATA_DIR.
+"""Trains both embedded detectors and prints their grouped cross-validation: python -m benchmarks.detectors.train DATA_DIR.
 
 DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), davidson_hate_offensive/all.jsonl.gz (Davidson et al.
 2017, MIT) and surge_toxicity/all.jsonl (Surge AI, MIT); none of it is part of this repository.
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contrast import sentences
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +24,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from scipy.stats import rankdata
 
+from benchmarks.detectors.contrast import sentences
 from llmops.adapters.embedded_detectors import summary
 from llmops.scoring.groundedness import FEATURES, claims
 from llmops.scoring.sentences import split_sentences

@@ -1,4 +1,4 @@
-"""Hold the embedders against sentence-transformers in one run: python benchmarks/embedders/compare.py
+"""Hold the embedders against sentence-transformers in one run: python -m benchmarks.embedders.compare
 
 Each model runs in a process of its own, on the same texts, so that its peak memory is its own. Speeds are the best of
 three passes, the models taking turns, and are given as ratios to sentence-transformers with the original weights in torch.

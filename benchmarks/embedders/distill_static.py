@@ -1,4 +1,4 @@
-"""Distil the static embedder from all-MiniLM-L6-v2: python benchmarks/embedders/distill_static.py
+"""Distil the static embedder from all-MiniLM-L6-v2: python -m benchmarks.embedders.distill_static
 
 model2vec embeds every token of the vocabulary alone, reduces to 256 dimensions by PCA and weights tokens by their
 rank (SIF). The rows are then stored as int8 with one float32 step per row: model2vec's own int8 has one step for the
@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from export_minilm import source_folder, write_manifest
+
+from benchmarks.embedders.export_minilm import source_folder, write_manifest
 
 TARGET = Path(__file__).resolve().parents[2] / "llmops" / "data" / "static"
 DIMENSIONS = 256

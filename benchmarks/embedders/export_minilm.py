@@ -1,4 +1,4 @@
-"""Export all-MiniLM-L6-v2 to ONNX with int8 weights: python benchmarks/embedders/export_minilm.py
+"""Export all-MiniLM-L6-v2 to ONNX with int8 weights: python -m benchmarks.embedders.export_minilm
 
 The graph is written node by node from the weights, without torch, so that the same weights give the same bytes:
 

@@ -84,6 +84,8 @@ class Aggregator:
         self._plan = plan
         self._case_numbers: dict[str, int] = {}
         self._worst: list[tuple[float, int, CellResult]] = []
+        self._told: set[str] = set()
+        """Reasons of cells without an answer: one cell stands for all that failed alike."""
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
             for prompt in plan.prompts or ("",)
@@ -138,6 +140,10 @@ class Aggregator:
 
     def _add_worst(self, result: CellResult) -> None:
         badness = self._badness(result)
+        if result.error is not None:
+            if result.error in self._told:
+                return
+            self._told.add(result.error)
         if badness > 0:
             entry = (badness, -result.position, result)
             if len(self._worst) < WORST:

@@ -47,7 +47,7 @@ def _title(report: Report) -> Text:
 
 def _fitting(groups: list[Cells], width: int) -> Iterable[list[Cells]]:
     """As many targets beside each other as the terminal is wide."""
-    longest = max(len(e.name) for g in groups for e in g.evaluators)
+    longest = max((len(e.name) for g in groups for e in g.evaluators), default=len("answers"))
     columns = max(1, (width - longest - 4) // (NARROWEST + 3))
     return (groups[start : start + columns] for start in range(0, len(groups), columns))
 

@@ -1,0 +1,108 @@
+"""An OpenAI-compatible server on 127.0.0.1 whose faults a test sets, and which counts what it was asked."""
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class OpenAiServer:
+    """Answers `echo: <last message>`; `faults` maps the number of a request (from 1) to what goes wrong."""
+
+    def __init__(self) -> None:
+        self.delay_s = 0.0
+        self.faults: dict[int, str] = {}
+        self.always: str | None = None
+        self.prompts: Counter[str] = Counter()
+        self.requests = 0
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                server.handle(self)
+
+            def log_message(self, *_: Any) -> None:  # noqa: ANN401
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.base = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def handle(self, request: BaseHTTPRequestHandler) -> None:
+        body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        with self._lock:
+            self.requests += 1
+            number = self.requests
+            prompt = body["messages"][-1]["content"]
+            self.prompts[prompt] += 1
+        time.sleep(self.delay_s)
+        fault = self.always or self.faults.get(number)
+        if fault == "reset":
+            request.close_connection = True
+            request.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if fault == "429":
+            self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0"})
+            return
+        if fault == "500":
+            self._send(request, 500, b'{"error": {"message": "broken"}}')
+            return
+        if fault == "malformed":
+            self._send(request, 200, b'{"choices": [{"mess')
+            return
+        text = "" if fault == "empty" else f"echo: {prompt}"
+        if body.get("stream"):
+            self._stream(request, text, usage=fault != "no usage")
+            return
+        answer: dict[str, Any] = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        }
+        if fault != "no usage":
+            answer["usage"] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        self._send(request, 200, json.dumps(answer).encode())
+
+    def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
+        try:
+            request.send_response(status)
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(data)),
+                **(headers or {}),
+            }.items():
+                request.send_header(name, value)
+            request.end_headers()
+            request.wfile.write(data)
+        except OSError:
+            pass  # the client was killed; that is what some tests do
+
+    def _stream(self, request: BaseHTTPRequestHandler, text: str, *, usage: bool) -> None:
+        chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": part}}]} for part in text.split(" ")]
+        end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        events = [*chunks, end]
+        if usage:
+            events.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}})
+        head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        lines = "".join(f"data: {json.dumps(head | event)}\n\n" for event in events) + "data: [DONE]\n\n"
+        self._send(request, 200, lines.encode(), {"Content-Type": "text/event-stream"})
+
+    @contextmanager
+    def running(self) -> Iterator["OpenAiServer"]:
+        thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._http.shutdown()
+            self._http.server_close()

@@ -1,0 +1,114 @@
+"""What a newcomer gets wrong ends in a message that says where, what and what next, with its exit code."""
+
+from pathlib import Path
+
+import pytest
+from command_line import llmops, project
+
+BASE = "http://127.0.0.1:9/v1"
+
+
+def refused(folder: Path, *told: str, code: int = 2, arguments: tuple[str, ...] = ("eval",)) -> None:
+    done = llmops(folder, *arguments)
+    shown = done.stdout + done.stderr
+    assert done.returncode == code, shown
+    for text in told:
+        assert text in shown
+    assert "Traceback" not in shown
+    assert len(shown.splitlines()) < 45
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_typo_in_a_key_names_its_place_and_the_nearest_key(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "llmops.yaml", "timeout_s", "timeout")
+    refused(tmp_path, "llmops.yaml:2:", "models.m.timeout", "Did you mean `timeout_s`?")
+
+
+def test_a_typo_in_a_suite_and_in_an_evaluator(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "targets", "target")
+    refused(tmp_path, "evals/say.yaml:3:1", "Did you mean `targets`?")
+    edit(tmp_path / "evals/say.yaml", "target:", "targets:")
+    edit(tmp_path / "evals/say.yaml", "contains: {any", "contain: {any")
+    refused(tmp_path, "evals/say.yaml:5:", "contain", "contains")
+
+
+def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "prompts: [say]", "prompts: [sya]")
+    refused(tmp_path, "evals/say.yaml:2:", "sya", "say")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"", "holds no case"),
+        (b'{"id": "1", "vars": {}}\n{"id": "1", "vars": {}}\n', "say.jsonl:2"),
+        (b'{"id": "1", "vars": {}}\n{"id": "2", "vars": {}\n', "say.jsonl:2:"),
+        (b'{"id": "1", "var": {}}\n', "Did you mean `vars`?"),
+        ('{"id": "1", "vars": {}}\n'.encode("utf-16"), "UTF-16"),
+        (b'{"id": "1", "vars": {"word": "\xff"}}\n', "not UTF-8"),
+    ],
+)
+def test_a_dataset_that_is_no_dataset(tmp_path: Path, text: bytes, told: str) -> None:
+    (project(tmp_path, BASE) / "datasets/say.jsonl").write_bytes(text)
+    refused(tmp_path, "datasets/say.jsonl", told)
+
+
+def test_a_missing_dataset(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "datasets/say.jsonl", "datasets/sai.jsonl")
+    refused(tmp_path, "datasets/sai.jsonl", "Did you mean `datasets/say.jsonl`?")
+
+
+def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:
+    path = project(tmp_path, BASE) / "datasets/say.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    done = llmops(tmp_path, "eval", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "3 cells" in done.stdout
+
+
+def test_a_template_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "prompts/say/prompt.j2", "{{ word }}", "{{ word }")
+    refused(tmp_path, "prompts/say/prompt.j2:6")
+
+
+def test_an_undefined_variable_is_a_failed_cell_or_a_refusal_with_its_line(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "prompts/say/prompt.j2", "{{ word }}", "{{ wrod }}")
+    done = llmops(tmp_path, "eval")
+    assert done.returncode in (2, 3)
+    assert "wrod" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_missing_key_names_the_variable(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "llmops.yaml", f"api_base: {BASE}, ", "")
+    refused(tmp_path, "OPENAI_API_KEY", ".env")
+
+
+def test_no_project_and_an_unknown_command(tmp_path: Path) -> None:
+    refused(tmp_path, "llmops.yaml", "llmops init")
+    refused(tmp_path, "Did you mean", arguments=("evla",))
+
+
+def test_a_corrupt_and_a_newer_store_are_refused_and_kept(tmp_path: Path) -> None:
+    store = project(tmp_path, BASE) / ".llmops/llmops.db"
+    store.parent.mkdir()
+    store.write_bytes(b"this is not a database" * 100)
+    refused(tmp_path, "corrupt", "Move the file away")
+    assert store.read_bytes().startswith(b"this is not")
+
+
+def test_an_unwritable_store(tmp_path: Path) -> None:
+    (project(tmp_path, BASE) / ".llmops").write_text("a file where the folder should be")
+    refused(tmp_path, ".llmops")
+
+
+def test_validate_lists_all_problems_at_once(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "targets: [m]", "targets: [n]")
+    edit(tmp_path / "evals/say.yaml", "prompts: [say]", "prompts: [sya]")
+    (tmp_path / "datasets/say.jsonl").write_text("{}\n")
+    refused(tmp_path, "evals/say.yaml:2:", "evals/say.yaml:3:", "datasets/say.jsonl:1", arguments=("validate",))

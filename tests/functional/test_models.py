@@ -1,0 +1,103 @@
+"""The two ways to a model keep one contract against a real server."""
+
+from collections.abc import Iterator
+
+import pytest
+from openai_server import OpenAiServer
+
+from llmops.adapters.direct_model import DirectModel
+from llmops.adapters.litellm_model import LitellmModel
+from llmops.domain.errors import BadResponse, MissingCredential, ModelTimeout, RateLimited, Refused, Unavailable
+from llmops.domain.models import CompletionRequest
+from llmops.domain.prompts import Message
+from llmops.settings.project import ModelSettings
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+REQUEST = CompletionRequest((Message("user", "hello"),))
+BOTH = pytest.mark.parametrize("adapter", [DirectModel, LitellmModel])
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAiServer]:
+    with OpenAiServer().running() as running:
+        yield running
+
+
+def settings(server: OpenAiServer, timeout_s: float = 10.0) -> ModelSettings:
+    return ModelSettings(id="openai/m", api_base=server.base, timeout_s=timeout_s)
+
+
+@BOTH
+async def test_an_answer_has_text_usage_and_latency(server: OpenAiServer, adapter: type) -> None:
+    model = adapter("m", settings(server))
+    found = await model.complete(REQUEST)
+    await model.close()
+    assert found.text == "echo: hello"
+    assert (found.usage.input_tokens, found.usage.output_tokens, found.usage.estimated) == (7, 3, False)
+    assert found.latency_s > 0
+    assert found.ttft_s is None
+    assert server.requests == 1
+
+
+@BOTH
+async def test_missing_usage_is_counted_and_marked(server: OpenAiServer, adapter: type) -> None:
+    server.always = "no usage"
+    model = adapter("m", settings(server))
+    found = await model.complete(REQUEST)
+    await model.close()
+    assert found.usage.estimated
+    assert found.usage.output_tokens > 0
+
+
+@BOTH
+async def test_a_streamed_answer_has_a_time_to_first_token(server: OpenAiServer, adapter: type) -> None:
+    model = adapter("m", settings(server))
+    found = await model.complete(CompletionRequest(REQUEST.messages, stream=True))
+    await model.close()
+    assert found.text.replace(" ", "") == "echo:hello"
+    assert found.ttft_s is not None
+    assert 0 < found.ttft_s <= found.latency_s
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("fault", "error"), [("429", RateLimited), ("500", Unavailable), ("reset", Unavailable), ("empty", BadResponse)]
+)
+async def test_faults_are_told_apart_and_not_retried_here(
+    server: OpenAiServer, adapter: type, fault: str, error: type[Exception]
+) -> None:
+    server.always = fault
+    model = adapter("m", settings(server))
+    with pytest.raises(error):
+        await model.complete(REQUEST)
+    await model.close()
+    assert server.requests == 1
+
+
+async def test_malformed_json_is_a_bad_response(server: OpenAiServer) -> None:
+    server.always = "malformed"
+    model = DirectModel("m", settings(server))
+    with pytest.raises(BadResponse, match="not valid JSON"):
+        await model.complete(REQUEST)
+    await model.close()
+
+
+@BOTH
+async def test_a_slow_server_runs_into_the_timeout(server: OpenAiServer, adapter: type) -> None:
+    server.delay_s = 2
+    model = adapter("m", settings(server, timeout_s=0.3))
+    with pytest.raises(ModelTimeout):
+        await model.complete(REQUEST)
+    await model.close()
+
+
+@BOTH
+async def test_a_hosted_model_without_its_key_names_the_variable(adapter: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(MissingCredential, match="OPENAI_API_KEY"):
+        await adapter("gpt", ModelSettings(id="openai/gpt-4o-mini")).complete(REQUEST)
+
+
+async def test_a_refused_request_is_not_worth_another_try() -> None:
+    assert not Refused("no").retryable
+    assert RateLimited("wait").retryable

@@ -1,0 +1,76 @@
+"""The sample project discriminates: each way of breaking it moves its verdict, with no code path of its own."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, report
+
+from llmops.statistics.paired import paired_difference
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample")
+    for name in ("docs", "datasets", "prompts", "evals"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "llmops.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(sample: Path) -> dict[str, Any]:
+    done = llmops(sample, "eval", "evals/manual.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    return report(done)
+
+
+def measured(run: dict[str, Any], evaluator: str, part: str | None = None) -> dict[tuple[str, str], float]:
+    found = {}
+    for result in run["results"]:
+        each = result["evaluations"].get(evaluator, {})
+        if each.get("status") == "scored":
+            found[result["case_id"], result["target"]] = each["parts"][part] if part else float(each["passed"])
+    return found
+
+
+def drop_excludes_zero(before: dict[tuple[str, str], float], after: dict[tuple[str, str], float]) -> bool:
+    shared = [key for key in before if key in after]
+    cases = {case: number for number, case in enumerate(sorted({case for case, _ in shared}))}
+    paired = paired_difference(
+        [before[key] for key in shared], [after[key] for key in shared], clusters=[cases[case] for case, _ in shared]
+    )
+    return paired is not None and paired.high is not None and paired.high < 0
+
+
+def test_a_second_run_generates_embeds_and_evaluates_nothing(sample: Path, unbroken: dict[str, Any]) -> None:
+    again = report(llmops(sample, "eval", "evals/manual.yaml", "--json"))
+    counts = again["counts"]
+    assert (counts["model_calls"], counts["retrieved"], counts["evaluated"]) == (0, 0, 0)
+    assert counts["reused"] == unbroken["counts"]["cells"] >= 160
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "evaluator", "part"),
+    [
+        ("prompts/answer/prompt.j2", "{{ hit.text }}", "", "contains", None),
+        ("llmops.yaml", "max_tokens: 240, overlap: 32", "max_tokens: 16, overlap: 0, heading_prefix: false", "contains", None),
+        ("llmops.yaml", "k: 5", "k: 1", "retrieval", "recall@5"),
+    ],
+    ids=["prompt without its context", "index of tiny chunks", "retriever with k = 1"],
+)
+def test_a_breakage_turns_the_verdict_away_from_pass(
+    sample: Path, unbroken: dict[str, Any], tmp_path: Path, file: str, old: str, new: str, evaluator: str, part: str | None
+) -> None:
+    broken = tmp_path / "project"
+    shutil.copytree(sample, broken, ignore=shutil.ignore_patterns(".llmops"))
+    text = (broken / file).read_text()
+    assert old in text
+    (broken / file).write_text(text.replace(old, new))
+    run = report(llmops(broken, "eval", "evals/manual.yaml", "--json"))
+    assert unbroken["verdict"] == "pass"
+    assert run["verdict"] in ("fail", "inconclusive")
+    assert drop_excludes_zero(measured(unbroken, evaluator, part), measured(run, evaluator, part))

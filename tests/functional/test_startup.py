@@ -1,0 +1,34 @@
+"""What a command imports, counted: start-up stays fast because heavy vendors stay out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from command_line import environment, llmops, write
+
+HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic"}
+NOT_WHEN_CACHED = {"litellm", "chromadb", "torch", "transformers", "onnxruntime", "tokenizers", "bm25s", "aiohttp"}
+
+
+def imported(folder: Path, *arguments: str) -> set[str]:
+    code = (
+        "import sys\nfrom llmops.cli.main import main\n"
+        f"sys.argv = ['llmops', *{list(arguments)!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.rsplit("MODULES ", 1)[1].split())
+
+
+def test_help_imports_no_heavy_vendor(tmp_path: Path) -> None:
+    assert imported(tmp_path, "--help") & HEAVY == set()
+
+
+def test_a_fully_cached_eval_imports_no_model_and_no_index(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    assert llmops(tmp_path, "init").returncode == 0
+    assert llmops(tmp_path, "eval").returncode == 0
+    assert imported(tmp_path, "eval") & NOT_WHEN_CACHED == set()
