@@ -12,26 +12,18 @@ anything but a pass on the harmless change.
 """
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-# Run by its path, this folder would come first on the import path and hide the standard library's `statistics`.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
 
-from typing import TYPE_CHECKING  # noqa: E402
-
-from rich.box import SIMPLE  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from llmops.domain.reports import Verdict  # noqa: E402
-from llmops.statistics.gate import interval_confidence, judge_relative  # noqa: E402
-from llmops.statistics.paired import PairedDifference, paired_difference  # noqa: E402
+from llmops.domain.reports import Verdict
+from llmops.statistics.gate import interval_confidence, judge_relative
+from llmops.statistics.paired import PairedDifference, paired_difference
 
 if TYPE_CHECKING:
     from numpy.random import Generator
