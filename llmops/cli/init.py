@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from llmops.cli.session import Session
+from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
-from llmops.settings.files import write_atomic
 
 app = typer.Typer()
+
+GITIGNORE = Path(".gitignore")
 
 
 @app.command()
@@ -20,15 +22,22 @@ def init(
     """Start a project here that runs at once, offline. No file is overwritten."""
     session: Session = ctx.obj
     target = session.start / folder
-    with as_file(files("llmops") / "data" / "scaffold") as scaffold:
-        texts = {path.relative_to(scaffold): path.read_text(encoding="utf-8") for path in scaffold.rglob("*") if path.is_file()}
-    renamed = {Path(".gitignore") if path.name == "gitignore" else path: text for path, text in texts.items()}
-    there = sorted(path.as_posix() for path in renamed if (target / path).exists() and path.name != ".gitignore")
+    texts = _scaffold()
+    there = sorted(path.as_posix() for path in texts if (target / path).exists() and path != GITIGNORE)
     if there:
         raise UsageError(f"{target} already has {', '.join(there)}.", hint="Start in an empty folder: llmops init NEW_FOLDER")
-    for path, text in sorted(renamed.items()):
+    for path, text in sorted(texts.items()):
         if not (target / path).exists():
-            write_atomic(target / path, text)
+            write_file(target / path, text)
             session.out.print(f"wrote {folder / path}", soft_wrap=True)
+    if not set(texts[GITIGNORE].split()) <= set((target / GITIGNORE).read_text("utf-8", "replace").split()):
+        session.out.print("\nYour .gitignore was kept. Add to it: .llmops/ and .env")
     where = "" if folder == Path() else f"cd {folder} && "
     session.out.print(f"\nNext: {where}llmops eval\nThen put your own documents into docs/ and your models into llmops.yaml.")
+
+
+def _scaffold() -> dict[Path, str]:
+    """The files of a new project; a `.gitignore` in the package itself would hide files from its own build."""
+    with as_file(files("llmops") / "data" / "scaffold") as folder:
+        found = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
+    return {GITIGNORE if path.name == "gitignore" else path: text for path, text in found.items()}

@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+import pytest
+from calling import FILES, call, project
+
+
+def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-a-very-secret-value")
+    rows = {row["name"]: row for row in json.loads(call(project(tmp_path), "models", "--json").out)}
+    assert rows["paid"]["price"]["output_per_million"] == 2
+    assert rows["paid"]["price"]["source"] == "llmops.yaml"
+    assert rows["paid"]["key"] == "SOME_KEY is set"
+    assert rows["paid"]["concurrency"] == 3
+    assert rows["small"] == {**rows["small"], "price": None, "key": "not needed", "transport": "embedded"}
+    shown = call(tmp_path, "models").out
+    assert "1 in, 2 out" in shown
+    assert "very-secret" not in shown + json.dumps(rows)
+
+
+def test_a_key_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    assert "SOME_KEY is not set" in call(project(tmp_path), "models").out
+
+
+def test_a_listed_price_names_its_source_and_a_price_per_hour_its_unit(tmp_path: Path) -> None:
+    listed = (
+        "  listed: {id: openai/gpt-4o-mini}\n  own: {id: openai/x, api_base: 'http://127.0.0.1:9', price: {usd_per_hour: 3}}\n"
+    )
+    project(tmp_path)
+    (tmp_path / "llmops.yaml").write_text(FILES["llmops.yaml"] + listed)
+    shown = call(tmp_path, "models").out
+    assert "LiteLLM's table" in shown
+    assert "3 per hour" in shown
