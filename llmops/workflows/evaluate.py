@@ -308,7 +308,7 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
     notes = list(counts.notes)
     if counts.stopped == "interrupted":
         return "interrupted", (*notes, "interrupted: the same command continues this run")
-    if counts.stopped is not None:
+    if counts.stopped is not None and counts.stopped not in notes:
         notes.append(f"stopped early: {counts.stopped}")
     floor = plan.suite.settings.min_coverage
     if aggregator.coverage < floor:
