@@ -29,6 +29,7 @@ def test_a_listed_price_names_its_source_and_a_price_per_hour_its_unit(tmp_path:
     )
     project(tmp_path)
     (tmp_path / "llmops.yaml").write_text(FILES["llmops.yaml"] + listed)
-    shown = call(tmp_path, "models").out
-    assert "LiteLLM's table" in shown
-    assert "3 per hour" in shown
+    rows = {row["name"]: row for row in json.loads(call(tmp_path, "models", "--json").out)}
+    assert rows["listed"]["price"]["source"] == "LiteLLM's table"
+    assert rows["own"]["price"]["usd_per_hour"] == 3
+    assert "per hour" in call(tmp_path, "models").out
