@@ -78,7 +78,11 @@ def command(
     if dry_run:
         _forecast(session, chosen, options)
         return
-    reports = [_run(session, suite, options, show=not json, quiet=quiet) for suite in chosen]
+    reports: list[Report] = []
+    for suite in chosen:
+        reports.append(_run(session, suite, options, show=not json, quiet=quiet))
+        if reports[-1].status == "interrupted":
+            break
     store = session.wiring.store
     written = [(report, partial(store.results, report.run_id)) for report in reports]
     for path, form in documents:

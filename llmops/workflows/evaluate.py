@@ -32,8 +32,8 @@ from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_INCOMPLETE = 3
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
+SIGNALLED = {"interrupted": 130, "terminated": 143}
+"""Exit codes of a run that a signal stopped, by what the runner is told."""
 
 RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
 """Of a suite without targets: its cases carry their answers."""
@@ -253,15 +253,15 @@ def _stoppable(runner: Runner) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
-    def stop() -> None:
-        if runner.counts.stopped == "interrupted" and task is not None:
+    def stop(reason: str) -> None:
+        if runner.counts.stopped in SIGNALLED and task is not None:
             task.cancel()
-        runner.stop("interrupted")
+        runner.stop(reason)
 
-    handled = (signal.SIGINT, signal.SIGTERM)
+    handled = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
     try:
-        for number in handled:
-            loop.add_signal_handler(number, stop)
+        for number, reason in handled.items():
+            loop.add_signal_handler(number, stop, reason)
         yield
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -282,7 +282,7 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
         plan.suite.settings.description,
         status,
         verdict,
-        _exit_code(status, verdict, plan),
+        SIGNALLED.get(counts.stopped or "") or _exit_code(status, verdict, plan),
         aggregator.coverage,
         None,
         tuple(aggregator.summaries()),
@@ -306,8 +306,8 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
 
 def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
     notes = list(counts.notes)
-    if counts.stopped == "interrupted":
-        return "interrupted", (*notes, "interrupted: the same command continues this run")
+    if counts.stopped in SIGNALLED:
+        return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
     if counts.stopped is not None and counts.stopped not in notes:
         notes.append(f"stopped early: {counts.stopped}")
     floor = plan.suite.settings.min_coverage
@@ -318,8 +318,6 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
 
 
 def _exit_code(status: RunStatus, verdict: Verdict, plan: Plan) -> int:
-    if status == "interrupted":
-        return EXIT_INTERRUPTED
     if status == "incomplete":
         return EXIT_INCOMPLETE
     if verdict == "inconclusive":
@@ -328,8 +326,8 @@ def _exit_code(status: RunStatus, verdict: Verdict, plan: Plan) -> int:
 
 
 def worst_exit_code(codes: list[int]) -> int:
-    """Of several suites: the first that applies of 70, 130, 2, 5, 3, 1, 4, 0."""
-    return next((code for code in (70, 130, 2, 5, 3, 1, 4) if code in codes), 0)
+    """Of several suites: a signal's code, else the first that applies of 70, 2, 5, 3, 1, 4, 0."""
+    return next((code for code in (*SIGNALLED.values(), 70, 2, 5, 3, 1, 4) if code in codes), 0)
 
 
 def _now() -> str:

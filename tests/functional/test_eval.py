@@ -72,6 +72,26 @@ def test_a_killed_run_is_continued_by_the_same_command(server: OpenAiServer, tmp
     assert run["counts"] == other["counts"]
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_what_is_in_flight_and_the_next_run_continues(
+    server: OpenAiServer, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    project(tmp_path, server.base, 60)
+    server.delay_s = 0.1
+    process = subprocess.Popen([*COMMAND, "eval"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while server.requests < 20 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "the same command continues this run" in shown
+    assert server.requests < 60
+    run = report(llmops(tmp_path, "eval", "--json"))
+    assert run["counts"]["scored"] == 60
+    assert max(server.prompts.values()) == 1
+
+
 def test_passing_faults_are_retried_and_counted(server: OpenAiServer, tmp_path: Path) -> None:
     project(tmp_path, server.base, 20)
     server.faults = {2: "429", 5: "500", 7: "reset", 9: "malformed", 11: "empty"}
