@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.cli.session import Session
+from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
-from llmops.domain.runs import CellResult, Run
+from llmops.domain.runs import Run
 from llmops.domain.serial import plain, report_from_json
 from llmops.reporting.documents import SUFFIXES, render
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.outputs import print_outputs
+from llmops.reporting.safe import safe
 from llmops.reporting.terminal import print_report
-from llmops.settings.files import write_atomic
+from llmops.workflows.outputs import outputs_of
+from llmops.workflows.validate import suite_files
 
 app = typer.Typer(no_args_is_help=True, help="List, show and export runs; choose a baseline.")
 
@@ -56,7 +60,7 @@ def show(
     store = session.wiring.store
     found = store.run(run)
     if outputs or case:
-        _print_outputs(session, found, case)
+        _print_outputs(session, found, case, json=json)
         return
     report = _report(session, found)
     if json:
@@ -73,28 +77,17 @@ def _report(session: Session, run: Run) -> Report:
     return report_from_json(data)
 
 
-def _print_outputs(session: Session, run: Run, case: str | None) -> None:
-    results = [r for r in session.wiring.store.results(run.id) if case is None or r.case_id == case]
-    if not results:
-        raise UsageError(f"Run {run.id} has no case {case!r}.")
-    last = None
-    for result in results:
-        if result.case_id != last:
-            session.out.print(Text(f"\n{safe(result.case_id)}", style="bold"))
-            _print_passages(session, result)
-            last = result.case_id
-        place = " · ".join(part for part in (result.prompt, result.target) if part)
-        verdict = {True: "passed", False: "not passed", None: "not judged"}[result.passed]
-        session.out.print(Text.assemble((f"  {safe(place)}", "bold"), f"  {verdict}"))
-        session.out.print(Text(f"    {safe(result.output or result.error or '')}"))
-
-
-def _print_passages(session: Session, result: CellResult) -> None:
-    key = result.node_keys.get("retrieve")
-    nodes = session.wiring.store.nodes([key]) if key else {}
-    for node in nodes.values():
-        for number, hit in enumerate(node.value, start=1):
-            session.out.print(Text(f"  [{number}] {one_line(hit['source'], 60)}: {one_line(hit['text'], 160)}", style="dim"))
+def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) -> None:
+    cases = outputs_of(run, session.wiring, case)
+    first = next(cases, None)
+    if first is None and case is not None:
+        raise UsageError(f"Run {run.id} has no case {case!r}.", hint=f"List them: llmops runs show {run.id} --outputs")
+    shown = chain([first], cases) if first else cases
+    if json:
+        typer.echo(jsonlib.dumps([plain(each) for each in shown], indent=1))
+        return
+    for each in shown:
+        print_outputs(session.out, each)
 
 
 @app.command()
@@ -110,16 +103,33 @@ def export(
         raise UsageError(f"-o {str(output)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}.")
     found = session.wiring.store.run(run)
     results = partial(session.wiring.store.results, found.id)
-    write_atomic(output, "".join(render([(_report(session, found), results)], form)))
+    write_file(output, "".join(render([(_report(session, found), results)], form)))
     session.err.print(f"wrote {output}", soft_wrap=True)
 
 
 @app.command()
-def baseline(ctx: typer.Context, run: RunArgument) -> None:
-    """Make a run the baseline of its suite: what relative gate rules are held against."""
+def baseline(
+    ctx: typer.Context,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id, the beginning of one, @last, or @last~N.")] = None,
+) -> None:
+    """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""
     session: Session = ctx.obj
-    found = session.wiring.store.run(run)
+    store = session.wiring.store
+    if run is None:
+        _print_baselines(session)
+        return
+    found = store.run(run)
     if found.status != "finished":
         raise UsageError(f"Run {found.id} is {found.status}; a baseline must be finished.")
-    session.wiring.store.set_baseline(found.suite, found.id)
-    session.out.print(f"{found.suite}: the baseline is now {found.id}")
+    store.set_baseline(found.suite, found.id)
+    session.out.print(Text(f"{safe(found.suite)}: the baseline is now {found.id}"), soft_wrap=True)
+
+
+def _print_baselines(session: Session) -> None:
+    store = session.wiring.store
+    suites = [path.relative_to(session.root).as_posix() for path in suite_files(session.root)]
+    baselines = {suite: store.baseline(suite) for suite in suites}
+    for suite, run_id in baselines.items():
+        session.out.print(Text(f"{safe(suite)}: {run_id or 'none'}"), soft_wrap=True)
+    if not any(baselines.values()):
+        session.out.print("Choose one: llmops runs baseline RUN")

@@ -1,0 +1,85 @@
+"""The answers to one case side by side, below their passages and prompts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import CellResult
+from llmops.reporting.safe import one_line, safe
+
+NARROWEST = 36
+"""Columns of the terminal that an answer needs to be read."""
+
+VERDICTS = {True: ("passed", "green"), False: ("not passed", "red"), None: ("not judged", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutputs:
+    """All answers to one case."""
+
+    case_id: str
+    hits: tuple[Hit, ...]
+    """Retrieved passages, best first, then those that the case gave."""
+    prompts: Mapping[str, tuple[Message, ...] | str]
+    """By reference: the rendered messages, or why they cannot be shown."""
+    results: tuple[CellResult, ...]
+    """In the order of the run."""
+
+
+def print_outputs(console: Console, case: CaseOutputs) -> None:
+    """One case: passages, in full unless a prompt below may hold them, then rendered prompts, then answers."""
+    console.print(Text(f"\n{safe(case.case_id)}", style="bold"))
+    in_full = all(isinstance(messages, str) for messages in case.prompts.values())
+    for number, hit in enumerate(case.hits, start=1):
+        heading = f" > {hit.heading}" if hit.heading else ""
+        console.print(_indented(Text(f"[{number}] {one_line(hit.source + heading, 90)}", style="dim")))
+        text = safe(hit.text) if in_full else one_line(hit.text, 160)
+        console.print(_indented(Text(text, style="dim"), 6))
+    for reference, messages in case.prompts.items():
+        _print_prompt(console, reference, messages)
+    columns = max(1, (console.width - 2) // (NARROWEST + 2))
+    for start in range(0, len(case.results), columns):
+        console.print(_indented(_beside(case.results[start : start + columns])))
+
+
+def _print_prompt(console: Console, reference: str, messages: tuple[Message, ...] | str) -> None:
+    if isinstance(messages, str):
+        console.print(_indented(Text(f"prompt {safe(reference)}: not shown, {safe(messages)}", style="yellow")))
+        return
+    console.print(_indented(Text(f"prompt {safe(reference)}", style="bold")))
+    for message in messages:
+        console.print(_indented(Text(f"{message.role}:", style="dim"), 4))
+        console.print(_indented(Text(safe(message.content)), 6))
+
+
+def _beside(results: Sequence[CellResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for result in results:
+        repeat = f"#{result.repeat + 1}" if result.repeat else ""
+        place = " · ".join(safe(part) for part in (result.prompt, result.target, repeat) if part)
+        table.add_column(Text(place), ratio=1, overflow="fold")
+    table.add_row(*(_answer(result) for result in results))
+    return table
+
+
+def _answer(result: CellResult) -> RenderableType:
+    verdict, style = VERDICTS[result.passed]
+    parts = [Text(verdict, style=style)]
+    if result.error:
+        parts.append(Text(safe(result.error), style="red"))
+    if result.output is not None:
+        parts.append(Text(safe(result.output)))
+    for name, evaluation in result.evaluations.items():
+        if evaluation.passed is False or evaluation.status == "failed":
+            parts.append(Text(f"{name}: {one_line(evaluation.reason, 300)}", style="red"))
+    return Group(*parts)
+
+
+def _indented(part: RenderableType, by: int = 2) -> Padding:
+    return Padding(part, (0, 0, 0, by), expand=False)

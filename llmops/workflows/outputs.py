@@ -1,0 +1,114 @@
+"""The answers of a run, case by case, with the passages and the prompt that led to them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import LlmopsError
+from llmops.domain.ports import Store
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import CellResult, Run
+from llmops.domain.serial import hit_from_json
+from llmops.evaluation.datasets import load_dataset
+from llmops.prompting.template import PromptVersion
+from llmops.reporting.outputs import CaseOutputs
+
+Loaded = TypeVar("Loaded")
+
+
+class Parts(Protocol):
+    """What is read of a project."""
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Runs and nodes."""
+        ...
+
+    def prompt(self, reference: str) -> PromptVersion:
+        """The version that a reference names."""
+        ...
+
+
+def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[CaseOutputs]:
+    """The cases of a run in its order, or the `wanted` one alone.
+
+    A prompt is rendered again from its file, and only while the file and the dataset are what the run had.
+    """
+    sources = _Sources(run, parts)
+    results = (result for result in parts.store.results(run.id) if wanted in (None, result.case_id))
+    for case_id, group in groupby(results, key=lambda result: result.case_id):
+        cells = tuple(group)
+        case = sources.case(case_id)
+        hits = _retrieved(parts.store, cells) + _given(case)
+        references = dict.fromkeys(cell.prompt for cell in cells if cell.prompt)
+        prompts = {reference: sources.rendered(reference, case, hits) for reference in references}
+        yield CaseOutputs(case_id, hits, prompts, cells)
+
+
+def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...]:
+    key = next((cell.node_keys["retrieve"] for cell in cells if "retrieve" in cell.node_keys), None)
+    node = store.nodes([key]).get(key) if key else None
+    return tuple(hit_from_json(hit) for hit in node.value) if node else ()
+
+
+def _given(case: Case | None) -> tuple[Hit, ...]:
+    return tuple(Hit(text, source="given", given=True) for text in case.contexts) if case else ()
+
+
+class _Sources:
+    """The dataset and the prompts of a run, as far as they are still what the run had."""
+
+    def __init__(self, run: Run, parts: Parts) -> None:
+        self._snapshot = run.snapshot
+        self._parts = parts
+        self._versions: dict[str, PromptVersion | str] = {}
+
+    @cached_property
+    def _dataset(self) -> tuple[Mapping[str, Case], str]:
+        """The cases by id, and why there are none."""
+        recorded = self._snapshot.get("dataset", {})
+        path = str(recorded.get("path", ""))
+        root = self._parts.root
+        dataset = _or_message(lambda: load_dataset(root / path, root))
+        if isinstance(dataset, str):
+            return {}, f"the dataset {path} cannot be read any more"
+        if dataset.content_hash != recorded.get("hash"):
+            return {}, f"the dataset {path} has changed since"
+        return {case.id: case for case in dataset.cases()}, ""
+
+    def case(self, case_id: str) -> Case | None:
+        """A case of the run's dataset; None when the dataset is another by now."""
+        return self._dataset[0].get(case_id)
+
+    def rendered(self, reference: str, case: Case | None, hits: tuple[Hit, ...]) -> tuple[Message, ...] | str:
+        """The messages of a prompt for a case, or why they cannot be shown."""
+        if case is None:
+            return self._dataset[1] or "the dataset has no such case"
+        if reference not in self._versions:
+            self._versions[reference] = self._version(reference)
+        version = self._versions[reference]
+        if isinstance(version, str):
+            return version
+        variables = {**case.vars, **self._snapshot.get("selection", {}).get("variables", {})}
+        return _or_message(lambda: version.render(variables, hits))
+
+    def _version(self, reference: str) -> PromptVersion | str:
+        version = _or_message(lambda: self._parts.prompt(reference))
+        if isinstance(version, str):
+            return f"the prompt {reference} cannot be read any more"
+        if version.hash != self._snapshot.get("prompts", {}).get(reference):
+            return f"the prompt {reference} has changed since"
+        return version
+
+
+def _or_message(load: Callable[[], Loaded]) -> Loaded | str:
+    try:
+        return load()
+    except LlmopsError as error:
+        return error.message

@@ -1,0 +1,167 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from calling import call, project
+
+from llmops.adapters.sql_store import open_store
+from llmops.domain.ports import Store
+from llmops.domain.reports import Counts, EvaluatorSummary, Group, LatencySummary, Metric, Report, RuleVerdict, Spend, Timing
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import CellResult, EvaluatorResult, Node, OutcomeStatus, Run
+from llmops.domain.serial import plain
+from llmops.evaluation.datasets import load_dataset
+from llmops.prompting.registry import Registry
+
+SUITE = "evals/say.yaml"
+STARTED = "2026-01-02T03:04:05.000+00:00"
+
+
+def result(position: int, case: str, target: str, output: str | None, passed: bool | None) -> CellResult:
+    reason = "" if passed else "the fact is missing"
+    evaluations: Mapping[str, EvaluatorResult] = (
+        {"contains": EvaluatorResult("scored", float(passed), passed, reason)} if passed is not None else {}
+    )
+    error = "the endpoint is down" if output is None else None
+    status: OutcomeStatus = "failed" if output is None else "scored"
+    return CellResult(
+        position, case, "say", target, 0, status, output, error, evaluations, node_keys={"retrieve": f"hits-{case}"}
+    )
+
+
+RESULTS = [
+    result(0, "c1", "small", "The moon.\x1b[31m", True),
+    result(1, "c1", "paid", "A star.", False),
+    result(2, "c2", "small", None, None),
+]
+
+
+def report(run_id: str) -> Report:
+    metric = Metric("contains.pass_rate", 0.5, 0.1, 0.9, 2, "%", "Wilson")
+    summary = EvaluatorSummary("contains", "contains", 2, 0, 0, 1, 2, (metric,))
+    spend = Spend(10, 5, False, None, None, 2, 0)
+    group = Group("say", "small", "embedded/reader-small", 2, 1, 1, (summary,), spend, LatencySummary(1, 0, 0.5))
+    rule = RuleVerdict("contains.pass_rate >= 0.80", "say", "small", "fail", 0.5, 0.1, 0.9, 2)
+    counts = Counts(3, 2, 1, 0, 2, 2, 0, 2, 0)
+    timing = Timing(STARTED, STARTED, 1.0)
+    heads = (1, "0.1.0", run_id, SUITE, "Says words.", "finished", "fail", 1, 0.67, None)
+    return Report(*heads, (group,), (rule,), counts, timing, ("a note",), (RESULTS[1],))  # type: ignore[arg-type]
+
+
+def snapshot(folder: Path) -> dict[str, object]:
+    dataset = load_dataset(folder / "datasets/say.jsonl", folder)
+    return {
+        "dataset": {"path": dataset.path, "hash": dataset.content_hash},
+        "prompts": {"say": Registry(folder).working_copy("say").hash},
+        "selection": {"variables": {}},
+    }
+
+
+def begin(store: Store, folder: Path, run_id: str) -> None:
+    store.begin_run(Run(run_id, SUITE, "running", STARTED, None, f"plan-{run_id}", 3, snapshot(folder)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with a finished run `run-a` and a run `run-b` that was killed."""
+    project(tmp_path)
+    store = open_store("sqlite:///.llmops/llmops.db", tmp_path)
+    begin(store, tmp_path, "run-a")
+    hits = [plain(Hit("The moon is far.", "docs/sky.md", "Sky"))]
+    store.commit([Node("hits-c1", "retrieve", hits, "run-a")], "run-a", RESULTS)
+    store.finish_run("run-a", "finished", STARTED, plain(report("run-a")))
+    begin(store, tmp_path, "run-b")
+    store.close()
+    return tmp_path
+
+
+def test_runs_are_listed_newest_first(folder: Path) -> None:
+    rows = json.loads(call(folder, "runs", "list", "--json").out)
+    assert [(row["id"], row["status"]) for row in rows] == [("run-b", "running"), ("run-a", "finished")]
+    assert "run-a" not in call(folder, "runs", "list", "--limit", "1").out
+
+
+def test_a_run_is_shown_again_as_it_was_reported(folder: Path) -> None:
+    done = call(folder, "runs", "show", "run-a")
+    assert done.code == 0
+    for text in ("Says words.", "50.0 %", "contains.pass_rate >= 0.80", "note: a note", "FAIL (exit 1)"):
+        assert text in done.out
+    (run,) = json.loads(call(folder, "runs", "show", "run-a", "--json").out)["runs"]
+    assert {key: value for key, value in run.items() if key != "results"} == plain(report("run-a"))
+    assert [each["case_id"] for each in run["results"]] == ["c1", "c1", "c2"]
+
+
+def test_a_run_without_a_report_names_the_command_that_continues_it(folder: Path) -> None:
+    done = call(folder, "runs", "show")
+    assert done.code == 2
+    assert f"llmops eval {SUITE}" in done.error
+
+
+def test_outputs_stand_beside_each_other_below_their_passages_and_prompt(folder: Path) -> None:
+    done = call(folder, "runs", "show", "run-a", "--outputs", "--case", "c1")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert any("say · small" in line and "say · paid" in line for line in lines)
+    assert any("The moon." in line and "A star." in line for line in lines)
+    for text in ("docs/sky.md > Sky", "given", "<The moon is far.> <A passage.> Say moon x1.", "the fact is missing"):
+        assert text in done.out
+    assert "c2" not in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_cell_without_an_answer_shows_its_error(folder: Path) -> None:
+    assert "the endpoint is down" in call(folder, "runs", "show", "run-a", "--outputs").out
+
+
+def test_a_prompt_or_dataset_that_changed_is_said_and_not_rendered(folder: Path) -> None:
+    prompt = folder / "prompts/say/prompt.j2"
+    before = prompt.read_text()
+    prompt.write_text(before.replace("Say", "Sing"))
+    done = call(folder, "runs", "show", "run-a", "--outputs")
+    assert "the prompt say has changed since" in done.out
+    assert "Sing" not in done.out
+    prompt.write_text(before)
+    (folder / "datasets/say.jsonl").write_text('{"id": "c1", "vars": {"word": "comet"}}\n')
+    done = call(folder, "runs", "show", "run-a", "--outputs")
+    assert "the dataset datasets/say.jsonl has changed since" in done.out
+    assert "comet" not in done.out
+    assert "The moon is far." in done.out
+
+
+def test_outputs_as_json(folder: Path) -> None:
+    first, second = json.loads(call(folder, "runs", "show", "run-a", "--outputs", "--json").out)
+    assert [each["source"] for each in first["hits"]] == ["docs/sky.md", "given"]
+    assert first["prompts"]["say"][0]["content"].endswith("Say moon x1.")
+    assert [each["output"] for each in first["results"]] == ["The moon.\x1b[31m", "A star."]
+    assert second["case_id"] == "c2"
+
+
+def test_an_unknown_run_and_an_unknown_case(folder: Path) -> None:
+    assert "llmops runs list" in call(folder, "runs", "show", "nothing").error
+    assert "has no case 'c9'" in call(folder, "runs", "show", "run-a", "--case", "c9").error
+
+
+def test_a_run_is_exported_by_the_suffix(folder: Path) -> None:
+    for suffix in ("json", "xml", "md", "csv"):
+        assert call(folder, "runs", "export", "run-a", "-o", str(folder / f"out/run.{suffix}")).code == 0
+    assert len(json.loads((folder / "out/run.json").read_text())["runs"]) == 1
+    assert ElementTree.parse(folder / "out/run.xml").getroot().tag == "testsuites"
+    assert (folder / "out/run.md").read_text().startswith("## evals")
+    assert (folder / "out/run.csv").read_text().startswith("run,suite,")
+    assert ".json .xml" in call(folder, "runs", "export", "--help").out
+    assert call(folder, "runs", "export", "run-a", "-o", "run.pdf").code == 2
+
+
+def test_an_export_that_cannot_be_written_is_told(folder: Path) -> None:
+    done = call(folder, "runs", "export", "run-a", "-o", str(folder / "llmops.yaml/run.json"))
+    assert done.code == 2
+    assert "cannot be written" in done.error
+
+
+def test_a_finished_run_becomes_the_baseline_and_is_shown_as_it(folder: Path) -> None:
+    assert "Choose one" in call(folder, "runs", "baseline").out
+    assert call(folder, "runs", "baseline", "run-b").code == 2
+    assert call(folder, "runs", "baseline", "run-a").code == 0
+    assert f"{SUITE}: run-a" in call(folder, "runs", "baseline").out
