@@ -1,0 +1,43 @@
+"""Sentences keep their exact place in the text."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmops.scoring.sentences import split_sentences
+
+
+def texts(text: str) -> list[str]:
+    return [sentence.text for sentence in split_sentences(text)]
+
+
+def test_abbreviations_initials_and_numbers_do_not_end_a_sentence() -> None:
+    assert texts("Dr. Roe met J. Smith. They paid 3.50 euros, e.g. for tea. Done!") == [
+        "Dr. Roe met J. Smith.",
+        "They paid 3.50 euros, e.g. for tea.",
+        "Done!",
+    ]
+
+
+def test_a_closing_quotation_mark_belongs_to_its_sentence() -> None:
+    assert texts('She said "Stop!" Then she left.') == ['She said "Stop!"', "Then she left."]
+
+
+def test_list_items_and_paragraphs_are_kept_apart() -> None:
+    assert texts("The library\nopens at nine on\n- Monday\n- Tuesday\n\nIt closes at five") == [
+        "The library\nopens at nine on",
+        "- Monday",
+        "- Tuesday",
+        "It closes at five",
+    ]
+
+
+@given(st.text(max_size=300))
+def test_spans_are_ordered_exact_and_lose_nothing_but_white_space(text: str) -> None:
+    at = 0
+    rest = []
+    for sentence in split_sentences(text):
+        assert at <= sentence.start < sentence.end <= len(text)
+        assert sentence.text == text[sentence.start : sentence.end]
+        rest.append(text[at : sentence.start])
+        at = sentence.end
+    assert not "".join([*rest, text[at:]]).strip()
