@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+from calling import call, project
+
+RENDER = ("prompt", "render", "say")
+CASE = ("--dataset", "datasets/say.jsonl", "--case")
+
+
+def test_prompts_are_listed_with_versions_and_a_broken_one_with_its_reason(tmp_path: Path) -> None:
+    project(tmp_path)
+    versions = tmp_path / "prompts/say/versions"
+    versions.mkdir()
+    for version in ("1.10.0", "1.9.0"):
+        (versions / f"{version}.j2").write_text("user:\nSay it.\n")
+    (tmp_path / "prompts/broken").mkdir()
+    (tmp_path / "prompts/broken/prompt.j2").write_text("user:\n{{ word }\n")
+    done = call(tmp_path, "prompt", "list", "--json")
+    assert done.code == 0
+    broken, say = json.loads(done.out)
+    assert (say["name"], say["versions"], say["variables"]) == ("say", ["1.9.0", "1.10.0"], ["word", "times"])
+    assert broken["error"].startswith("prompts/broken/prompt.j2:2")
+    shown = call(tmp_path, "prompt", "list").out
+    assert "1.10.0" in shown
+    assert "Says a word." in shown
+
+
+def test_show_prints_the_file_and_its_hash(tmp_path: Path) -> None:
+    done = call(project(tmp_path), "prompt", "show", "say")
+    assert done.out == (tmp_path / "prompts/say/prompt.j2").read_text()
+    (row,) = json.loads(call(tmp_path, "prompt", "list", "--json").out)
+    assert row["hash"]
+    assert "Did you mean `say`?" in call(tmp_path, "prompt", "show", "sya").error
+
+
+def test_variables_come_from_the_case_and_the_command_line_wins(tmp_path: Path) -> None:
+    project(tmp_path)
+    assert "Say sun x2." in call(tmp_path, *RENDER, "--var", "word=sun", "--var", "times=2").out
+    assert "<A passage.> Say moon x1." in call(tmp_path, *RENDER, *CASE, "c1").out
+    assert "<A passage.> Say Mars x1." in call(tmp_path, *RENDER, *CASE, "c1", "--var", "word=Mars").out
+
+
+def test_a_number_stays_text_where_the_variable_is_text(tmp_path: Path) -> None:
+    assert "Say 007 x1." in call(project(tmp_path), *RENDER, "--var", "word=007").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--var", "word"), "NAME=VALUE"),
+        (("--var", "word=sun", "--var", "times=two"), "`times` is 'two' (string), expected integer"),
+        ((), "word"),
+        (("--case", "c1"), "--dataset"),
+        ((*CASE, "c9"), "no case 'c9'"),
+        (("--case", "c1", "--dataset", "datasets/sai.jsonl"), "Did you mean `datasets/say.jsonl`?"),
+    ],
+)
+def test_what_cannot_be_rendered_says_why(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = call(project(tmp_path), *RENDER, *arguments)
+    assert done.code == 2
+    assert told in done.error
