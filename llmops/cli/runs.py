@@ -80,9 +80,11 @@ def _report(session: Session, run: Run) -> Report:
 def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) -> None:
     cases = outputs_of(run, session.wiring, case)
     first = next(cases, None)
-    if first is None and case is not None:
-        raise UsageError(f"Run {run.id} has no case {case!r}.", hint=f"List them: llmops runs show {run.id} --outputs")
-    shown = chain([first], cases) if first else cases
+    if first is None:
+        found = "no result yet" if case is None else f"no case {case!r}"
+        hint = f"Continue it: llmops eval {run.suite}" if case is None else f"See all: llmops runs show {run.id} --outputs"
+        raise UsageError(f"Run {run.id} has {found}.", hint=hint)
+    shown = chain([first], cases)
     if json:
         typer.echo(jsonlib.dumps([plain(each) for each in shown], indent=1))
         return

@@ -101,11 +101,15 @@ def _located(suite: Suite, at: tuple[str | int, ...], error: UsageError) -> Prob
 
 
 def _check_case_evaluators(dataset: Dataset, suite: Suite, root: Path, found: _Findings) -> None:
+    names = {spec.name for spec in suite.evaluators}
     for case in dataset.cases():
         if case.evaluators:
             inside = _Findings()
             specs = inside.of(partial(evaluator_specs, list(case.evaluators), suite.positions, ("dataset",)))
             inside.of(partial(check_evaluators, specs or (), suite.positions, root))
+            for name in names & {spec.name for spec in specs or ()}:
+                told, hint = f"the suite {suite.path} has an evaluator {name!r} too.", "Give one another `name:`."
+                inside.problems.append(Problem(dataset.path, told, hint=hint))
             found.problems += _at_case(inside.problems, dataset.path, case.line)
 
 

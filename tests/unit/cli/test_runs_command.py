@@ -97,6 +97,7 @@ def test_a_run_without_a_report_names_the_command_that_continues_it(folder: Path
     done = call(folder, "runs", "show")
     assert done.code == 2
     assert f"llmops eval {SUITE}" in done.error
+    assert "has no result yet" in call(folder, "runs", "show", "--outputs").error
 
 
 def test_outputs_stand_beside_each_other_below_their_passages_and_prompt(folder: Path) -> None:

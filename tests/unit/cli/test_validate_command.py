@@ -70,3 +70,14 @@ def test_a_gate_rule_on_an_evaluator_that_does_not_exist_is_told(tmp_path: Path)
     assert done.code == 2
     assert done.error.startswith("evals/say.yaml:7:6: `gate[0].metric`: no evaluator is called 'contians'.")
     assert "Did you mean `contains`?" in done.error
+
+
+def test_a_case_may_not_name_an_evaluator_of_the_suite_again(tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "datasets/say.jsonl").write_text('{"id": "1", "evaluators": [{"contains": {"any": ["x"]}}, "latency"]}\n')
+    done = call(tmp_path, "validate")
+    assert done.code == 2
+    assert done.error.startswith(
+        "datasets/say.jsonl:1: `evaluators`: the suite evals/say.yaml has an evaluator 'contains' too."
+    )
+    assert "latency" not in done.error
