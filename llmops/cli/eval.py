@@ -9,11 +9,11 @@ import typer
 
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
+from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.reporting.documents import SUFFIXES, Format, render
 from llmops.reporting.terminal import print_forecast, print_report
-from llmops.settings.files import write_atomic
 from llmops.settings.suite import Suite, load_suite
 from llmops.settings.validation import nearest
 from llmops.workflows.evaluate import EvaluateOptions, evaluate, forecast, plan_suite, worst_exit_code
@@ -86,7 +86,7 @@ def command(
     store = session.wiring.store
     written = [(report, partial(store.results, report.run_id)) for report in reports]
     for path, form in documents:
-        write_atomic(path, "".join(render(written, form)))
+        write_file(path, "".join(render(written, form)))
         session.err.print(f"wrote {path}", soft_wrap=True)
     if json and not documents:
         for piece in render(written, "json"):

@@ -27,7 +27,7 @@ def render(reports: Sequence[tuple[Report, Results]], form: Format) -> Iterator[
 
 
 def to_json(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
-    """`{"schema_version", "exit_code", "runs": [{...report, "results": [...]}]}`; `llmops schema report` describes it."""
+    """`{"schema_version", "runs": [{...report, "results": [...]}]}`; `llmops schema report` describes it."""
     version = reports[0][0].schema_version if reports else 1
     yield f'{{"schema_version": {version}, "runs": ['
     for number, (report, results) in enumerate(reports):
