@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
+ENGINES := $(VENV)/.engines
 
-.PHONY: eval test check format lint types contract docs clean help
+.PHONY: eval test test-engines check format lint types contract docs clean help
 
 help:  ## List the targets.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(CORE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +29,13 @@ eval: $(CORE)  ## Install the core and evaluate the sample project.
 
 test: $(DEV)  ## Install what development needs and run all tests.
 	$(BIN)/python -m pytest
+
+$(ENGINES): $(DEV)
+	$(PIP) install --quiet --constraint constraints.txt --group engines
+	touch $@
+
+test-engines: $(ENGINES)  ## Evaluate a real local engine that serves a tiny model of random weights.
+	$(BIN)/python -m pytest tests/engines
 
 check: format lint types contract test eval  ## Everything that CI runs.
 

@@ -26,7 +26,10 @@ COMMANDS = {
 }
 """Module and one-line help of each command; the module is imported when the command is called."""
 
-EPILOG = "Exit codes: 0 passed · 1 gate failed · 2 wrong usage or file · 3 incomplete · 4 inconclusive · 130 interrupted."
+EPILOG = (
+    "Exit codes: 0 passed · 1 gate failed · 2 wrong usage or file · 3 incomplete · 4 inconclusive · 130 interrupted.\n\n"
+    "Each option has a variable: LLMOPS_EVAL_CONCURRENCY=4 is `llmops eval --concurrency 4`."
+)
 
 
 class LazyGroup(TyperGroup):
@@ -47,7 +50,17 @@ class LazyGroup(TyperGroup):
             return name, stand_in, rest
         command = typer.main.get_command(import_module(COMMANDS[name][0]).app)
         command.name = name
+        _tidied(command)
         return name, command, rest
+
+
+def _tidied(command: Any) -> None:  # noqa: ANN401 -- Typer's own types
+    """Leave out of a command's `--help` what the program's own tells once: variables and shell completion."""
+    command.params = [option for option in command.params if not str(option.name).endswith("_completion")]
+    for option in command.params:
+        option.show_envvar = False
+    for each in getattr(command, "commands", {}).values():
+        _tidied(each)
 
 
 app = typer.Typer(
