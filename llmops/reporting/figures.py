@@ -1,5 +1,7 @@
 """Figures as people read them: percentages, dollars, seconds, with their intervals."""
 
+import math
+
 from llmops.domain.reports import EvaluatorSummary, Metric
 
 
@@ -23,7 +25,7 @@ def dollars(value: float | None) -> str:
         return "$0"
     if value >= 0.01:
         return f"${value:,.2f}"
-    return f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
+    return f"${value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-7 else f"${value:.1e}"
 
 
 def seconds(value: float | None) -> str:

@@ -138,16 +138,23 @@ def _footer(report: Report) -> list[Text]:
         f"{counts.model_calls} model calls, {counts.reused} answers reused, {counts.retrieved} searches,"
         f" {counts.evaluated} stored evaluations computed · {seconds(report.timing.wall_s)}",
     ]
-    spends = [group.spend for group in report.groups if report.groups]
-    if any(spend.input_tokens for spend in spends):
-        tokens = sum(s.input_tokens + s.output_tokens for s in spends)
-        mark = "about " if any(s.estimated_tokens for s in spends) else ""
-        known = [s.cost_usd for s in spends if s.cost_usd is not None]
-        worth = dollars(sum(known)) if len(known) == len(spends) else f"{dollars(sum(known))} and unknown prices"
-        spent = [s.spent_usd for s in spends]
-        now = dollars(sum(s for s in spent if s is not None)) if None not in spent else "unknown"
-        lines.append(f"{mark}{amount(tokens, 'tokens')} · answers worth {worth}, spent now {now}")
+    if any(group.spend.input_tokens for group in report.groups):
+        lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))
     return [Text(line, style="dim") for line in lines]
+
+
+def _spend(groups: list[Cells]) -> str:
+    spends = [group.spend for group in groups]
+    mark = "about " if any(s.estimated_tokens for s in spends) else ""
+    parts = [mark + amount(sum(s.input_tokens + s.output_tokens for s in spends), "tokens")]
+    known = [s.cost_usd for s in spends if s.cost_usd is not None]
+    if known:
+        spent = sum(s.spent_usd for s in spends if s.spent_usd is not None)
+        parts.append(f"answers worth {dollars(sum(known))}, spent now {dollars(spent)}")
+    unpriced = dict.fromkeys(group.target for group in groups if group.spend.cost_usd is None)
+    if unpriced:
+        parts.append(f"no price for {safe(', '.join(unpriced))}")
+    return " · ".join(parts)
 
 
 def _gate(report: Report) -> RenderableType:
