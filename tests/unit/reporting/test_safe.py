@@ -1,0 +1,39 @@
+"""Nothing that a stranger wrote can drive the terminal, hide itself or leak a credential."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmops.reporting.safe import one_line, safe
+
+
+@given(st.text())
+def test_no_control_or_invisible_character_is_left(text: str) -> None:
+    shown = safe(text)
+    assert all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") for c in shown)
+    assert safe(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "escape",
+    ["\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\", "\x1b[2J", "\x9b2J", "\x1bP1$r\x1b\\", "\x1b]52;c;aGk=\x07"],
+)
+def test_terminal_escapes_disappear_whole(escape: str) -> None:
+    assert safe(f"a{escape}b") == "ab"
+
+
+def test_what_hides_or_reorders_text_is_made_visible() -> None:
+    assert safe("a\u202eb\u200bc\ud800") == "a\ufffdb\ufffdc\ufffd"
+
+
+def test_credentials_are_masked() -> None:
+    assert "sk-" not in safe("the key sk-abcdefghijklmnopqrst leaked")
+
+
+@given(st.text(), st.integers(min_value=1, max_value=80))
+def test_one_line_is_one_line_and_fits(text: str, width: int) -> None:
+    shown = one_line(text, width)
+    assert len(shown) <= width
+    assert len(shown.splitlines()) <= 1

@@ -1,0 +1,57 @@
+"""llmops.yaml is read strictly, and the nearest one above is the project."""
+
+from pathlib import Path
+
+import pytest
+
+from llmops.domain.errors import InvalidFiles, UsageError
+from llmops.settings.project import find_root, load_project
+
+
+def refused(folder: Path, text: str) -> str:
+    (folder / "llmops.yaml").write_text(text)
+    with pytest.raises(InvalidFiles) as caught:
+        load_project(folder)
+    return "\n".join(f"{p.line} {p.key} {p.message} {p.hint or ''}" for p in caught.value.problems)
+
+
+def test_the_nearest_file_above_is_the_project(tmp_path: Path) -> None:
+    (tmp_path / "llmops.yaml").write_text("models:\n  small: {id: embedded/reader-small}\n")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert find_root(tmp_path / "a" / "b") == tmp_path
+    assert load_project(tmp_path).model("small").embedded
+
+
+def test_without_a_file_the_next_step_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_root(tmp_path)
+    assert "llmops init" in str(caught.value.hint)
+
+
+def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "llmops.yaml").write_text("models:\n  small: {id: embedded/reader-small}\n")
+    project = load_project(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        project.model("smal")
+    assert caught.value.hint == "Did you mean `small`?"
+    with pytest.raises(UsageError, match="No index"):
+        project.index("manual")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{}", "names no model"),
+        ("models:\n  m: {id: embedded/reader-huge}\n", "is not an embedded reader"),
+        ("models:\n  m: {id: x/y, price: {input_per_million: 1}}\n", "output_per_million"),
+        ("models:\n  m: {id: x/y, price: {input_per_million: 1, output_per_million: 1, usd_per_hour: 1}}\n", "both"),
+        ("models:\n  m: {id: x/y, price: {usd_per_hour: -1}}\n", "usd_per_hour"),
+        ("models:\n  'a b': {id: x/y}\n", "models"),
+        ("models:\n  m: {id: x/y, timeout_s: 0}\n", "timeout_s"),
+        ("models:\n  m: {id: x/y, transport: fast}\n", "transport"),
+        ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {}}\n", "exactly one of"),
+        ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: ['../*.md']}}\n", "inside the project"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_it_is_tried(tmp_path: Path, text: str, told: str) -> None:
+    assert told in refused(tmp_path, text)
