@@ -7,7 +7,7 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 ENGINES := $(VENV)/.engines
 
-.PHONY: eval test test-engines check format lint types contract docs clean help
+.PHONY: eval test test-engines check format lint types contract prompts clean help
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,7 +37,11 @@ $(ENGINES): $(DEV)
 test-engines: $(ENGINES)  ## Evaluate a real local engine that serves a tiny model of random weights.
 	$(BIN)/python -m pytest tests/engines
 
-check: format lint types contract test eval  ## Everything that CI runs.
+prompts: $(CORE)  ## Check the versions and labels of the sample project's prompts, and lint them.
+	$(BIN)/llmops prompt check
+	$(BIN)/llmops prompt lint
+
+check: format lint types contract prompts test eval  ## Everything that CI runs.
 
 format: $(DEV)  ## Check the formatting.
 	$(BIN)/ruff format --check llmops tests benchmarks

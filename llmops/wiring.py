@@ -24,6 +24,7 @@ from llmops.rag.manifests import Manifest, index_key
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
+from llmops.workflows.prompt_use import ModelFacts
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -90,6 +91,18 @@ class Wiring:
         from llmops.adapters.price_table import listed_price
 
         return listed_price(settings.id)
+
+    def facts(self, name: str) -> ModelFacts:
+        """What is known of a configured model, or of a LiteLLM id, without asking it."""
+        from llmops.adapters.message_tokens import message_counter
+        from llmops.adapters.price_table import listed_price, listed_window
+
+        configured = name in self.project.settings.models or "/" not in name
+        settings = self.project.model(name) if configured else ModelSettings(id=name)
+        counter = message_counter(settings)
+        price = self.price(name) if configured else listed_price(name)
+        window = settings.context_window or (None if settings.embedded else listed_window(settings.id))
+        return ModelFacts(name, counter.count, counter.estimated, price, window)
 
     def _model(self, name: str, settings: ModelSettings) -> ChatModel:
         if settings.embedded:

@@ -10,7 +10,7 @@ from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.ports import Embedder
 from llmops.scoring.reading import ReaderSettings, read
 
-READER_VERSION = 1
+READER_VERSION = 2
 SMALL = ReaderSettings(max_sentences=2, threshold=0.25)
 LARGE = ReaderSettings(max_sentences=3, threshold=0.40, similarity_weight=0.8)
 
@@ -34,7 +34,7 @@ class EmbeddedReader:
         if unknown:
             raise Refused(f"{self._id} has no parameter {unknown[0]!r}; it takes `max_sentences`")
         text, latency = await asyncio.to_thread(self._timed, request)
-        usage = Usage(sum(_tokens(m.content) for m in request.messages), _tokens(text), estimated=True)
+        usage = Usage(sum(pieces(m.content) for m in request.messages), pieces(text), estimated=True)
         return Completion(text, usage, latency, finish_reason="stop", model=self._id)
 
     async def close(self) -> None:
@@ -59,5 +59,6 @@ class EmbeddedReader:
         return [float(value) for value in self._embedder.embed(list(texts)) @ query]
 
 
-def _tokens(text: str) -> int:
+def pieces(text: str) -> int:
+    """Pieces of up to six letters, the readers' own measure of length."""
     return len(_piece.findall(text))

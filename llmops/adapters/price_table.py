@@ -1,4 +1,4 @@
-"""LiteLLM's bundled price table, read without importing LiteLLM."""
+"""LiteLLM's bundled table of prices and context windows, read without importing LiteLLM."""
 
 import json
 from functools import cache
@@ -24,11 +24,20 @@ def _table() -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def _row(model_id: str) -> dict[str, Any]:
+    row = _table().get(model_id) or _table().get(model_id.partition("/")[2])
+    return row if isinstance(row, dict) else {}
+
+
+def listed_window(model_id: str) -> int | None:
+    """Input tokens that a LiteLLM id takes; None when the table does not say."""
+    window = _row(model_id).get("max_input_tokens")
+    return window if isinstance(window, int) and window > 0 else None
+
+
 def listed_price(model_id: str) -> Price | None:
     """The price of a LiteLLM id; None when the table has none, or lists a price of nothing for both directions."""
-    row = _table().get(model_id) or _table().get(model_id.partition("/")[2])
-    if not isinstance(row, dict):
-        return None
+    row = _row(model_id)
     given, made = row.get("input_cost_per_token"), row.get("output_cost_per_token")
     if not isinstance(given, int | float) or not isinstance(made, int | float) or not (given or made):
         return None

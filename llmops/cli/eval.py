@@ -17,6 +17,7 @@ from llmops.reporting.terminal import print_forecast, print_report
 from llmops.settings.suite import Suite, load_suite
 from llmops.settings.validation import nearest
 from llmops.workflows.evaluate import EvaluateOptions, evaluate, forecast, plan_suite, worst_exit_code
+from llmops.workflows.guarding import record_evidence
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -100,6 +101,8 @@ def _run(session: Session, suite: Suite, options: EvaluateOptions, *, show: bool
         report = asyncio.run(evaluate(plan, session.wiring, options, progress))
     if show:
         print_report(session.out, report, quiet=quiet)
+    for path in record_evidence(plan, report, session.project.settings, session.wiring.registry):
+        session.err.print(f"evidence: {path}", soft_wrap=True)
     return report
 
 

@@ -16,7 +16,7 @@ COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
-    "prompt": ("llmops.cli.prompt", "List, show and render prompts."),
+    "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index and ask it."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),

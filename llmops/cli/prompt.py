@@ -1,28 +1,35 @@
-"""`llmops prompt`: list, show and render prompts."""
+"""`llmops prompt`: look at prompts, compare and check them; `prompt_changes` holds the commands that write."""
 
 import json as jsonlib
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from llmops.cli.prompt_changes import NameArgument
+from llmops.cli.prompt_changes import app as changes
+from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
 from llmops.cli.session import Session
-from llmops.domain.errors import InvalidFiles, UsageError
-from llmops.domain.retrieval import Hit
-from llmops.evaluation.datasets import load_dataset
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.serial import plain
+from llmops.prompting import versions as versions_library
 from llmops.prompting.registry import Registry, Summary
-from llmops.prompting.template import PromptVersion
-from llmops.prompting.variables import BadValue, from_text
+from llmops.reporting.prompts import lint_sarif, print_comparison, print_findings
 from llmops.reporting.safe import one_line, safe
+from llmops.workflows.promote import check_prompts
+from llmops.workflows.prompt_use import compare_prompts, lint_prompt
 
-app = typer.Typer(no_args_is_help=True, help="List, show and render prompts.")
+app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all prompts.")]
 Reference = Annotated[str, typer.Argument(metavar="PROMPT", help="NAME, NAME@1.2.0, NAME@LABEL or NAME@git:REV.")]
 
 
 @app.command("list")
-def list_prompts(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     """List the prompts of the project with their hash, versions and labels."""
     session: Session = ctx.obj
     rows = [_row(session.wiring.registry, summary) for summary in session.wiring.registry.summaries()]
@@ -61,38 +68,98 @@ def show(ctx: typer.Context, reference: Reference) -> None:
 def render(
     ctx: typer.Context,
     reference: Reference,
-    var: Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE")] = None,
-    case: Annotated[str | None, typer.Option(help="Take the variables of this case.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="The file that holds the case.")] = None,
+    var: VarOption = None,
+    case: CaseOption = None,
+    dataset: DatasetOption = None,
 ) -> None:
     """Print the messages that a prompt renders to; `contexts` are the case's own, nothing is searched for."""
     session: Session = ctx.obj
-    version = session.wiring.prompt(reference)
-    values, hits = _case(session, case, dataset) if case else ({}, ())
-    values |= dict(_assignment(item, version) for item in var or ())
-    for message in version.render(values, hits):
+    for message in rendered(session, session.wiring.prompt(reference), var, case, dataset):
         session.out.print(Text(f"{message.role}:", style="bold"))
         typer.echo(f"{safe(message.content)}\n")
 
 
-def _assignment(item: str, version: PromptVersion) -> tuple[str, Any]:
-    name, equals, text = item.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
-    if name not in version.variables:
-        return name, text
-    try:
-        return name, from_text(version.variables[name], text)
-    except BadValue as error:
-        raise UsageError(f"--var {item!r}: `{name}` {error}.") from None
+@app.command()
+def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> None:
+    """Print the history of a prompt, newest first: versions, labels, who, when, why."""
+    session: Session = ctx.obj
+    entries = session.wiring.registry.ledger(name).history[::-1]
+    if json:
+        typer.echo(jsonlib.dumps([plain(entry) for entry in entries], indent=1))
+        return
+    table = Table("when (UTC)", "what", "by", "reason", box=None, header_style="bold")
+    for entry in entries:
+        moved = f"{entry.label}: {entry.came_from or '(new)'} -> {entry.version}"
+        what = f"version {entry.version}  {entry.prompt_hash[:12]}" if entry.action == "commit" else moved
+        what += " (rollback)" if entry.action == "rollback" else " (forced)" if entry.forced else ""
+        when = entry.at[:19].replace("T", " ").removesuffix("Z")
+        table.add_row(when, Text(safe(what)), Text(safe(entry.by)), Text(safe(entry.reason)))
+    session.out.print(table if entries else f"No version yet. Make one: llmops prompt commit {name} -m MESSAGE")
 
 
-def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str, Any], tuple[Hit, ...]]:
-    if dataset is None:
-        raise UsageError("--case needs --dataset FILE.")
-    root = session.project.root
-    here = session.start / dataset
-    for case in load_dataset(here if here.is_file() else root / dataset, root).cases():
-        if case.id == case_id:
-            return dict(case.vars), tuple(Hit(text, source="given", given=True) for text in case.contexts)
-    raise UsageError(f"{dataset} has no case {case_id!r}.")
+@app.command(epilog="Example:  llmops prompt diff answer@production answer --model gpt")
+def diff(
+    ctx: typer.Context,
+    before: Reference,
+    after: Annotated[str, typer.Argument(metavar="PROMPT", help="The new one.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Tokens and cost for this model; default: all configured ones.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what changed between two versions: text, variables, tokens and cost on the datasets' real values."""
+    session: Session = ctx.obj
+    wiring = session.wiring
+    models = model or list(session.project.settings.models)
+    found = compare_prompts(wiring.prompt(before), wiring.prompt(after), models, wiring)
+    if json:
+        typer.echo(jsonlib.dumps(plain(found), indent=1))
+    else:
+        print_comparison(session.out, before, after, found)
+
+
+@app.command()
+def lint(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Default: all working copies.")] = None,
+    form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="How findings are printed.")] = "text",
+) -> None:
+    """Look for faults of prompts that parse; exit 1 when one is found."""
+    session: Session = ctx.obj
+    registry = session.wiring.registry
+    versions = [registry.resolve(name) for name in names or registry.names()]
+    findings = [finding for version in versions for finding in lint_prompt(version, session.wiring)]
+    if form == "json":
+        typer.echo(jsonlib.dumps([plain(finding) for finding in findings], indent=1))
+    elif form == "sarif":
+        typer.echo(lint_sarif(findings), nl=False)
+    else:
+        print_findings(session.out, findings, len(versions))
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def check(ctx: typer.Context, names: NamesArgument = None) -> None:
+    """For CI: versions, labels, evidence and references of suites are whole, and nothing is uncommitted; exit 1 if not."""
+    session: Session = ctx.obj
+    _tell_problems(session, check_prompts(session.project, session.wiring.registry, names), "in order")
+
+
+@app.command()
+def verify(ctx: typer.Context, names: NamesArgument = None) -> None:
+    """Compute every hash anew: exit 1 when a version, a label or the history was edited."""
+    session: Session = ctx.obj
+    registry = session.wiring.registry
+    problems = [problem for name in names or registry.names() for problem in versions_library.verify(registry, name)]
+    _tell_problems(session, problems, "unchanged since they were written")
+
+
+def _tell_problems(session: Session, problems: Sequence[Problem], fine: str) -> None:
+    for problem in problems:
+        session.out.print(Text(safe(str(problem))), soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    session.out.print(f"Prompts and their histories are {fine}.")
+
+
+app.add_typer(changes)

@@ -8,6 +8,7 @@
   - StoreError                 the store cannot be read or written                 exit 2
   - TemplateError              a template that cannot be rendered                  a failed cell
   - RetrievalError             an index that cannot be built or read               exit 2
+  - PromotionRefused           a protected label without evidence                   exit 1
   - RunIncomplete              coverage under the floor, dead endpoint             exit 3
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
@@ -103,6 +104,12 @@ class TemplateError(LlmopsError):
 
 class RetrievalError(LlmopsError):
     """An index that cannot be built, opened or queried."""
+
+
+class PromotionRefused(LlmopsError):
+    """A protected label may not move: text that it would name has not passed the gates that guard it."""
+
+    exit_code = 1
 
 
 class RunIncomplete(LlmopsError):

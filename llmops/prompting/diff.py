@@ -117,6 +117,23 @@ class CostDelta:
     after_usd_per_1000: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class PromptComparison:
+    """Two versions held against each other."""
+
+    before: str
+    after: str
+    """Content hashes."""
+    diff: PromptDiff
+    costs: tuple[CostDelta, ...]
+    estimated: tuple[str, ...]
+    """Models whose tokens were counted with another tokenizer."""
+    cases: int
+    """Cases that the costs were measured on."""
+    with_passages: int
+    """Part of them that came with the passages of an earlier run."""
+
+
 def diff_versions(before: PromptVersion, after: PromptVersion) -> PromptDiff:
     """Compare two versions."""
     names = sorted({*before.variables, *after.variables})

@@ -135,7 +135,10 @@ def _passages(block: str) -> list[Passage]:
     found = []
     for match, following in zip(starts, [*starts[1:], None], strict=True):
         body = block[match.end() : following.start() if following else len(block)]
-        found.append(Passage(int(match[1]), match[2].strip(), body.strip()))
+        # A line of its own above the text is a heading; without a blank line below it, it is where the text begins.
+        headed = body.startswith("\n\n") and body.strip()
+        heading, text = (match[2], body) if headed else ("", f"{match[2]}{body}")
+        found.append(Passage(int(match[1]), heading.strip(), text.strip()))
     return found
 
 

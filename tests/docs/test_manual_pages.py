@@ -75,7 +75,7 @@ def _marked() -> list[tuple[str, str, str]]:
 def test_example_files_are_valid(page: str, name: str, body: str) -> None:
     data, positions = parse_yaml(body, name)
     if name == "llmops.yaml":
-        assert validated(ProjectSettings, data, positions).models or "indexes" in data
+        assert validated(ProjectSettings, data, positions).models or {"indexes", "labels"} & set(data)
     else:
         suite = validated(SuiteSettings, data, positions)
         assert evaluator_specs(suite.evaluators, positions, ("evaluators",))

@@ -1,35 +1,19 @@
 """A newcomer's first ten minutes: the guide from an empty folder to a report on one's own documents, typed to the letter."""
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-from command_line import COMMAND, environment
+from guides import blocks, typed
 from openai_server import OpenAiServer
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-docs-and-endpoint.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LEAVE = (
     "# Leave\n\n## Annual leave\n\nEveryone has 28 days of leave a year.\n\n## Sick leave\n\nA note is needed on day four.\n"
 )
 
 
-def _shell(folder: Path, line: str) -> str:
-    """Run one line of the guide; `llmops` is the checkout's."""
-    program = f"llmops() {{ {sys.executable} -c '{COMMAND[2]}' \"$@\"; }}\n"
-    done = subprocess.run(
-        ["bash", "-ec", program + line], cwd=folder, env=environment(), capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done.stdout
-
-
 def _walk(folder: Path, base: str) -> dict[str, str]:
     """Follow the guide: write its files, type its commands. Gives what each command printed."""
     printed: dict[str, str] = {}
-    for language, body in BLOCK.findall(GUIDE.read_text(encoding="utf-8")):
+    for language, body in blocks("own-docs-and-endpoint.md"):
         if language == "json":
             (folder / "datasets" / "questions.jsonl").write_text(body, encoding="utf-8")
         elif language == "yaml":
@@ -41,10 +25,10 @@ def _walk(folder: Path, base: str) -> dict[str, str]:
         else:
             for line in body.splitlines():
                 if " cd " in line:
-                    _shell(folder, line)
+                    typed(folder, line)
                     folder /= "assistant"
                 else:
-                    printed[line] = _shell(folder, line)
+                    printed[line] = typed(folder, line)
     return printed
 
 

@@ -1,0 +1,147 @@
+"""`llmops prompt` commands that change files: versions, labels, import and export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
+from llmops.cli.session import Session
+from llmops.cli.writing import write_file
+from llmops.domain.errors import UsageError
+from llmops.prompting import versions
+from llmops.prompting.exchange import Format, export_prompt, import_prompts
+from llmops.prompting.git import author_name
+from llmops.prompting.registry import PROMPTS, WORKING_COPY, Reference
+from llmops.prompting.semver import Bump
+from llmops.prompting.versions import Change
+from llmops.settings.files import read_text
+from llmops.workflows.promote import promote as promote_on_evidence
+from llmops.workflows.promote import set_label
+
+app = typer.Typer()
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a prompt.")]
+VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A committed version, such as answer@1.2.0.")]
+LabelOption = Annotated[str, typer.Option("--label", help="Name of the label, such as production.")]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="Default: guessed from the file.")]
+
+
+def _change(session: Session, reason: str, *, forced: bool = False) -> Change:
+    return Change(author_name(session.root), reason, forced=forced)
+
+
+@app.command(epilog="Example:  llmops prompt commit answer -m 'Ask for citations'")
+def commit(
+    ctx: typer.Context,
+    name: NameArgument,
+    message: Annotated[str, typer.Option("-m", "--message", help="What changed and why.")],
+    bump: Annotated[Bump | None, typer.Option(help="Raise at least this part of the version.")] = None,
+) -> None:
+    """Make the working copy an immutable version; how far it is from the newest one decides the number."""
+    session: Session = ctx.obj
+    made = versions.commit(session.wiring.registry, name, _change(session, message), bump)
+    part = f" ({made.bump})" if made.bump else ""
+    session.out.print(f"{name}@{made.version}{part}  sha256:{made.hash}", soft_wrap=True)
+
+
+@app.command(epilog="Example:  llmops prompt label answer@1.2.0 --label staging")
+def label(
+    ctx: typer.Context,
+    reference: VersionArgument,
+    label: LabelOption,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+) -> None:
+    """Point a label at a version. A protected label moves by `promote` alone."""
+    session: Session = ctx.obj
+    name, version = _version(reference)
+    entry = set_label(session.project, session.wiring.registry, name, version, label, _change(session, reason))
+    _tell_move(session, name, label, entry.came_from, entry.version)
+
+
+@app.command(epilog="Example:  llmops prompt promote answer@1.2.0 --to production")
+def promote(
+    ctx: typer.Context,
+    reference: VersionArgument,
+    to: Annotated[str, typer.Option("--to", help="The label to move.")],
+    force: Annotated[bool, typer.Option("--force", help="Move it without evidence; needs --reason.")] = False,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+) -> None:
+    """Move a label onto a version; a protected one only onto text that passed the gates of its suites. Exit 1: refused."""
+    session: Session = ctx.obj
+    name, version = _version(reference)
+    if force and not reason:
+        raise UsageError("--force needs --reason: it stands in the history for everyone to read.")
+    change = _change(session, reason, forced=force)
+    entry = promote_on_evidence(session.wiring, name, version, to, change)
+    _tell_move(session, name, to, entry.came_from, entry.version)
+    if entry.forced:
+        session.err.print("forced: recorded in the history without evidence", soft_wrap=True)
+
+
+@app.command(epilog="Example:  llmops prompt rollback answer --label production")
+def rollback(
+    ctx: typer.Context,
+    name: NameArgument,
+    label: LabelOption,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+) -> None:
+    """Point a label at the version it had before. Always allowed."""
+    session: Session = ctx.obj
+    entry = versions.rollback(session.wiring.registry, name, label, _change(session, reason))
+    _tell_move(session, name, label, entry.came_from, entry.version)
+
+
+def _tell_move(session: Session, name: str, label: str, before: str | None, after: str) -> None:
+    session.out.print(f"{name}: {label} {before or '(new)'} -> {after}", soft_wrap=True)
+
+
+def _version(text: str) -> tuple[str, str]:
+    parsed = Reference.parse(text)
+    if not parsed.which:
+        hint = f"Name one: {parsed.name}@1.0.0. The versions: llmops prompt log {parsed.name}"
+        raise UsageError(f"{text!r} names no version.", hint=hint)
+    return parsed.name, parsed.which
+
+
+@app.command("import", epilog="Example:  llmops prompt import old/answer.prompty --name answer")
+def import_file(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .prompty file, OpenAI messages, a promptfoo prompt file, or plain text.")],
+    name: Annotated[str | None, typer.Option(help="Name of the prompt; default: the file's.")] = None,
+    kind: FormatOption = None,
+) -> None:
+    """Write prompts/NAME/prompt.j2 from another tool's file. An existing prompt is not overwritten."""
+    session: Session = ctx.obj
+    found = import_prompts(read_text(session.start / file, session.root), str(file), kind)
+    base = name or "".join(c if c.isalnum() else "-" for c in file.stem.lower()).strip("-_") or "imported"
+    names = [base if len(found) == 1 else f"{base}-{number}" for number in range(1, len(found) + 1)]
+    paths = [session.root / PROMPTS / each / WORKING_COPY for each in names]
+    taken = [each for each, path in zip(names, paths, strict=True) if path.exists()]
+    if taken:
+        raise UsageError(f"there is a prompt {taken[0]!r} already.", hint="Choose another: --name NAME")
+    for path, text in zip(paths, found, strict=True):
+        write_file(path, text)
+        session.out.print(f"wrote {path.relative_to(session.root)}", soft_wrap=True)
+
+
+@app.command(epilog="Example:  llmops prompt export answer@production --format prompty -o answer.prompty")
+def export(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="PROMPT", help="Any prompt reference.")],
+    kind: Annotated[Format, typer.Option("--format", help="prompty and promptfoo hold the template; the others messages.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write a file instead of printing.")] = None,
+    var: VarOption = None,
+    case: CaseOption = None,
+    dataset: DatasetOption = None,
+) -> None:
+    """Print a prompt in another tool's format."""
+    session: Session = ctx.obj
+    version = session.wiring.prompt(reference)
+    messages = rendered(session, version, var, case, dataset) if kind in ("text", "openai") else None
+    text = export_prompt(version, kind, messages)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_file(session.start / output, text)
+        session.err.print(f"wrote {output}", soft_wrap=True)

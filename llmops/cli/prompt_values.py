@@ -1,0 +1,49 @@
+"""The values that a command of `llmops prompt` fills a template with: `--var`, or a case of a dataset."""
+
+from typing import Annotated, Any
+
+import typer
+
+from llmops.cli.session import Session
+from llmops.domain.errors import UsageError
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.evaluation.datasets import load_dataset
+from llmops.prompting.template import PromptVersion
+from llmops.prompting.variables import BadValue, from_text
+
+VarOption = Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE")]
+CaseOption = Annotated[str | None, typer.Option("--case", help="Take the variables of this case.")]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The file that holds the case.")]
+
+
+def rendered(
+    session: Session, version: PromptVersion, var: list[str] | None, case: str | None, dataset: str | None
+) -> tuple[Message, ...]:
+    """The messages for these values; `contexts` are the case's own, nothing is searched for."""
+    values, hits = _case(session, case, dataset) if case else ({}, ())
+    values |= dict(_assignment(item, version) for item in var or ())
+    return version.render(values, hits)
+
+
+def _assignment(item: str, version: PromptVersion) -> tuple[str, Any]:
+    name, equals, text = item.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
+    if name not in version.variables:
+        return name, text
+    try:
+        return name, from_text(version.variables[name], text)
+    except BadValue as error:
+        raise UsageError(f"--var {item!r}: `{name}` {error}.") from None
+
+
+def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str, Any], tuple[Hit, ...]]:
+    if dataset is None:
+        raise UsageError("--case needs --dataset FILE.")
+    root = session.project.root
+    here = session.start / dataset
+    for case in load_dataset(here if here.is_file() else root / dataset, root).cases():
+        if case.id == case_id:
+            return dict(case.vars), tuple(Hit(text, source="given", given=True) for text in case.contexts)
+    raise UsageError(f"{dataset} has no case {case_id!r}.")

@@ -1,0 +1,180 @@
+"""Moving labels: freely, or for a protected one only onto text that passed the gates of its suites."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from llmops.domain.errors import InvalidFiles, Problem, PromotionRefused, UsageError
+from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.evaluators.base import Services
+from llmops.evaluation.evaluators.catalogue import build_evaluators
+from llmops.evaluation.planning import Target
+from llmops.prompting.evidence import EVIDENCE, read_evidence
+from llmops.prompting.ledger import LABELS, Entry, Ledger
+from llmops.prompting.registry import PROMPTS, Reference, Registry
+from llmops.prompting.template import PromptVersion
+from llmops.prompting.versions import Change, check, move_label
+from llmops.settings.project import LabelSettings, Project
+from llmops.settings.suite import Suite, load_suite
+from llmops.workflows.guarding import gate_hashes
+from llmops.workflows.validate import suite_files
+
+STALE = {
+    "dataset": "its dataset has changed since",
+    "evaluators": "its evaluators have changed since",
+    "gate": "its gate has changed since",
+    "targets": "its targets have changed since",
+}
+
+
+class Parts(Protocol):
+    """What a promotion is decided on; `wiring` provides it."""
+
+    project: Project
+    root: Path
+
+    @property
+    def registry(self) -> Registry:
+        """The project's prompts."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """What evaluators may ask."""
+        ...
+
+    def target(self, name: str) -> Target:
+        """The model of that name."""
+        ...
+
+
+def promote(parts: Parts, name: str, which: str, label: str, change: Change) -> Entry:
+    """Move a label onto a committed version.
+
+    Args:
+        parts: of the project.
+        name: of the prompt.
+        which: a version, or anything else that names one, such as `latest`.
+        label: its name.
+        change: who moves it and why; `forced` moves a protected label without evidence.
+
+    Raises:
+        PromotionRefused: the label is protected, and a suite that guards it has not passed with exactly this text.
+        UsageError: no such version.
+    """
+    version = _committed(parts.registry, name, which)
+    guard = parts.project.settings.labels.get(label)
+    if guard is None or not guard.protected:
+        return move_label(parts.registry, name, str(version.version), label, replace(change, forced=False))
+    if change.forced:
+        return move_label(parts.registry, name, str(version.version), label, change)
+    run = _evidence(parts, version, label, guard)
+    return move_label(parts.registry, name, str(version.version), label, replace(change, run=run))
+
+
+def set_label(project: Project, registry: Registry, name: str, which: str, label: str, change: Change) -> Entry:
+    """Move a label that nothing protects.
+
+    Raises:
+        UsageError: it is protected, or there is no such version.
+    """
+    guard = project.settings.labels.get(label)
+    if guard is not None and guard.protected:
+        hint = f"Move it on evidence: llmops prompt promote {name}@{which} --to {label}"
+        raise UsageError(f"the label {label!r} is protected in llmops.yaml.", hint=hint)
+    return move_label(registry, name, str(_committed(registry, name, which).version), label, change)
+
+
+def _committed(registry: Registry, name: str, which: str) -> PromptVersion:
+    version = registry.resolve(f"{name}@{which}")
+    if version.version is None:
+        hint = f"Commit it first: llmops prompt commit {name} -m MESSAGE"
+        raise UsageError(f"{name}@{which} is not a committed version.", hint=hint)
+    return version
+
+
+def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSettings) -> str:
+    """The runs that let the label move.
+
+    Raises:
+        PromotionRefused: with what is missing and the command that would make it.
+    """
+    suites = _guarding(parts.root, version.name, guard)
+    if not suites:
+        listed = ", ".join(guard.guarded_by) or "none"
+        hint = f"Name the prompt in one of the suites under `labels.{label}.guarded_by`: {listed}."
+        raise PromotionRefused(f"no suite that guards {label!r} names the prompt {version.name!r}.", hint=hint)
+    passed = (read_evidence(parts.registry, version.name, version.hash) or {}).get("suites", {})
+    missing = {suite.path: reason for suite in suites if (reason := _missing(parts, suite, passed.get(suite.path)))}
+    if missing:
+        told = "\n".join(f"  {path}: {reason}" for path, reason in missing.items())
+        commands = "\n".join(f"  llmops eval {path} --prompt {version.name}@{version.version}" for path in missing)
+        message = f"{version.name}@{version.version} may not become {label!r}:\n{told}"
+        raise PromotionRefused(message, hint=f"Make the evidence:\n{commands}")
+    return ", ".join(str(passed[suite.path]["run"]) for suite in suites)
+
+
+def _guarding(root: Path, name: str, guard: LabelSettings) -> list[Suite]:
+    suites = [load_suite(root / path, root) for path in guard.guarded_by]
+    return [suite for suite in suites if any(Reference.parse(each).name == name for each in suite.settings.prompts)]
+
+
+def _missing(parts: Parts, suite: Suite, entry: Any) -> str | None:  # noqa: ANN401 -- JSON that a user may have edited
+    """Why an entry of the evidence does not let the label move; None when it does."""
+    if not isinstance(entry, dict):
+        return "its gate has not been judged with exactly this text"
+    if entry.get("verdict") != "pass":
+        return f"its gate said {entry.get('verdict')!r} in run {entry.get('run')}"
+    dataset = load_dataset(parts.root / suite.settings.dataset, parts.root)
+    evaluators = build_evaluators(suite.evaluators, suite.positions, parts.services)
+    targets = {name: parts.target(name) for name in suite.settings.targets}
+    now = gate_hashes(suite, dataset, evaluators, targets)
+    return next((STALE[key] for key, value in now.items() if entry.get(key) != value), None)
+
+
+def check_prompts(project: Project, registry: Registry, names: Sequence[str] | None) -> list[Problem]:
+    """What CI should refuse: edited or uncommitted texts, labels without evidence, suites that name what is not there."""
+    wanted = names or registry.names()
+    problems = [problem for name in wanted for problem in check(registry, name)]
+    broken = {problem.file for problem in problems}
+    for name in wanted:
+        if f"{PROMPTS}/{name}/{LABELS}" not in broken:
+            problems += _unproven_labels(project, registry, name)
+    for path in suite_files(project.root):
+        problems += _missing_references(load_suite(path, project.root), registry, None if names is None else set(names))
+    return problems
+
+
+def _unproven_labels(project: Project, registry: Registry, name: str) -> Iterator[Problem]:
+    """Protected labels that stand on a version without evidence; what was forced or rolled back is told by the history."""
+    ledger = registry.ledger(name)
+    for label, version in ledger.labels.items():
+        guard = project.settings.labels.get(label)
+        if guard is None or not guard.protected or _by_hand(ledger, label):
+            continue
+        prompt_hash = ledger.committed.get(version, "")
+        passed = (read_evidence(registry, name, prompt_hash) or {}).get("suites", {}) if prompt_hash else {}
+        for suite in _guarding(project.root, name, guard):
+            entry = passed.get(suite.path)
+            if not isinstance(entry, dict) or entry.get("verdict") != "pass":
+                told = f"`{label}` stands on {version}, and no file in {EVIDENCE}/ shows that it passed {suite.path}."
+                hint = f"Make it: llmops eval {suite.path} --prompt {name}@{version}"
+                yield Problem(f"{PROMPTS}/{name}/{LABELS}", told, key=f"labels.{label}", hint=hint)
+
+
+def _by_hand(ledger: Ledger, label: str) -> bool:
+    last = next((entry for entry in reversed(ledger.history) if entry.label == label), None)
+    return last is not None and (last.forced or last.action == "rollback")
+
+
+def _missing_references(suite: Suite, registry: Registry, names: set[str] | None) -> Iterator[Problem]:
+    for number, reference in enumerate(suite.settings.prompts):
+        if names is not None and Reference.parse(reference).name not in names:
+            continue
+        try:
+            registry.resolve(reference)
+        except InvalidFiles:
+            continue  # told by the check of the prompt itself
+        except UsageError as error:
+            yield suite.positions.problem(("prompts", number), error.message, hint=error.hint)

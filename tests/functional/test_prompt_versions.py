@@ -1,0 +1,220 @@
+"""A prompt's way through versions, gates and labels in a git repository, as two colleagues walk it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_line import llmops, write
+from guides import blocks, typed
+
+CASES = [
+    {
+        "id": f"boat-{pier}",
+        "vars": {"question": f"When does the boat from the {pier} pier leave?"},
+        "contexts": [f"The boat from the {pier} pier leaves at {9 + number}:15."],
+        "expected": [f"{9 + number}:15"],
+    }
+    for number, pier in enumerate(("north", "south", "old", "new", "long", "short", "east", "west"))
+]
+FILES = {
+    "llmops.yaml": "models:\n  small: {id: embedded/reader-small}\n"
+    "labels:\n  production: {protected: true, guarded_by: [evals/tides.yaml]}\n",
+    "prompts/tides/prompt.j2": "---\nvariables:\n  question: {type: string}\n---\nuser:\n<passages>\n"
+    "{% for hit in contexts %}[{{ loop.index }}] {{ hit.text }}\n{% endfor %}</passages>\n\nQuestion: {{ question }}\n",
+    "evals/tides.yaml": "dataset: datasets/tides.jsonl\nprompts: [tides]\ntargets: [small]\nevaluators:\n"
+    "  - contains: {any: expected}\ngate:\n  - {metric: contains.pass_rate, min: 0.3}\n",
+    "datasets/tides.jsonl": "".join(f"{json.dumps(each)}\n" for each in CASES),
+}
+PROMPT = "prompts/tides/prompt.j2"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    settings = ("-c", "user.name=Someone", "-c", "user.email=someone@example.test", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+def prompt(folder: Path, *arguments: str, code: int = 0) -> str:
+    done = llmops(folder, "prompt", *arguments)
+    shown = done.stdout + done.stderr
+    assert done.returncode == code, shown
+    assert "Traceback" not in shown
+    return shown
+
+
+def edit(folder: Path, old: str, new: str, file: str = PROMPT) -> None:
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    write(tmp_path, FILES)
+    git(tmp_path, "init")
+    prompt(tmp_path, "commit", "tides", "-m", "The first")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "Start")
+    return tmp_path
+
+
+def test_from_an_edit_to_production_and_back(repository: Path) -> None:
+    assert "in order" in prompt(repository, "check")
+    assert llmops(repository, "eval", "-q").returncode == 0
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production")
+    edit(repository, "Question:", "Answer this question:")
+    assert "llmops prompt commit tides" in prompt(repository, "check", code=1)
+    assert "tides@1.1.0 (minor)" in prompt(repository, "commit", "tides", "-m", "Ask for an answer")
+
+    refused = prompt(repository, "promote", "tides@1.1.0", "--to", "production", code=1)
+    assert "llmops eval evals/tides.yaml --prompt tides@1.1.0" in refused
+    assert "protected" in prompt(repository, "label", "tides@1.1.0", "--label", "production", code=2)
+    assert llmops(repository, "eval", "evals/tides.yaml", "--prompt", "tides@1.1.0", "--limit", "4").returncode == 0
+    prompt(repository, "promote", "tides@1.1.0", "--to", "production", code=1)
+    assert llmops(repository, "eval", "evals/tides.yaml", "--prompt", "tides@1.1.0").returncode == 0
+    assert "production 1.0.0 -> 1.1.0" in prompt(repository, "promote", "tides@1.1.0", "--to", "production")
+    assert "in order" in prompt(repository, "check")
+
+    edit(repository, "Answer this", "answer this", "prompts/tides/versions/1.1.0.j2")
+    assert "was edited after it was committed" in prompt(repository, "verify", code=1)
+    edit(repository, "answer this", "Answer this", "prompts/tides/versions/1.1.0.j2")
+    assert "unchanged" in prompt(repository, "verify")
+    assert "production 1.1.0 -> 1.0.0" in prompt(repository, "rollback", "tides", "--label", "production")
+    assert "in order" in prompt(repository, "check")
+    history = json.loads(prompt(repository, "log", "tides", "--json"))
+    assert [entry["action"] for entry in history] == ["rollback", "label", "commit", "label", "commit"]
+    assert history[1]["run"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("datasets/tides.jsonl", "north pier leaves", "north pier parts", "dataset has changed"),
+        ("evals/tides.yaml", "any: expected", "all: expected", "evaluators have changed"),
+        ("evals/tides.yaml", "min: 0.3", "min: 0.2", "gate has changed"),
+        ("llmops.yaml", "id: embedded/reader-small", "id: embedded/reader-large", "targets have changed"),
+    ],
+)
+def test_evidence_is_worth_what_it_rests_on(repository: Path, file: str, old: str, new: str, told: str) -> None:
+    assert llmops(repository, "eval", "-q").returncode == 0
+    edit(repository, old, new, file)
+    assert told in prompt(repository, "promote", "tides@1.0.0", "--to", "production", code=1)
+
+
+def test_force_needs_a_reason_and_stands_in_the_history(repository: Path) -> None:
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production", "--force", code=2)
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production", "--force", "--reason", "The old one is down")
+    assert "(forced)" in prompt(repository, "log", "tides")
+    assert "in order" in prompt(repository, "check")
+
+
+def test_a_label_without_evidence_is_found_by_check(repository: Path) -> None:
+    assert llmops(repository, "eval", "-q").returncode == 0
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production")
+    (evidence,) = (repository / "prompts/tides/evidence").iterdir()
+    evidence.unlink()
+    assert "llmops eval evals/tides.yaml --prompt tides@1.0.0" in prompt(repository, "check", code=1)
+
+
+def test_a_failed_gate_is_no_evidence(repository: Path) -> None:
+    edit(repository, "min: 0.3", "min: 1.1", "evals/tides.yaml")
+    assert llmops(repository, "eval", "-q").returncode == 1
+    assert "gate said 'fail'" in prompt(repository, "promote", "tides@1.0.0", "--to", "production", code=1)
+
+
+def test_two_branches_that_commit_a_version_do_not_overwrite_each_other(repository: Path) -> None:
+    for branch, word in (("one", "Tell me:"), ("two", "Please say:")):
+        git(repository, "checkout", "-qb", branch, "main")
+        edit(repository, "Question:", word)
+        prompt(repository, "commit", "tides", "-m", f"The wording of {branch}")
+        git(repository, "commit", "-qam", branch)
+        git(repository, "add", "-A")
+        git(repository, "commit", "-qm", branch)
+    assert "CONFLICT" in git(repository, "merge", "one")
+    found = prompt(repository, "check", code=1)
+    assert "the merge is not resolved" in found
+    assert "git checkout --ours" in found
+    git(repository, "checkout", "--ours", "--", "prompts/tides/labels.yaml", "prompts/tides/versions")
+    git(repository, "checkout", "--theirs", "--", PROMPT)
+    prompt(repository, "commit", "tides", "-m", "The wording of one, again")
+    assert "in order" in prompt(repository, "check")
+    assert "Please say:" in prompt(repository, "show", "tides@1.1.0")
+    assert "Tell me:" in prompt(repository, "show", "tides@1.2.0")
+
+
+def test_a_suite_that_names_a_missing_version_is_found_by_check(repository: Path) -> None:
+    edit(repository, "[tides]", "[tides@9.0.0]", "evals/tides.yaml")
+    assert "evals/tides.yaml:2" in prompt(repository, "check", code=1)
+
+
+def test_a_diff_shows_words_variables_tokens_and_cost_offline(repository: Path) -> None:
+    edit(repository, "Question: {{ question }}", "Question for {{ who }}: {{ question }}")
+    edit(repository, "  question:", "  who: {type: string, required: false, default: you}\n  question:")
+    models = ("--model", "small", "--model", "openai/gpt-4o-mini", "--model", "anthropic/claude-haiku-4-5")
+    shown = prompt(repository, "diff", "tides@1.0.0", "tides", *models)
+    for told in ("{+", "+ variable who: string, default 'you'", "a minor change", "small", "openai/gpt-4o-mini", "8 cases"):
+        assert told in shown
+    document = json.loads(prompt(repository, "diff", "tides@1.0.0", "tides", *models, "--json"))
+    local, *hosted = document["costs"]
+    assert local["before_usd_per_1000"] is None
+    assert all(0 < cost["before_usd_per_1000"] < cost["after_usd_per_1000"] for cost in hosted)
+    assert document["estimated"] == ["anthropic/claude-haiku-4-5"]
+
+
+def test_lint_speaks_text_json_and_sarif(repository: Path) -> None:
+    assert "no findings" in prompt(repository, "lint")
+    edit(repository, "user:\n", "user:\nThe key is sk-abcdefghijklmnop1234567890.\n")
+    assert "error A credential" in prompt(repository, "lint", code=1) or "[secret]" in prompt(repository, "lint", code=1)
+    (finding,) = json.loads(prompt(repository, "lint", "--format", "json", code=1))
+    assert (finding["rule"], finding["file"]) == ("secret", PROMPT)
+    (run,) = json.loads(prompt(repository, "lint", "--format", "sarif", code=1))["runs"]
+    assert run["results"][0]["ruleId"] == "secret"
+
+
+def test_prompts_come_from_other_tools_and_go_to_them(repository: Path) -> None:
+    (repository / "old.json").write_text('[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "{{q}}"}]')
+    assert "prompts/old/prompt.j2" in prompt(repository, "import", "old.json")
+    assert "there is a prompt 'old' already" in prompt(repository, "import", "old.json", code=2)
+    exported = json.loads(prompt(repository, "export", "old", "--format", "openai", "--var", "q=Why?"))
+    assert exported == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    prompt(repository, "export", "tides@1.0.0", "--format", "prompty", "-o", "tides.prompty")
+    assert "question" in (repository / "tides.prompty").read_text()
+
+
+def test_a_three_turn_chat_is_evaluated(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    (tmp_path / PROMPT).write_text(
+        "---\nvariables:\n  history: {type: messages}\n  question: {type: string}\n---\nsystem:\nAnswer from what was said.\n\n"
+        "{{ messages(history) }}\n\nuser:\nQuestion: {{ question }}\n"
+    )
+    turns = [
+        {"role": "user", "content": "The boat leaves at 9:15 from pier 4."},
+        {"role": "assistant", "content": "Noted."},
+        {"role": "user", "content": "Tickets cost 12 euros."},
+    ]
+    case = {"id": "boat", "vars": {"history": turns, "question": "When does the boat leave?"}, "expected": ["9:15"]}
+    (tmp_path / "datasets/tides.jsonl").write_text(json.dumps(case) + "\n")
+    messages = prompt(tmp_path, "render", "tides", "--case", "boat", "--dataset", "datasets/tides.jsonl")
+    assert [line for line in messages.splitlines() if line in ("system:", "user:", "assistant:")] == [
+        "system:", "user:", "assistant:", "user:", "user:",
+    ]  # fmt: skip
+    done = llmops(tmp_path, "eval", "--json", "--no-gate")
+    (result,) = json.loads(done.stdout)["runs"][0]["results"]
+    assert "9:15" in result["output"]
+    assert result["evaluations"]["contains"]["passed"] is True
+
+
+def test_the_guide_is_typed_to_the_letter(tmp_path: Path) -> None:
+    typed(tmp_path, "llmops init")
+    typed(tmp_path, "git init -q && git config user.name Someone && git config user.email someone@example.test")
+    printed: dict[str, str] = {}
+    for language, body in blocks("versioning-prompts-in-ci.md"):
+        if language == "yaml" and body.startswith("# llmops.yaml"):
+            settings = tmp_path / "llmops.yaml"
+            settings.write_text(settings.read_text() + body)
+        elif language == "sh":
+            printed |= {line: typed(tmp_path, line) for line in body.splitlines()}
+    assert "[-three-]" in printed["llmops prompt diff answer@production answer --model openai/gpt-4o-mini --model small"]
+    assert "1.0.0 -> 1.1.0" in printed["llmops prompt promote answer@1.1.0 --to production"]
+    assert json.loads(typed(tmp_path, "llmops prompt list --json"))[0]["labels"] == {"production": "1.0.0"}
