@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
+    "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index and ask it."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),

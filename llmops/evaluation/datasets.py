@@ -1,7 +1,5 @@
 """Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are JSONL."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,14 +12,13 @@ from pydantic import Field, TypeAdapter
 from llmops.domain.cases import Case
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import KEY_BYTES, canonical
-from llmops.settings.files import decode, read_text, shown
+from llmops.settings.files import read_text, shown
+from llmops.settings.lines import Row, csv_rows, json_lines
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.validation import Strict, nearest, validated
 
 MAX_PROBLEMS = 20
 """Problems of one dataset that are told; a wrong export would fill the screen."""
-
-MAX_LINE_BYTES = 32 * 1024 * 1024
 
 
 class CaseRow(Strict):
@@ -139,37 +136,20 @@ def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Problem:
 
 
 def _jsonl(path: Path, root: Path) -> Iterator[Case | Problem]:
-    file = shown(path, root)
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            if len(raw) > MAX_LINE_BYTES:
-                yield Problem(file, f"is longer than {MAX_LINE_BYTES // 2**20} MiB.", line=number)
-                continue
-            try:
-                text = decode(raw, file) if number == 1 or b"\r" in raw or b"\x00" in raw else raw.decode("utf-8")
-            except InvalidFiles as error:
-                yield Problem(file, error.problems[0].message, line=number, hint=error.problems[0].hint)
-                return
-            except UnicodeDecodeError as error:
-                yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
-                return
-            if not text.strip():
-                continue
-            yield _line_case(text, file, number)
+    yield from _each(json_lines(path, root), shown(path, root), lambda row, _: row.value)
 
 
-def _line_case(text: str, file: str, number: int) -> Case | Problem:
-    def problem(message: str, *, key: str | None = None, hint: str | None = None, column: int | None = None) -> Problem:
-        return Problem(file, message, line=number, column=column, key=key, hint=hint)
+def _each(rows: Iterator[Row | Problem], file: str, data: Callable[[Row, int], Any]) -> Iterator[Case | Problem]:
+    """The rows of a file as cases; `data` gives the fields of a row and its number."""
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Problem):
+            yield row
+            continue
 
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        hint = "Each line is one JSON object." if error.msg == "Extra data" else None
-        return problem(f"is not valid JSON: {error.msg}.", column=error.colno, hint=hint)
-    except RecursionError:
-        return problem("is nested too deeply.")
-    return _case(data, number, problem)
+        def problem(message: str, *, key: str | None = None, hint: str | None = None, at: int = row.line) -> Problem:
+            return Problem(file, message, line=at, key=key, hint=hint)
+
+        yield _case(data(row, number), row.line, problem)
 
 
 def _json(path: Path, root: Path) -> Iterator[Case | Problem]:
@@ -206,27 +186,7 @@ def _rows(data: Any, positions: Positions) -> Iterator[Case | Problem]:  # noqa:
 
 def _csv(path: Path, root: Path) -> Iterator[Case | Problem]:
     """Columns named as fields of a case are those; `tags`, `contexts` and `relevant` split at `|`; the rest are variables."""
-    file = shown(path, root)
-    reader = csv.DictReader(io.StringIO(read_text(path, root)), strict=True)
-    names = reader.fieldnames or []
-    if len(set(names)) != len(names):
-        yield Problem(file, "names a column twice.", line=1)
-        return
-    number = 0
-    try:
-        for row in reader:
-            number += 1
-            line = reader.line_num
-
-            def problem(message: str, *, key: str | None = None, hint: str | None = None, at: int = line) -> Problem:
-                return Problem(file, message, line=at, key=key, hint=hint)
-
-            if None in row or None in row.values():
-                yield problem(f"has another number of columns than the {len(names)} of the first line.")
-                continue
-            yield _case(_csv_row(row, number), line, problem)
-    except csv.Error as error:
-        yield Problem(file, f"is not valid CSV: {error}.", line=reader.line_num)
+    yield from _each(csv_rows(path, root), shown(path, root), lambda row, number: _csv_row(row.value, number))
 
 
 def _csv_row(row: dict[str, str], number: int) -> dict[str, Any]:

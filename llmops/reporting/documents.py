@@ -104,22 +104,23 @@ def _xml(text: str) -> str:
 def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """Markdown for a pull request or a job summary."""
     for report, _ in reports:
-        yield f"## {_md(report.suite)}: {report.verdict if report.status == 'finished' else report.status}\n\n"
+        yield f"## {markdown_text(report.suite)}: {report.verdict if report.status == 'finished' else report.status}\n\n"
         if report.description:
-            yield f"{_md(report.description)}\n\n"
+            yield f"{markdown_text(report.description)}\n\n"
         if report.rules:
             yield "| gate | rule | prompt · target | estimate |\n| --- | --- | --- | --- |\n"
             for rule in report.rules:
-                place = " · ".join(_md(part) for part in (rule.prompt, rule.target) if part)
+                place = " · ".join(markdown_text(part) for part in (rule.prompt, rule.target) if part)
                 interval = f" [{rule.low:.3g}, {rule.high:.3g}]" if rule.low is not None and rule.high is not None else ""
                 value = "" if rule.value is None else f"{rule.value:.3g}{interval}, n={rule.n} "
-                yield f"| {rule.verdict} | {_md(rule.rule)} | {place} | {value}{_md(rule.reason)} |\n"
+                yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {value}{markdown_text(rule.reason)} |\n"
             yield "\n"
         yield "| prompt · target | evaluator | figure | cells |\n| --- | --- | --- | --- |\n"
         for group in report.groups:
-            place = " · ".join(_md(part) for part in (group.prompt, group.target) if part)
+            place = " · ".join(markdown_text(part) for part in (group.prompt, group.target) if part)
             for summary in group.evaluators:
-                yield f"| {place} | {_md(summary.name)} | {_md(headline(summary))} | {_md(counted(summary))} |\n"
+                cells = (place, *(markdown_text(text) for text in (summary.name, headline(summary), counted(summary))))
+                yield f"| {' | '.join(cells)} |\n"
         yield "\n"
         if report.worst:
             yield "<details><summary>Worst cases</summary>\n\n"
@@ -129,30 +130,31 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
         yield f"run `{report.run_id}` · {report.counts.cells} cells · {report.counts.model_calls} model calls"
         yield f" · {report.counts.reused} answers reused · {seconds(report.timing.wall_s)}\n"
         for note in report.notes:
-            yield f"\n> {_md(note)}\n"
+            yield f"\n> {markdown_text(note)}\n"
 
 
 def _md_case(result: CellResult) -> Iterator[str]:
-    place = " · ".join(_md(part) for part in (result.case_id, result.prompt, result.target) if part)
+    place = " · ".join(markdown_text(part) for part in (result.case_id, result.prompt, result.target) if part)
     yield f"- **{place}**\n"
     if result.error:
-        yield f"  - {_md(one_line(result.error, 300))}\n"
+        yield f"  - {markdown_text(one_line(result.error, 300))}\n"
     for name, evaluation in result.evaluations.items():
         if evaluation.passed is False or evaluation.status == "failed":
-            yield f"  - {_md(name)}: {_md(one_line(evaluation.reason, 300))}\n"
+            yield f"  - {markdown_text(name)}: {markdown_text(one_line(evaluation.reason, 300))}\n"
             for span in evaluation.spans[:3]:
-                found = _md(one_line((result.output or "")[span.start : span.end], 160))
-                nearest = f" — nearest: {_md(one_line(span.evidence, 160))}" if span.evidence else ""
-                yield f"    - {_md(span.kind)}: **{found}**{nearest}\n"
+                found = markdown_text(one_line((result.output or "")[span.start : span.end], 160))
+                nearest = f" — nearest: {markdown_text(one_line(span.evidence, 160))}" if span.evidence else ""
+                yield f"    - {markdown_text(span.kind)}: **{found}**{nearest}\n"
     if result.output is not None:
-        yield f"  - answer: {_md(one_line(result.output, 300))}\n"
+        yield f"  - answer: {markdown_text(one_line(result.output, 300))}\n"
 
 
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
 """Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
 
 
-def _md(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Harmless text in which nothing is markup."""
     return safe(text).translate(_MARKDOWN)
 
 
@@ -168,14 +170,14 @@ def to_csv(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
             tail = (result.output, result.error, result.latency_s, result.cached, result.cost_usd)
             rows = [(name, e.status, e.value, e.passed, e.reason) for name, e in result.evaluations.items()]
             for row in rows or [("", result.status, None, None, "")]:
-                writer.writerow([_spreadsheet(value) for value in (*head, *row, *tail)])
+                writer.writerow([spreadsheet(value) for value in (*head, *row, *tail)])
             yield buffer.getvalue()
             buffer.seek(0)
             buffer.truncate()
 
 
-def _spreadsheet(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection)."""
+def spreadsheet(value: object) -> object:
+    """A cell of a CSV file: text that a spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection)."""
     if not isinstance(value, str):
         return value
     text = safe(value)

@@ -23,7 +23,7 @@ def dollars(value: float | None) -> str:
         return "unknown"
     if value == 0:
         return "$0"
-    if value >= 0.01:
+    if value >= 1:
         return f"${value:,.2f}"
     return f"${value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-7 else f"${value:.1e}"
 

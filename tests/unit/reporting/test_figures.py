@@ -14,7 +14,7 @@ from llmops.reporting.figures import amount, counted, dollars, estimate, headlin
         (None, "unknown"),
         (0, "$0"),
         (1234.5, "$1,234.50"),
-        (0.01, "$0.01"),
+        (0.046875, "$0.047"),
         (0.0025, "$0.0025"),
         (7.08e-5, "$0.000071"),
         (1e-9, "$1.0e-09"),

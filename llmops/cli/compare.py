@@ -1,0 +1,77 @@
+"""`llmops compare`: hold two runs, or results from elsewhere, against each other."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops.cli.session import Session
+from llmops.cli.writing import write_file
+from llmops.domain.comparisons import Comparison
+from llmops.domain.errors import UsageError
+from llmops.evaluation.comparing import Question
+from llmops.reporting.comparison import comparison_csv, comparison_json, comparison_markdown, print_comparison
+from llmops.workflows.compare import compare_file, compare_runs, run_of
+
+app = typer.Typer()
+
+Writer = Callable[[Comparison], str]
+
+EPILOG = (
+    "Examples:  llmops compare @baseline @last --margin 0.05  ·  llmops compare @last~1 @last --markdown diff.md  ·  "
+    "llmops compare --from results.csv --margin 0.05 --json"
+)
+RUN = "Run id, @last, @last~N, @baseline or @baseline:SUITE."
+
+
+@app.command(epilog=EPILOG)
+def compare(
+    ctx: typer.Context,
+    baseline: Annotated[str | None, typer.Argument(metavar="[BASE]", help=RUN)] = None,
+    candidate: Annotated[str | None, typer.Argument(metavar="[CANDIDATE]", help=f"{RUN} Default: @last.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="CSV or JSONL with id, metric, baseline, candidate and, if any, repeat.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0, help="Judge non-inferiority: the largest loss that counts as none.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="One-sided, above 0.5 and below 1.")] = 0.95,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="Only this metric.")] = None,
+    lower: Annotated[list[str] | None, typer.Option("--lower", help="With --from: less is better for this metric.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
+) -> None:
+    """Pair the cases of two runs and compare every metric. With --margin the exit code is the verdict: 0, 1 or 4."""
+    session: Session = ctx.obj
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"--confidence {confidence:g}: a one-sided confidence is above 0.5 and below 1.", hint="Usual: 0.95")
+    question = Question(confidence, margin)
+    if source is not None:
+        if baseline is not None:
+            raise UsageError("--from takes the place of the runs.", hint="Name either a file or two runs.")
+        found = compare_file(session.start / source, session.start, question, metric or (), lower or ())
+    else:
+        found = _runs(session, baseline, candidate or "@last", question, metric or [])
+    _tell(session, found, json=json, files=((markdown, comparison_markdown), (csv, comparison_csv)))
+    raise typer.Exit(found.exit_code)
+
+
+def _runs(session: Session, baseline: str | None, candidate: str, question: Question, metrics: list[str]) -> Comparison:
+    if baseline is None:
+        raise UsageError("Which runs? Name the baseline.", hint="For example: llmops compare @last~1 @last")
+    store = session.wiring.store
+    after = run_of(store, candidate)
+    return compare_runs(store, run_of(store, baseline, after), after, question, metrics)
+
+
+def _tell(session: Session, found: Comparison, *, json: bool, files: tuple[tuple[Path | None, Writer], ...]) -> None:
+    for path, render in files:
+        if path is not None:
+            write_file(path, render(found))
+            session.err.print(f"wrote {path}", soft_wrap=True)
+    if json:
+        typer.echo(comparison_json(found), nl=False)
+    elif not any(path for path, _ in files):
+        print_comparison(session.out, found)

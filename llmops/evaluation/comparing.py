@@ -1,0 +1,142 @@
+"""Judges pairs of values: the difference of a metric between two sides, and whether it is within a margin."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import asin, sqrt
+from statistics import fmean, pstdev
+
+from llmops.domain.comparisons import ComparedMetric
+from llmops.domain.reports import Direction, Verdict
+from llmops.statistics.adjust import holm
+from llmops.statistics.gate import impute, interval_confidence, judge_relative, settle
+from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
+from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
+
+EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
+
+
+@dataclass(slots=True)
+class Pairs:
+    """Values of the same cells on both sides."""
+
+    baseline: "array[float]" = field(default_factory=lambda: array("d"))
+    candidate: "array[float]" = field(default_factory=lambda: array("d"))
+    cases: "array[int]" = field(default_factory=lambda: array("l"))
+    missing: list[tuple[float | None, float | None, int]] = field(default_factory=list)
+    """Baseline, candidate and case of cells that should have a value on both sides and have not."""
+    unchanged: bool = False
+    """Nothing that leads to the values changed, so that the difference is exactly 0 and not only observed as 0."""
+
+    def add(self, baseline: float | None, candidate: float | None, case: int) -> None:
+        """One more cell; None: it has no value on that side."""
+        if baseline is None or candidate is None:
+            self.missing.append((baseline, candidate, case))
+            return
+        self.baseline.append(baseline)
+        self.candidate.append(candidate)
+        self.cases.append(case)
+
+    @property
+    def binary(self) -> bool:
+        """All values are 0 or 1."""
+        return {*self.baseline, *self.candidate} <= {0.0, 1.0}
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """0 and 1 when no value lies outside; a metric that could lie there and never does is taken for a share."""
+        low, high = min(*self.baseline, *self.candidate, 0.0), max(*self.baseline, *self.candidate, 1.0)
+        return (0.0, 1.0) if (low, high) == (0.0, 1.0) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of each metric."""
+
+    confidence: float = 0.95
+    """One-sided."""
+    margin: float | None = None
+    """Largest loss that counts as none; None: nothing is judged."""
+
+
+def compared(name: str, pairs: Pairs, question: Question, direction: Direction = "higher is better") -> ComparedMetric | None:
+    """One metric, or None without a pair."""
+    two_sided = interval_confidence(question.confidence)
+    bounds = pairs.bounds
+    found = paired_difference(
+        pairs.baseline, pairs.candidate, clusters=pairs.cases, bounds=bounds, confidence=two_sided, unchanged=pairs.unchanged
+    )
+    if found is None:
+        return None
+    before, after = _side(pairs.baseline, pairs, two_sided), _side(pairs.candidate, pairs, two_sided)
+    return ComparedMetric(
+        name,
+        found.n,
+        fmean(pairs.baseline),
+        fmean(pairs.candidate),
+        _interval(before),
+        _interval(after),
+        found.difference,
+        None if found.low is None or found.high is None else (found.low, found.high),
+        found.p_value,
+        None,
+        found.wins,
+        found.losses,
+        found.ties,
+        _effect_size(pairs, found),
+        found.method,
+        _verdict(pairs, found, question, direction),
+        direction,
+    )
+
+
+def _verdict(pairs: Pairs, found: PairedDifference, question: Question, direction: Direction) -> Verdict:
+    """Non-inferiority; inconclusive when the values that are missing could change the answer."""
+    if question.margin is None or direction == "neither":
+        return "not judged"
+    lower, bounds = direction == "lower is better", pairs.bounds
+    verdict = judge_relative(found, question.margin, lower_is_better=lower)
+    if not pairs.missing or bounds is None:
+        return verdict
+    before, after, cases = zip(*pairs.missing, strict=True)
+    extremes: list[Verdict] = []
+    for filled in impute(after, before, bounds=bounds, lower_is_better=lower):
+        difference = paired_difference(
+            [*pairs.baseline, *filled.baseline],
+            [*pairs.candidate, *filled.candidate],
+            clusters=[*pairs.cases, *cases],
+            bounds=bounds,
+            confidence=interval_confidence(question.confidence),
+        )
+        extremes.append(judge_relative(difference, question.margin, lower_is_better=lower))
+    return settle(verdict, *extremes)
+
+
+def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:
+    if pairs.binary:
+        return proportion_interval(values, clusters=pairs.cases, confidence=confidence)
+    return mean_interval(values, clusters=pairs.cases, bounds=pairs.bounds, confidence=confidence)
+
+
+def _interval(estimate: Estimate | None) -> tuple[float, float] | None:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low, estimate.high
+
+
+def _effect_size(pairs: Pairs, found: PairedDifference) -> float | None:
+    """Cohen (1988): h, the difference of arcsine-transformed rates, or d_z; None where the differences do not vary."""
+    if pairs.binary:
+        return 2 * asin(sqrt(fmean(pairs.candidate))) - 2 * asin(sqrt(fmean(pairs.baseline)))
+    spread = pstdev(after - before for before, after in zip(pairs.baseline, pairs.candidate, strict=True))
+    return found.difference / spread if spread > 0 else None
+
+
+def adjusted(metrics: Sequence[ComparedMetric]) -> tuple[ComparedMetric, ...]:
+    """The metrics with their p-values adjusted for how many are tested; where nothing changed there is no claim to test."""
+    tested = [m.p_value for m in metrics if m.p_value is not None and m.method != UNCHANGED]
+    following = iter(holm(tested))
+    return tuple(
+        replace(m, p_adjusted=m.p_value if m.method == UNCHANGED else next(following)) if m.p_value is not None else m
+        for m in metrics
+    )

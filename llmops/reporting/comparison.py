@@ -1,0 +1,156 @@
+"""A comparison for a terminal, as Markdown, JSON or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.comparisons import ComparedMetric, Comparison, Flip
+from llmops.domain.serial import plain
+from llmops.reporting.documents import markdown_text, spreadsheet
+from llmops.reporting.safe import one_line, safe
+from llmops.reporting.terminal import STYLES
+from llmops.statistics.paired import UNCHANGED
+
+FLIPS_SHOWN = 10
+IDS_SHOWN = 8
+ROWS_WITHOUT_NEWS = 5
+"""Metrics that are shown when none changed."""
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Metrics, what changed, the flipped cases and the verdict."""
+    console.print(Text.assemble((f"{safe(comparison.baseline)} -> {safe(comparison.candidate)}", "bold")), soft_wrap=True)
+    for line in comparison.changed:
+        console.print(Text(f"  {safe(line)}"), soft_wrap=True)
+    if not comparison.changed and comparison.baseline != "baseline":
+        console.print(Text("  nothing changed in the configuration", style="dim"))
+    places = dict.fromkeys((metric.prompt, metric.target) for metric in comparison.metrics)
+    for place in places:
+        console.print()
+        here = [m for m in comparison.metrics if (m.prompt, m.target) == place]
+        moved = [m for m in here if m.difference or m.wins or m.losses or m.method != UNCHANGED]
+        console.print(_table(moved or here[:ROWS_WITHOUT_NEWS], place))
+        same = [m.name for m in here if m not in moved][0 if moved else ROWS_WITHOUT_NEWS :]
+        if same:
+            console.print(Text(f"difference exactly 0: {safe(', '.join(same))}", style="dim"), soft_wrap=True)
+    for line in _lost(comparison):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+    for flip in comparison.flips[:FLIPS_SHOWN]:
+        _print_flip(console, flip)
+    if len(comparison.flips) > FLIPS_SHOWN:
+        console.print(
+            Text(f"{len(comparison.flips) - FLIPS_SHOWN} more flipped cells: --json or --csv lists them", style="dim")
+        )
+    console.print(_verdict(comparison))
+
+
+def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str]) -> Table:
+    title = " · ".join(safe(part) for part in place if part) or "metric"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in (title, "difference", "p (Holm)", "won/lost/tied", "verdict"):
+        table.add_column(Text(column))
+    for m in metrics:
+        name = Text.assemble(safe(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
+        p = "–" if m.p_adjusted is None else f"{m.p_adjusted:.3f}" if m.p_adjusted >= 0.001 else "<0.001"
+        counts = f"{m.wins}/{m.losses}/{m.ties}"
+        table.add_row(name, _difference(m), p, counts, Text(m.verdict, style=STYLES[m.verdict]))
+    return table
+
+
+def _share(metric: ComparedMetric, value: float) -> str:
+    return f"{100 * value:.1f} %" if metric.name.endswith(".pass_rate") else f"{value:.4g}"
+
+
+def _difference(metric: ComparedMetric) -> str:
+    points = metric.name.endswith(".pass_rate")
+    shown = f"{100 * metric.difference:+.1f} points" if points else f"{metric.difference:+.4g}"
+    if metric.interval is None:
+        return f"{shown}\n{metric.method}"
+    low, high = (f"{100 * end:+.1f}" if points else f"{end:+.4g}" for end in metric.interval)
+    return f"{shown}\n[{low}, {high}]"
+
+
+def _lost(comparison: Comparison) -> list[str]:
+    lines = []
+    for ids, side in ((comparison.only_baseline, "baseline"), (comparison.only_candidate, "candidate")):
+        if ids:
+            shown = ", ".join(one_line(each, 40) for each in ids[:IDS_SHOWN])
+            lines.append(f"only in the {side}: {len(ids)} cases: {shown}{' ...' if len(ids) > IDS_SHOWN else ''}")
+    if comparison.unscored:
+        pairs = "pair" if comparison.unscored == 1 else "pairs"
+        lines.append(
+            f"{comparison.unscored} {pairs} without a value on one side; the verdict holds in their best and worst case"
+        )
+    return lines
+
+
+def _print_flip(console: Console, flip: Flip) -> None:
+    word, style = ("broken", "red") if flip.broken else ("mended", "green")
+    place = " · ".join(safe(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
+    console.print(
+        Text.assemble((f"\n{word} ", style), (place, "bold"), f"  {safe(', '.join(flip.evaluators))}"), soft_wrap=True
+    )
+    if flip.reason:
+        console.print(Text(f"  {one_line(flip.reason, 200)}", style="dim"))
+    console.print(Text.assemble(("  before: ", "dim"), one_line(flip.baseline_output, 300)))
+    console.print(Text.assemble(("  after:  ", "dim"), one_line(flip.candidate_output, 300)))
+
+
+def _verdict(comparison: Comparison) -> Text:
+    two_sided = 100 * (2 * comparison.confidence - 1)
+    told = f"\nIntervals are two-sided at {two_sided:g} %"
+    if comparison.margin is None:
+        return Text(f"{told}. Nothing was judged: give --margin, the largest loss that counts as none.", style="dim")
+    verdict = Text.assemble((told, "dim"), (f"; margin {comparison.margin:g}\n", "dim"))
+    style = f"bold {STYLES[comparison.verdict]}"
+    return Text.assemble(verdict, (comparison.verdict.upper(), style), f" (exit {comparison.exit_code})")
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """The whole comparison."""
+    return json.dumps(plain(comparison), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """For a pull request."""
+    lines = [f"## {markdown_text(comparison.baseline)} → {markdown_text(comparison.candidate)}: {comparison.verdict}", ""]
+    lines += [f"- {markdown_text(line)}" for line in comparison.changed]
+    lines += [
+        "",
+        "| metric | baseline | candidate | difference | p (Holm) | verdict |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for m in comparison.metrics:
+        name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
+        p = "" if m.p_adjusted is None else f"{m.p_adjusted:.3f}"
+        difference = _difference(m).replace("\n", " ")
+        lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
+    lines += ["", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
+    if comparison.flips:
+        lines += ["", "<details><summary>Flipped cases</summary>", ""]
+        for flip in comparison.flips[:FLIPS_SHOWN]:
+            word = "broken" if flip.broken else "mended"
+            lines.append(f"- **{markdown_text(flip.case_id)}** {word}: {markdown_text(one_line(flip.reason, 200))}")
+            lines.append(f"  - before: {markdown_text(one_line(flip.baseline_output, 300))}")
+            lines.append(f"  - after: {markdown_text(one_line(flip.candidate_output, 300))}")
+        lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_csv(comparison: Comparison) -> str:
+    """One row per metric."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    head = ("metric", "prompt", "target", "n", "baseline", "candidate", "difference", "low", "high", "p_value", "p_adjusted")
+    writer.writerow((*head, "wins", "losses", "ties", "effect_size", "method", "verdict"))
+    for m in comparison.metrics:
+        low, high = m.interval or (None, None)
+        figures = (m.baseline, m.candidate, m.difference, low, high, m.p_value, m.p_adjusted)
+        tail = (m.wins, m.losses, m.ties, m.effect_size, m.method, m.verdict)
+        writer.writerow([spreadsheet(value) for value in (m.name, m.prompt, m.target, m.n, *figures, *tail)])
+    return buffer.getvalue()

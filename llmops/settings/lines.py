@@ -1,0 +1,88 @@
+"""Rows of JSONL and CSV files, one at a time with the line each stands in; a bad one is a problem, not the end."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.settings.files import decode, read_text, shown
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value of a file."""
+
+    line: int
+    """1-based."""
+    value: Any
+    """Any JSON value; of a CSV file a mapping of column to text."""
+
+
+def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
+    """The values of a JSONL file; empty lines are skipped. Memory holds one line.
+
+    Raises:
+        InvalidFiles: the file cannot be opened.
+    """
+    file = shown(path, root)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise InvalidFiles([Problem(file, f"cannot be read: {(error.strerror or 'unknown').lower()}.")]) from None
+    with stream:
+        for number, raw in enumerate(stream, start=1):
+            if len(raw) > MAX_LINE_BYTES:
+                yield Problem(file, f"is longer than {MAX_LINE_BYTES // 2**20} MiB.", line=number)
+                continue
+            try:
+                text = decode(raw, file) if number == 1 or b"\r" in raw or b"\x00" in raw else raw.decode("utf-8")
+            except InvalidFiles as error:
+                yield Problem(file, error.problems[0].message, line=number, hint=error.problems[0].hint)
+                return
+            except UnicodeDecodeError as error:
+                yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
+                return
+            if text.strip():
+                yield _parsed(text, file, number)
+
+
+def _parsed(text: str, file: str, number: int) -> Row | Problem:
+    try:
+        return Row(number, json.loads(text))
+    except json.JSONDecodeError as error:
+        hint = "Each line is one JSON object." if error.msg == "Extra data" else None
+        return Problem(file, f"is not valid JSON: {error.msg}.", line=number, column=error.colno, hint=hint)
+    except RecursionError:
+        return Problem(file, "is nested too deeply.", line=number)
+    except ValueError as error:  # an integer of more digits than Python reads
+        return Problem(file, f"is not valid JSON: {error}.", line=number)
+
+
+def csv_rows(path: Path, root: Path) -> Iterator[Row | Problem]:
+    """The rows of a CSV file as mappings of column to text; the first line names the columns.
+
+    Raises:
+        InvalidFiles: the file cannot be read.
+    """
+    file = shown(path, root)
+    reader = csv.DictReader(io.StringIO(read_text(path, root)), strict=True)
+    names = reader.fieldnames or []
+    if len(set(names)) != len(names):
+        yield Problem(file, "names a column twice.", line=1)
+        return
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                found = f"has another number of columns than the {len(names)} of the first line."
+                yield Problem(file, found, line=reader.line_num)
+                continue
+            yield Row(reader.line_num, row)
+    except csv.Error as error:
+        yield Problem(file, f"is not valid CSV: {error}.", line=reader.line_num)

@@ -1,0 +1,255 @@
+"""`llmops compare`: two runs of the store, or a file of pairs, held against each other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from llmops.domain.comparisons import ComparedMetric, Comparison, Flip
+from llmops.domain.errors import UsageError
+from llmops.domain.ports import Store
+from llmops.domain.reports import Direction
+from llmops.domain.runs import CellResult, EvaluatorResult, Run
+from llmops.evaluation.comparing import EXIT_CODES, Pairs, Question, adjusted, compared
+from llmops.evaluation.evaluators.catalogue import KINDS
+from llmops.evaluation.pair_files import read_pairs
+from llmops.settings.validation import nearest
+from llmops.statistics.gate import overall
+
+BASELINE = "@baseline"
+MAX_FLIPS = 200
+MAX_OUTPUT = 2000
+"""Flipped cells, and characters of an answer, that a comparison keeps."""
+
+Place = tuple[str, str, int]
+"""Case, place of prompt x target, repeat."""
+
+
+def run_of(store: Store, reference: str, other: Run | None = None) -> Run:
+    """The run that a reference names: an id, `@last`, `@baseline:SUITE`, or `@baseline` of the `other` run's suite.
+
+    Raises:
+        UsageError: no such run or baseline.
+    """
+    if not reference.startswith(BASELINE):
+        return store.run(reference)
+    suite = reference.removeprefix(BASELINE).removeprefix(":") or (other.suite if other else "")
+    found = store.baseline(suite)
+    if found is None:
+        raise UsageError(f"{suite or 'The suite'} has no baseline.", hint="Choose one: llmops runs baseline RUN")
+    return store.run(found)
+
+
+def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, metrics: Sequence[str] = ()) -> Comparison:
+    """Pair the cells of two runs by case, prompt, target and repeat, and compare every metric that both have.
+
+    Args:
+        store: holds both runs.
+        baseline: the run to hold against.
+        candidate: the run to judge.
+        question: confidence and margin.
+        metrics: only these; empty: all.
+
+    Raises:
+        UsageError: the runs have no cell in common, or no metric is called so.
+    """
+    collected = _Collected(_places(store, baseline, candidate))
+    before = dict(collected.paired(store.results(baseline.id), 0))
+    seen: set[Place] = set()
+    for place, result in collected.paired(store.results(candidate.id), 1):
+        seen.add(place)
+        collected.add(before.get(place), result, place)
+    if not collected.pairs:
+        raise UsageError(
+            f"{baseline.id} and {candidate.id} share no scored cell.", hint="Compare runs of one suite: llmops runs list"
+        )
+    lost = dict.fromkeys(place[0] for place in before if place not in seen)
+    rows = [_metric(key, pairs, question) for key, pairs in collected.pairs.items()]
+    found = _selected([row for row in rows if row is not None], metrics)
+    return _comparison(
+        (baseline.id, candidate.id),
+        found,
+        question,
+        changed=tuple(_changes(baseline.snapshot, candidate.snapshot)),
+        only=(tuple(lost), tuple(collected.gained)),
+        unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
+        flips=tuple(sorted(collected.flips, key=lambda flip: not flip.broken))[:MAX_FLIPS],
+    )
+
+
+def compare_file(path: Path, root: Path, question: Question, metrics: Sequence[str], lower: Sequence[str]) -> Comparison:
+    """Compare the pairs of a file; `lower` names the metrics of which less is better.
+
+    Raises:
+        InvalidFiles: a bad line.
+        UsageError: no metric is called so.
+    """
+    pairs = read_pairs(path, root)
+    for name in lower:
+        if name not in pairs:
+            raise UsageError(f"No metric is called {name!r}.", hint=nearest(name, pairs))
+    rows = [
+        compared(name, p, question, "lower is better" if name in lower else "higher is better") for name, p in pairs.items()
+    ]
+    empty = [name for name, row in zip(pairs, rows, strict=True) if row is None]
+    if empty:
+        raise UsageError(f"The metric {empty[0]!r} has no case with a value on both sides.")
+    unscored = sum(len(p.missing) for p in pairs.values())
+    found = _selected([row for row in rows if row is not None], metrics)
+    return _comparison(("baseline", "candidate"), found, question, unscored=unscored)
+
+
+def _selected(found: Sequence[ComparedMetric], metrics: Sequence[str]) -> list[ComparedMetric]:
+    names = {metric.name for metric in found}
+    for name in metrics:
+        if name not in names:
+            raise UsageError(f"No metric is called {name!r}.", hint=nearest(name, names))
+    return [metric for metric in found if not metrics or metric.name in metrics]
+
+
+def _comparison(
+    sides: tuple[str, str],
+    metrics: Sequence[ComparedMetric],
+    question: Question,
+    *,
+    changed: tuple[str, ...] = (),
+    only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    unscored: int = 0,
+    flips: tuple[Flip, ...] = (),
+) -> Comparison:
+    verdict = overall(metric.verdict for metric in metrics)
+    return Comparison(
+        *sides,
+        question.confidence,
+        question.margin,
+        verdict,
+        EXIT_CODES[verdict],
+        adjusted(metrics),
+        changed,
+        *only,
+        unscored,
+        flips,
+    )
+
+
+def _places(store: Store, baseline: Run, candidate: Run) -> tuple[Mapping[tuple[str, str], str], ...]:
+    """For each run the name of the place that a prompt x target takes; a lone prompt or target is held against a lone one."""
+    sides = []
+    for run in (baseline, candidate):
+        prompts = list(run.snapshot.get("prompts", {})) or [""]
+        sides.append((prompts, list(run.snapshot.get("targets", {})) or [""]))
+    alone = [all(len(side[axis]) == 1 for side in sides) for axis in (0, 1)]
+    return tuple(
+        {(p, t): f"{'' if alone[0] else p}\x00{'' if alone[1] else t}" for p in prompts for t in targets}
+        for prompts, targets in sides
+    )
+
+
+@dataclass
+class _Collected:
+    """The pairs of two runs, as they are read."""
+
+    places: tuple[Mapping[tuple[str, str], str], ...]
+    pairs: dict[tuple[str, str, str, str], Pairs] = field(default_factory=dict)
+    """By evaluator, aggregate, prompt and target."""
+    flips: list[Flip] = field(default_factory=list)
+    gained: dict[str, None] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def paired(self, results: Iterator[CellResult], side: int) -> Iterator[tuple[Place, CellResult]]:
+        for result in results:
+            place = self.places[side].get((result.prompt, result.target))
+            if place is not None:
+                yield (result.case_id, place, result.repeat), result
+
+    def add(self, before: CellResult | None, after: CellResult, place: Place) -> None:
+        """One cell of the candidate with the baseline's, when there is one."""
+        if before is None:
+            self.gained[after.case_id] = None
+            return
+        case = self.numbers.setdefault(after.case_id, len(self.numbers))
+        same = before.node_keys == after.node_keys
+        for name, new in after.evaluations.items():
+            old = before.evaluations.get(name)
+            if old is not None and "unmeasured" not in (old.status, new.status):
+                self._take(name, (old, new), (after.prompt, after.target), case, unchanged=same)
+        self._flip(before, after)
+
+    def _take(
+        self, name: str, both: tuple[EvaluatorResult, EvaluatorResult], at: tuple[str, str], case: int, *, unchanged: bool
+    ) -> None:
+        sides = [dict(_values(each)) for each in both]
+        aggregates = dict.fromkeys((*sides[0], *sides[1])) or {"pass_rate": None}
+        for aggregate in aggregates:
+            pairs = self.pairs.setdefault((name, aggregate, *at), Pairs(unchanged=True))
+            old, new = (side.get(aggregate) for side in sides)
+            pairs.add(old, new, case)
+            pairs.unchanged &= unchanged and old == new
+
+    def _flip(self, before: CellResult, after: CellResult) -> None:
+        names = [
+            name
+            for name, new in after.evaluations.items()
+            if name in before.evaluations and {before.evaluations[name].passed, new.passed} == {True, False}
+        ]
+        if not names or len(self.flips) >= 10 * MAX_FLIPS:
+            return
+        broken = any(after.evaluations[name].passed is False for name in names)
+        worse = (after if broken else before).evaluations
+        reason = next((worse[name].reason for name in names if worse[name].passed is False), "")
+        outputs = ((each.output or "")[:MAX_OUTPUT] for each in (before, after))
+        self.flips.append(Flip(after.case_id, after.prompt, after.target, after.repeat, broken, tuple(names), reason, *outputs))
+
+
+def _values(result: EvaluatorResult) -> Iterator[tuple[str, float]]:
+    """The aggregates that a result counts into."""
+    if result.status != "scored" or result.value is None:
+        return
+    if result.passed is not None:
+        yield "pass_rate", float(result.passed)
+    else:
+        yield "mean", result.value
+    yield from result.parts.items()
+
+
+def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question) -> ComparedMetric | None:
+    name, aggregate, prompt, target = key
+    found = compared(f"{name}.{aggregate}", pairs, question, _direction(name, aggregate))
+    if found is None:
+        return None
+    return replace(found, prompt=prompt, target=target)
+
+
+def _direction(name: str, aggregate: str) -> Direction:
+    """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
+    kind = next((kind for kind in KINDS if kind.name == name), None)
+    if aggregate == "pass_rate" or kind is None:
+        return "higher is better"
+    if kind.unit:
+        return "neither"
+    return "lower is better" if kind.lower_is_better else "higher is better"
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between the configurations of two runs."""
+    for what in ("suite", "index", "repeat"):
+        if before.get(what) != after.get(what):
+            shown = f": {before.get(what)} -> {after.get(what)}" if what != "index" else " changed"
+            yield f"{what}{shown}"
+    datasets = [side.get("dataset", {}) for side in (before, after)]
+    if datasets[0].get("hash") != datasets[1].get("hash"):
+        sizes = " -> ".join(str(side.get("cases")) for side in datasets)
+        yield f"dataset {datasets[1].get('path')}: {sizes} cases, content changed"
+    for what in ("prompts", "targets", "evaluators"):
+        old, new = before.get(what, {}), after.get(what, {})
+        for name in dict.fromkeys((*old, *new)):
+            if old.get(name) != new.get(name):
+                yield f"{what.removesuffix('s')} {name}: {_how(old.get(name), new.get(name))}"
+
+
+def _how(old: Any, new: Any) -> str:  # noqa: ANN401 -- parts of a snapshot
+    if old is None or new is None:
+        return "only in the candidate" if old is None else "only in the baseline"
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return ", ".join(key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)) + " changed"
+    return f"{str(old)[:12]} -> {str(new)[:12]}"

@@ -1,0 +1,76 @@
+"""Two runs held against each other on the command line."""
+
+import json
+from pathlib import Path
+
+from command_line import llmops, project
+from guides import blocks, typed
+from openai_server import OpenAiServer
+from test_bad_input import edit
+
+
+def test_a_broken_prompt_is_found_and_judged(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 60)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        assert llmops(tmp_path, "runs", "baseline", "@last").returncode == 0
+        edit(tmp_path / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {% if word < 'w3' %}{{ word }}{% endif %} now.")
+        assert llmops(tmp_path, "eval", "--no-gate", "-q").returncode == 0
+    done = llmops(tmp_path, "compare", "@baseline", "--margin", "0.05", "--metric", "contains.pass_rate")
+    assert done.returncode == 1, done.stdout
+    for told in ("prompt say:", "contains.pass_rate", "points", "FAIL (exit 1)", "broken ", "before: ", "after: "):
+        assert told in done.stdout
+    document = json.loads(llmops(tmp_path, "compare", "@baseline", "@last", "--margin", "0.05", "--json").stdout)
+    (metric,) = [m for m in document["metrics"] if m["name"] == "contains.pass_rate"]
+    assert (metric["n"], metric["verdict"]) == (60, "fail")
+    assert metric["interval"][1] < 0
+    assert all(flip["broken"] for flip in document["flips"])
+    written = llmops(tmp_path, "compare", "@baseline", "--markdown", "c.md", "--csv", "c.csv")
+    assert written.returncode == 0
+    assert "| contains.pass\\_rate" in (tmp_path / "c.md").read_text()
+    assert "contains.pass_rate,say,m,60" in (tmp_path / "c.csv").read_text()
+
+
+def test_an_unchanged_run_differs_by_exactly_nothing(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 3)
+        for _ in range(2):
+            llmops(tmp_path, "eval", "-q")
+    done = llmops(tmp_path, "compare", "@last~1", "@last", "--margin", "0.001")
+    assert "nothing changed" in done.stdout
+    assert "PASS (exit 0)" in done.stdout
+
+
+def test_results_from_elsewhere_need_no_project(tmp_path: Path) -> None:
+    rows = [{"id": i, "metric": "correct", "baseline": 1, "candidate": int(i > 5)} for i in range(200)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for margin, code, verdict in (("0.06", 0, "pass"), ("0.03", 4, "inconclusive"), ("0.005", 1, "fail")):
+        done = llmops(tmp_path, "compare", "--from", "r.jsonl", "--margin", margin, "--json")
+        assert done.returncode == code, done.stdout
+        document = json.loads(done.stdout)
+        assert document["verdict"] == document["metrics"][0]["verdict"] == verdict
+
+
+def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
+    project(tmp_path, "http://127.0.0.1:9/v1")
+    (tmp_path / "r.csv").write_text("id,metric,baseline,candidate\na,m,1,1\n")
+    for arguments, told in (
+        ((), "Name the baseline"),
+        (("@last~1", "@last"), "No run is called"),
+        (("--from", "none.csv"), "none.csv"),
+        (("--from", "r.csv", "--confidence", "0.3"), "above 0.5"),
+        (("--from", "r.csv", "--metric", "n"), "No metric is called 'n'"),
+        (("@last", "--from", "r.csv"), "takes the place"),
+    ):
+        done = llmops(tmp_path, "compare", *arguments)
+        assert done.returncode == 2, done.stdout
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_guide_is_typed_to_the_letter(tmp_path: Path) -> None:
+    typed(tmp_path, "llmops init")
+    lines = [line for language, body in blocks("compare-runs.md") if language == "sh" for line in body.splitlines()]
+    printed = {line: typed(tmp_path, line) for line in lines}
+    assert "PASS (exit 0)" in printed["llmops compare @baseline @last --margin 0.05"]
+    assert "correct" in printed["llmops compare --from results.csv --metric correct"]
