@@ -17,6 +17,7 @@ COMMANDS = {
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
+    "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index and ask it."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),

@@ -1,0 +1,78 @@
+"""`llmops score`: evaluate answers that exist already."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from llmops.cli.session import Session
+from llmops.domain.errors import UsageError
+from llmops.reporting.safe import safe
+from llmops.settings.positions import Positions
+from llmops.settings.project import Project, ProjectSettings
+from llmops.wiring import Wiring
+from llmops.workflows.score import LogScorer, Scored, log_evaluators
+
+app = typer.Typer()
+
+EPILOG = (
+    "Examples:  llmops score log.jsonl --out scored.jsonl  ·  "
+    "llmops score log.jsonl --evaluator toxicity --threshold 0.8 | jq .scores"
+)
+SHOWN_PROBLEMS = 5
+
+
+@app.command(epilog=EPILOG)
+def score(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSONL: each line has `output`, and `input` and `contexts` if there are any.")],
+    evaluator: Annotated[
+        list[str] | None,
+        typer.Option("--evaluator", "-e", help="NAME or NAME:BACKEND; default: hallucination and toxicity."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a file instead of printing; an interrupted one goes on.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Limit of what passes; default: the evaluator's own.")] = None,
+    skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave malformed lines out and tell how many.")] = False,
+) -> None:
+    """Add `scores` to each line of a log of answers. Needs no project; memory does not grow with the file."""
+    session: Session = ctx.obj
+    wiring = _wiring(session)
+    evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
+    scorer = LogScorer(session.start / file, session.start, evaluators, skip_invalid=skip_invalid)
+    if out is None:
+        asyncio.run(_printed(scorer))
+    else:
+        asyncio.run(scorer.write(session.start / out))
+    _tell(session, scorer.done, out)
+
+
+async def _printed(scorer: LogScorer) -> None:
+    async for line in scorer.lines():
+        typer.echo(line, nl=False)
+
+
+def _wiring(session: Session) -> Wiring:
+    """The project's objects; without a project those that need none."""
+    try:
+        session.root  # noqa: B018 -- asks whether there is a project; a broken one is told by what follows
+    except UsageError:
+        return Wiring(Project(session.start, ProjectSettings(), Positions("llmops.yaml", {})))
+    return session.wiring
+
+
+def _tell(session: Session, done: Scored, out: Path | None) -> None:
+    resumed = f" ({done.resumed} more were scored before)" if done.resumed else ""
+    where = f" -> {out}" if out else ""
+    session.err.print(f"{done.lines} lines scored{resumed}{where}", soft_wrap=True)
+    for name, tally in done.tallies.items():
+        parts = [f"{tally.not_passed} of {tally.scored} did not pass"]
+        parts += [f"{count} {what}" for count, what in ((tally.failed, "failed"), (tally.unmeasured, "unmeasured")) if count]
+        session.err.print(Text(f"  {safe(name)}: {', '.join(parts)}"), soft_wrap=True)
+    for problem in done.invalid[:SHOWN_PROBLEMS]:
+        session.err.print(Text(f"skipped {safe(str(problem))}", style="yellow"), soft_wrap=True)
+    if len(done.invalid) > SHOWN_PROBLEMS:
+        session.err.print(f"skipped {len(done.invalid) - SHOWN_PROBLEMS} more lines", soft_wrap=True)

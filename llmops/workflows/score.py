@@ -1,0 +1,237 @@
+"""`llmops score`: evaluators over answers that exist already, such as a production log, line by line."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.models import Completion
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import EvaluatorResult
+from llmops.domain.scores import Failure, Outcome, Sample
+from llmops.domain.serial import plain
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
+from llmops.evaluation.evaluators.catalogue import build_evaluators, kind
+from llmops.settings.files import shown
+from llmops.settings.lines import Row, json_lines
+from llmops.settings.positions import Positions
+from llmops.settings.suite import CommonOptions, EvaluatorSpec
+from llmops.settings.validation import nearest
+
+DEFAULT = ("hallucination", "toxicity")
+LINES_AT_ONCE = 256
+SCORES = "scores"
+PARTIAL = ".partial"
+NEEDS_A_RUN = ("latency", "tokens", "cost", "retrieval")
+"""Evaluators of what a log does not hold."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the lines of one evaluator came to."""
+
+    scored: int = 0
+    failed: int = 0
+    unmeasured: int = 0
+    not_passed: int = 0
+
+    def add(self, result: EvaluatorResult) -> None:
+        """Count one line."""
+        self.scored += result.status == "scored"
+        self.failed += result.status == "failed"
+        self.unmeasured += result.status == "unmeasured"
+        self.not_passed += result.passed is False
+
+
+@dataclass(slots=True)
+class Scored:
+    """What a call did."""
+
+    lines: int = 0
+    """Lines scored in this call."""
+    resumed: int = 0
+    """Lines that an earlier call had scored."""
+    invalid: list[Problem] = field(default_factory=list)
+    """Lines that were skipped."""
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+
+def log_evaluators(asked: Sequence[str], threshold: float | None, services: Services) -> dict[str, BuiltEvaluator]:
+    """The evaluators that `--evaluator NAME[:backend]` asks for, by the key of their scores.
+
+    Raises:
+        UsageError: no such evaluator or backend, or one that needs more than a log holds.
+    """
+    wanted = list(dict.fromkeys(asked or DEFAULT))
+    names = [text.partition(":")[0] for text in wanted]
+    specs: dict[str, EvaluatorSpec] = {}
+    for text, name in zip(wanted, names, strict=True):
+        backend = text.partition(":")[2]
+        if kind(name).name in NEEDS_A_RUN:
+            raise UsageError(f"{name!r} measures a run; a log has nothing for it.", hint=f"Such as: --evaluator {DEFAULT[0]}")
+        key = text if names.count(name) > 1 else name
+        lower = kind(name).lower_is_better
+        limits = CommonOptions(min=None if lower else threshold, max=threshold if lower else None)
+        specs[key] = EvaluatorSpec(name, key, {"backend": backend} if backend else {}, limits, ())
+    try:
+        built = build_evaluators(list(specs.values()), Positions("--evaluator", {}), services)
+    except InvalidFiles as error:
+        first = error.problems[0]
+        place = f"`{first.key}`: " if first.key else ""
+        raise UsageError(f"--evaluator: {place}{first.message}", hint=first.hint) from None
+    return dict(zip(specs, built, strict=True))
+
+
+class LogScorer:
+    """Scores the lines of one file; memory does not grow with their number."""
+
+    def __init__(self, path: Path, root: Path, evaluators: Mapping[str, BuiltEvaluator], *, skip_invalid: bool) -> None:
+        self._path = path
+        self._root = root
+        self._file = shown(path, root)
+        self._evaluators = evaluators
+        self._skip_invalid = skip_invalid
+        self.done = Scored(tallies={key: Tally() for key in evaluators})
+
+    async def lines(self, start: int = 0) -> AsyncIterator[str]:
+        """The scored lines as JSON, in the file's order, from the `start`-th valid one on.
+
+        Raises:
+            InvalidFiles: a malformed line, unless they are skipped.
+        """
+        valid = islice(self._valid(), start, None)
+        stopped: InvalidFiles | None = None
+        while stopped is None:
+            batch: list[Row] = []
+            try:
+                batch.extend(islice(valid, LINES_AT_ONCE))
+            except InvalidFiles as error:
+                stopped = error  # what stands above the bad line is scored first
+            if not batch:
+                break
+            scores = await asyncio.gather(*(self._scores(row) for row in batch))
+            for row, found in zip(batch, scores, strict=True):
+                yield _line({**row.value, SCORES: {key: _plain(result) for key, result in found.items()}})
+                for key, result in found.items():
+                    self.done.tallies[key].add(result)
+            self.done.lines += len(batch)
+        if stopped is not None:
+            raise stopped
+
+    async def write(self, out: Path) -> None:
+        """Write the scored lines into a file; what an earlier call that was killed wrote is kept and gone on from.
+
+        Raises:
+            InvalidFiles: a malformed line, unless they are skipped; what was scored before it stays.
+            UsageError: the unfinished file is of another input, or it cannot be written.
+        """
+        partial = out.with_name(out.name + PARTIAL)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self.done.resumed = self._whole_lines(partial)
+            with partial.open("a", encoding="utf-8", newline="\n") as stream:
+                count = 0
+                async for line in self.lines(self.done.resumed):
+                    stream.write(line)
+                    count += 1
+                    if count % LINES_AT_ONCE == 0:
+                        stream.flush()
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, out)
+        except OSError as error:
+            hint = "What was scored stays beside it; free some space or check its permissions, and run the same command again."
+            raise UsageError(f"{str(out)!r} cannot be written: {error.strerror}.", hint=hint) from error
+
+    def _whole_lines(self, partial: Path) -> int:
+        """The number of lines that an earlier call wrote; the last one may be cut and is dropped then."""
+        if not partial.exists():
+            return 0
+        count = end = 0
+        last = b""
+        with partial.open("rb+") as stream:
+            for raw in stream:
+                if not raw.endswith(b"\n"):
+                    break
+                count, end, last = count + 1, end + len(raw), raw
+            stream.truncate(end)
+        if count:
+            self._same_input(json.loads(last), count, partial)
+        return count
+
+    def _same_input(self, written: dict[str, Any], count: int, partial: Path) -> None:
+        row = next(islice(self._valid(), count - 1, None), None)
+        scores = written.pop(SCORES, {})
+        if (
+            row is None
+            or {k: v for k, v in row.value.items() if k != SCORES} != written
+            or list(scores) != list(self._evaluators)
+        ):
+            found = f"{str(partial)!r} was begun with another input or other evaluators."
+            raise UsageError(found, hint="Delete it to start anew, or give another --out.")
+        self.done.invalid.clear()
+
+    def _valid(self) -> Iterator[Row]:
+        """The lines that can be scored; the others are noted, or end everything."""
+        for row in json_lines(self._path, self._root):
+            problem = row if isinstance(row, Problem) else _problem(row, self._file)
+            if problem is None and isinstance(row, Row):
+                yield row
+            elif problem is not None and self._skip_invalid:
+                self.done.invalid.append(problem)
+            elif problem is not None:
+                raise InvalidFiles([replace(problem, hint=problem.hint or "To leave such lines out: --skip-invalid")])
+
+    async def _scores(self, row: Row) -> dict[str, EvaluatorResult]:
+        sample = _sample(row)
+        outcomes = await asyncio.gather(*(_outcome(each, sample) for each in self._evaluators.values()))
+        return {key: built.judge(o) for (key, built), o in zip(self._evaluators.items(), outcomes, strict=True)}
+
+
+async def _outcome(built: BuiltEvaluator, sample: Sample) -> Outcome:
+    try:
+        return await built.evaluator.evaluate(sample)
+    except Exception as error:  # a user's own evaluator may raise anything; it is a failure of this line alone
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def _problem(row: Row, file: str) -> Problem | None:
+    value = row.value
+    if not isinstance(value, dict):
+        return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=row.line)
+    if "output" not in value:
+        return Problem(file, "is missing.", line=row.line, key="output", hint=nearest("output", value))
+    for key, kinds in (("output", str), ("input", str), ("contexts", str | list)):
+        if value.get(key) is not None and not isinstance(value[key], kinds):
+            return Problem(file, "is not a text." if kinds is str else "is neither a text nor a list.", line=row.line, key=key)
+    if value["output"] is None:
+        return Problem(file, "is null; a text was expected.", line=row.line, key="output")
+    contexts = value.get("contexts")
+    if isinstance(contexts, list) and not all(isinstance(each, str) for each in contexts):
+        return Problem(file, "holds something that is not a text.", line=row.line, key="contexts")
+    return None
+
+
+def _sample(row: Row) -> Sample:
+    value = row.value
+    contexts = value.get("contexts") or []
+    texts = [contexts] if isinstance(contexts, str) else contexts
+    question = value.get("input") or ""
+    case = Case(str(row.line), {"input": question}, value.get("expected"), tuple(texts))
+    hits = tuple(Hit(text, source=f"contexts[{number}]", given=True) for number, text in enumerate(texts))
+    return Sample(case, "log", (), hits, Completion(value["output"], usage=None, latency_s=0.0), cached=True)
+
+
+def _plain(result: EvaluatorResult) -> dict[str, Any]:
+    fields = plain(result)
+    return {key: fields[key] for key in ("value", "passed", "status", "spans", "reason")}
+
+
+def _line(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=True) + "\n"

@@ -1,0 +1,123 @@
+"""Answers that exist already are scored line by line, whatever the log holds."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import COMMAND, environment, llmops
+
+GOOD = {
+    "id": 7,
+    "input": "When does the boat leave?",
+    "output": "The boat leaves at 9:15.",
+    "contexts": "The boat leaves at 9:15.",
+}
+BAD = {"output": "The captain was born in 1921 in Paris.", "contexts": ["The boat leaves at 9:15.", "Tickets cost 12 euros."]}
+TOXIC = {"output": "You are a fucking idiot.", "contexts": [], "trace": {"deep": [1, None]}}
+
+
+def lines(path: Path, *rows: object) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def scored(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_line_comes_back_with_its_scores(tmp_path: Path) -> None:
+    lines(tmp_path / "log.jsonl", GOOD, BAD, TOXIC)
+    done = llmops(tmp_path, "score", "log.jsonl")
+    assert done.returncode == 0, done.stderr
+    good, bad, toxic = scored(done.stdout)
+    assert {k: v for k, v in toxic.items() if k != "scores"} == TOXIC
+    assert good["scores"]["hallucination"]["passed"] is True
+    found = bad["scores"]["hallucination"]
+    assert (found["status"], found["passed"]) == ("scored", False)
+    assert BAD["output"][found["spans"][0]["start"] : found["spans"][0]["end"]]
+    assert toxic["scores"]["hallucination"] | {"reason": ""} == {
+        "value": None, "passed": None, "status": "unmeasured", "spans": [], "reason": "",
+    }  # fmt: skip
+    assert toxic["scores"]["toxicity"]["passed"] is False
+    assert set(good["scores"]) == {"hallucination", "toxicity"}
+    assert "3 lines scored" in done.stderr
+
+
+def test_evaluators_thresholds_and_their_keys(tmp_path: Path) -> None:
+    lines(tmp_path / "log.jsonl", TOXIC)
+    (row,) = scored(
+        llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity:embedded", "-e", "toxicity", "--threshold", "1").stdout
+    )
+    assert list(row["scores"]) == ["toxicity:embedded", "toxicity"]
+    assert all(each["passed"] for each in row["scores"].values())
+
+
+def test_a_malformed_line_ends_it_or_is_skipped(tmp_path: Path) -> None:
+    lines(
+        tmp_path / "log.jsonl",
+        GOOD,
+        '{"output": ',
+        {"outptu": "x"},
+        {"output": 3},
+        "[1]",
+        {"output": "x", "contexts": [1]},
+        TOXIC,
+    )
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity")
+    assert done.returncode == 2
+    assert "log.jsonl:2" in done.stderr
+    assert len(scored(done.stdout)) == 1
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--skip-invalid")
+    assert done.returncode == 0
+    assert len(scored(done.stdout)) == 2
+    for place in ("log.jsonl:2", "log.jsonl:3", "log.jsonl:4", "log.jsonl:5", "log.jsonl:6"):
+        assert f"skipped {place}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("none.jsonl",), "none.jsonl"),
+        (("log.jsonl", "-e", "halucination"), "Did you mean `hallucination`?"),
+        (("log.jsonl", "-e", "toxicity:hosted"), "hosted"),
+        (("log.jsonl", "-e", "cost"), "measures a run"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    lines(tmp_path / "log.jsonl", GOOD)
+    done = llmops(tmp_path, "score", *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_killed_call_is_gone_on_from(tmp_path: Path) -> None:
+    rows = [{"id": number, "output": f"Number {number} is a pleasant one. " * 12} for number in range(6000)]
+    lines(tmp_path / "log.jsonl", *rows)
+    command = [*COMMAND, "score", "log.jsonl", "-e", "toxicity", "--out", "out.jsonl"]
+    partial = tmp_path / "out.jsonl.partial"
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not (partial.exists() and partial.stat().st_size):
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not (tmp_path / "out.jsonl").exists()
+    with partial.open("a") as stream:
+        stream.write('{"id": 1, "outp')
+    done = llmops(tmp_path, *command[len(COMMAND) :])
+    assert "more were scored before" in done.stderr
+    assert [row["id"] for row in scored((tmp_path / "out.jsonl").read_text())] == list(range(6000))
+    assert not partial.exists()
+
+
+def test_an_unfinished_file_of_another_input_is_refused(tmp_path: Path) -> None:
+    lines(tmp_path / "log.jsonl", GOOD)
+    lines(tmp_path / "out.jsonl.partial", {**BAD, "scores": {"toxicity": {}}})
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--out", "out.jsonl")
+    assert done.returncode == 2
+    assert "another input" in done.stderr
