@@ -1,6 +1,7 @@
 """The one place that builds objects: from the settings of a project to models, indexes, detectors and the store."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
 from llmops.workflows.prompt_use import ModelFacts
+from llmops.workflows.rag_eval import OpenedIndex
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -170,6 +172,13 @@ class Wiring:
         """Bring an index up to date."""
         opened = self._opened(index)
         return opened.build(progress), opened.corpus
+
+    def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
+        """An index with settings of its own, built when it is not up to date."""
+        index = ProjectIndex(name, settings, self.embedder(settings.embedder), self.store, self.root)
+        began = time.perf_counter()
+        index.build(progress)
+        return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
     def _opened(self, name: str) -> "ProjectIndex":
         settings = self.project.index(name)

@@ -19,7 +19,7 @@ COMMANDS = {
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
     "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
-    "rag": ("llmops.cli.rag", "Build an index and ask it."),
+    "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
     "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),

@@ -8,6 +8,8 @@ import typer
 from rich.text import Text
 
 from llmops.cli.progress import ShownProgress
+from llmops.cli.rag_eval import app as evaluation
+from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Hit
@@ -15,7 +17,7 @@ from llmops.domain.serial import plain
 from llmops.evaluation.planning import AskRetriever
 from llmops.reporting.safe import one_line, safe
 
-app = typer.Typer(no_args_is_help=True, help="Build an index and ask it.")
+app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
 
 IndexOption = Annotated[str | None, typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.")]
 
@@ -47,7 +49,7 @@ def query(
     """Print the hits of a query with the score of each stage."""
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
-        retriever = session.wiring.retriever(name or _only_index(session), progress)
+        retriever = session.wiring.retriever(only_index(session, name), progress)
         hits = asyncio.run(_ask(retriever, text))
     if json:
         typer.echo(jsonlib.dumps(plain(hits), indent=1))
@@ -66,8 +68,4 @@ async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
     return await retriever(text)
 
 
-def _only_index(session: Session) -> str:
-    names = list(session.project.settings.indexes)
-    if len(names) != 1:
-        raise UsageError(f"Name an index with --index: llmops.yaml has {', '.join(names) or 'none'}.")
-    return names[0]
+app.add_typer(evaluation)

@@ -147,15 +147,27 @@ class Plan:
         Raises:
             UsageError: the suite names no variable and the case has no obvious one.
         """
-        name = self.suite.settings.query
-        texts = {key: value for key, value in case.vars.items() if isinstance(value, str)}
-        if name is None:
-            name = "question" if "question" in texts or len(texts) != 1 else next(iter(texts))
-        if name not in texts:
-            found = ", ".join(f"`{key}`" for key in case.vars) or "none"
-            hint = "Name one in the suite: `query: VARIABLE`."
-            raise UsageError(f"Case {case.id!r} has no text variable `{name}` to search for; it has {found}.", hint=hint)
-        return texts[name]
+        return query_of(case, self.suite.settings.query)
+
+
+def query_of(case: Case, name: str | None) -> str:
+    """The text of a case that is searched for.
+
+    Args:
+        case: with its variables.
+        name: of the variable, as the suite says; None: `question`, else the only text variable.
+
+    Raises:
+        UsageError: the case has no such variable, or no obvious one.
+    """
+    texts = {key: value for key, value in case.vars.items() if isinstance(value, str)}
+    if name is None:
+        name = "question" if "question" in texts or len(texts) != 1 else next(iter(texts))
+    if name not in texts:
+        found = ", ".join(f"`{key}`" for key in case.vars) or "none"
+        hint = "Name one in the suite: `query: VARIABLE`."
+        raise UsageError(f"Case {case.id!r} has no text variable `{name}` to search for; it has {found}.", hint=hint)
+    return texts[name]
 
 
 def retrieve_key(retriever: AskRetriever, query: str) -> str:

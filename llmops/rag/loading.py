@@ -128,16 +128,24 @@ def _line(settings: CorpusSettings, line: bytes, file: str, number: int) -> Docu
         return Problem(file, "is not JSON in UTF-8.", line=number)
     if not isinstance(row, dict):
         return Problem(file, f"holds {type(row).__name__}; an object was expected.", line=number)
-    id_field, text_field = ("_id", "text") if settings.beir is not None else (settings.id, settings.text)
+    id_field, text_field = beir_id(row), "text"
+    if settings.beir is None:
+        id_field, text_field = settings.id, settings.text
     key, text = row.get(id_field), row.get(text_field)
     if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
         return Problem(file, f"has no id in the field {id_field!r}.", line=number, hint=_fields(row))
     if not isinstance(text, str):
         return Problem(file, f"has no text in the field {text_field!r}.", line=number, hint=_fields(row))
     title = row.get("title") if settings.beir is not None else None
-    whole = f"{title}\n\n{text}" if isinstance(title, str) and title.strip() else text
+    titled = isinstance(title, str) and title.strip() and not text.startswith(title)
+    whole = f"{title}\n\n{text}" if titled else text
     whole = whole.replace("\r\n", "\n").replace("\r", "\n")
     return Document(str(key), whole) if whole.strip() else Problem(file, "holds an empty text.", line=number)
+
+
+def beir_id(row: dict[str, Any]) -> str:
+    """The field of a BEIR line that holds its id; some copies call it `id`."""
+    return "id" if "_id" not in row and "id" in row else "_id"
 
 
 def _fields(row: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Retrieval metrics of one ranking against the places where the answer stands."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,11 +85,12 @@ def collapsed(hits: Iterable[Hit], units: Sequence[RelevantUnit]) -> list[tuple[
 
 
 def ranking_metrics(ranking: Sequence[tuple[int, ...]], relevant: int, depths: Sequence[int]) -> dict[str, float]:
-    """`recall@k`, `precision@k`, `ndcg@k` and `hit@k` for each depth, and `mrr`, all from 0 to 1.
+    """`recall@k`, `precision@k`, `ndcg@k` and `hit@k` for each depth, `mrr` and `map`, all from 0 to 1.
 
     recall: share of the relevant units that the first k hits cover. precision: share of k places taken by a hit that
     covers a unit. nDCG (Järvelin and Kekäläinen 2002; gain 1, discount log2(rank + 1)): a hit that is the first to cover
-    several units counts as that many places. MRR: 1 / rank of the first hit that covers a unit. Computed by ir-measures.
+    several units counts as that many places. MRR: 1 / rank of the first hit that covers a unit. MAP: mean of the precision
+    at the place of each relevant unit. Computed by ir-measures.
 
     Args:
         ranking: from `collapsed`.
@@ -103,7 +104,7 @@ def ranking_metrics(ranking: Sequence[tuple[int, ...]], relevant: int, depths: S
 def _metrics(covered: tuple[int, ...], relevant: int, depths: tuple[int, ...]) -> dict[str, float]:
     """As `ranking_metrics`, from the number of units that each hit is the first to cover: most rankings are alike."""
     import ir_measures
-    from ir_measures import RR, P, R, Success, nDCG
+    from ir_measures import AP, RR, P, R, Success, nDCG
 
     places = [place for count in covered for place in ([True] * count or [False])]
     marks = iter(range(relevant))
@@ -112,17 +113,41 @@ def _metrics(covered: tuple[int, ...], relevant: int, depths: tuple[int, ...]) -
     docs = [f"u{next(marks)}" if found else f"n{rank}" for rank, found in enumerate(places)] + ["end"]
     run = [ir_measures.ScoredDoc("q", doc, float(-rank)) for rank, doc in enumerate(docs)]
     reach = {k: sum(max(1, count) for count in covered[:k]) + max(0, k - len(covered)) for k in depths}
-    by_unit = ir_measures.calc_aggregate([m @ depth for depth in set(reach.values()) for m in (R, nDCG)], qrels, run)
+    by_unit = ir_measures.calc_aggregate([AP, *(m @ depth for depth in set(reach.values()) for m in (R, nDCG))], qrels, run)
 
     hit_qrels = [ir_measures.Qrel("q", f"h{rank}", int(count > 0)) for rank, count in enumerate(covered)]
     hit_qrels.append(ir_measures.Qrel("q", "never retrieved", 1))
     hit_run = [ir_measures.ScoredDoc("q", f"h{rank}", float(-rank)) for rank in range(len(covered) + 1)]
     by_hit = ir_measures.calc_aggregate([RR, *(m @ k for k in depths for m in (P, Success))], hit_qrels, hit_run)
 
-    metrics = {"mrr": float(by_hit[RR])}
+    metrics = {"mrr": float(by_hit[RR]), "map": float(by_unit[AP])}
     for k in depths:
         metrics[f"recall@{k}"] = float(by_unit[R @ reach[k]])
         metrics[f"precision@{k}"] = float(by_hit[P @ k])
         metrics[f"ndcg@{k}"] = float(by_unit[nDCG @ reach[k]])
         metrics[f"hit@{k}"] = float(by_hit[Success @ k])
     return metrics
+
+
+def graded_metrics(documents: Sequence[str], grades: Mapping[str, int], depths: Sequence[int]) -> dict[str, float]:
+    """As `ranking_metrics`, for graded judgements of whole documents.
+
+    A document stands where its first passage does. nDCG takes the grades as gains; the others count a grade above 0 as
+    relevant. Computed by ir-measures.
+
+    Args:
+        documents: of the hits, best first, as often as they occur.
+        grades: of the judged documents, at least one above 0.
+        depths: the ks, each at least 1.
+    """
+    import ir_measures
+    from ir_measures import AP, RR, P, R, Success, nDCG
+
+    named = {"ndcg": nDCG, "recall": R, "precision": P, "hit": Success}
+    measures = {f"{name}@{k}": measure @ k for k in depths for name, measure in named.items()}
+    measures |= {"mrr": RR, "map": AP}
+    qrels = [ir_measures.Qrel("q", document, grade) for document, grade in grades.items()]
+    ranking = [*dict.fromkeys(documents), "end of the ranking"]  # trec_eval drops a query without hits
+    run = [ir_measures.ScoredDoc("q", document, float(-rank)) for rank, document in enumerate(ranking)]
+    found = ir_measures.calc_aggregate(list(measures.values()), qrels, run)
+    return {name: float(found[measure]) for name, measure in measures.items()}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.domain.retrieval import Hit
-from llmops.scoring.ranking import collapsed, covers, parse_unit, ranking_metrics, slug
+from llmops.scoring.ranking import collapsed, covers, graded_metrics, parse_unit, ranking_metrics, slug
 
 
 def hit(source: str, heading: str = "", start: int = 0, end: int = 100, *, given: bool = False) -> Hit:
@@ -90,6 +90,7 @@ def test_the_figures_of_a_worked_example() -> None:
     assert got == pytest.approx(
         {
             "mrr": 1 / 2,
+            "map": (1 / 2 + 2 / 4 + 0) / 3,
             "recall@1": 0,
             "recall@3": 1 / 3,
             "recall@5": 2 / 3,
@@ -145,3 +146,19 @@ def test_a_perfect_ranking_has_an_ndcg_of_one(relevant: int) -> None:
     got = ranking_metrics([(unit,) for unit in range(relevant)], relevant, [1, 3, 10])
     assert got["ndcg@1"] == got["ndcg@3"] == got["ndcg@10"] == pytest.approx(1)
     assert got["mrr"] == 1
+
+
+def test_graded_judgements_count_as_gains_and_a_document_once() -> None:
+    got = graded_metrics(["b", "a", "a", "c"], {"a": 3, "c": 1, "d": 0}, [2])
+    ideal = 3 + 1 / math.log2(3)
+    assert got == pytest.approx(
+        {
+            "ndcg@2": (3 / math.log2(3)) / ideal,
+            "recall@2": 1 / 2,
+            "precision@2": 1 / 2,
+            "hit@2": 1.0,
+            "mrr": 1 / 2,
+            "map": (1 / 2 + 2 / 3) / 2,
+        }
+    )
+    assert set(graded_metrics([], {"a": 1}, [5]).values()) == {0.0}

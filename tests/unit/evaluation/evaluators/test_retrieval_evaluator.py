@@ -25,7 +25,9 @@ def test_the_value_is_ndcg_at_the_greatest_depth(bench: Bench) -> None:
     assert outcome.parts["ndcg@3"] == outcome.value
     assert outcome.parts["mrr"] == 0.5
     assert (outcome.parts["recall@1"], outcome.parts["recall@3"]) == (0, 1)
-    assert set(outcome.parts) == {"mrr"} | {f"{name}@{k}" for name in ("recall", "precision", "ndcg", "hit") for k in (1, 3)}
+    assert set(outcome.parts) == {"mrr", "map"} | {
+        f"{name}@{k}" for name in ("recall", "precision", "ndcg", "hit") for k in (1, 3)
+    }
     assert outcome.reason == "all relevant places found"
 
 

@@ -1,0 +1,35 @@
+"""Measures of retrieval for a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.measures import Measured
+from llmops.reporting.figures import seconds
+from llmops.reporting.safe import safe
+
+
+def print_measured(console: Console, measured: Sequence[Measured], depths: Sequence[int]) -> None:
+    """One row per metric, one column per configuration; then what it took."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("metric")
+    for each in measured:
+        table.add_column(Text(safe(each.name)), no_wrap=True)
+    names = [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "hit") for k in depths]
+    for name in (*names, "mrr", "map"):
+        table.add_row(name, *(_cell(each, name) for each in measured))
+    console.print(table)
+    for each in measured:
+        t = each.timings
+        times = f"ready in {seconds(t.get('build_s'))}, a query takes {t.get('query_p50_ms', 0):.1f} ms (p50), "
+        times += f"{t.get('query_p95_ms', 0):.1f} ms (p95)"
+        size = f"{each.queries} queries, {each.documents} documents, {each.chunks} chunks"
+        console.print(Text(f"{safe(each.name)}: {size}; {times}", style="dim"), soft_wrap=True)
+
+
+def _cell(measured: Measured, name: str) -> str:
+    interval = measured.intervals.get(name)
+    shown = f"{measured.metrics[name]:.3f}"
+    return shown if interval is None else f"{shown} [{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -1,0 +1,177 @@
+"""`llmops rag eval`: how well indexes find what is relevant, on a BEIR folder or on the project's labelled cases."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import UsageError
+from llmops.domain.measures import Measured
+from llmops.domain.ports import Progress
+from llmops.domain.retrieval import Hit
+from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.planning import query_of
+from llmops.rag.beir import Judgements, read_judgements, read_queries
+from llmops.rag.retrieving import Retriever
+from llmops.scoring.ranking import collapsed, graded_metrics, parse_unit, ranking_metrics
+from llmops.settings.project import IndexSettings
+from llmops.settings.suite import load_suite
+from llmops.statistics.intervals import mean_interval, quantile_interval
+from llmops.workflows.validate import suite_files
+
+DEFAULT = "default"
+STAGES = ("bm25", "dense")
+"""Configurations that every index has besides its own: one stage of its retrieval alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedIndex:
+    """An index that is up to date, and what it took."""
+
+    retriever: Retriever
+    documents: int
+    build_s: float
+    """Seconds until it could be asked."""
+
+
+class Parts(Protocol):
+    """Opens indexes; `wiring` provides it."""
+
+    root: Path
+
+    def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
+        """Build the index when it is not up to date, and open it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledQueries:
+    """Queries, and how a ranking of hits is scored for each."""
+
+    texts: Mapping[str, str]
+    judgements: Judgements
+    """By BEIR document; empty for cases."""
+    units: Mapping[str, tuple[str, ...]]
+    """`relevant` of each case; empty for BEIR."""
+
+    def score(self, query: str, hits: Sequence[Hit], depths: Sequence[int]) -> dict[str, float]:
+        """The metrics of one ranking."""
+        if query in self.judgements:
+            return graded_metrics([hit.source for hit in hits], self.judgements[query], depths)
+        units = [parse_unit(text) for text in self.units[query]]
+        return ranking_metrics(collapsed(hits, units), len(units), depths)
+
+
+def beir_queries(folder: Path, root: Path) -> LabelledQueries:
+    """The queries of a BEIR folder that have a relevant document.
+
+    Raises:
+        InvalidFiles: a file is missing or malformed.
+        UsageError: no query has a relevant document.
+    """
+    judgements = read_judgements(folder, root)
+    texts = read_queries(folder, root)
+    asked = {key: text for key, text in texts.items() if any(grade > 0 for grade in judgements.get(key, {}).values())}
+    if not asked:
+        raise UsageError(f"No query of {str(folder)!r} has a relevant document in its judgements.")
+    return LabelledQueries(asked, {key: judgements[key] for key in asked}, {})
+
+
+def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries:
+    """The labelled cases of a dataset, or of the suites that use an index.
+
+    Raises:
+        InvalidFiles: a suite or a dataset cannot be read.
+        UsageError: there is no case with `relevant`.
+    """
+    cases: dict[str, tuple[Case, str]] = {}
+    if dataset is not None:
+        for case in load_dataset(root / dataset, root).cases():
+            cases[case.id] = (case, query_of(case, None))
+    else:
+        for suite in (load_suite(path, root) for path in suite_files(root)):
+            if suite.settings.index == index:
+                for case in load_dataset(root / suite.settings.dataset, root).cases():
+                    cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case, suite.settings.query))
+    labelled = {key: pair for key, pair in cases.items() if pair[0].relevant}
+    if not labelled:
+        hint = 'Say where answers stand: "relevant": ["docs/page.md#heading"] in the cases of a suite that uses it.'
+        raise UsageError(f"No case of a suite over the index {index!r} has `relevant`.", hint=hint)
+    units = {key: tuple(case.relevant or ()) for key, (case, _) in labelled.items()}
+    return LabelledQueries({key: text for key, (_, text) in labelled.items()}, {}, units)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A pipeline to measure."""
+
+    name: str
+    index: str
+    """Where it is kept: configurations that only ask differently share one index."""
+    settings: IndexSettings
+
+
+def configurations(
+    index: str, base: IndexSettings, names: Sequence[str], others: Mapping[str, IndexSettings]
+) -> list[Configuration]:
+    """The named configurations over the corpus of `base`: `base` itself, one of its stages, or another pipeline.
+
+    Raises:
+        UsageError: no such configuration.
+    """
+    found: list[Configuration] = []
+    for name in names:
+        if name in others:
+            settings = others[name].model_copy(update={"corpus": base.corpus, "store": base.store})
+            found.append(Configuration(name, f"{index}-{name}", settings))
+        elif name in STAGES:
+            alone = {stage: getattr(base.retrieve, stage) if stage == name else 0 for stage in STAGES}
+            settings = base.model_copy(update={"retrieve": base.retrieve.model_copy(update=alone)})
+            found.append(Configuration(name, index, settings))
+        elif name == DEFAULT:
+            found.append(Configuration(name, index, base))
+        else:
+            valid = ", ".join(f"`{each}`" for each in (DEFAULT, *STAGES, *others))
+            raise UsageError(f"No configuration is called {name!r}.", hint=f"Valid: {valid}.")
+    return found
+
+
+def measure(
+    configuration: Configuration, labelled: LabelledQueries, depths: Sequence[int], parts: Parts, progress: Progress
+) -> Measured:
+    """Build, ask every query, and average; rankings are as deep as the configuration's candidates reach."""
+    retrieve = configuration.settings.retrieve
+    deep = retrieve.model_copy(update={"k": retrieve.dense + retrieve.bm25})
+    settings = configuration.settings.model_copy(update={"retrieve": deep})
+    opened = parts.open_index(configuration.index, settings, progress)
+    opened.retriever.retrieve(["the first query loads what the others use"])
+    scores: dict[str, list[float]] = {}
+    seconds: list[float] = []
+    progress.started(f"queries of {configuration.name}", len(labelled.texts))
+    for query, hits, spent in _asked(opened.retriever, labelled.texts):
+        seconds.append(spent)
+        for metric, value in labelled.score(query, hits, depths).items():
+            scores.setdefault(metric, []).append(value)
+        progress.advanced(1)
+    progress.finished()
+    estimates = {metric: mean_interval(values, bounds=(0.0, 1.0)) for metric, values in scores.items()}
+    quantiles = {f"query_p{q}_ms": quantile_interval(seconds, q / 100) for q in (50, 95)}
+    return Measured(
+        configuration.name,
+        len(labelled.texts),
+        opened.documents,
+        len(opened.retriever.chunks),
+        {metric: each.value for metric, each in estimates.items() if each is not None},
+        {m: None if e is None or e.low is None or e.high is None else (e.low, e.high) for m, e in estimates.items()},
+        {"build_s": opened.build_s, **{name: 1000 * each.value for name, each in quantiles.items() if each is not None}},
+    )
+
+
+def _asked(retriever: Retriever, texts: Mapping[str, str]) -> Iterator[tuple[str, tuple[Hit, ...], float]]:
+    """One query at a time, as a user waits for it."""
+    for query, text in texts.items():
+        began = time.perf_counter()
+        (hits,) = retriever.retrieve([text])
+        yield query, hits, time.perf_counter() - began

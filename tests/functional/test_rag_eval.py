@@ -1,0 +1,84 @@
+"""Retrieval is measured on labelled sets, with figures that can be checked by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, write
+
+TEXTS = {
+    "d1": "The lighthouse of the northern cape was built in 1873.",
+    "d2": "Herring is smoked over beech wood in the old harbour.",
+    "d3": "The ferry to the island leaves at noon on Sundays.",
+    "d4": "Knitting wool comes from sheep that graze on the dunes.",
+}
+QUERIES = {"q1": "When was the lighthouse built?", "q2": "Which wood smokes herring?", "q3": "zzz qqq xxx", "q4": "not judged"}
+QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td2\t1\nq2\td9\t1\nq3\td4\t0\n"
+
+
+def beir(folder: Path) -> Path:
+    return write(
+        folder,
+        {
+            "corpus.jsonl": "".join(json.dumps({"_id": k, "title": "", "text": t}) + "\n" for k, t in TEXTS.items()),
+            "queries.jsonl": "".join(json.dumps({"_id": k, "text": t}) + "\n" for k, t in QUERIES.items()),
+            "qrels/test.tsv": QRELS,
+            "qrels/train.tsv": "broken\n",
+        },
+    )
+
+
+def measured(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    done = llmops(folder, "rag", "eval", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout)["configurations"])
+
+
+def test_a_beir_folder_is_measured_without_a_project(tmp_path: Path) -> None:
+    beir(tmp_path / "set")
+    default, bm25 = measured(tmp_path, "--beir", "set", "-c", "default", "-c", "bm25", "-k", "1", "-k", "2")
+    assert (default["name"], default["queries"], default["documents"], default["chunks"]) == ("default", 2, 4, 4)
+    # q1 finds its only document first; q2 finds one of its two, the other is not in the corpus.
+    assert default["metrics"]["recall@1"] == bm25["metrics"]["recall@1"] == pytest.approx((1 + 0.5) / 2)
+    assert default["metrics"]["ndcg@2"] == pytest.approx((1 + 1 / (1 + 1 / 1.584962500721156)) / 2)
+    assert default["metrics"]["mrr"] == 1.0
+    assert default["metrics"]["map"] == pytest.approx((1 + 0.5) / 2)
+    assert default["intervals"]["recall@1"][0] <= 0.75 <= default["intervals"]["recall@1"][1]
+    assert 0 < default["timings"]["query_p50_ms"] <= default["timings"]["query_p95_ms"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
+
+
+def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
+    case = {"id": "c1", "vars": {"question": QUERIES["q1"]}, "relevant": ["docs/d1.md"]}
+    files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    files["evals/e.yaml"] = "dataset: datasets/d.jsonl\nindex: i\nprompts: [p]\ntargets: [m]\nevaluators: [retrieval]\n"
+    files["datasets/d.jsonl"] = json.dumps(case) + "\n" + json.dumps({**case, "id": "c2", "relevant": None}) + "\n"
+    write(tmp_path, files)
+    (found,) = measured(tmp_path)
+    assert (found["queries"], found["metrics"]["recall@1"], found["metrics"]["map"]) == (1, 1.0, 1.0)
+    shown = llmops(tmp_path, "rag", "eval", "i", "-c", "bm25").stdout
+    assert "ndcg@10" in shown
+    assert "1 queries, 4 documents, 4 chunks" in shown
+
+
+@pytest.mark.parametrize(
+    ("edit", "arguments", "told"),
+    [
+        ({}, ("--beir", "none"), "holds no relevance judgements"),
+        ({"set/qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\n"}, ("--beir", "set"), "set/qrels/test.tsv:2"),
+        ({"set/queries.jsonl": '{"_id": "q1"}\n'}, ("--beir", "set"), "set/queries.jsonl:1"),
+        ({"set/qrels/test.tsv": "q1\td1\t0\n"}, ("--beir", "set"), "has a relevant document"),
+        ({}, ("--beir", "set", "-c", "bm52"), "Valid: `default`, `bm25`, `dense`"),
+        ({}, ("--beir", "set", "manual"), "brings its own"),
+        ({}, ("manual",), "llmops init"),
+    ],
+)
+def test_what_cannot_be_measured_is_told(tmp_path: Path, edit: dict[str, str], arguments: tuple[str, ...], told: str) -> None:
+    beir(tmp_path / "set")
+    write(tmp_path, edit)
+    done = llmops(tmp_path, "rag", "eval", *arguments)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
