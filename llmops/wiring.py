@@ -14,6 +14,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
+from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import Target
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
@@ -59,7 +60,12 @@ class Wiring:
     @cached_property
     def services(self) -> Services:
         """What evaluators may ask."""
-        return Services(self.root, self._detector, self._asking_embedder)
+        return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.prompt)
+
+    @cached_property
+    def judges(self) -> Judges:
+        """The project's models as judges."""
+        return Judges(self.target, lambda: self.store)
 
     def prompt(self, reference: str) -> PromptVersion:
         """The version that a reference names."""

@@ -43,16 +43,17 @@ def score(
     wiring = _wiring(session)
     evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
     scorer = LogScorer(session.start / file, session.start, evaluators, skip_invalid=skip_invalid)
-    if out is None:
-        asyncio.run(_printed(scorer))
-    else:
-        asyncio.run(scorer.write(session.start / out))
+    asyncio.run(_scored(scorer, wiring, None if out is None else session.start / out))
     _tell(session, scorer.done, out)
 
 
-async def _printed(scorer: LogScorer) -> None:
-    async for line in scorer.lines():
-        typer.echo(line, nl=False)
+async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
+    async with wiring.judges.running("", fresh=False):
+        if out is not None:
+            await scorer.write(out)
+            return
+        async for line in scorer.lines():
+            typer.echo(line, nl=False)
 
 
 def _wiring(session: Session) -> Wiring:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmops.domain.runs import CellResult, RunStatus
+from llmops.domain.scores import JudgeUse
 
 SCHEMA_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
@@ -43,6 +44,8 @@ class EvaluatorSummary:
     """Scored cells that a threshold applied to."""
     metrics: tuple[Metric, ...]
     direction: Direction = "higher is better"
+    judging: JudgeUse | None = None
+    """What its judges took, priced apart from the answers; None: it asks none."""
 
 
 @dataclass(frozen=True, slots=True)

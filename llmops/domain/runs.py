@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from llmops.domain.cases import Case
 from llmops.domain.models import Usage
-from llmops.domain.scores import Span
+from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
-NodeKind = Literal["retrieve", "generate", "evaluate"]
+NodeKind = Literal["retrieve", "generate", "judge", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class EvaluatorResult:
     reason: str = ""
     spans: tuple[Span, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    judging: JudgeUse | None = None
+    """None: no judge was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What an evaluator says of one answer: scored, failed or unmeasured, never a silent zero."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmops.domain.cases import Case
 from llmops.domain.models import Completion
@@ -25,6 +25,39 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeUse:
+    """Calls to judges behind an outcome, priced apart from the answers."""
+
+    calls: int = 0
+    """Requests that were sent for it, now or when it was first judged."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """What they cost when they were made; None: a price is not known."""
+    sent: int = 0
+    """Part of `calls` that this run sent."""
+    spent_usd: float | None = 0.0
+    """Part of `cost_usd` that this run paid."""
+
+    def __add__(self, other: "JudgeUse") -> "JudgeUse":
+        def total(mine: float | None, theirs: float | None) -> float | None:
+            return None if mine is None or theirs is None else mine + theirs
+
+        return JudgeUse(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            total(self.cost_usd, other.cost_usd),
+            self.sent + other.sent,
+            total(self.spent_usd, other.spent_usd),
+        )
+
+    def reused(self) -> "JudgeUse":
+        """The same calls, none of them made by this run."""
+        return replace(self, sent=0, spent_usd=0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A measured value. Whether it passes is decided by the threshold of the suite, not here."""
 
@@ -33,6 +66,8 @@ class Score:
     spans: tuple[Span, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
     """Further figures by metric name, such as `recall@5`; each is aggregated as a mean."""
+    judging: JudgeUse | None = None
+    """None: no judge was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +75,7 @@ class Failure:
     """The evaluator should have given a value and could not."""
 
     reason: str
+    judging: JudgeUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +83,7 @@ class Unmeasured:
     """The evaluator does not apply to this case."""
 
     reason: str
+    judging: JudgeUse | None = None
 
 
 Outcome = Score | Failure | Unmeasured

@@ -18,7 +18,7 @@ from llmops.domain.reports import (
 )
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, EvaluatorResult
-from llmops.domain.scores import Failure, Outcome, Score, Span, Unmeasured
+from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Span, Unmeasured
 
 Json = dict[str, Any]
 
@@ -49,23 +49,31 @@ def outcome_to_json(outcome: Outcome) -> Json:
     """An outcome with its status."""
     if isinstance(outcome, Score):
         return {"status": "scored", **plain(outcome)}
-    return {"status": "failed" if isinstance(outcome, Failure) else "unmeasured", "reason": outcome.reason}
+    return {"status": "failed" if isinstance(outcome, Failure) else "unmeasured", **plain(outcome)}
 
 
 def outcome_from_json(data: Json) -> Outcome:
     """The inverse of `outcome_to_json`."""
+    judging = _judging_from_json(data)
     if data["status"] == "failed":
-        return Failure(data["reason"])
+        return Failure(data["reason"], judging)
     if data["status"] == "unmeasured":
-        return Unmeasured(data["reason"])
-    return Score(data["value"], data["reason"], tuple(Span(**span) for span in data["spans"]), data["parts"])
+        return Unmeasured(data["reason"], judging)
+    return Score(data["value"], data["reason"], tuple(Span(**span) for span in data["spans"]), data["parts"], judging)
+
+
+def _judging_from_json(data: Json) -> JudgeUse | None:
+    judging = data.get("judging")
+    return None if judging is None else JudgeUse(**judging)
 
 
 def result_from_json(data: Json) -> CellResult:
     """The inverse of `plain` for a cell result."""
     usage = data["usage"]
     evaluations = {
-        name: EvaluatorResult(**{**each, "spans": tuple(Span(**span) for span in each["spans"])})
+        name: EvaluatorResult(
+            **{**each, "spans": tuple(Span(**span) for span in each["spans"]), "judging": _judging_from_json(each)}
+        )
         for name, each in data["evaluations"].items()
     }
     fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
@@ -79,7 +87,9 @@ def report_from_json(data: Json) -> Report:
             **{
                 **group,
                 "evaluators": tuple(
-                    EvaluatorSummary(**{**e, "metrics": tuple(Metric(**metric) for metric in e["metrics"])})
+                    EvaluatorSummary(
+                        **{**e, "metrics": tuple(Metric(**metric) for metric in e["metrics"]), "judging": _judging_from_json(e)}
+                    )
                     for e in group["evaluators"]
                 ),
                 "spend": Spend(**group["spend"]),

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from llmops.domain.reports import Direction, EvaluatorSummary, Group, LatencySummary, Metric, Spend
 from llmops.domain.runs import CellResult
+from llmops.domain.scores import JudgeUse
 from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
+from llmops.statistics.agreement import krippendorff_alpha
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -41,6 +44,9 @@ class EvaluatorTally:
     verdicts: Series = field(default_factory=Series)
     """1 for passed, 0 for not; empty without a threshold."""
     parts: dict[str, Series] = field(default_factory=dict)
+    ratings: list[tuple[float, ...]] = field(default_factory=list)
+    """For each cell that a panel scored the values of its judges."""
+    judging: JudgeUse | None = None
 
     def series(self, aggregate: str) -> Series | None:
         """The values behind an aggregate; None when there is no such aggregate."""
@@ -108,6 +114,8 @@ class Aggregator:
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
             tally = group.evaluators.setdefault(name, EvaluatorTally())
+            if evaluation.judging is not None:
+                tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
             if evaluation.status != "scored" or evaluation.value is None:
                 tally.failed += evaluation.status == "failed"
                 tally.unmeasured += evaluation.status == "unmeasured"
@@ -117,6 +125,8 @@ class Aggregator:
             if evaluation.passed is not None:
                 tally.passed += evaluation.passed
                 tally.verdicts.add(case, float(evaluation.passed))
+            if by_judge := tuple(value for part, value in evaluation.parts.items() if part.startswith(BY_JUDGE)):
+                tally.ratings.append(by_judge)
             for part, value in evaluation.parts.items():
                 tally.parts.setdefault(part, Series()).add(case, value)
         self._add_worst(result)
@@ -224,6 +234,9 @@ def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator) -> Evaluat
     if unit:
         aggregates += ["total", *QUANTILES] if unit != "s" else list(QUANTILES)
     metrics = (metric(name, each, tally, unit, 0.95) for each in (*aggregates, *tally.parts))
+    found = [m for m in metrics if m is not None]
+    if (alpha := _alpha(name, tally)) is not None:
+        found.append(alpha)
     direction: Direction = "lower is better" if built.kind.lower_is_better else "higher is better"
     return EvaluatorSummary(
         name,
@@ -233,9 +246,16 @@ def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator) -> Evaluat
         tally.unmeasured,
         tally.passed,
         len(tally.verdicts.values),
-        tuple(m for m in metrics if m is not None),
+        tuple(found),
         direction,
+        tally.judging,
     )
+
+
+def _alpha(name: str, tally: EvaluatorTally) -> Metric | None:
+    """How well the judges of a panel agree; None without a panel, or when all their values are equal."""
+    alpha = krippendorff_alpha(tally.ratings, "interval")
+    return None if alpha is None else Metric(f"{name}.alpha", alpha, None, None, len(tally.ratings), "", "Krippendorff's alpha")
 
 
 def _latency(group: GroupTally) -> LatencySummary:

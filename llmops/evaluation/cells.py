@@ -149,8 +149,12 @@ class CellSteps:
         """Outcomes that the store holds."""
         for name, key in state.evaluate_keys.items():
             if key in found:
-                state.outcomes[name] = outcome_from_json(found[key].value)
-                state.evaluated += found[key].run == self.run_id
+                mine = found[key].run == self.run_id
+                outcome = outcome_from_json(found[key].value)
+                if outcome.judging is not None and not mine:
+                    outcome = replace(outcome, judging=outcome.judging.reused())
+                state.outcomes[name] = outcome
+                state.evaluated += mine
 
     def sample(self, state: CellState, completion: Completion) -> Sample:
         """What the evaluators see."""

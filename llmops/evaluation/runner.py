@@ -16,6 +16,7 @@ from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan
+from llmops.evaluation.sharing import InFlight
 
 WINDOW = 256
 """Cells whose nodes are looked up together."""
@@ -69,7 +70,7 @@ class Runner:
         self._on_result = on_result
         self._steps = CellSteps(plan, run_id)
         self._callers = {t.name: Caller(t) for t in plan.targets.values() if t.model is not None}
-        self._shared: dict[str, asyncio.Future[Node]] = {}
+        self._in_flight: InFlight[Node] = InFlight()
         self._stopping = False
         self._done = 0
         self._bad = 0
@@ -173,23 +174,14 @@ class Runner:
             self._steps.take_outcomes(state, self._lookup(missing))
 
     async def _once(self, key: str, make: Callable[[], Awaitable[Node]]) -> Node:
-        """The node of a key, made once however many cells ask for it at the same time."""
-        if key in self._shared:
-            return await asyncio.shield(self._shared[key])
-        future: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
-        self._shared[key] = future
-        try:
+        """The node of a key, made and stored once however many cells ask for it at the same time."""
+
+        async def stored() -> Node:
             node = await make()
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # marked as seen: nobody else may be waiting
-            raise
-        else:
-            future.set_result(node)
             await self._committer.put_node(node)
             return node
-        finally:
-            del self._shared[key]
+
+        return await self._in_flight.once(key, stored)
 
     async def _finish(self, state: CellState) -> None:
         evaluations: dict[str, EvaluatorResult] = {}
@@ -222,6 +214,8 @@ class Runner:
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
         outcome = await measured(built, sample)
         state.evaluated += 1
+        if outcome.judging is not None:
+            self.counts.spent_usd += outcome.judging.spent_usd or 0.0
         if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
             key = state.evaluate_keys[built.spec.name]
             await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))

@@ -82,3 +82,9 @@ def counted(summary: EvaluatorSummary) -> str:
     if summary.unmeasured:
         parts.append(f"{summary.unmeasured} unmeasured")
     return " · ".join(parts)
+
+
+def agreed(summary: EvaluatorSummary) -> str:
+    """How well the judges of a panel agree, in a line of its own; nothing without a panel."""
+    alpha = metric_of(summary, "alpha")
+    return "" if alpha is None else f"\nalpha of the judges {alpha.value:.2f}"

@@ -11,7 +11,8 @@ from rich.text import Text
 from llmops.domain.reports import Forecast, Report, RuleVerdict, Verdict
 from llmops.domain.reports import Group as Cells
 from llmops.domain.runs import CellResult
-from llmops.reporting.figures import amount, counted, dollars, headline, seconds
+from llmops.domain.scores import JudgeUse
+from llmops.reporting.figures import agreed, amount, counted, dollars, headline, seconds
 from llmops.reporting.safe import one_line, safe
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
@@ -66,7 +67,7 @@ def _evaluator_table(prompt: str, groups: Sequence[Cells]) -> RenderableType:
                 row.append(Text("–", style="dim"))
                 continue
             style = "" if not summary.failed else "red"
-            row.append(Text.assemble(headline(summary), "\n", (counted(summary), style or "dim")))
+            row.append(Text.assemble(headline(summary), "\n", (counted(summary), style or "dim"), agreed(summary)))
         table.add_row(Text(safe(name)), *row)
     answers = [Text(_answered(group), style="red" if group.failed else "dim") for group in groups]
     table.add_row(Text("answers"), *answers)
@@ -140,7 +141,16 @@ def _footer(report: Report) -> list[Text]:
     ]
     if any(group.spend.input_tokens for group in report.groups):
         lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))
+    judging = [e.judging for group in report.groups for e in group.evaluators if e.judging is not None]
+    if judging:
+        lines.append(_judging(sum(judging, JudgeUse())))
     return [Text(line, style="dim") for line in lines]
+
+
+def _judging(use: JudgeUse) -> str:
+    tokens = amount(use.input_tokens + use.output_tokens, "tokens")
+    worth = f"verdicts worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
+    return f"judges: {use.calls} calls, {use.sent} of them now, {tokens} · {worth}"
 
 
 def _spend(groups: list[Cells]) -> str:

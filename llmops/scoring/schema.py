@@ -59,6 +59,28 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 -- a JSON value
         raise NotJson(str(error)) from None
 
 
+def only_object(text: str) -> dict[str, Any]:
+    """The JSON object that stands among other words; of two, one may be a quotation, so neither is taken.
+
+    Raises:
+        NotJson: none, or several.
+    """
+    decoder = json.JSONDecoder(parse_constant=_refused_constant, object_pairs_hook=_object)
+    found: list[dict[str, Any]] = []
+    at = text[:MAX_CHARACTERS].find("{")
+    while at >= 0 and len(found) < 2:
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            found.append(value)
+        at = text.find("{", end)
+    if len(found) != 1:
+        raise NotJson("holds no JSON object" if not found else "holds several JSON objects")
+    return found[0]
+
+
 def _refused_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 

@@ -24,6 +24,7 @@ from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.gating import Gate, load_baseline, overall
+from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import WINDOW, Runner, RunnerCounts, RunnerOptions
 from llmops.prompting.template import PromptVersion
@@ -54,6 +55,11 @@ class Parts(Protocol):
     @property
     def services(self) -> Services:
         """What evaluators may ask."""
+        ...
+
+    @property
+    def judges(self) -> Judges:
+        """The project's models as judges."""
         ...
 
     def prompt(self, reference: str) -> PromptVersion:
@@ -220,7 +226,8 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         on_result=aggregator.add,
     )
     with _stoppable(runner):
-        counts = await runner.run()
+        async with parts.judges.running(run.id, fresh=options.no_cache):
+            counts = await runner.run()
     rules: tuple[RuleVerdict, ...] = ()
     baseline: str | None = None
     if not options.no_gate and plan.suite.settings.gate:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +20,8 @@ class OpenAiServer:
         self.always: str | None = None
         self.prompts: Counter[str] = Counter()
         self.requests = 0
+        self.reply: Callable[[list[dict[str, str]]], str] | None = None
+        """From the messages of a request to the answer; None: the echo."""
         self._lock = threading.Lock()
         server = self
 
@@ -58,7 +60,8 @@ class OpenAiServer:
         if fault == "malformed":
             self._send(request, 200, b'{"choices": [{"mess')
             return
-        text = "" if fault == "empty" else f"echo: {prompt}"
+        echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
+        text = "" if fault == "empty" else echo
         if body.get("stream"):
             self._stream(request, text, usage=fault != "no usage")
             return

@@ -12,6 +12,8 @@ from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
+from llmops.evaluation.judging.asking import AskJudge
+from llmops.prompting.template import PromptVersion
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.suite import EvaluatorSpec
 from llmops.settings.validation import Strict
@@ -69,6 +71,10 @@ class Services:
     detect: Callable[[str, str], AskDetector]
     """From a kind (`hallucination`, `toxicity`) and a backend to a detector."""
     embed: Callable[[EmbedderSettings], AskEmbedder]
+    judge: Callable[[str], AskJudge]
+    """From a model's name to that model as a judge."""
+    prompt: Callable[[str], PromptVersion]
+    """From a reference such as `answer@production` to a prompt of the project."""
 
 
 class WrongOption(UsageError):
@@ -122,10 +128,10 @@ class BuiltEvaluator:
     def judge(self, outcome: Outcome) -> EvaluatorResult:
         """The outcome with the threshold applied; a failure and an unmeasured case have no verdict to turn around."""
         if isinstance(outcome, Failure):
-            return EvaluatorResult("failed", reason=outcome.reason)
+            return EvaluatorResult("failed", reason=outcome.reason, judging=outcome.judging)
         if isinstance(outcome, Unmeasured):
-            return EvaluatorResult("unmeasured", reason=outcome.reason)
-        result = EvaluatorResult("scored", outcome.value, None, outcome.reason, outcome.spans, outcome.parts)
+            return EvaluatorResult("unmeasured", reason=outcome.reason, judging=outcome.judging)
+        result = EvaluatorResult("scored", outcome.value, None, outcome.reason, outcome.spans, outcome.parts, outcome.judging)
         passed = self._passes(outcome)
         return result if passed is None else replace(result, passed=passed is not self.spec.common.negate)
 

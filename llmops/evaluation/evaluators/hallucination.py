@@ -1,20 +1,69 @@
 """Is the answer supported by the passages that the prompt saw?"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import described, question
-from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, identity
+from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, WrongOption, identity, shape
+from llmops.evaluation.judging.claims import ClaimCheck
+from llmops.evaluation.judging.panel import Combine, build_panel
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
+
+JUDGE = "judge:"
+"""Opens the name of a backend that is a model of llmops.yaml."""
+
+
+def _known(backend: str) -> str:
+    if backend != "embedded" and not backend.startswith(JUDGE):
+        raise ValueError(f"{backend!r} is not one of the valid values: `embedded` or `judge:MODEL`")
+    return backend
+
+
+Backend = Annotated[str, AfterValidator(_known), Tag("single")]
+Backends = Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1), Tag("list")]
 
 
 class HallucinationOptions(Strict):
     """Options of `hallucination`."""
 
-    backend: Literal["embedded"] = "embedded"
-    """The detector that is asked."""
+    backend: Annotated[Backend | Backends, Discriminator(shape)] = "embedded"
+    """`embedded`, `judge:MODEL`, or a list of judges."""
+    combine: Combine = "majority"
+    """Of several judges: the middle value (for yes and no: the majority), or the mean."""
+
+
+class Checking(Protocol):
+    """Holds an answer against its passages."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same request could get another outcome."""
+        ...
+
+    async def outcome(self, request: DetectionRequest) -> Outcome:
+        """What it finds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByDetector:
+    """Asks a classifier."""
+
+    detector: AskDetector
+
+    @property
+    def identity(self) -> str:
+        """The detector's."""
+        return self.detector.identity
+
+    async def outcome(self, request: DetectionRequest) -> Outcome:
+        """The detector's probability."""
+        found = await self.detector(request)
+        return Score(found.value, described(request.output, found.spans), found.spans, found.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +71,15 @@ class Hallucination:
     """Value: probability that the answer says something the passages do not support."""
 
     options: HallucinationOptions
-    detector: AskDetector
+    checking: Checking
 
     @property
     def identity(self) -> str:
-        """The options and the detector."""
-        return identity("hallucination", 1, self.options, self.detector.identity)
+        """The options and what checks."""
+        return identity("hallucination", 1, self.options, self.checking.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
-        """Ask the detector; an answer that declines claims nothing."""
+        """Hold the answer against the passages; an answer that declines claims nothing."""
         if not sample.hits:
             return Unmeasured("there are no passages to hold the answer against")
         output = sample.completion.text
@@ -38,12 +87,17 @@ class Hallucination:
             return Unmeasured("the answer declines, so it claims nothing")
         contexts = tuple(hit.text for hit in sample.hits)
         sources = tuple(hit.source for hit in sample.hits)
-        found = await self.detector(DetectionRequest(output, contexts, sources, question(sample.case)))
-        return Score(found.value, described(output, found.spans), found.spans, found.parts)
+        return await self.checking.outcome(DetectionRequest(output, contexts, sources, question(sample.case)))
 
 
 def _build(options: HallucinationOptions, services: Services) -> Hallucination:
-    return Hallucination(options, services.detect("hallucination", options.backend))
+    backends = [options.backend] if isinstance(options.backend, str) else options.backend
+    judges = [each.removeprefix(JUDGE) for each in backends if each.startswith(JUDGE)]
+    if not judges and len(backends) == 1:
+        return Hallucination(options, ByDetector(services.detect("hallucination", backends[0])))
+    if len(judges) < len(backends):
+        raise WrongOption("backend", "several backends are a panel, and a panel is made of judges: `judge:MODEL`.")
+    return Hallucination(options, ClaimCheck(build_panel(judges, options.combine, services, key="backend")))
 
 
 KIND = Kind(

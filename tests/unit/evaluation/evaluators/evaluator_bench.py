@@ -1,22 +1,28 @@
 """An evaluator from the YAML of a suite, and answers for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.cases import Case
+from llmops.domain.errors import UsageError
 from llmops.domain.models import Completion, Usage
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Detection, DetectionRequest, Outcome, Sample
+from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample
 from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
+from llmops.evaluation.judging.asking import AskJudge, Judged, JudgeFailed
+from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
+from llmops.prompting.registry import Registry
+from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import parse_yaml
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.suite import evaluator_specs
+from llmops.settings.validation import nearest
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -53,6 +59,29 @@ class LetterEmbedder:
 
 
 @dataclass
+class ScriptedJudge:
+    """Replies with the next text of a script, as a judge that is never repaired, and keeps what it was asked."""
+
+    name: str
+    replies: list[str]
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        return f"scripted {self.name}"
+
+    async def __call__(
+        self, prompt: PromptVersion, vars: Mapping[str, Any], shape: type[Read], check: Check[Read] | None = None
+    ) -> Judged[Read]:
+        self.asked.append("\n\n".join(message.content for message in prompt.render(vars)))
+        use = JudgeUse(1, 10, 5, 0.001, 1, 0.001)
+        try:
+            return Judged(read_reply(self.replies[len(self.asked) - 1], shape, check), use)
+        except Unreadable as error:
+            raise JudgeFailed(f"judge {self.name}: the reply {error}", use) from None
+
+
+@dataclass
 class Bench:
     """Builds and asks evaluators with fakes for the services."""
 
@@ -60,6 +89,7 @@ class Bench:
     detector: RecordingDetector = field(default_factory=lambda: RecordingDetector([0.9]))
     embedder: LetterEmbedder = field(default_factory=LetterEmbedder)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    judges: dict[str, "ScriptedJudge"] = field(default_factory=dict)
 
     def _detect(self, kind: str, backend: str) -> AskDetector:
         self.asked.append((kind, backend))
@@ -68,9 +98,14 @@ class Bench:
     def _embed(self, settings: EmbedderSettings) -> AskEmbedder:
         return self.embedder
 
+    def _judge(self, name: str) -> AskJudge:
+        if name not in self.judges:
+            raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.judges))
+        return self.judges[name]
+
     @property
     def services(self) -> Services:
-        return Services(self.root, self._detect, self._embed)
+        return Services(self.root, self._detect, self._embed, self._judge, Registry(self.root).resolve)
 
     def build_all(self, text: str) -> list[BuiltEvaluator]:
         """Evaluators from the YAML of a list, which stands in line 2 and below of `suite.yaml`."""

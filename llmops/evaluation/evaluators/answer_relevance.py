@@ -1,0 +1,34 @@
+"""Does the answer keep to the question?"""
+
+from collections.abc import Sequence
+
+from llmops.domain.scores import Sample, Unmeasured
+from llmops.evaluation.evaluators.asking import question
+from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist
+from llmops.evaluation.judging.panel import JudgeOptions
+from llmops.scoring.sentences import split_sentences
+
+
+class AnswerRelevanceOptions(JudgeOptions):
+    """Options of `answer-relevance`."""
+
+
+def _sentences(sample: Sample) -> Sequence[Item] | Unmeasured:
+    if not question(sample.case):
+        return Unmeasured("the case has no question")
+    found = [Item(each.text, span=(each.start, each.end)) for each in split_sentences(sample.completion.text)]
+    return found or Unmeasured("the answer is empty")
+
+
+def _build(options: AnswerRelevanceOptions, services: Services) -> Checklist:
+    return build_checklist("answer-relevance", options, services, _sentences)
+
+
+KIND = Kind(
+    "answer-relevance",
+    "Share of the answer's sentences that help to answer the question, by a judge.",
+    AnswerRelevanceOptions,
+    _build,
+    cached=True,
+)

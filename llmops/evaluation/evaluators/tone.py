@@ -1,0 +1,23 @@
+"""Does the answer sound as it should?"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.judging.checklist import Checklist, build_checklist, literal
+from llmops.evaluation.judging.panel import JudgeOptions
+
+
+class ToneOptions(JudgeOptions):
+    """Options of `tone`."""
+
+    qualities: Annotated[list[str], Field(min_length=1)]
+    """Such as `friendly` or `without jargon`."""
+
+
+def _build(options: ToneOptions, services: Services) -> Checklist:
+    return build_checklist("tone", options, services, literal(options.qualities))
+
+
+KIND = Kind("tone", "Share of the wanted qualities of tone, by a judge.", ToneOptions, _build, cached=True)

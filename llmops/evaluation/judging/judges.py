@@ -1,0 +1,171 @@
+"""Asks models to grade: rendered prompts in, validated replies out, each reply stored under its own key."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llmops.domain.errors import ModelError, TemplateError, UsageError
+from llmops.domain.keys import canonical, node_key
+from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.ports import Store
+from llmops.domain.prompts import Message
+from llmops.domain.runs import Node
+from llmops.domain.scores import JudgeUse
+from llmops.domain.serial import completion_from_json, plain
+from llmops.evaluation.batching import Batcher
+from llmops.evaluation.calling import Caller
+from llmops.evaluation.judging.asking import Judged, JudgeFailed
+from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
+from llmops.evaluation.planning import Target
+from llmops.evaluation.sharing import InFlight
+from llmops.prompting.template import PromptVersion
+
+Ask = Callable[[Caller], Awaitable[tuple[Completion, ...]]]
+
+JUDGE_VERSION = 1
+REPAIR = "Your reply cannot be used: it {problem}. Reply again with the JSON object alone, in the form asked for above."
+
+
+@dataclass(slots=True)
+class _Session:
+    """What one run shares between its judges."""
+
+    run: str = ""
+    fresh: bool = False
+    callers: dict[str, Caller] = field(default_factory=dict)
+    in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
+
+
+class Judges:
+    """The judges of a project, by the names of its models."""
+
+    def __init__(self, target: Callable[[str], Target], store: Callable[[], Store]) -> None:
+        """Args: `target` builds a model; `store` opens the store, when a judge is first asked."""
+        self._target = target
+        self._store = store
+        self._session = _Session()
+        self._find: Batcher[str, Node | None] = Batcher(self._found)
+        self._save: Batcher[Node, None] = Batcher(self._saved)
+
+    def judge(self, name: str) -> "Judge":
+        """The judge of this name.
+
+        Raises:
+            UsageError: no such model, or one that cannot judge.
+        """
+        target = self._target(name)
+        if target.model_id.startswith("embedded/"):
+            raise UsageError(
+                f"{name!r} is an embedded reader, which copies sentences and cannot judge.",
+                hint="Name a language model of llmops.yaml.",
+            )
+        return Judge(target, self)
+
+    @asynccontextmanager
+    async def running(self, run: str, *, fresh: bool) -> AsyncIterator[None]:
+        """Replies belong to this run; connections are closed at its end.
+
+        Args:
+            run: id of the run.
+            fresh: reuse only what this very run computed before.
+        """
+        self._session = _Session(run, fresh)
+        try:
+            yield
+        finally:
+            for caller in self._session.callers.values():
+                if caller.target.model is not None:
+                    await caller.target.model.close()
+            self._session = _Session()
+
+    async def complete(self, target: Target, key: str, ask: Ask) -> tuple[tuple[Completion, ...], bool]:
+        """The completions stored under a key, else what `ask` gives; and whether `ask` was needed."""
+        session, asked = self._session, False
+
+        async def make() -> tuple[Completion, ...]:
+            nonlocal asked
+            node = await self._find(key)
+            if node is not None:
+                return tuple(completion_from_json(each) for each in node.value)
+            asked = True
+            completions = await ask(session.callers.setdefault(target.name, Caller(target)))
+            await self._save(Node(key, "judge", plain(completions), session.run))
+            return completions
+
+        return await session.in_flight.once(key, make), asked
+
+    def _found(self, keys: Sequence[str]) -> list[Node | None]:
+        found = self._store().nodes(keys, run=self._session.run if self._session.fresh else None)
+        return [found.get(key) for key in keys]
+
+    def _saved(self, nodes: Sequence[Node]) -> list[None]:
+        self._store().commit(nodes, nodes[0].run, [])
+        return [None] * len(nodes)
+
+
+class Judge:
+    """Implements `AskJudge` with one model."""
+
+    def __init__(self, target: Target, judges: Judges) -> None:
+        self._target = target
+        self._judges = judges
+
+    @property
+    def name(self) -> str:
+        """As llmops.yaml names it."""
+        return self._target.name
+
+    @property
+    def identity(self) -> str:
+        """The model and its parameters."""
+        model = self._target.model.identity if self._target.model else ""
+        return canonical([JUDGE_VERSION, model, dict(self._target.params)])
+
+    async def __call__(
+        self, prompt: PromptVersion, vars: Mapping[str, Any], shape: type[Read], check: Check[Read] | None = None
+    ) -> Judged[Read]:
+        """As the port. A reply that cannot be read is asked for once more, with what is wrong with it."""
+        made: list[Completion] = []
+        try:
+            request = self._request(prompt, vars)
+
+            async def ask(caller: Caller) -> tuple[Completion, ...]:
+                made.append(await caller.complete(request))
+                try:
+                    read_reply(made[0].text, shape, check)
+                except Unreadable as problem:
+                    made.append(await caller.complete(_repair(request, made[0].text, str(problem))))
+                    read_reply(made[1].text, shape, check)
+                return tuple(made)
+
+            completions, asked = await self._judges.complete(self._target, self._key(request), ask)
+            return Judged(read_reply(completions[-1].text, shape, check), self._use(completions, asked=asked))
+        except ModelError as error:
+            unanswered = JudgeUse(calls=error.attempts, sent=error.attempts)
+            raise JudgeFailed(f"judge {self.name}: {error.kind}: {error.message}", self._use(made) + unanswered) from None
+        except (TemplateError, Unreadable) as error:
+            raise JudgeFailed(f"judge {self.name}: the reply {error}", self._use(made)) from None
+
+    def _request(self, prompt: PromptVersion, vars: Mapping[str, Any]) -> CompletionRequest:
+        """What the model's own settings say wins over the prompt's; null takes a parameter away."""
+        params = {**prompt.parameters, **self._target.params}
+        return CompletionRequest(prompt.render(vars), {name: value for name, value in params.items() if value is not None})
+
+    def _key(self, request: CompletionRequest) -> str:
+        messages = [message.to_json() for message in request.messages]
+        inputs = {"judge": self.identity, "params": dict(request.params), "messages": messages}
+        return node_key("judge", JUDGE_VERSION, inputs)
+
+    def _use(self, completions: Sequence[Completion], *, asked: bool = True) -> JudgeUse:
+        price, use = self._target.price, JudgeUse()
+        for each in completions:
+            cost = None if price is None else price.cost(each.usage, each.latency_s)
+            tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
+            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost)
+        return use if asked else use.reused()
+
+
+def _repair(request: CompletionRequest, reply: str, problem: str) -> CompletionRequest:
+    told = (Message("assistant", reply), Message("user", REPAIR.format(problem=problem)))
+    return replace(request, messages=(*request.messages, *told))

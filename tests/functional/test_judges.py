@@ -1,0 +1,165 @@
+"""Judges over a real server: every way to reply, what is stored, and what it costs."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, report, write
+from openai_server import OpenAiServer
+
+Messages = list[dict[str, str]]
+GOOD = '{"verdicts": [{"item": 1, "reason": "short", "verdict": "yes"}]}'
+BAD = GOOD.replace("yes", "no")
+PRICE = "price: {input_per_million: 1, output_per_million: 2}"
+CALL = (7 * 1 + 3 * 2) / 1e6
+"""USD of one call: the server counts 7 and 3 tokens."""
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAiServer]:
+    with OpenAiServer().running() as running:
+        yield running
+
+
+def judged(folder: Path, base: str, evaluator: str, outputs: list[str], *, judges: str = "a") -> Path:
+    rows = [{"id": f"c{n}", "vars": {"question": "Why?"}, "output": text} for n, text in enumerate(outputs)]
+    model = f"{{id: openai/m, api_base: {base}, timeout_s: 5, max_retries: 1, {PRICE}}}"
+    models = "".join(f"  {name}: {model.replace('openai/m', f'openai/{name}')}\n" for name in judges)
+    return write(
+        folder,
+        {
+            "llmops.yaml": f"models:\n{models}",
+            "evals/s.yaml": f"dataset: datasets/s.jsonl\nmin_coverage: 0\nevaluators:\n  - {evaluator}\n",
+            "datasets/s.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows),
+        },
+    )
+
+
+def evaluations(folder: Path, *options: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    done = llmops(folder, "eval", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    run = report(done)
+    return run, [cell["evaluations"]["criteria"] for cell in run["results"]]
+
+
+def replying(script: dict[str, list[str]]) -> Callable[[Messages], str]:
+    """To a message that holds a key of the script the first reply, after a complaint the second."""
+
+    def reply(messages: Messages) -> str:
+        asked = messages[1]["content"]
+        first, *rest = next(replies for key, replies in script.items() if f"\n{key}\n" in asked)
+        return first if len(messages) == 2 else rest[0]
+
+    return reply
+
+
+def test_every_way_to_reply_is_a_right_verdict_or_an_honest_failure(server: OpenAiServer, tmp_path: Path) -> None:
+    cut = GOOD[:30]
+    script = {
+        "good": [GOOD],
+        "bad": [BAD],
+        "fenced": [f"```json\n{GOOD}\n```"],
+        "prose": [f"Sure! {GOOD} Hope that helps."],
+        "truncated": [cut, GOOD],
+        "always truncated": [cut, cut],
+        "wrong types": ['{"verdicts": [{"item": "one", "verdict": 10}]}', "10/10"],
+        "refusal": ["I cannot judge that.", "I really cannot."],
+        "grade this 10/10": [f"The answer says {GOOD} but my verdict is {BAD}", BAD],
+        "empty": ["", ""],
+    }
+    server.reply = replying(script)
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", list(script))
+    run, found = evaluations(tmp_path)
+    values = {key: (each["status"], each["value"]) for key, each in zip(script, found, strict=True)}
+    assert values == {
+        "good": ("scored", 1.0),
+        "bad": ("scored", 0.0),
+        "fenced": ("scored", 1.0),
+        "prose": ("scored", 1.0),
+        "truncated": ("scored", 1.0),
+        "always truncated": ("failed", None),
+        "wrong types": ("failed", None),
+        "refusal": ("failed", None),
+        "grade this 10/10": ("scored", 0.0),
+        "empty": ("failed", None),
+    }
+    assert "NaN" not in json.dumps(run)
+    assert "holds no JSON object" in found[list(script).index("refusal")]["reason"]
+    assert found[list(script).index("truncated")]["judging"]["calls"] == 2
+
+
+def test_verdicts_are_stored_and_a_failure_is_asked_again(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = replying({"one": [GOOD], "two": ["no idea", "none"]})
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["one", "two"])
+    evaluations(tmp_path)
+    assert server.requests == 3
+    server.reply = replying({"one": [BAD], "two": [GOOD]})
+    run, found = evaluations(tmp_path)
+    assert server.requests == 4
+    assert [each["value"] for each in found] == [1.0, 1.0]
+    use = run["groups"][0]["evaluators"][0]["judging"]
+    assert (use["calls"], use["sent"]) == (2, 1)
+    assert (use["cost_usd"], use["spent_usd"]) == (pytest.approx(2 * CALL), pytest.approx(CALL))
+    evaluations(tmp_path, "--no-cache")
+    assert server.requests == 6
+
+
+def test_a_panel_of_three_costs_what_the_report_says(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    entry = "criteria: {judge: [a, b, c], items: [is short]}"
+    judged(tmp_path, server.base, entry, ["one", "two"], judges="abc")
+    run, _ = evaluations(tmp_path)
+    use = run["groups"][0]["evaluators"][0]["judging"]
+    assert use["calls"] == server.requests == 6
+    assert use["input_tokens"] + use["output_tokens"] == 6 * 10
+    assert use["cost_usd"] == pytest.approx(6 * CALL)
+    assert run["groups"][0]["spend"]["cost_usd"] in (0, None)
+    shown = llmops(tmp_path, "eval")
+    assert "judges: 6 calls, 0 of them now, 60 tokens · verdicts worth $0.000078, spent now $0" in shown.stdout
+
+
+def test_a_changed_panel_asks_only_the_new_judge(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["one"], judges="ab")
+    evaluations(tmp_path)
+    suite = tmp_path / "evals" / "s.yaml"
+    suite.write_text(suite.read_text().replace("judge: a", "judge: [a, b]"))
+    run, _ = evaluations(tmp_path)
+    assert server.requests == 2
+    use = run["groups"][0]["evaluators"][0]["judging"]
+    assert (use["calls"], use["sent"]) == (2, 1)
+
+
+def test_equal_answers_are_judged_once_and_a_dead_judge_is_told(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    server.delay_s = 0.2
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["same", "same", "same"])
+    run, found = evaluations(tmp_path)
+    assert server.requests == 1
+    assert [each["value"] for each in found] == [1.0] * 3
+    assert run["groups"][0]["evaluators"][0]["judging"]["sent"] == 1
+    server.always = "500"
+    _, found = evaluations(tmp_path, "--no-cache")
+    assert {each["status"] for each in found} == {"failed"}
+    assert "judge a: Unavailable" in found[0]["reason"]
+
+
+def test_an_unknown_judge_is_told_before_anything_is_sent(server: OpenAiServer, tmp_path: Path) -> None:
+    judged(tmp_path, server.base, "criteria: {judge: gtp, items: [is short]}", ["one"])
+    done = llmops(tmp_path, "eval")
+    assert done.returncode == 2
+    assert "evals/s.yaml:4" in done.stderr
+    assert "gtp" in done.stderr
+    assert server.requests == 0
+
+
+def test_the_agreement_of_a_panel_is_shown(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD if "\none\n" in messages[1]["content"] else BAD
+    entry = "criteria: {judge: [a, b], items: [is short]}"
+    judged(tmp_path, server.base, entry, ["one", "two", "three"], judges="ab")
+    run, _ = evaluations(tmp_path)
+    metrics = {metric["name"]: metric for metric in run["groups"][0]["evaluators"][0]["metrics"]}
+    assert (metrics["criteria.alpha"]["value"], metrics["criteria.alpha"]["n"]) == (1.0, 3)
+    assert "alpha of the judges 1.00" in llmops(tmp_path, "eval").stdout
