@@ -20,6 +20,7 @@ COMMANDS = {
     "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
+    "route": ("llmops.cli.route", "Replay routing policies on recorded answers."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
     "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),

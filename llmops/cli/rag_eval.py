@@ -2,14 +2,14 @@
 
 import json as jsonlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from llmops.cli.progress import ShownProgress
-from llmops.cli.session import Session
+from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import UsageError
 from llmops.domain.measures import Measured
 from llmops.domain.ports import Progress
@@ -84,7 +84,7 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: tuple[S
     """Indexes of a folder outside of the project are built aside and thrown away."""
     labelled = beir_queries(folder, session.start)
     base = IndexSettings(corpus=CorpusSettings(beir=str(folder.resolve())))
-    found = configurations("beir", base, chosen, _indexes(session))
+    found = configurations("beir", base, chosen, wiring_or_bare(session).project.settings.indexes)
     with tempfile.TemporaryDirectory(prefix="llmops-rag-eval-") as aside:
         wiring = Wiring(Project(Path(aside), ProjectSettings(), Positions("llmops.yaml", {})))
         try:
@@ -95,12 +95,3 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: tuple[S
 
 def _with(wiring: Wiring, how: tuple[Sequence[int], Progress]) -> tuple[Sequence[int], Wiring, Progress]:
     return how[0], wiring, how[1]
-
-
-def _indexes(session: Session) -> Mapping[str, IndexSettings]:
-    """Those of the project, when there is one."""
-    try:
-        session.root  # noqa: B018 -- asks whether there is a project
-    except UsageError:
-        return {}
-    return session.project.settings.indexes

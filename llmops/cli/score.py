@@ -7,12 +7,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from llmops.cli.session import Session
-from llmops.domain.errors import UsageError
+from llmops.cli.session import Session, wiring_or_bare
 from llmops.reporting.safe import safe
-from llmops.settings.positions import Positions
-from llmops.settings.project import Project, ProjectSettings
-from llmops.wiring import Wiring
 from llmops.workflows.score import LogScorer, Scored, log_evaluators
 
 app = typer.Typer()
@@ -40,7 +36,7 @@ def score(
 ) -> None:
     """Add `scores` to each line of a log of answers. Needs no project; memory does not grow with the file."""
     session: Session = ctx.obj
-    wiring = _wiring(session)
+    wiring = wiring_or_bare(session)
     evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
     scorer = LogScorer(session.start / file, session.start, evaluators, skip_invalid=skip_invalid)
     asyncio.run(_scored(scorer, wiring, None if out is None else session.start / out))
@@ -54,15 +50,6 @@ async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
             return
         async for line in scorer.lines():
             typer.echo(line, nl=False)
-
-
-def _wiring(session: Session) -> Wiring:
-    """The project's objects; without a project those that need none."""
-    try:
-        session.root  # noqa: B018 -- asks whether there is a project; a broken one is told by what follows
-    except UsageError:
-        return Wiring(Project(session.start, ProjectSettings(), Positions("llmops.yaml", {})))
-    return session.wiring
 
 
 def _tell(session: Session, done: Scored, out: Path | None) -> None:

@@ -79,6 +79,23 @@ class Session:
             err.print(Text(safe(error.hint)), soft_wrap=True)
 
 
+def wiring_or_bare(session: Session) -> "Wiring":
+    """The objects of the project; where there is none, those that need none.
+
+    Raises:
+        InvalidFiles: there is a project, and its llmops.yaml is not valid.
+    """
+    from llmops.settings.positions import Positions
+    from llmops.settings.project import FILE_NAME, Project, ProjectSettings, find_root
+    from llmops.wiring import Wiring
+
+    try:
+        find_root(session.start.resolve())
+    except UsageError:
+        return Wiring(Project(session.start, ProjectSettings(), Positions(FILE_NAME, {})))
+    return session.wiring
+
+
 def console(*, stderr: bool) -> "Console":
     """A console that colours only terminals and obeys NO_COLOR; a pipe is as wide as its lines need, at least 100."""
     from rich.console import Console

@@ -1,0 +1,71 @@
+"""What routing policies would have cost and lost on recorded answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ROUTE_REPORT_VERSION = 1
+"""Raised when a key of the JSON document changes its meaning or disappears."""
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """One policy, replayed."""
+
+    name: str
+    quality: float | None
+    """Mean over the requests, 0 to 1; None when the policy cannot be replayed."""
+    cost: float | None
+    """USD per 1,000 requests; None when a model's cost is not known."""
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    share: Mapping[str, float]
+    """Share of the requests that each model served."""
+    kept: float | None
+    """Quality as a share of the strong model's."""
+    apgr: float | None
+    """Mean performance gap recovered over all shares of calls to the strong model; None for a policy without a threshold."""
+    apgr_cost: float | None
+    """The same over cost in place of calls."""
+    cpt50: float | None
+    """Least share of calls to the strong model that recovers half of the gap; None: never, or no threshold."""
+    cpt80: float | None
+    aiq: float | None
+    """Mean quality over cost along the policy's frontier, between the cheapest and the dearest model (RouterBench)."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """95 %, bootstrap over groups: of `quality`, `cost`, `kept` and `apgr`."""
+    better_than_random: Interval | None = None
+    """95 % interval of the quality gained over a random mixture with the same shares."""
+    note: str = ""
+    """Why the policy could not be replayed, or what to know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagReport:
+    """The requests with one tag."""
+
+    tag: str
+    requests: int
+    weak_quality: float
+    strong_quality: float
+    difference: Interval
+    """95 % interval of strong minus weak, over the requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteReport:
+    """All policies on one set of recorded requests."""
+
+    source: str
+    requests: int
+    models: Mapping[str, float]
+    """Mean quality by model."""
+    weak: str
+    strong: str
+    keep: float
+    """The policies with a threshold were asked to keep this share of the strong model's quality."""
+    policies: tuple[PolicyReport, ...]
+    tags: tuple[TagReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema_version: int = ROUTE_REPORT_VERSION

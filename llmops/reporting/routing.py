@@ -1,0 +1,163 @@
+"""A report of routing policies for a terminal, and its frontier drawn with text or as SVG."""
+
+import json
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.routing import PolicyReport, RouteReport
+from llmops.domain.serial import plain
+from llmops.reporting.figures import dollars, seconds
+from llmops.reporting.safe import safe
+
+PLOT_WIDTH, PLOT_HEIGHT = 56, 12
+NAME_WIDTH = 26
+SVG_WIDTH, SVG_HEIGHT, SVG_MARGIN = 640, 400, 60
+
+
+def print_route_report(console: Console, report: RouteReport) -> None:
+    """Policies, the frontier, tags and what to know."""
+    head = f"{report.requests} requests of {safe(report.source)}: {safe(report.weak)} -> {safe(report.strong)}"
+    console.print(Text(head, style="bold"), soft_wrap=True)
+    console.print(_policies(report))
+    for line in _plot(report):
+        console.print(Text(line), soft_wrap=True)
+    for policy in report.policies:
+        if policy.quality is None:
+            console.print(Text(f"{safe(policy.name)}: {safe(policy.note)}", style="yellow"), soft_wrap=True)
+    best = _sentence(report)
+    if best:
+        console.print(Text(best, style="bold"), soft_wrap=True)
+    if report.tags:
+        console.print()
+        console.print(_tags(report))
+    for note in report.notes:
+        console.print(Text.assemble(("note: ", "yellow"), safe(note)), soft_wrap=True)
+
+
+def _policies(report: RouteReport) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("policy", no_wrap=True, max_width=NAME_WIDTH)
+    timed = any(p.latency_p95_s is not None for p in report.policies)
+    for name in ("quality", "$ per 1,000", "large", "APGR", "CPT 50/80", *(["p50/p95"] if timed else [])):
+        table.add_column(Text(name))
+    for p in report.policies:
+        if p.quality is None:
+            continue
+        cpt = "–" if p.cpt50 is None and p.cpt80 is None else f"{_percent(p.cpt50)}/{_percent(p.cpt80)} %"
+        times = f"{_time(p.latency_p50_s)}\n{_time(p.latency_p95_s)}"
+        table.add_row(
+            Text(safe(p.name)),
+            _with_interval(p.quality, p, "quality"),
+            "unknown" if p.cost is None else dollars(p.cost),
+            f"{100 * p.share.get(report.strong, 0.0):.0f} %",
+            "–" if p.apgr is None else _with_interval(p.apgr, p, "apgr"),
+            cpt,
+            *([times] if timed else []),
+        )
+    return table
+
+
+def _time(value: float | None) -> str:
+    return "–" if value is None else seconds(value)
+
+
+def _with_interval(value: float, policy: PolicyReport, name: str) -> str:
+    if name not in policy.intervals:
+        return f"{value:.3f}"
+    low, high = policy.intervals[name]
+    return f"{value:.3f}\n[{low:.3f}, {high:.3f}]"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f}"
+
+
+def _sentence(report: RouteReport) -> str:
+    """The cheapest policy with a threshold that may well keep enough, in one sentence."""
+    strong = next((p for p in report.policies if p.name == f"always {report.strong}"), None)
+    routed = [p for p in report.policies if p.apgr is not None and p.cost is not None and p.name not in ("oracle", "random")]
+    enough = [p for p in routed if "kept" in p.intervals and p.intervals["kept"][1] >= report.keep]
+    if strong is None or not strong.cost or not enough:
+        return ""
+    best = min(enough, key=lambda p: p.cost or 0.0)
+    low, high = best.intervals["kept"]
+    kept = f"{100 * (best.kept or 0):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    share = 100 * (best.cost or 0) / strong.cost
+    return f"{safe(best.name)} keeps {kept} of {safe(report.strong)}'s quality at {share:.0f} % of its cost"
+
+
+def _points(policies: Sequence[PolicyReport]) -> list[tuple[PolicyReport, float, float]]:
+    """Policies with cost and quality; without any cost, the share of calls stands for it in the plot's place."""
+    return [(p, p.cost, p.quality) for p in policies if p.cost is not None and p.quality is not None]
+
+
+def _plot(report: RouteReport) -> list[str]:
+    """Quality over cost; each policy is a letter."""
+    points = _points(report.policies)
+    if len(points) < 2:
+        return []
+    costs, qualities = [c for _, c, _ in points], [q for _, _, q in points]
+    low, high = min(qualities), max(qualities)
+    least, most = min(costs), max(costs)
+    rows = [[" "] * PLOT_WIDTH for _ in range(PLOT_HEIGHT)]
+    legend = []
+    for number, (policy, cost, quality) in enumerate(points):
+        letter = chr(ord("a") + number % 26)
+        x = round((cost - least) / (most - least or 1) * (PLOT_WIDTH - 1))
+        y = round((quality - low) / (high - low or 1) * (PLOT_HEIGHT - 1))
+        place = rows[PLOT_HEIGHT - 1 - y]
+        place[x] = letter if place[x] == " " else "*"
+        legend.append(f"{letter} {safe(policy.name)}")
+    lines = ["", "quality over cost ($ per 1,000 requests); * is more than one"]
+    for index, row in enumerate(rows):
+        label = f"{high:.3f}" if index == 0 else f"{low:.3f}" if index == PLOT_HEIGHT - 1 else ""
+        lines.append(f"{label:>6} |{''.join(row).rstrip()}")
+    lines.append(f"{'':>6} +{'-' * PLOT_WIDTH}")
+    left, right = dollars(least), dollars(most)
+    lines.append(f"{'':>8}{left}{right:>{PLOT_WIDTH - len(left)}}")
+    return [*lines, "  ".join(legend), ""]
+
+
+def _tags(report: RouteReport) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("tag", "requests", safe(report.weak), safe(report.strong), "difference [95 %]", ""):
+        table.add_column(Text(name))
+    for each in report.tags:
+        low, high = each.difference
+        enough = "the small one is enough" if high <= 0 else "the large one is better" if low > 0 else "cannot be told apart"
+        figures = (str(each.requests), f"{each.weak_quality:.3f}", f"{each.strong_quality:.3f}", f"[{low:+.3f}, {high:+.3f}]")
+        table.add_row(Text(safe(each.tag)), *figures, enough)
+    return table
+
+
+def route_json(report: RouteReport) -> str:
+    """The whole report."""
+    return json.dumps(plain(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def route_svg(report: RouteReport) -> str:
+    """Quality over cost as a picture."""
+    points = _points(report.policies)
+    low, high = min((q for _, _, q in points), default=0), max((q for _, _, q in points), default=1)
+    most = max((c for _, c, _ in points), default=1) or 1
+    box = f"0 0 {SVG_WIDTH} {SVG_HEIGHT}"
+    below = f'x="{SVG_WIDTH / 2}" y="{SVG_HEIGHT - 15}" text-anchor="middle"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" font-family="sans-serif" font-size="12">',
+        f"<title>Quality over cost of {len(points)} routing policies</title>",
+        f'<path d="M{SVG_MARGIN} 20V{SVG_HEIGHT - SVG_MARGIN}H{SVG_WIDTH - 20}" fill="none" stroke="#666"/>',
+        f"<text {below}>$ per 1,000 requests, 0 to {escape(dollars(most))}</text>",
+        f'<text x="15" y="{SVG_HEIGHT / 2}" transform="rotate(-90 15 {SVG_HEIGHT / 2})" text-anchor="middle">quality</text>',
+        f'<text x="{SVG_MARGIN - 5}" y="30" text-anchor="end">{high:.3f}</text>',
+        f'<text x="{SVG_MARGIN - 5}" y="{SVG_HEIGHT - SVG_MARGIN}" text-anchor="end">{low:.3f}</text>',
+    ]
+    for policy, cost, quality in points:
+        x = SVG_MARGIN + cost / most * (SVG_WIDTH - SVG_MARGIN - 140)
+        y = SVG_HEIGHT - SVG_MARGIN - (quality - low) / (high - low or 1) * (SVG_HEIGHT - SVG_MARGIN - 30)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#1f6feb"/>')
+        parts.append(f'<text x="{x + 7:.1f}" y="{y + 4:.1f}">{escape(safe(policy.name))}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"

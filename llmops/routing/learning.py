@@ -1,0 +1,200 @@
+"""Learns how good each model's answer to a prompt will be: logistic regression, nearest neighbours, or their mean."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from llmops.domain.keys import content_hash
+
+if TYPE_CHECKING:
+    from numpy import bool_
+    from numpy.typing import NDArray
+
+    from llmops.statistics.series import Floats
+
+    Flags = NDArray[bool_]
+
+FOLDS = 5
+CHOOSE_ON = 4000
+"""Requests that settings are chosen on, at most: their order hardly changes with more."""
+PENALTIES = (30.0, 100.0, 300.0)
+NEIGHBOURS = (30, 60)
+SHARPNESS = 10.0
+"""Weight of a neighbour is exp(SHARPNESS x cosine)."""
+EMBEDDING_SCALE = 8.0
+"""Unit vectors are stretched so that one penalty suits them and the standardised shape features."""
+UNFAMILIAR = 0.02
+"""Share of the training prompts whose nearest neighbour is further away than that of a prompt called unfamiliar."""
+
+Variant = Literal["logistic", "knn", "blend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Prompts as numbers."""
+
+    vectors: "Floats"
+    """Unit embeddings, shape (prompts, dimensions)."""
+    shapes: "Floats"
+    """As `features.shape`, shape (prompts, features)."""
+
+    def take(self, rows: Any) -> "Features":  # noqa: ANN401 -- an index array
+        """Some of the prompts."""
+        return Features(self.vectors[rows], self.shapes[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a router is learned."""
+
+    variant: Variant
+    penalty: float = PENALTIES[1]
+    neighbours: int = NEIGHBOURS[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRouter:
+    """A fitted router."""
+
+    settings: Settings
+    weights: "Floats"
+    """Logistic weights, shape (1 + shapes + dimensions, models)."""
+    centre: "Floats"
+    scale: "Floats"
+    """Of the shape features."""
+    vectors: "Floats"
+    """Training embeddings for the neighbours, shape (prompts, dimensions)."""
+    quality: "Floats"
+    """What the models' answers to them were worth, shape (prompts, models)."""
+    familiar: float
+    """A prompt whose nearest neighbour has a lower cosine is unlike everything that was learned from."""
+
+    def predict(self, features: Features) -> "Floats":
+        """The expected quality of each model's answer, 0 to 1, shape (prompts, models)."""
+        import numpy as np
+
+        parts = []
+        if self.settings.variant != "knn":
+            parts.append(_logistic(self._design(features) @ self.weights))
+        if self.settings.variant != "logistic":
+            parts.append(self._nearest(features))
+        mean: Floats = np.clip(sum(parts[1:], parts[0]) / len(parts), 0.0, 1.0)
+        return mean
+
+    def unfamiliar(self, features: Features) -> "Flags":
+        """True for prompts that are unlike everything that was learned from, shape (prompts,)."""
+        similar = (features.vectors @ self.vectors.T).max(axis=1)
+        return similar < self.familiar  # type: ignore[no-any-return]
+
+    def _design(self, features: Features) -> "Floats":
+        return _design(features, self.centre, self.scale)
+
+    def _nearest(self, features: Features) -> "Floats":
+        import numpy as np
+
+        k = min(self.settings.neighbours, len(self.vectors))
+        found = np.empty((len(features.vectors), self.quality.shape[1]))
+        for start in range(0, len(found), 512):
+            similar = features.vectors[start : start + 512] @ self.vectors.T
+            near = np.argpartition(-similar, k - 1, axis=1)[:, :k]
+            close = np.take_along_axis(similar, near, axis=1)
+            weight = np.exp(SHARPNESS * (close - close.max(axis=1, keepdims=True)))
+            found[start : start + 512] = (weight[:, :, None] * self.quality[near]).sum(axis=1) / weight.sum(
+                axis=1, keepdims=True
+            )
+        return found
+
+
+def fit(features: Features, quality: "Floats", settings: Settings) -> LearnedRouter:
+    """Fit one router.
+
+    Args:
+        features: of the training prompts.
+        quality: of each model's answer, 0 to 1, shape (prompts, models).
+        settings: variant, penalty and neighbours.
+    """
+    import numpy as np
+
+    centre, scale = features.shapes.mean(axis=0), features.shapes.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    design = _design(features, centre, scale)
+    weights = np.zeros((design.shape[1], quality.shape[1]))
+    if settings.variant != "knn":
+        weights = _regression(design, quality, settings.penalty)
+    return LearnedRouter(settings, weights, centre, scale, features.vectors, quality, _familiarity(features.vectors))
+
+
+def _design(features: Features, centre: "Floats", scale: "Floats") -> "Floats":
+    import numpy as np
+
+    shapes = (features.shapes - centre) / scale
+    return np.hstack([np.ones((len(shapes), 1)), shapes, EMBEDDING_SCALE * features.vectors])
+
+
+def _logistic(z: "Floats") -> "Floats":
+    from scipy.special import expit
+
+    return expit(z)  # type: ignore[no-any-return]
+
+
+def _regression(design: "Floats", quality: "Floats", penalty: float) -> "Floats":
+    """L2-penalised logistic regression on fractional outcomes, all models at once; the intercept is free."""
+    import numpy as np
+    from scipy.optimize import minimize
+
+    shape = (design.shape[1], quality.shape[1])
+
+    def loss(flat: "Floats") -> tuple[float, "Floats"]:
+        weights = flat.reshape(shape)
+        z = design @ weights
+        value = (np.logaddexp(0, z) - quality * z).sum() + penalty / 2 * (weights[1:] ** 2).sum()
+        gradient = design.T @ (_logistic(z) - quality)
+        gradient[1:] += penalty * weights[1:]
+        return float(value), gradient.ravel()
+
+    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 150})
+    return np.asarray(found.x).reshape(shape)
+
+
+def _familiarity(vectors: "Floats") -> float:
+    """The cosine with the nearest other prompt that all but a few training prompts reach."""
+    import numpy as np
+
+    some = np.random.default_rng(0).permutation(len(vectors))[:500]
+    similar = vectors[some] @ vectors.T
+    similar[np.arange(len(some)), some] = -1.0
+    return float(np.quantile(similar.max(axis=1), UNFAMILIAR)) if len(vectors) > 1 else -1.0
+
+
+def folds_of(groups: Sequence[str], folds: int = FOLDS) -> "Floats":
+    """The fold of each request; a group is never split. Depends on the groups' names alone."""
+    import numpy as np
+
+    return np.array([int(content_hash(f"fold\x00{group}"), 16) % folds for group in groups])
+
+
+def cross_predicted(features: Features, quality: "Floats", fold: "Floats", settings: Settings) -> "Floats":
+    """Expected qualities of each request from routers that never saw its fold, shape (requests, models)."""
+    import numpy as np
+
+    found = np.zeros_like(quality)
+    for held in np.unique(fold):
+        inside = fold == held
+        found[inside] = fit(features.take(~inside), quality[~inside], settings).predict(features.take(inside))
+    return found
+
+
+def chosen_settings(features: Features, quality: "Floats", fold: "Floats") -> Settings:
+    """The variant with the least squared error in cross-validation."""
+    import numpy as np
+
+    some = np.random.default_rng(0).permutation(len(quality))[:CHOOSE_ON]
+    features, quality, fold = features.take(some), quality[some], fold[some]
+
+    def error(settings: Settings) -> float:
+        return float(((cross_predicted(features, quality, fold, settings) - quality) ** 2).mean())
+
+    least: Callable[[Sequence[Settings]], Settings] = lambda candidates: min(candidates, key=error)  # noqa: E731
+    logistic = least([Settings("logistic", penalty=penalty) for penalty in PENALTIES])
+    knn = least([Settings("knn", neighbours=k) for k in NEIGHBOURS])
+    return least([logistic, knn, Settings("blend", logistic.penalty, knn.neighbours)])

@@ -1,0 +1,164 @@
+"""Recorded requests: what each model answered them with, how good, how dear and how fast that was."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.settings.files import shown
+from llmops.settings.lines import json_lines
+from llmops.settings.positions import Positions
+from llmops.settings.validation import Strict, validated
+
+if TYPE_CHECKING:
+    from llmops.statistics.series import Floats
+
+MAX_PROBLEMS = 20
+Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+
+
+class Answered(Strict):
+    """What one model did with a request."""
+
+    quality: Annotated[float, Field(ge=0, le=1, strict=False)]
+    cost: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    """USD of this answer."""
+    latency: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    """Seconds."""
+    signals: dict[str, Finite] = Field(default_factory=dict)
+    """What a cascade may look at, such as `hallucination`: higher means less trustworthy."""
+
+
+class RecordedRow(Strict):
+    """One line of a file of recorded requests."""
+
+    id: str | int
+    prompt: str
+    models: Annotated[dict[str, Answered], Field(min_length=1)]
+    group: str | int | None = None
+    """Requests of one group, such as one user or document, are kept together when rows are split."""
+    tags: list[str] = Field(default_factory=list)
+    tokens: Annotated[int, Field(ge=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Requests that every model answered, as arrays of shape (requests, models)."""
+
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    quality: "Floats"
+    cost: "Floats"
+    """USD; NaN where it is not known."""
+    latency: "Floats"
+    """Seconds; NaN where it is not known."""
+    groups: tuple[str, ...]
+    tags: tuple[tuple[str, ...], ...]
+    tokens: "Floats"
+    """Tokens of the prompt, shape (requests,); NaN where they were not counted."""
+    signals: Mapping[str, "Floats"] = field(default_factory=dict)
+    """By name, shape (requests, models); NaN where it was not recorded."""
+    left_out: int = 0
+    """Requests that not every model answered."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def model(self, name: str) -> int:
+        """The column of a model.
+
+        Raises:
+            UsageError: no such model.
+        """
+        if name not in self.models:
+            raise UsageError(f"No recorded model is called {name!r}.", hint=f"Recorded: {', '.join(self.models)}.")
+        return self.models.index(name)
+
+
+def read_records(path: Path, root: Path) -> Records:
+    """The requests of a JSONL file.
+
+    Raises:
+        InvalidFiles: each bad line with what is wrong with it.
+        UsageError: fewer than two models answered the same requests.
+    """
+    file = shown(path, root)
+    found: list[RecordedRow] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for row in json_lines(path, root):
+        if len(problems) >= MAX_PROBLEMS:
+            break
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
+        try:
+            one = validated(RecordedRow, row.value, Positions(file, {(): (row.line, 1)}))
+        except InvalidFiles as error:
+            problems += error.problems
+            continue
+        if str(one.id) in seen:
+            problems.append(Problem(file, f"the id {one.id!r} stands twice.", line=row.line, key="id"))
+        seen.add(str(one.id))
+        found.append(one)
+    if not found and not problems:
+        example = '{"id": 1, "prompt": "...", "models": {"small": {"quality": 1}, "large": {"quality": 1}}}'
+        problems.append(Problem(file, "holds no request.", hint=f"One per line: {example}"))
+    if problems:
+        raise InvalidFiles(problems)
+    return records_of(found)
+
+
+def records_of(rows: Sequence[RecordedRow]) -> Records:
+    """The requests that every model answered.
+
+    Raises:
+        UsageError: fewer than two models answered the same requests.
+    """
+    import numpy as np
+
+    models = tuple(dict.fromkeys(name for row in rows for name in row.models))
+    whole = [row for row in rows if len(row.models) == len(models)]
+    if len(models) < 2 or not whole:
+        hint = "Evaluate the same cases with two targets or more: targets: [small, large]"
+        raise UsageError(f"No request was answered by two models or more; found {', '.join(models) or 'none'}.", hint=hint)
+    names = dict.fromkeys(name for row in whole for answer in row.models.values() for name in answer.signals)
+
+    def column(values: Iterable[Any]) -> Any:  # noqa: ANN401 -- an array
+        return np.array([[np.nan if each is None else float(each) for each in row] for row in values])
+
+    return Records(
+        tuple(str(row.id) for row in whole),
+        tuple(row.prompt for row in whole),
+        models,
+        column([row.models[m].quality for m in models] for row in whole),
+        column([row.models[m].cost for m in models] for row in whole),
+        column([row.models[m].latency for m in models] for row in whole),
+        tuple(str(row.id if row.group is None else row.group) for row in whole),
+        tuple(tuple(row.tags) for row in whole),
+        np.array([np.nan if row.tokens is None else float(row.tokens) for row in whole]),
+        {name: column([row.models[m].signals.get(name) for m in models] for row in whole) for name in names},
+        len(rows) - len(whole),
+    )
+
+
+def ends_of(records: Records, weak: str | None, strong: str | None) -> tuple[int, int]:
+    """Columns of the weak and the strong model: as named, else the cheapest and the dearest, else the worst and the best.
+
+    Raises:
+        UsageError: no such model, or both are the same.
+    """
+    means = records.cost.mean(axis=0)
+    by = means if all(isfinite(each) for each in means) and means.min() < means.max() else records.quality.mean(axis=0)
+    low = records.model(weak) if weak is not None else int(by.argmin())
+    high = records.model(strong) if strong is not None else int(by.argmax())
+    if low == high:
+        raise UsageError(
+            f"{records.models[low]!r} would be both the weak and the strong model.", hint="Name both: --weak, --strong"
+        )
+    return low, high

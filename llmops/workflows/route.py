@@ -1,0 +1,210 @@
+"""`llmops route report`: recorded requests, from the store or from a file, through every policy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from llmops.domain.errors import UsageError
+from llmops.domain.ports import Embedder, Progress, Store
+from llmops.domain.routing import Interval, RouteReport, TagReport
+from llmops.domain.runs import CellResult, Run
+from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.planning import query_of
+from llmops.routing.features import shape
+from llmops.routing.learning import Features
+from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
+from llmops.routing.replaying import Ends, Replay
+from llmops.settings.project import EmbedderSettings
+from llmops.settings.validation import nearest
+from llmops.statistics.intervals import mean_interval
+
+SIGNALS = ("hallucination", "toxicity")
+"""Evaluators whose values a cascade may look at; a refusal is a signal, too."""
+MIN_TAGGED = 10
+"""Requests that a tag needs for a row of its own."""
+EMBED_AT_ONCE = 512
+
+
+class Parts(Protocol):
+    """What a report needs of the outside; `wiring` provides it."""
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Runs."""
+        ...
+
+    def embedder(self, settings: EmbedderSettings) -> Embedder:
+        """Turns prompts into vectors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the report is asked."""
+
+    weak: str | None = None
+    strong: str | None = None
+    keep: float = 0.95
+    """Share of the strong model's quality that a threshold has to keep."""
+    prices: Mapping[str, float] | None = None
+    """USD per 1,000 requests by model, in place of the recorded costs."""
+    embedder: str | None = "minilm"
+    """Kind of embedder for the learned router; None leaves it out."""
+
+
+def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> Records:
+    """The cells of a run as requests: one for each case, prompt and repeat that every target answered.
+
+    Args:
+        store: holds the run.
+        run: with two targets or more.
+        root: the project's, to read the questions from the dataset.
+        quality: evaluator whose value, from 0 to 1, is the quality; None: whether all evaluators passed.
+
+    Raises:
+        UsageError: fewer than two targets, no such evaluator, or nothing that was judged.
+    """
+    rows: dict[tuple[str, str, int], dict[str, Answered]] = {}
+    tags: dict[str, list[str]] = {}
+    evaluators: dict[str, None] = {}
+    for result in store.results(run.id):
+        evaluators |= dict.fromkeys(result.evaluations)
+        answered = _answered(result, quality)
+        if answered is not None:
+            rows.setdefault((result.case_id, result.prompt, result.repeat), {})[result.target] = answered
+            tags[result.case_id] = list(result.tags)
+    if quality is not None and quality not in evaluators:
+        raise UsageError(f"Run {run.id} has no evaluator {quality!r}.", hint=nearest(quality, evaluators))
+    if not rows:
+        raise UsageError(
+            f"Run {run.id} has no judged answer.", hint="Name an evaluator with values from 0 to 1: --quality NAME"
+        )
+    texts = dict(_questions(run, root))
+    return records_of(
+        [
+            RecordedRow(
+                id=f"{case}|{prompt}|{repeat}", prompt=texts.get(case, case), models=models, group=case, tags=tags[case]
+            )
+            for (case, prompt, repeat), models in rows.items()
+        ]
+    )
+
+
+def _answered(result: CellResult, quality: str | None) -> Answered | None:
+    """A cell as an answer with its worth; None when it was not measured."""
+    if quality is None:
+        worth = None if result.passed is None else float(result.passed)
+    else:
+        found = result.evaluations.get(quality)
+        worth = None if found is None or found.status != "scored" else found.value
+    if result.status == "failed":
+        worth = 0.0
+    if worth is None or not 0 <= worth <= 1:
+        return None
+    values = {name: e.value for name, e in result.evaluations.items() if name in SIGNALS and e.status == "scored"}
+    signals = {name: value for name, value in values.items() if value is not None}
+    refusal = result.evaluations.get("refusal")
+    if refusal is not None and "refused" in refusal.parts:
+        signals["refusal"] = refusal.parts["refused"]
+    return Answered(quality=worth, cost=result.cost_usd, latency=result.latency_s, signals=signals)
+
+
+def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
+    """What the cases of a run asked; empty when its dataset is not there any more."""
+    path = root / str(run.snapshot.get("dataset", {}).get("path", ""))
+    if not path.is_file():
+        return
+    for case in load_dataset(path, root).cases():
+        try:
+            yield case.id, query_of(case, None)
+        except UsageError:
+            yield case.id, " ".join(str(value) for value in case.vars.values())
+
+
+def latest_comparable_run(store: Store) -> Run:
+    """The newest finished run with two targets or more.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for run in store.runs(200):
+        if run.status == "finished" and len(run.snapshot.get("targets", {})) > 1:
+            return run
+    raise UsageError(
+        "No run has two targets or more.", hint="Evaluate the same cases with both: llmops eval, targets: [small, large]"
+    )
+
+
+def report(records: Records, source: str, question: Question, parts: Parts, progress: Progress) -> RouteReport:
+    """Replay every policy.
+
+    Raises:
+        UsageError: a model that was not recorded, or both ends are one model.
+    """
+    priced = _priced(records, question.prices or {})
+    weak, strong = ends_of(priced, question.weak, question.strong)
+    features = None if question.embedder is None else features_of(records.prompts, parts, question.embedder, progress)
+    replay = Replay(priced, Ends(weak, strong, question.keep))
+    means = priced.quality.mean(axis=0)
+    return RouteReport(
+        source,
+        len(priced),
+        {name: float(means[column]) for column, name in enumerate(priced.models)},
+        priced.models[weak],
+        priced.models[strong],
+        question.keep,
+        tuple(replay.policies(features)),
+        tuple(_tags(priced, weak, strong)),
+        tuple(_notes(priced)),
+    )
+
+
+def features_of(prompts: Sequence[str], parts: Parts, kind: str, progress: Progress) -> Features:
+    """Embeddings and shapes of prompts."""
+    import numpy as np
+
+    embedder = parts.embedder(EmbedderSettings.model_validate({"kind": kind}))
+    progress.started("embedding prompts", len(prompts))
+    vectors = []
+    for start in range(0, len(prompts), EMBED_AT_ONCE):
+        some = prompts[start : start + EMBED_AT_ONCE]
+        vectors.append(embedder.embed(some))
+        progress.advanced(len(some))
+    progress.finished()
+    return Features(np.concatenate(vectors).astype(float), np.array([shape(prompt) for prompt in prompts]))
+
+
+def _priced(records: Records, prices: Mapping[str, float]) -> Records:
+    """The records with other prices."""
+    cost = records.cost.copy()
+    for name, price in prices.items():
+        cost[:, records.model(name)] = price / 1000
+    return replace(records, cost=cost)
+
+
+def _tags(records: Records, weak: int, strong: int) -> Iterator[TagReport]:
+    """Where the weak model is enough: quality of both ends for each tag that is frequent enough."""
+    for tag in dict.fromkeys(tag for tags in records.tags for tag in tags):
+        rows = [number for number, tags in enumerate(records.tags) if tag in tags]
+        if len(rows) < MIN_TAGGED:
+            continue
+        low, high = records.quality[rows, weak], records.quality[rows, strong]
+        groups = [records.groups[row] for row in rows]
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+        found = mean_interval((high - low).tolist(), [numbers[group] for group in groups], bounds=(-1.0, 1.0))
+        if found is not None and found.low is not None and found.high is not None:
+            interval: Interval = (found.low, found.high)
+            yield TagReport(tag, len(rows), float(low.mean()), float(high.mean()), interval)
+
+
+def _notes(records: Records) -> Iterator[str]:
+    import numpy as np
+
+    if records.left_out:
+        yield f"{records.left_out} requests that not every model answered are left out"
+    unknown = [m for column, m in enumerate(records.models) if np.isnan(records.cost[:, column]).any()]
+    if unknown:
+        yield f"the cost of {', '.join(unknown)} is not known: give --price {unknown[0]}=USD-per-1000-requests"

@@ -1,0 +1,133 @@
+"""What a small model can take is told from recorded answers, without asking a model."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, write
+
+
+def recorded(path: Path, count: int = 200) -> Path:
+    """The small model is right where the prompt is short, the large one nearly always."""
+    draw = random.Random(0)
+    rows = []
+    for number in range(count):
+        hard = draw.random() < 0.4
+        prompt = ("Prove that the sum of angles is constant. " * 8) if hard else f"What is the capital of country {number}?"
+        small = {
+            "quality": float(draw.random() < (0.1 if hard else 0.9)),
+            "cost": 0.0001,
+            "latency": 0.2,
+            "signals": {"doubt": draw.random() + hard},
+        }
+        large = {"quality": float(draw.random() < 0.95), "cost": 0.002, "latency": 1.0}
+        rows.append(
+            {"id": number, "prompt": prompt, "models": {"small": small, "large": large}, "tags": ["hard" if hard else "easy"]}
+        )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def document(folder: Path, *arguments: str) -> dict[str, Any]:
+    done = llmops(folder, "route", "report", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_a_file_of_recorded_requests_needs_no_project(tmp_path: Path) -> None:
+    recorded(tmp_path / "r.jsonl")
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "static")
+    policies = {each["name"]: each for each in found["policies"]}
+    assert (found["weak"], found["strong"], found["requests"]) == ("small", "large", 200)
+    assert set(policies) == {"always small", "always large", "random", "length", "cascade doubt", "learned", "oracle"}
+    assert policies["always large"]["cost"] == pytest.approx(2.0)
+    assert policies["learned"]["apgr"] > 0.7 > policies["random"]["apgr"]
+    assert policies["length"]["cpt80"] < 0.7
+    assert sum(policies["learned"]["share"].values()) == pytest.approx(1)
+    for name in ("quality", "cost", "apgr", "kept"):
+        low, high = policies["learned"]["intervals"][name]
+        assert low <= policies["learned"][name] <= high
+    assert {each["tag"] for each in found["tags"]} == {"hard", "easy"}
+
+
+def test_the_terminal_shows_a_table_a_plot_and_one_sentence(tmp_path: Path) -> None:
+    recorded(tmp_path / "r.jsonl")
+    done = llmops(tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "none", "--svg", "f.svg", COLUMNS="80")
+    assert done.returncode == 0, done.stderr
+    for told in (
+        "always large",
+        "APGR",
+        "quality over cost",
+        "of large's quality at",
+        "cannot be told apart",
+        "a always small",
+    ):
+        assert told in done.stdout
+    assert (tmp_path / "f.svg").read_text().startswith("<svg")
+
+
+def test_other_prices_change_cost_and_nothing_else(tmp_path: Path) -> None:
+    recorded(tmp_path / "r.jsonl")
+    before = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
+    after = document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--price", "large=20")
+    large = [next(p for p in each["policies"] if p["name"] == "always large") for each in (before, after)]
+    assert [p["cost"] for p in large] == [pytest.approx(2.0), pytest.approx(20.0)]
+    assert large[0]["quality"] == large[1]["quality"]
+
+
+def test_a_run_with_two_targets_is_replayed(tmp_path: Path) -> None:
+    cases = [
+        {
+            "id": f"c{n}",
+            "vars": {"question": f"When does boat {n} leave?"},
+            "contexts": [f"Boat {n} leaves at {n}:15."],
+            "expected": [f"{n}:15"],
+        }
+        for n in range(1, 13)
+    ]
+    write(
+        tmp_path,
+        {
+            "llmops.yaml": "models:\n"
+            "  small: {id: embedded/reader-small, price: {input_per_million: 1, output_per_million: 1}}\n"
+            "  large: {id: embedded/reader-large, price: {input_per_million: 9, output_per_million: 9}}\n",
+            "prompts/p/prompt.j2": "user:\n<passages>\n{% for h in contexts %}{{ h.text }}\n{% endfor %}"
+            "</passages>\nQuestion: {{ question }}\n",
+            "evals/e.yaml": "dataset: datasets/d.jsonl\nprompts: [p]\ntargets: [small, large]\nevaluators:\n"
+            "  - contains: {any: expected}\n  - hallucination\n",
+            "datasets/d.jsonl": "".join(json.dumps(case) + "\n" for case in cases),
+        },
+    )
+    assert "two targets" in llmops(tmp_path, "route", "report").stderr
+    assert llmops(tmp_path, "eval", "-q").returncode == 0
+    found = document(tmp_path, "--embedder", "static", "--quality", "contains")
+    assert (found["weak"], found["strong"], found["requests"]) == ("small", "large", 12)
+    names = [each["name"] for each in found["policies"]]
+    assert "cascade hallucination" in names
+    assert "learned" in names
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "told"),
+    [
+        ("", (), "holds no request"),
+        ('{"id": 1, "prompt": "x", "models": {"a": {"quality": 2}, "b": {"quality": 1}}}', (), "r.jsonl:1"),
+        ('{"id": 1, "prompt": "x", "modles": {}}', (), "Did you mean `models`?"),
+        ('{"id": 1, "prompt": "x", "models": {"a": {"quality": 1}}}', (), "two models or more"),
+        ('{"id": 1, "prompt": "x", "models": {"a": {"quality": 1}, "b": {"quality": 0}}}', ("--strong", "c"), "Recorded: a, b"),
+        ('{"id": 1, "prompt": "x", "models": {"a": {"quality": 1}, "b": {"quality": 0}}}', ("--price", "a"), "MODEL=USD"),
+        (
+            '{"id": 1, "prompt": "x", "models": {"a": {"quality": 1}, "b": {"quality": 0}}}',
+            ("--weak", "a", "--strong", "a"),
+            "both",
+        ),
+    ],
+)
+def test_what_cannot_be_replayed_is_told(tmp_path: Path, line: str, arguments: tuple[str, ...], told: str) -> None:
+    (tmp_path / "r.jsonl").write_text(line + "\n")
+    done = llmops(tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "none", *arguments)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

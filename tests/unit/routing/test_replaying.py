@@ -1,0 +1,154 @@
+"""Policies are replayed on recorded answers without looking at what they are judged on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llmops.domain.routing import PolicyReport
+from llmops.routing.features import shape
+from llmops.routing.learning import Features, Settings, chosen_settings, cross_predicted, fit, folds_of
+from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
+from llmops.routing.replaying import Ends, Replay
+
+DRAW = np.random.default_rng(1)
+HARD = DRAW.random(600) < 0.5
+VECTORS = np.array([[1.0, 0.0] if hard else [0.0, 1.0] for hard in HARD]) + DRAW.normal(0, 0.05, (600, 2))
+VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
+FEATURES = Features(VECTORS, np.zeros((600, 3)))
+
+
+def recorded(*, signal: bool = True) -> Records:
+    """The small model is right on easy requests, the large one nearly always; the signal tells which, with noise."""
+    rows = []
+    for number, hard in enumerate(HARD):
+        small, large = float(not hard), float(number % 20 != 0)
+        signals = {"doubt": float(hard) + 0.001 * number} if signal else {}
+        models = {
+            "small": Answered(quality=small, cost=0.001, latency=0.1, signals=signals),
+            "large": Answered(quality=large, cost=0.01, latency=1.0, signals={}),
+        }
+        rows.append(RecordedRow(id=number, prompt="x" * (number % 7 + 1), models=models, tags=["hard" if hard else "easy"]))
+    return records_of(rows)
+
+
+def replayed(records: Records, features: Features | None = None, keep: float = 0.95) -> dict[str, PolicyReport]:
+    weak, strong = ends_of(records, None, None)
+    return {each.name: each for each in Replay(records, Ends(weak, strong, keep)).policies(features)}
+
+
+def test_fixed_policies_cost_what_was_recorded() -> None:
+    found = replayed(recorded())
+    small, large = found["always small"], found["always large"]
+    assert small.cost == pytest.approx(1.0)
+    assert large.cost == pytest.approx(10.0)
+    assert small.quality == pytest.approx(1 - HARD.mean())
+    assert (large.latency_p50_s, large.share) == (1.0, {"small": 0.0, "large": 1.0})
+    assert large.kept == 1.0
+    assert large.intervals["quality"][0] < 0.95 < large.intervals["quality"][1] + 0.01
+
+
+def test_a_cascade_pays_and_waits_for_both_calls() -> None:
+    found = replayed(recorded())["cascade doubt"]
+    large = found.share["large"]
+    assert found.cost == pytest.approx(1000 * (0.001 + 0.01 * large))
+    assert found.latency_p95_s == pytest.approx(1.1)
+    assert found.kept is not None
+    assert found.kept >= 0.94
+    assert large < 0.6
+
+
+def test_a_signal_that_was_not_recorded_is_not_estimated() -> None:
+    records = recorded()
+    records.signals["doubt"][3, 0] = np.nan
+    found = replayed(records)["cascade doubt"]
+    assert found.quality is None
+    assert "not replayable" in found.note
+
+
+def test_the_learned_router_finds_what_the_vectors_tell() -> None:
+    found = replayed(recorded(), FEATURES)
+    assert found["learned"].apgr == pytest.approx(found["oracle"].apgr, abs=0.08)
+    assert found["random"].apgr == pytest.approx(0.5, abs=0.08)
+    gained = found["learned"].better_than_random
+    assert gained is not None
+    assert gained[0] > 0.1
+    chance = found["random"].better_than_random
+    assert chance is not None
+    assert chance[0] < 0 < chance[1]
+
+
+def test_what_cannot_be_learned_is_not_learned_from_the_judged_rows() -> None:
+    noise = records_of(
+        [
+            RecordedRow(
+                id=number,
+                prompt="x",
+                models={m: Answered(quality=float(DRAW.random() < q)) for m, q in (("small", 0.4), ("large", 0.6))},
+            )
+            for number in range(600)
+        ]
+    )
+    vectors = DRAW.normal(size=(600, 50))
+    features = Features(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros((600, 1)))
+    assert replayed(noise, features)["learned"].apgr == pytest.approx(0.5, abs=0.15)
+
+
+def test_shares_sum_to_one_and_the_order_of_rows_does_not_matter() -> None:
+    records = recorded()
+    found = replayed(records)
+    assert all(sum(each.share.values()) == pytest.approx(1) for each in found.values())
+    order = np.random.default_rng(3).permutation(600)
+    pick: Sequence[int] = order.tolist()
+    shuffled = replace(
+        records,
+        ids=tuple(records.ids[i] for i in pick),
+        prompts=tuple(records.prompts[i] for i in pick),
+        quality=records.quality[order],
+        cost=records.cost[order],
+        latency=records.latency[order],
+        groups=tuple(records.groups[i] for i in pick),
+        signals={"doubt": records.signals["doubt"][order]},
+    )
+    again = replayed(shuffled)
+    for name in ("always small", "length", "cascade doubt", "oracle"):
+        assert again[name].quality == pytest.approx(found[name].quality)
+        assert again[name].apgr == pytest.approx(found[name].apgr) if found[name].apgr is not None else True
+
+
+def test_groups_are_never_split() -> None:
+    groups = [f"user {number % 40}" for number in range(400)]
+    fold = folds_of(groups)
+    assert len({(group, int(each)) for group, each in zip(groups, fold, strict=True)}) == 40
+
+
+def test_each_variant_predicts_qualities_between_0_and_1() -> None:
+    quality = recorded().quality
+    for settings in (Settings("logistic"), Settings("knn"), Settings("blend")):
+        found = fit(FEATURES, quality, settings).predict(FEATURES)
+        assert found.shape == quality.shape
+        assert ((found >= 0) & (found <= 1)).all()
+        assert ((found[:, 1] > found[:, 0]) == HARD).mean() > 0.9
+    assert chosen_settings(FEATURES, quality, folds_of([str(i) for i in range(600)])).variant in ("logistic", "knn", "blend")
+
+
+def test_a_strange_prompt_is_called_unfamiliar() -> None:
+    router = fit(FEATURES, recorded().quality, Settings("logistic"))
+    strange = Features(np.array([[-1.0, 0.0], VECTORS[0].tolist()]), np.zeros((2, 3)))
+    assert router.unfamiliar(strange).tolist() == [True, False]
+
+
+def test_predictions_of_a_fold_do_not_see_it() -> None:
+    quality = recorded().quality.copy()
+    fold = np.arange(600.0) % 2
+    before = cross_predicted(FEATURES, quality, fold, Settings("logistic"))
+    quality[fold == 0] = 1 - quality[fold == 0]
+    after = cross_predicted(FEATURES, quality, fold, Settings("logistic"))
+    assert np.allclose(before[fold == 0], after[fold == 0])
+    assert not np.allclose(before[fold == 1], after[fold == 1])
+
+
+def test_the_shape_of_a_prompt_is_finite_for_anything() -> None:
+    for prompt in ("", " ", "a" * 10_000, "A) one\nB) two?", "```x```", "\x00\ud800"):
+        assert np.isfinite(shape(prompt)).all()
