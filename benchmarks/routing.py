@@ -117,11 +117,16 @@ def speed(embedder: Embedder, console: Console) -> None:
         router.predict(Features(np.resize(vector, (1, 384)), np.array([shape(prompt)])))
     table.add_row("a decision, embedding included", f"{1000 * (time.perf_counter() - began) / len(prompts):.2f} ms", "prompt")
     count = 100_000
-    big = Records(
-        tuple(map(str, range(count))), ("x",) * count, ("small", "large"), (draw.random((count, 2)) < (0.5, 0.7)).astype(float),
-        np.full((count, 2), 0.001), draw.random((count, 2)), tuple(map(str, range(count))), ((),) * count, np.full(count, np.nan),
-        {f"signal {n}": draw.random((count, 2)) for n in range(5)},
-    )  # fmt: skip
+    big = replace(
+        records_of([RecordedRow(id=0, prompt="x", models={m: Answered(quality=0) for m in ("small", "large")})]),
+        ids=tuple(map(str, range(count))),
+        prompts=("x",) * count,
+        quality=(draw.random((count, 2)) < (0.5, 0.7)).astype(float),
+        cost=np.full((count, 2), 0.001),
+        latency=draw.random((count, 2)),
+        groups=tuple(map(str, range(count))),
+        signals={f"signal {n}": draw.random((count, 2)) for n in range(5)},
+    )
     began = time.perf_counter()
     policies = len(list(Replay(big, Ends(0, 1, 0.95)).policies(None)))
     table.add_row(f"replay of {count:,} requests x {policies} policies, intervals", f"{time.perf_counter() - began:.1f} s", "")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.reporting.safe import safe
+from llmops.wiring import Wiring
 from llmops.workflows.score import LogScorer, Scored, log_evaluators
 
 app = typer.Typer()
