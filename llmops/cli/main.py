@@ -18,6 +18,7 @@ COMMANDS = {
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
     "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
+    "judge": ("llmops.cli.judge", "Hold judges and detectors against people's labels."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
     "route": ("llmops.cli.route", "Replay routing policies on recorded answers."),

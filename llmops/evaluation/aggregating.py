@@ -5,9 +5,11 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from llmops.domain.keys import content_hash
 from llmops.domain.reports import Direction, EvaluatorSummary, Group, LatencySummary, Metric, Spend
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
+from llmops.evaluation.calibrations import Calibration
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
@@ -15,6 +17,8 @@ from llmops.statistics.agreement import krippendorff_alpha
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+CORRECTED = ("corrected_pass_rate", "corrected_mean")
+"""Aggregates as people would find them, from a calibration."""
 WORST = 5
 """Cells that a report shows in full."""
 
@@ -44,6 +48,9 @@ class EvaluatorTally:
     verdicts: Series = field(default_factory=Series)
     """1 for passed, 0 for not; empty without a threshold."""
     parts: dict[str, Series] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    unlabelled: Series = field(default_factory=Series)
+    """Values of the answers that people have not labelled; empty without a calibration."""
     ratings: list[tuple[float, ...]] = field(default_factory=list)
     """For each cell that a panel scored the values of its judges."""
     judging: JudgeUse | None = None
@@ -113,7 +120,7 @@ class Aggregator:
             group.answered += 1
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
-            tally = group.evaluators.setdefault(name, EvaluatorTally())
+            tally = group.evaluators.setdefault(name, EvaluatorTally(calibration=self._plan.calibrations.get(name)))
             if evaluation.judging is not None:
                 tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
             if evaluation.status != "scored" or evaluation.value is None:
@@ -122,6 +129,8 @@ class Aggregator:
                 continue
             tally.scored += 1
             tally.values.add(case, evaluation.value)
+            if tally.calibration is not None and _unlabelled(result, tally.calibration):
+                tally.unlabelled.add(case, evaluation.value)
             if evaluation.passed is not None:
                 tally.passed += evaluation.passed
                 tally.verdicts.add(case, float(evaluation.passed))
@@ -196,12 +205,14 @@ def metric(name: str, aggregate: str, tally: EvaluatorTally, unit: str, confiden
     estimate = estimated(tally, aggregate, confidence)
     if estimate is None:
         return None
-    shown = "%" if aggregate == "pass_rate" else unit if aggregate in ("mean", "total", *QUANTILES) else ""
+    shown = "%" if aggregate.endswith("pass_rate") else unit if aggregate in ("mean", "total", *QUANTILES) else ""
     return Metric(f"{name}.{aggregate}", estimate.value, estimate.low, estimate.high, estimate.n, shown, estimate.method)
 
 
 def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
     """One aggregate with its two-sided interval at `confidence`, cases as clusters; None when there are no values."""
+    if aggregate in CORRECTED:
+        return _corrected(tally, aggregate, confidence)
     series = tally.series(aggregate)
     if series is None or not series.values:
         return None
@@ -212,6 +223,19 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
     if aggregate == "total":
         return Estimate(sum(series.values), None, None, len(series.values), "sum")
     return mean_interval(series.values, clusters=series.cases, confidence=confidence)
+
+
+def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
+    if tally.calibration is None:
+        return None
+    values = tally.unlabelled.values
+    if aggregate == "corrected_mean":
+        return tally.calibration.mean(values, confidence)
+    return tally.calibration.rate(values, len(set(tally.unlabelled.cases)), confidence)[0]
+
+
+def _unlabelled(result: CellResult, calibration: Calibration) -> bool:
+    return (result.case_id, content_hash(result.output or "")) not in calibration.labelled
 
 
 def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator]) -> Group:
@@ -230,7 +254,7 @@ def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator]) -> Group:
 
 def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator) -> EvaluatorSummary:
     unit = built.kind.unit
-    aggregates = ["pass_rate", "mean"]
+    aggregates = ["pass_rate", "mean", *CORRECTED]
     if unit:
         aggregates += ["total", *QUANTILES] if unit != "s" else list(QUANTILES)
     metrics = (metric(name, each, tally, unit, 0.95) for each in (*aggregates, *tally.parts))

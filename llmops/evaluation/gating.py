@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from llmops.domain.ports import Store
 from llmops.domain.reports import RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
-from llmops.evaluation.aggregating import Aggregator, EvaluatorTally, GroupTally, estimated
+from llmops.evaluation.aggregating import CORRECTED, Aggregator, EvaluatorTally, GroupTally, estimated
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
@@ -82,7 +82,7 @@ class Gate:
         verdict, reason = judged(found), ""
         if verdict == "not judged":
             reason = f"{found.n} measurements are too few for an interval"
-        elif tally.failed and aggregate == "pass_rate":
+        elif tally.failed and aggregate in ("pass_rate", "corrected_pass_rate"):
             # Failed evaluations count as passed in the best case and as not passed in the worst (Manski 1990).
             best, worst = (judged(estimated(_filled(tally, value), aggregate, confidence)) for value in (1.0, 0.0))
             verdict = settle(verdict, best, worst)
@@ -94,6 +94,8 @@ class Gate:
             return "no live measurement: use `--no-cache`"
         if tally is not None and not tally.scored:
             return "no case was scored"
+        if aggregate in CORRECTED and tally is not None and tally.scored:
+            return _not_corrected(tally, name)
         known = [built.spec.name for built in self._plan.evaluators]
         if name not in known:
             return f"the suite has no evaluator {name!r}"
@@ -192,9 +194,20 @@ def _value(result: CellResult, name: str, aggregate: str) -> float | None:
     return evaluation.value if aggregate == "mean" else evaluation.parts.get(aggregate)
 
 
+def _not_corrected(tally: EvaluatorTally, name: str) -> str:
+    if tally.calibration is None:
+        return f"{name!r} is not calibrated: use `llmops judge calibrate`"
+    return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1] or "too few labels"
+
+
 def _filled(tally: EvaluatorTally, value: float) -> EvaluatorTally:
     """The verdicts with a value in place of each failed evaluation."""
-    filled = EvaluatorTally()
+    filled = EvaluatorTally(calibration=tally.calibration)
+    if tally.calibration is not None:
+        for case, scored in zip(tally.unlabelled.cases, tally.unlabelled.values, strict=True):
+            filled.unlabelled.add(case, scored)
+        for number in range(tally.failed):
+            filled.unlabelled.add(-1 - number, tally.calibration.extreme(passes=bool(value)))
     for case, passed in zip(tally.verdicts.cases, tally.verdicts.values, strict=True):
         filled.verdicts.add(case, passed)
     for number in range(tally.failed):

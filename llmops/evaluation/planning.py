@@ -13,6 +13,7 @@ from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Cell
 from llmops.domain.serial import plain
+from llmops.evaluation.calibrations import Calibration
 from llmops.evaluation.datasets import Dataset, case_json
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.prompting.template import PromptVersion
@@ -96,6 +97,10 @@ class Plan:
     """Stream the answers, to measure the time to first token."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What else tells this run from another of the same suite, such as `--no-cache`."""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    """By evaluator name: what people said of its verdicts."""
+    notes: tuple[str, ...] = ()
+    """What the reader of a report should know before any cell is run."""
 
     @property
     def size(self) -> int:

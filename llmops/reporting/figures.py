@@ -84,6 +84,12 @@ def counted(summary: EvaluatorSummary) -> str:
     return " · ".join(parts)
 
 
+def corrected(summary: EvaluatorSummary) -> str:
+    """The figure as people would find it, in a line of its own; nothing without a calibration."""
+    found = metric_of(summary, "corrected_pass_rate") or metric_of(summary, "corrected_mean")
+    return "" if found is None else f"\ncorrected {estimate(found)}"
+
+
 def agreed(summary: EvaluatorSummary) -> str:
     """How well the judges of a panel agree, in a line of its own; nothing without a panel."""
     alpha = metric_of(summary, "alpha")

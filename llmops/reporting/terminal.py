@@ -12,7 +12,7 @@ from llmops.domain.reports import Forecast, Report, RuleVerdict, Verdict
 from llmops.domain.reports import Group as Cells
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
-from llmops.reporting.figures import agreed, amount, counted, dollars, headline, seconds
+from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, headline, seconds
 from llmops.reporting.safe import one_line, safe
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
@@ -67,7 +67,8 @@ def _evaluator_table(prompt: str, groups: Sequence[Cells]) -> RenderableType:
                 row.append(Text("–", style="dim"))
                 continue
             style = "" if not summary.failed else "red"
-            row.append(Text.assemble(headline(summary), "\n", (counted(summary), style or "dim"), agreed(summary)))
+            figures = (headline(summary), corrected(summary), "\n", (counted(summary), style or "dim"), agreed(summary))
+            row.append(Text.assemble(*figures))
         table.add_row(Text(safe(name)), *row)
     answers = [Text(_answered(group), style="red" if group.failed else "dim") for group in groups]
     table.add_row(Text("answers"), *answers)

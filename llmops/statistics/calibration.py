@@ -11,6 +11,9 @@ from llmops.statistics.series import array_of, normal_critical, t_critical
 if TYPE_CHECKING:
     from llmops.statistics.series import Floats, Values
 
+MOST_LABELS = 1000
+"""Times as many labels as there are, beyond which no interval is worth it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
@@ -34,16 +37,38 @@ class Confusion:
         return self.true_negatives + self.false_positives
 
     @classmethod
-    def count(cls, labels: Sequence[bool], verdicts: Sequence[bool]) -> "Confusion":
+    def count(cls, labels: Sequence[bool], verdicts: Sequence[bool], weights: Sequence[float] | None = None) -> "Confusion":
         """From people's labels and the judge's verdicts on the same items.
+
+        Args:
+            labels: people's.
+            verdicts: the judge's, in the same order.
+            weights: 1 / probability with which each item was chosen to be labelled; None: all alike. Each kind of label
+                then counts as its effective number of items, (sum of weights)^2 / sum of squares (Kish 1965).
 
         Raises:
             ValueError: unequal lengths.
         """
         if len(labels) != len(verdicts):
             raise ValueError(f"needs a verdict for each label, found {len(verdicts)} for {len(labels)}")
-        pairs = [(bool(label), bool(verdict)) for label, verdict in zip(labels, verdicts, strict=True)]
-        return cls(*(pairs.count(pair) for pair in ((True, True), (True, False), (False, False), (False, True))))
+        given = [1.0] * len(labels) if weights is None else weights
+        counts: list[int] = []
+        for kind in (True, False):
+            chosen = [(bool(v) is kind, w) for label, v, w in zip(labels, verdicts, given, strict=True) if bool(label) is kind]
+            total = sum(weight for _, weight in chosen)
+            effective = round(total**2 / sum(weight**2 for _, weight in chosen)) if chosen else 0
+            right = round(effective * sum(weight for agrees, weight in chosen if agrees) / total) if chosen else 0
+            counts += [right, effective - right]
+        return cls(*counts)
+
+    def times(self, factor: int) -> "Confusion":
+        """The same shares from `factor` times as many labels."""
+        return Confusion(
+            self.true_positives * factor,
+            self.false_negatives * factor,
+            self.true_negatives * factor,
+            self.false_positives * factor,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +130,40 @@ def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: flo
     low, high = (min(1.0, max(0.0, centre + shift + side * z * error)) for side in (-1, 1))
     value = min(high, max(low, min(1.0, max(0.0, value))))
     return CorrectedRate(judged, Estimate(value, low, high, n, "Rogan-Gladen"), sensitivity, specificity)
+
+
+def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
+    """Further labels that would halve the corrected interval, were they like the labels so far.
+
+    Args:
+        said_yes: as `correct_rate`.
+        n: as `correct_rate`.
+        confusion: as `correct_rate`.
+
+    Returns:
+        The number; None when the rate cannot be corrected, or when no number of labels would do: then most of the
+        uncertainty comes from too few judged items.
+    """
+
+    def width(factor: int) -> float | None:
+        found = correct_rate(said_yes, n, confusion.times(factor)).corrected
+        return None if found is None or found.low is None or found.high is None else found.high - found.low
+
+    now = width(1)
+    if now is None:
+        return None
+
+    def enough(factor: int) -> bool:
+        then = width(factor)
+        return then is not None and then <= now / 2
+
+    if not enough(MOST_LABELS):
+        return None
+    low, high = 1, MOST_LABELS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return (high - 1) * (confusion.positives + confusion.negatives)
 
 
 def prediction_powered_mean(

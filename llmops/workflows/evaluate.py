@@ -19,6 +19,7 @@ from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, Rule
 from llmops.domain.runs import Run, RunStatus
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.calibrations import load_calibrations
 from llmops.evaluation.cells import CellSteps
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
@@ -130,6 +131,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         options.repeat or settings.repeat,
         _streams(suite),
         {"fresh": options.no_cache, "max_failures": options.max_failures},
+        *load_calibrations(parts.root, evaluators),
     )
 
 
@@ -312,7 +314,7 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
 
 
 def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
-    notes = list(counts.notes)
+    notes = [*plan.notes, *counts.notes]
     if counts.stopped in SIGNALLED:
         return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
     if counts.stopped is not None and counts.stopped not in notes:

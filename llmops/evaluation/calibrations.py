@@ -1,0 +1,224 @@
+"""What people said of answers that an evaluator scored, as a file of the project, and what it makes of a run's figures."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.keys import content_hash
+from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.settings.files import read_text, shown, write_atomic
+from llmops.settings.validation import Strict
+from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+from llmops.statistics.intervals import Estimate
+from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted
+
+FOLDER = "calibrations"
+FORMAT = 1
+Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
+
+
+class Label(Strict):
+    """A person's view of one answer."""
+
+    case: str
+    output: str
+    """Content hash of the answer."""
+    label: bool | Number
+    """True: it should pass. Or a number on the evaluator's own scale."""
+    value: Number | None = None
+    """The evaluator's value of it; None: not known, for instance since its judge has changed."""
+    chance: Annotated[float, Field(gt=0, le=1, strict=False)] = 1.0
+    """Probability with which the answer was chosen to be labelled, up to a common factor."""
+    tags: list[str] = Field(default_factory=list)
+
+
+class CalibrationFile(Strict):
+    """The content of `calibrations/NAME.json`."""
+
+    format: int = FORMAT
+    evaluator: str
+    identity: str
+    """Hash of the evaluator's identity: another judge, prompt or option makes another one."""
+    threshold: Number | None = None
+    """What the labels suggest as limit; for information, a suite's own limit decides."""
+    labels: list[Label] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The labels of one evaluator, ready to correct its figures."""
+
+    labels: tuple[Label, ...]
+    """Those whose value is known."""
+    limits: tuple[float | None, float | None]
+    """Least and greatest value that pass."""
+    threshold: float | None
+    """The limit that the labels picked; equal to a limit in force, its errors are cross-fitted."""
+    lower_is_better: bool
+    labelled: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """Case and hash of each labelled answer."""
+
+    @property
+    def binary(self) -> bool:
+        """People said yes or no."""
+        return all(isinstance(each.label, bool) for each in self.labels)
+
+    @cached_property
+    def picked(self) -> CrossFitted | None:
+        """The cross-fitted errors, when the limit in force was picked from these very labels."""
+        if self.threshold is None or self.threshold not in self.limits:
+            return None
+        return cross_fitted([bool(each.label) for each in self.labels], self._oriented(self._values), self.weights)
+
+    @cached_property
+    def confusion(self) -> Confusion:
+        """The evaluator's verdicts beside people's; yes is a pass."""
+        if self.picked is not None:
+            return self.picked.confusion
+        verdicts = [self.passes(value) for value in self._values]
+        return Confusion.count([bool(each.label) for each in self.labels], verdicts, self.weights)
+
+    @property
+    def weights(self) -> list[float]:
+        """1 / chance of each label."""
+        return [1 / each.chance for each in self.labels]
+
+    def rate(self, values: Sequence[float], cases: int, confidence: float) -> tuple[Estimate | None, str]:
+        """The pass rate that people would find among answers without a label, and why there is none.
+
+        Args:
+            values: the evaluator's, of those answers.
+            cases: independent ones among them.
+            confidence: two-sided.
+        """
+        if not self.binary:
+            return None, "people gave numbers, not yes or no"
+        if not values:
+            return None, "every answer has a label"
+        found = correct_rate(self.said_yes(values, cases), cases, self.confusion, confidence=confidence)
+        return found.corrected, found.reason
+
+    def said_yes(self, values: Sequence[float], cases: int) -> int:
+        """Of so many independent cases those that pass; under a picked limit the mean over its cross-fitted thresholds."""
+        if self.picked is not None:
+            return round(self.picked.said_yes(self._oriented(values)) * cases)
+        return round(sum(map(self.passes, values)) / len(values) * cases)
+
+    def mean(self, values: Sequence[float], confidence: float) -> Estimate | None:
+        """The mean that people would give; None for labels of yes and no, or too few values."""
+        if self.binary:
+            return None
+        people = [float(each.label) for each in self.labels]
+        return prediction_powered_mean(people, self._values, values, confidence=confidence)
+
+    def extreme(self, *, passes: bool) -> float:
+        """A value that passes, or does not, whatever threshold is applied."""
+        low, high = self.limits
+        if passes and low is not None and high is not None:
+            return low
+        upwards = (low is not None) is passes
+        return inf if upwards else -inf
+
+    @property
+    def _values(self) -> list[float]:
+        return [each.value for each in self.labels if each.value is not None]
+
+    def _oriented(self, values: Sequence[float]) -> list[float]:
+        return [-value for value in values] if self.lower_is_better else list(values)
+
+    def passes(self, value: float) -> bool:
+        """The limits' verdict on a value."""
+        low, high = self.limits
+        return (low is None or value >= low) and (high is None or value <= high)
+
+
+def calibration_path(root: Path, name: str) -> Path:
+    """Where the calibration of an evaluator stands."""
+    return root / FOLDER / f"{name}.json"
+
+
+def read_calibration(root: Path, name: str) -> CalibrationFile | None:
+    """The calibration of an evaluator; None when there is none.
+
+    Raises:
+        InvalidFiles: the file is not what it should be.
+    """
+    path = calibration_path(root, name)
+    if not path.exists():
+        return None
+    file = shown(path, root)
+    try:
+        return CalibrationFile.model_validate(json.loads(read_text(path, root)))
+    except (ValidationError, ValueError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        found = f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}" if first else str(error)
+        hint = "Make it anew: llmops judge calibrate"
+        raise InvalidFiles([Problem(file, f"is not a calibration: {found}.", hint=hint)]) from None
+
+
+def write_calibration(root: Path, content: CalibrationFile) -> Path:
+    """Write the calibration of an evaluator; the file written."""
+    path = calibration_path(root, content.evaluator)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def identity_of(built: BuiltEvaluator) -> str:
+    """What a calibration remembers of an evaluator."""
+    return content_hash(built.evaluator.identity)
+
+
+def fitted(built: BuiltEvaluator, content: CalibrationFile) -> Calibration:
+    """The calibration of an evaluator with the limits that a suite gives it."""
+    known = tuple(each for each in content.labels if each.value is not None)
+    limits, lower = built.limits, built.kind.lower_is_better
+    if limits == (None, None):
+        limits = (None, content.threshold) if lower else (content.threshold, None)
+    labelled = frozenset((each.case, each.output) for each in content.labels)
+    return Calibration(known, limits, content.threshold, lower, labelled)
+
+
+def suggested_threshold(labels: Sequence[Label], *, lower_is_better: bool) -> float | None:
+    """The limit that the labels of yes and no suggest."""
+    side = -1.0 if lower_is_better else 1.0
+    values = [side * (each.value or 0.0) for each in labels]
+    found = best_threshold([bool(each.label) for each in labels], values, [1 / each.chance for each in labels])
+    return None if found is None else side * found
+
+
+def load_calibrations(root: Path, evaluators: Iterable[BuiltEvaluator]) -> tuple[Mapping[str, Calibration], tuple[str, ...]]:
+    """The calibrations that fit some evaluators, by name, and a note on each that does not fit any more.
+
+    Raises:
+        InvalidFiles: a file is not what it should be.
+    """
+    fitting: dict[str, Calibration] = {}
+    notes: list[str] = []
+    for built in evaluators:
+        content = read_calibration(root, built.spec.name)
+        if content is None:
+            continue
+        if content.identity == identity_of(built):
+            fitting[built.spec.name] = fitted(built, content)
+        else:
+            file = f"{FOLDER}/{built.spec.name}.json"
+            notes.append(f"{file} is of another judge, prompt or option and is not used: llmops judge calibrate")
+    return fitting, tuple(notes)
+
+
+def as_label(value: Any) -> bool | float | None:  # noqa: ANN401 -- any JSON value
+    """What a dataset says a person thought: yes or no in several spellings, or a number; None: nothing usable."""
+    if isinstance(value, bool | None):
+        return value
+    if isinstance(value, int | float):
+        return bool(value) if value in (0, 1) and isinstance(value, int) else float(value)
+    words = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
+    return words.get(str(value).strip().lower())
