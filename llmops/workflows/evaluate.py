@@ -31,6 +31,7 @@ from llmops.evaluation.runner import WINDOW, Runner, RunnerCounts, RunnerOptions
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
+from llmops.workflows.validate import disagreements
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_INCOMPLETE = 3
@@ -118,6 +119,9 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         raise InvalidFiles(problems)
     selection = Selection(options.limit, options.tags, _failed_ids(suite, parts.store, options), options.variables)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
+    problems += disagreements(suite, {built.spec.name for some in own.values() for built in some})
+    if problems:
+        raise InvalidFiles(problems)
     return Plan(
         suite,
         dataset,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.datasets import Dataset, load_dataset
@@ -85,15 +85,43 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
 
 
 def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:
-    """A rule on an evaluator that nobody runs would never be judged; cases with evaluators of their own may run it."""
-    if dataset is None or any(case.evaluators for case in dataset.cases()):
+    if dataset is None:
         return
-    names = [spec.name for spec in suite.evaluators]
+    own = {str(next(iter(e), "")) if isinstance(e, dict) else e for case in dataset.cases() for e in case.evaluators}
+    named = {
+        str(options["name"])
+        for case in dataset.cases()
+        for e in case.evaluators
+        for options in _options(e)
+        if "name" in options
+    }
+    found.problems += disagreements(suite, own | named)
+
+
+def _options(entry: str | dict[str, Any]) -> list[dict[str, Any]]:
+    values = entry.values() if isinstance(entry, dict) else ()
+    return [options for options in values if isinstance(options, dict)]
+
+
+def disagreements(suite: Suite, case_evaluators: Iterable[str]) -> list[Problem]:
+    """Parts of a suite that do not fit together: a rule on an evaluator that nobody runs, a ranking without an index.
+
+    Args:
+        suite: as it was read.
+        case_evaluators: names of evaluators that cases bring along.
+    """
+    problems: list[Problem] = []
+    names = [*(spec.name for spec in suite.evaluators), *case_evaluators]
     for number, rule in enumerate(suite.settings.gate):
         name = (rule.metric or "").partition(".")[0]
         if name and name not in names:
             at = ("gate", number, "metric")
-            found.problems.append(suite.positions.problem(at, f"no evaluator is called {name!r}.", hint=nearest(name, names)))
+            problems.append(suite.positions.problem(at, f"no evaluator is called {name!r}.", hint=nearest(name, names)))
+    for spec in suite.evaluators:
+        if spec.kind == "retrieval" and suite.settings.index is None:
+            hint = "Name an index of llmops.yaml: `index: NAME`."
+            problems.append(suite.positions.problem(spec.at, "measures a ranking, and the suite has no `index`.", hint=hint))
+    return problems
 
 
 def _located(suite: Suite, at: tuple[str | int, ...], error: UsageError) -> Problem:

@@ -112,3 +112,15 @@ def test_validate_lists_all_problems_at_once(tmp_path: Path) -> None:
     edit(tmp_path / "evals/say.yaml", "prompts: [say]", "prompts: [sya]")
     (tmp_path / "datasets/say.jsonl").write_text("{}\n")
     refused(tmp_path, "evals/say.yaml:2:", "evals/say.yaml:3:", "datasets/say.jsonl:1", arguments=("validate",))
+
+
+@pytest.mark.parametrize("command", ["eval", "validate"])
+def test_a_rule_on_an_evaluator_that_nobody_runs_is_refused(tmp_path: Path, command: str) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "metric: contains.pass_rate", "metric: contain.pass_rate")
+    refused(tmp_path, "evals/say.yaml:9:", "no evaluator is called 'contain'", "Did you mean `contains`?", arguments=(command,))
+
+
+@pytest.mark.parametrize("command", ["eval", "validate"])
+def test_a_ranking_without_an_index_is_refused(tmp_path: Path, command: str) -> None:
+    edit(project(tmp_path, BASE) / "evals/say.yaml", "  - latency\n", "  - retrieval\n")
+    refused(tmp_path, "evals/say.yaml:6:", "the suite has no `index`", arguments=(command,))
