@@ -116,7 +116,7 @@ def _forecast(session: Session, suites: list[Suite], options: EvaluateOptions) -
 def _suites(session: Session, names: list[str]) -> list[Suite]:
     root = session.project.root
     if names:
-        paths = [_suite_path(session, name) for name in names]
+        paths = [suite_path(session, name) for name in names]
     else:
         paths = sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
         if not paths:
@@ -124,7 +124,7 @@ def _suites(session: Session, names: list[str]) -> list[Suite]:
     return [load_suite(path, root) for path in paths]
 
 
-def _suite_path(session: Session, name: str) -> Path:
+def suite_path(session: Session, name: str) -> Path:
     """A suite by its path from here or from the project's root, or by its name in evals/."""
     root = session.project.root
     for path in (session.start / name, root / name, root / "evals" / f"{name}.yaml"):

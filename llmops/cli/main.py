@@ -16,6 +16,8 @@ COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
+    "gate": ("llmops.cli.gate", "Judge a stored run again."),
+    "power": ("llmops.cli.power", "Say what the cases of a suite can show, and how many more it would take."),
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
     "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
     "judge": ("llmops.cli.judge", "Hold judges and detectors against people's labels."),

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 from llmops.domain.comparisons import ComparedMetric
 from llmops.domain.reports import Direction, Verdict
 from llmops.statistics.adjust import holm
-from llmops.statistics.gate import impute, interval_confidence, judge_relative, settle
+from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
 from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
 
@@ -45,8 +45,10 @@ class Pairs:
     @property
     def bounds(self) -> tuple[float, float] | None:
         """0 and 1 when no value lies outside; a metric that could lie there and never does is taken for a share."""
-        low, high = min(*self.baseline, *self.candidate, 0.0), max(*self.baseline, *self.candidate, 1.0)
-        return (0.0, 1.0) if (low, high) == (0.0, 1.0) else None
+        if not self.baseline:
+            return (0.0, 1.0)
+        inside = min(min(self.baseline), min(self.candidate)) >= 0 and max(max(self.baseline), max(self.candidate)) <= 1
+        return (0.0, 1.0) if inside else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,13 @@ class Question:
     """One-sided."""
     margin: float | None = None
     """Largest loss that counts as none; None: nothing is judged."""
+    kind: Kind = "non_inferior_to"
 
 
 def compared(name: str, pairs: Pairs, question: Question, direction: Direction = "higher is better") -> ComparedMetric | None:
     """One metric, or None without a pair."""
     two_sided = interval_confidence(question.confidence)
-    bounds = pairs.bounds
-    found = paired_difference(
-        pairs.baseline, pairs.candidate, clusters=pairs.cases, bounds=bounds, confidence=two_sided, unchanged=pairs.unchanged
-    )
+    found, verdict = judged_pairs(pairs, question, direction)
     if found is None:
         return None
     before, after = _side(pairs.baseline, pairs, two_sided), _side(pairs.candidate, pairs, two_sided)
@@ -85,19 +85,23 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
         found.ties,
         _effect_size(pairs, found),
         found.method,
-        _verdict(pairs, found, question, direction),
+        verdict,
         direction,
     )
 
 
-def _verdict(pairs: Pairs, found: PairedDifference, question: Question, direction: Direction) -> Verdict:
-    """Non-inferiority; inconclusive when the values that are missing could change the answer."""
-    if question.margin is None or direction == "neither":
-        return "not judged"
-    lower, bounds = direction == "lower is better", pairs.bounds
-    verdict = judge_relative(found, question.margin, lower_is_better=lower)
+def judged_pairs(pairs: Pairs, question: Question, direction: Direction) -> tuple[PairedDifference | None, Verdict]:
+    """The difference over the pairs, and the verdict; inconclusive when the values that are missing could change it."""
+    bounds, confidence = pairs.bounds, interval_confidence(question.confidence)
+    found = paired_difference(
+        pairs.baseline, pairs.candidate, clusters=pairs.cases, bounds=bounds, confidence=confidence, unchanged=pairs.unchanged
+    )
+    if found is None or question.margin is None or direction == "neither":
+        return found, "not judged"
+    lower = direction == "lower is better"
+    verdict = judge_relative(found, question.margin, question.kind, lower_is_better=lower)
     if not pairs.missing or bounds is None:
-        return verdict
+        return found, verdict
     before, after, cases = zip(*pairs.missing, strict=True)
     extremes: list[Verdict] = []
     for filled in impute(after, before, bounds=bounds, lower_is_better=lower):
@@ -106,10 +110,10 @@ def _verdict(pairs: Pairs, found: PairedDifference, question: Question, directio
             [*pairs.candidate, *filled.candidate],
             clusters=[*pairs.cases, *cases],
             bounds=bounds,
-            confidence=interval_confidence(question.confidence),
+            confidence=confidence,
         )
-        extremes.append(judge_relative(difference, question.margin, lower_is_better=lower))
-    return settle(verdict, *extremes)
+        extremes.append(judge_relative(difference, question.margin, question.kind, lower_is_better=lower))
+    return found, settle(verdict, *extremes)
 
 
 def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llmops.domain.ports import Store
-from llmops.domain.reports import RuleVerdict, Verdict
+from llmops.domain.reports import Direction, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
-from llmops.evaluation.aggregating import CORRECTED, Aggregator, EvaluatorTally, GroupTally, estimated
+from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated
+from llmops.evaluation.comparing import Pairs, Question, judged_pairs
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
 from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import Estimate
-from llmops.statistics.paired import paired_difference
+from llmops.statistics.paired import PairedDifference, paired_quantile_difference
 
 BASELINE = "baseline"
 
@@ -22,8 +23,15 @@ class Baseline:
     """The run that a candidate is held against."""
 
     run_id: str
-    cells: Mapping[tuple[str, str, int], CellResult]
-    """By case, target and repeat; a prompt that the baseline does not have is held against its only one."""
+    cells: Mapping[tuple[str, str, str, int], CellResult]
+    """By case, prompt, target and repeat."""
+    lone_prompt: str | None
+    """The baseline's only prompt: whatever the candidate's is called is held against it."""
+
+    def cell(self, result: CellResult) -> CellResult | None:
+        """What a cell of the candidate is held against."""
+        prompt = result.prompt if self.lone_prompt is None else self.lone_prompt
+        return self.cells.get((result.case_id, prompt, result.target, result.repeat))
 
 
 def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | None:
@@ -31,7 +39,9 @@ def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | No
     relative = any(r.non_inferior_to or r.superior_to or r.no_new_failures for r in plan.suite.settings.gate)
     if run_id is None or not relative:
         return None
-    return Baseline(run_id, {(r.case_id, r.target, r.repeat): r for r in store.results(run_id)})
+    cells = {(r.case_id, r.prompt, r.target, r.repeat): r for r in store.results(run_id)}
+    prompts = {prompt for _, prompt, _, _ in cells}
+    return Baseline(run_id, cells, next(iter(prompts)) if len(prompts) == 1 else None)
 
 
 def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:
@@ -110,46 +120,33 @@ class Gate:
             reason = "no baseline: set one with `llmops runs baseline RUN`"
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
         pairs = self._pairs(group, results(), name, aggregate)
-        if not pairs.cases:
-            return RuleVerdict(text, group.prompt, group.target, "not judged", reason="no case is scored in both runs")
-        difference = paired_difference(
-            pairs.baseline,
-            pairs.candidate,
-            clusters=pairs.cases,
-            confidence=interval_confidence(rule.confidence),
-            unchanged=pairs.unchanged,
-        )
-        if difference is None:
-            return RuleVerdict(text, group.prompt, group.target, "not judged", reason="no case is scored in both runs")
-        lower = aggregate != "pass_rate" and any(b.spec.name == name and b.kind.lower_is_better for b in self._plan.evaluators)
         kind: Kind = "non_inferior_to" if rule.non_inferior_to else "superior_to"
-        return RuleVerdict(
-            text,
-            group.prompt,
-            group.target,
-            judge_relative(difference, rule.margin, kind, lower_is_better=lower),
-            difference.difference,
-            difference.low,
-            difference.high,
-            difference.n,
-            f"{difference.wins} higher, {difference.losses} lower, {difference.ties} equal",
-        )
+        lower = aggregate != "pass_rate" and any(b.spec.name == name and b.kind.lower_is_better for b in self._plan.evaluators)
+        question = Question(rule.confidence, rule.margin, kind)
+        found, verdict = _judged(pairs, question, aggregate, "lower is better" if lower else "higher is better")
+        if found is None:
+            live = " live: use `--no-cache`" if name == "latency" else ""
+            reason = f"no case is scored in both runs{live}"
+            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
+        reason = f"{found.wins} higher, {found.losses} lower, {found.ties} equal"
+        if found.low is None:
+            reason = found.method
+        elif pairs.missing:
+            reason += f", {len(pairs.missing)} without a value on one side"
+        place = (group.prompt, group.target)
+        return RuleVerdict(text, *place, verdict, found.difference, found.low, found.high, found.n, reason)
 
-    def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> "Pairs":
-        pairs = Pairs([], [], [])
+    def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> Pairs:
+        pairs = Pairs(unchanged=True)
         numbers: dict[str, int] = {}
         for result in results:
             if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:
                 continue
-            before = self._baseline.cells.get((result.case_id, result.target, result.repeat))
-            if before is None:
+            before = self._baseline.cell(result)
+            if before is None or "unmeasured" in (_status(before, name), _status(result, name)):
                 continue
             old, new = _value(before, name, aggregate), _value(result, name, aggregate)
-            if old is None or new is None:
-                continue
-            pairs.baseline.append(old)
-            pairs.candidate.append(new)
-            pairs.cases.append(numbers.setdefault(result.case_id, len(numbers)))
+            pairs.add(old, new, numbers.setdefault(result.case_id, len(numbers)))
             pairs.unchanged &= before.node_keys == result.node_keys and old == new
         return pairs
 
@@ -164,7 +161,7 @@ class Gate:
         for result in results():
             if (result.prompt, result.target) != (group.prompt, group.target) or (tags and not tags & set(result.tags)):
                 continue
-            before = self._baseline.cells.get((result.case_id, result.target, result.repeat))
+            before = self._baseline.cell(result)
             if before is not None and before.passed is not None:
                 compared += 1
                 if before.passed and result.passed is not True:
@@ -174,15 +171,22 @@ class Gate:
         return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)
 
 
-@dataclass(slots=True)
-class Pairs:
-    """Values of the same cases in both runs."""
+def _judged(pairs: Pairs, question: Question, aggregate: str, direction: Direction) -> tuple[PairedDifference | None, Verdict]:
+    if aggregate not in QUANTILES:
+        return judged_pairs(pairs, question, direction)
+    confidence = interval_confidence(question.confidence)
+    q = QUANTILES[aggregate]
+    found = paired_quantile_difference(pairs.baseline, pairs.candidate, q, clusters=pairs.cases, confidence=confidence)
+    lower = direction == "lower is better"
+    margin = question.margin or 0.0
+    return found, judge_relative(found, margin, question.kind, lower_is_better=lower, not_estimable="not judged")
 
-    baseline: list[float]
-    candidate: list[float]
-    cases: list[int]
-    unchanged: bool = True
-    """No node changed, so the difference is exactly 0 and not merely estimated as 0."""
+
+def _status(result: CellResult, name: str) -> str:
+    """Of one evaluator; a cell without an answer failed for all of them."""
+    if result.status == "failed":
+        return "failed"
+    return result.evaluations[name].status if name in result.evaluations else "unmeasured"
 
 
 def _value(result: CellResult, name: str, aggregate: str) -> float | None:
@@ -191,7 +195,7 @@ def _value(result: CellResult, name: str, aggregate: str) -> float | None:
         return None
     if aggregate == "pass_rate":
         return None if evaluation.passed is None else float(evaluation.passed)
-    return evaluation.value if aggregate == "mean" else evaluation.parts.get(aggregate)
+    return evaluation.value if aggregate in ("mean", *QUANTILES) else evaluation.parts.get(aggregate)
 
 
 def _not_corrected(tally: EvaluatorTally, name: str) -> str:

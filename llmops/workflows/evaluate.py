@@ -295,7 +295,7 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
         plan.suite.settings.description,
         status,
         verdict,
-        SIGNALLED.get(counts.stopped or "") or _exit_code(status, verdict, plan),
+        SIGNALLED.get(counts.stopped or "") or exit_code(status, verdict, plan.suite.settings.on_inconclusive),
         aggregator.coverage,
         None,
         tuple(aggregator.summaries()),
@@ -330,11 +330,12 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
     return "finished", tuple(notes)
 
 
-def _exit_code(status: RunStatus, verdict: Verdict, plan: Plan) -> int:
+def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
+    """What a run ends with, when no signal stopped it."""
     if status == "incomplete":
         return EXIT_INCOMPLETE
     if verdict == "inconclusive":
-        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1}[plan.suite.settings.on_inconclusive]
+        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1}[on_inconclusive]
     return EXIT_CODES[verdict]
 
 

@@ -13,6 +13,7 @@ from llmops.prompting.registry import Registry
 from llmops.settings.project import Project, load_project
 from llmops.settings.suite import Suite, evaluator_specs, load_suite
 from llmops.settings.validation import nearest
+from llmops.statistics.power import cases_to_reach, reachable_margin
 
 Loaded = TypeVar("Loaded")
 
@@ -96,6 +97,20 @@ def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None
         if "name" in options
     }
     found.problems += disagreements(suite, own | named)
+    for number, rule in enumerate(suite.settings.gate):
+        rate = (rule.metric or "").endswith(".pass_rate")
+        if (
+            rule.non_inferior_to
+            and rate
+            and 0 < rule.margin < 1
+            and reachable_margin(dataset.size, confidence=rule.confidence) > rule.margin
+        ):
+            needed = cases_to_reach(rule.margin, confidence=rule.confidence)
+            told = (
+                f"{dataset.size} cases can never show a loss below {rule.margin:g}, even when none flips: {needed} are needed."
+            )
+            hint = f"Add cases, or raise the margin: llmops power {suite.path}"
+            found.problems.append(suite.positions.problem(("gate", number, "margin"), told, hint=hint))
 
 
 def _options(entry: str | dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,40 @@
+"""`llmops gate`: judge a stored run again."""
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from llmops.cli.progress import ShownProgress
+from llmops.cli.session import Session
+from llmops.domain.serial import plain
+from llmops.reporting.terminal import print_report
+from llmops.workflows.compare import run_of
+from llmops.workflows.rejudge import rejudge
+
+app = typer.Typer()
+
+EPILOG = "Examples:  llmops gate @last  ·  llmops gate @last --baseline 20260101-120000-ab12"
+RUN = "Id, the beginning of one, @last, or @last~N."
+
+
+@app.command(epilog=EPILOG)
+def gate(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)] = "@last",
+    baseline: Annotated[str | None, typer.Option(help="Run for the relative rules; default: the suite's baseline.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Judge a stored run by its suite's rules as they stand now. No model is asked; the exit code is the verdict."""
+    session: Session = ctx.obj
+    store = session.wiring.store
+    chosen = store.run(run)
+    against = None if baseline is None else run_of(store, baseline, chosen)
+    with ShownProgress(session.err) as progress:
+        report = rejudge(chosen, against, session.wiring, progress)
+    if json:
+        kept = ("run_id", "suite", "status", "verdict", "exit_code", "baseline", "rules")
+        typer.echo(jsonlib.dumps({key: plain(getattr(report, key)) for key in kept}, indent=1))
+    else:
+        print_report(session.out, report, quiet=True)
+    raise typer.Exit(report.exit_code)

@@ -1,0 +1,55 @@
+"""`llmops power`: what the cases of a suite can show, and how many more it would take."""
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from llmops.cli.eval import suite_path
+from llmops.cli.session import Session
+from llmops.domain.serial import plain
+from llmops.reporting.safe import safe
+from llmops.settings.suite import load_suite
+from llmops.workflows.rejudge import Reach, reach_of
+
+app = typer.Typer()
+
+EPILOG = "Examples:  llmops power evals/manual.yaml  ·  llmops power manual --cases 400 --margin 0.03"
+
+
+@app.command(epilog=EPILOG)
+def power(
+    ctx: typer.Context,
+    suite: Annotated[str, typer.Argument(help="A suite file, or its name in evals/.")],
+    margin: Annotated[list[float] | None, typer.Option("--margin", help="Plan for this margin, too; repeatable.")] = None,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="One-sided.")] = 0.95,
+    cases: Annotated[int | None, typer.Option(min=1, help="As if the dataset had so many cases.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say how small a drop of a pass rate the cases of a suite can show, and how many cases a smaller one needs."""
+    session: Session = ctx.obj
+    found = load_suite(suite_path(session, suite), session.root)
+    reach = reach_of(found, session.wiring, margin or (), confidence, cases)
+    if json:
+        typer.echo(jsonlib.dumps(plain(reach), indent=1))
+    else:
+        _show(session, found.path, reach)
+
+
+def _show(session: Session, path: str, reach: Reach) -> None:
+    session.out.print(Text(f"{safe(path)}: {reach.cases} cases", style="bold"), soft_wrap=True)
+    session.out.print(f"With no flip at all, a margin below {100 * reach.margin:.1f} points can never pass.", soft_wrap=True)
+    for share, drop in reach.drops:
+        told = (
+            "no drop is found reliably" if drop is None else f"a drop below {100 * drop:.1f} points cannot be told from noise"
+        )
+        session.out.print(f"When {100 * share:g} % of the cases flip, {told}.", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("margin", "cases that can pass it", "cases that find such a drop 4 times in 5"):
+        table.add_column(name)
+    for margin, fewest, found in reach.needed:
+        table.add_row(f"{100 * margin:g} points", f"{fewest:,}", f"{found:,}")
+    session.out.print()
+    session.out.print(table)

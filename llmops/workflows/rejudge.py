@@ -1,0 +1,100 @@
+"""`llmops gate` and `llmops power`: a stored run under its suite's rules again, and what a suite's cases can show at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from llmops.domain.errors import UsageError
+from llmops.domain.ports import Progress
+from llmops.domain.reports import Report
+from llmops.domain.runs import Run
+from llmops.domain.serial import report_from_json
+from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.gating import Gate, load_baseline, overall
+from llmops.settings.suite import Suite, load_suite
+from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
+from llmops.workflows.evaluate import EvaluateOptions, Parts, exit_code, plan_suite
+
+DISCORDANCES = (0.05, 0.1, 0.2)
+"""Shares of flipped cases that are shown when no two runs tell how many flip."""
+
+
+def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) -> Report:
+    """The report of a finished run with the verdict of its suite's gate as it stands now.
+
+    Args:
+        run: a finished one.
+        baseline: for the relative rules; None: the suite's.
+        parts: of the project.
+        progress: told what happens.
+
+    Raises:
+        UsageError: the run has no report, or its suite has no gate.
+        InvalidFiles: the suite cannot be read any more.
+    """
+    stored = parts.store.report(run.id)
+    if stored is None or run.status == "running":
+        raise UsageError(f"Run {run.id} is not finished.", hint=f"The same command continues it: llmops eval {run.suite}")
+    suite = load_suite(parts.root / run.suite, parts.root)
+    if not suite.settings.gate:
+        raise UsageError(
+            f"{run.suite} has no gate.", hint="Write rules under `gate:`, such as {metric: contains.pass_rate, min: 0.8}."
+        )
+    options = EvaluateOptions(models=_names(run, "targets", suite), prompts=_names(run, "prompts", suite))
+    plan = plan_suite(suite, parts, options, progress)
+    aggregator = Aggregator(plan)
+    for result in parts.store.results(run.id):
+        aggregator.add(result)
+    held_against = baseline.id if baseline is not None else parts.store.baseline(run.suite)
+    gate = Gate(plan, aggregator, load_baseline(plan, parts.store, held_against))
+    rules = gate.judge(lambda: parts.store.results(run.id))
+    report, verdict = report_from_json(dict(stored)), overall(rules)  # type: ignore[call-overload]
+    code = exit_code(report.status, verdict, suite.settings.on_inconclusive)
+    return replace(report, rules=rules, verdict=verdict, exit_code=code, baseline=held_against)
+
+
+def _names(run: Run, what: str, suite: Suite) -> tuple[str, ...]:
+    """Prompts or targets of a run; none for recorded answers, which a suite without targets has."""
+    return tuple(run.snapshot.get(what, {})) if suite.settings.targets else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a number of cases can show."""
+
+    cases: int
+    margin: float
+    """Smallest margin that a non-inferiority rule can pass with, when no case flips."""
+    drops: tuple[tuple[float, float | None], ...]
+    """Share of flipped cases, and the smallest drop that is found four times in five."""
+    needed: tuple[tuple[float, int, int], ...]
+    """Margin, fewest cases that can pass it, and cases that find a drop of its size four times in five at 10 % flips."""
+
+
+def reach_of(suite: Suite, parts: Parts, margins: Sequence[float], confidence: float, cases: int | None) -> Reach:
+    """What the cases of a suite can show.
+
+    Args:
+        suite: names the dataset, and the margins of its rules.
+        parts: of the project.
+        margins: further margins to plan for.
+        confidence: one-sided.
+        cases: instead of the dataset's.
+
+    Raises:
+        InvalidFiles: the dataset cannot be read.
+        UsageError: a margin that is not between 0 and 1.
+    """
+    n = cases or load_dataset(parts.root / suite.settings.dataset, parts.root).size
+    wanted = sorted({*(rule.margin for rule in suite.settings.gate if 0 < rule.margin < 1), *margins} or {0.02, 0.05, 0.1})
+    for margin in wanted:
+        if not 0 < margin < 1:
+            raise UsageError(f"--margin {margin:g}: a share between 0 and 1 was expected.", hint="0.05 is five points.")
+    drops = tuple((d, detectable_drop(n, d, confidence=confidence)) for d in DISCORDANCES)
+    return Reach(n, reachable_margin(n, confidence=confidence), drops, tuple(_needed(wanted, confidence)))
+
+
+def _needed(margins: Sequence[float], confidence: float) -> Iterator[tuple[float, int, int]]:
+    for margin in margins:
+        flips = max(0.1, margin)
+        yield margin, cases_to_reach(margin, confidence=confidence), cases_for_drop(margin, flips, confidence=confidence)

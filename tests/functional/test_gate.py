@@ -1,0 +1,92 @@
+"""A stored run is judged again, against a baseline, with failures that do not vanish; and what cases can show is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, project
+from openai_server import OpenAiServer
+from test_bad_input import edit
+
+RULE = "  - {metric: contains.pass_rate, min: 0.3}\n"
+RELATIVE = "  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.1}\n"
+
+
+def verdicts(folder: Path, *arguments: str, code: int) -> dict[str, Any]:
+    done = llmops(folder, "gate", *arguments, "--json")
+    assert done.returncode == code, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> Path:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 60)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        llmops(tmp_path, "runs", "baseline", "@last")
+    return tmp_path
+
+
+def test_a_run_is_judged_by_the_rules_as_they_stand_now(evaluated: Path) -> None:
+    assert verdicts(evaluated, code=0)["verdict"] == "pass"
+    edit(evaluated / "evals/say.yaml", "min: 0.3", "max: 0.3")
+    assert verdicts(evaluated, "@last", code=1)["verdict"] == "fail"
+    assert "FAIL (exit 1)" in llmops(evaluated, "gate").stdout
+
+
+def test_relative_rules_hold_the_run_against_a_baseline(evaluated: Path) -> None:
+    edit(evaluated / "evals/say.yaml", RULE, RELATIVE)
+    unchanged = verdicts(evaluated, code=0)
+    assert (unchanged["verdict"], unchanged["rules"][0]["value"]) == ("pass", 0)
+    with OpenAiServer().running() as server:
+        settings = evaluated / "llmops.yaml"
+        settings.write_text(
+            settings.read_text().replace(settings.read_text().split("api_base: ")[1].split(",")[0], server.base)
+        )
+        edit(evaluated / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {% if word < 'w3' %}{{ word }}{% endif %} now.")
+        assert llmops(evaluated, "eval", "-q").returncode == 1
+    found = verdicts(evaluated, "@last", "--baseline", "@last~1", code=1)
+    assert found["rules"][0]["verdict"] == "fail"
+    assert found["rules"][0]["high"] < -0.1
+    assert verdicts(evaluated, "@last", "--baseline", "@last", code=0)["verdict"] == "pass"
+
+
+def test_failed_cells_that_could_change_the_verdict_make_it_inconclusive(evaluated: Path) -> None:
+    edit(evaluated / "evals/say.yaml", RULE, f"{RELATIVE}min_coverage: 0.5\n")
+    with OpenAiServer().running() as server:
+        server.faults = dict.fromkeys(range(4, 61, 4), "500")
+        settings = evaluated / "llmops.yaml"
+        edit(settings, "timeout_s: 5", "max_retries: 0, timeout_s: 5")
+        settings.write_text(
+            settings.read_text().replace(settings.read_text().split("api_base: ")[1].split(",")[0], server.base)
+        )
+        done = llmops(evaluated, "eval", "--concurrency", "1")
+    assert done.returncode == 4, done.stdout
+    assert "15 without a value on one side" in " ".join(done.stdout.split())
+
+
+def test_what_cannot_be_judged_is_told(evaluated: Path) -> None:
+    edit(evaluated / "evals/say.yaml", f"gate:\n{RULE}", "")
+    done = llmops(evaluated, "gate")
+    assert done.returncode == 2
+    assert "has no gate" in done.stderr
+    assert llmops(evaluated, "gate", "@last~7").returncode == 2
+
+
+def test_what_cases_can_show(evaluated: Path) -> None:
+    shown = llmops(evaluated, "power", "evals/say.yaml").stdout
+    assert "60 cases" in shown
+    assert "a margin below 4.3 points can never pass" in shown
+    found = json.loads(llmops(evaluated, "power", "say", "--cases", "80", "--margin", "0.04", "--json").stdout)
+    assert found["margin"] == pytest.approx(0.0327, abs=1e-4)
+    (margin, fewest, _), *_ = found["needed"]
+    assert (margin, fewest) == (0.04, 65)
+    assert llmops(evaluated, "power", "say", "--margin", "5").returncode == 2
+
+
+def test_a_margin_out_of_reach_is_refused_by_validate(tmp_path: Path) -> None:
+    edit(project(tmp_path, "http://127.0.0.1:9/v1", 20) / "evals/say.yaml", RULE, RELATIVE.replace("0.1", "0.05"))
+    done = llmops(tmp_path, "validate")
+    assert done.returncode == 2
+    assert "52 are needed" in done.stderr
