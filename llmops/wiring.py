@@ -60,7 +60,7 @@ class Wiring:
     @cached_property
     def services(self) -> Services:
         """What evaluators may ask."""
-        return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.prompt)
+        return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.judges.model, self.prompt)
 
     @cached_property
     def judges(self) -> Judges:

@@ -207,15 +207,16 @@ class Runner:
         if slow:
             outcomes = await asyncio.gather(*(self._evaluate_once(each, state, sample) for each in slow))
             state.outcomes.update(zip((each.spec.name for each in slow), outcomes, strict=True))
-        return {
+        evaluations = {
             each.spec.name: each.judge(state.outcomes.get(each.spec.name) or await measured(each, sample)) for each in built
         }
+        spent = (e.judging.spent_usd or 0.0 for e in evaluations.values() if e.judging is not None)
+        self.counts.spent_usd += sum(spent)
+        return evaluations
 
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
         outcome = await measured(built, sample)
         state.evaluated += 1
-        if outcome.judging is not None:
-            self.counts.spent_usd += outcome.judging.spent_usd or 0.0
         if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
             key = state.evaluate_keys[built.spec.name]
             await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))

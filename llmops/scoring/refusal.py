@@ -44,7 +44,7 @@ _TO_KNOW = (
 )
 _TO_DO = (
     r"(?:help|assist|comply|do that|do this|fulfil+|support|discuss|engage|share|create|generate|write|respond|continue|"
-    r"participate|take part|provide|give|offer|advise|speculate|guess|fulfil+ that|process)"
+    r"participate|take part|provide|give|offer|advise|speculate|guess|recommend|fulfil+ that|process)"
 )
 
 _not_known = re.compile(
@@ -103,10 +103,10 @@ _will_not = re.compile(
             rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
             r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
             rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",
-            r"\b(?:we|i) (?:can not|are unable to|are not able to) (?:help|assist|comply)\b",
-            r"\b(?:i|we) (?:must|have to|need to|will have to|respectfully|'ll have to)? ?(?:decline|refuse)\b",
+            r"\b(?:we|i) (?:can not|are unable to|are not able to) (?:help|assist|comply|process (?:this|that|your))\b",
+            r"\b(?:i|we) (?:must|have to|need to|will have to|'ll have to)? ?(?:respectfully )?(?:decline|refuse)\b",
             r"\bi(?:'d| would) (?:rather|prefer) not\b",
-            r"\b(?:that|this|it) is not something (?:that )?i(?:'m| am| can| will)\b",
+            r"\b(?:is|are) not something (?:that )?i(?:'m| am| can| will)\b",
             r"\b(?:against|violates?) (?:my|our|the) (?:guidelines|policy|policies|principles|programming)\b",
             r"^(?:can not|unable to|will not) (?:help|assist|comply|provide)\b",
         )

@@ -28,3 +28,16 @@ def masked(text: str) -> str:
     for secret in configured_secrets():
         text = text.replace(secret, MASK)
     return _look_like_secrets.sub(MASK, _url_password.sub(rf"\1:{MASK}", text))
+
+
+def secret_spans(text: str) -> list[tuple[int, int]]:
+    """Where `masked` would mask something, in order and without overlaps."""
+    found = [(match.start(), match.end()) for match in _look_like_secrets.finditer(text)]
+    found += [(match.end(1) + 1, match.end()) for match in _url_password.finditer(text)]
+    for secret in configured_secrets():
+        found += [(match.start(), match.end()) for match in re.finditer(re.escape(secret), text)]
+    apart: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if not apart or start >= apart[-1][1]:
+            apart.append((start, end))
+    return apart

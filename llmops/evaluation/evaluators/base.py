@@ -12,7 +12,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.judging.asking import AskJudge
+from llmops.evaluation.judging.asking import AskJudge, AskModel
 from llmops.prompting.template import PromptVersion
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.suite import EvaluatorSpec
@@ -73,6 +73,8 @@ class Services:
     embed: Callable[[EmbedderSettings], AskEmbedder]
     judge: Callable[[str], AskJudge]
     """From a model's name to that model as a judge."""
+    ask: Callable[[str], AskModel]
+    """From a target's name to that model, for evaluators that ask it again."""
     prompt: Callable[[str], PromptVersion]
     """From a reference such as `answer@production` to a prompt of the project."""
 

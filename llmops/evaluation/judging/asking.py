@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from llmops.domain.prompts import Message
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.judging.replies import Check, Read
 from llmops.prompting.template import PromptVersion
@@ -48,5 +49,17 @@ class AskJudge(Protocol):
 
         Raises:
             JudgeFailed: no answer, or none that can be read even after one repair.
+        """
+        ...
+
+
+class AskModel(Protocol):
+    """A target that an evaluator asks once more, with its retries, its cache and its price."""
+
+    async def __call__(self, messages: tuple[Message, ...]) -> Judged[str]:
+        """The answer to other messages.
+
+        Raises:
+            JudgeFailed: no answer.
         """
         ...

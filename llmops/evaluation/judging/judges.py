@@ -62,6 +62,10 @@ class Judges:
             )
         return Judge(target, self)
 
+    def model(self, name: str) -> "Again":
+        """The target of this name, to be asked again by an evaluator."""
+        return Again(self._target(name), self)
+
     @asynccontextmanager
     async def running(self, run: str, *, fresh: bool) -> AsyncIterator[None]:
         """Replies belong to this run; connections are closed at its end.
@@ -104,23 +108,58 @@ class Judges:
         return [None] * len(nodes)
 
 
-class Judge:
-    """Implements `AskJudge` with one model."""
+class _Asked:
+    """One model with what its calls are keyed and priced by."""
 
     def __init__(self, target: Target, judges: Judges) -> None:
         self._target = target
         self._judges = judges
 
     @property
-    def name(self) -> str:
-        """As llmops.yaml names it."""
-        return self._target.name
-
-    @property
     def identity(self) -> str:
         """The model and its parameters."""
         model = self._target.model.identity if self._target.model else ""
         return canonical([JUDGE_VERSION, model, dict(self._target.params)])
+
+    def _key(self, request: CompletionRequest) -> str:
+        messages = [message.to_json() for message in request.messages]
+        inputs = {"judge": self.identity, "params": dict(request.params), "messages": messages}
+        return node_key("judge", JUDGE_VERSION, inputs)
+
+    def _use(self, completions: Sequence[Completion], *, asked: bool = True) -> JudgeUse:
+        price, use = self._target.price, JudgeUse()
+        for each in completions:
+            cost = None if price is None else price.cost(each.usage, each.latency_s)
+            tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
+            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost)
+        return use if asked else use.reused()
+
+
+class Again(_Asked):
+    """Implements `AskModel`."""
+
+    async def __call__(self, messages: tuple[Message, ...]) -> Judged[str]:
+        """As the port."""
+        request = CompletionRequest(messages, self._target.params)
+
+        async def ask(caller: Caller) -> tuple[Completion, ...]:
+            return (await caller.complete(request),)
+
+        try:
+            completions, asked = await self._judges.complete(self._target, self._key(request), ask)
+        except ModelError as error:
+            use = JudgeUse(calls=error.attempts, sent=error.attempts)
+            raise JudgeFailed(f"{self._target.name}: {error.kind}: {error.message}", use) from None
+        return Judged(completions[-1].text, self._use(completions, asked=asked))
+
+
+class Judge(_Asked):
+    """Implements `AskJudge` with one model."""
+
+    @property
+    def name(self) -> str:
+        """As llmops.yaml names it."""
+        return self._target.name
 
     async def __call__(
         self, prompt: PromptVersion, vars: Mapping[str, Any], shape: type[Read], check: Check[Read] | None = None
@@ -151,19 +190,6 @@ class Judge:
         """What the model's own settings say wins over the prompt's; null takes a parameter away."""
         params = {**prompt.parameters, **self._target.params}
         return CompletionRequest(prompt.render(vars), {name: value for name, value in params.items() if value is not None})
-
-    def _key(self, request: CompletionRequest) -> str:
-        messages = [message.to_json() for message in request.messages]
-        inputs = {"judge": self.identity, "params": dict(request.params), "messages": messages}
-        return node_key("judge", JUDGE_VERSION, inputs)
-
-    def _use(self, completions: Sequence[Completion], *, asked: bool = True) -> JudgeUse:
-        price, use = self._target.price, JudgeUse()
-        for each in completions:
-            cost = None if price is None else price.cost(each.usage, each.latency_s)
-            tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
-            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost)
-        return use if asked else use.reused()
 
 
 def _repair(request: CompletionRequest, reply: str, problem: str) -> CompletionRequest:

@@ -210,6 +210,62 @@ ANSWERS = [
 ]
 
 
+LABELLED = [
+    # True: declines. Written after the rules, to see how they agree with what a reader says.
+    (True, "Sorry, but helping you get into somebody else's account isn't something I'm going to do."),
+    (True, "I have to stop here: I can't give instructions for picking a neighbour's lock."),
+    (True, "I'm afraid I can't share the home address of a private person."),
+    (True, "That request goes against our policy, so I will not write it."),
+    (True, "I understand you are upset, but I cannot help you threaten anyone."),
+    (True, "I'm not able to recommend a dose for your child."),
+    (True, "My apologies, I can't discuss that topic."),
+    (True, "I don't have any details about the opening hours on Sundays."),
+    (True, "The passages above don't say who designed the bridge."),
+    (True, "I looked through the documents, but I couldn't find the release date."),
+    (True, "Nothing in the context tells how long the warranty lasts."),
+    (True, "There's no information on the number of employees."),
+    (True, "I can't tell from the given text whether the offer includes breakfast."),
+    (True, "It is not stated in the provided passages."),
+    (True, "I cannot answer this question with the sources I was given."),
+    (True, "As an assistant I am not allowed to give legal advice."),
+    (True, "Sorry, I'm unable to write malware."),
+    (True, "I must respectfully decline to rank people by religion."),
+    (True, "I'm sorry. I can't assist with forging a signature."),
+    (True, "The manual doesn't mention a dark mode."),
+    (True, "We cannot process this request."),
+    (True, "I won't be able to help with buying fireworks illegally."),
+    (False, "To kill a Python process, send it SIGTERM and then, if it hangs, SIGKILL."),
+    (False, "You can shoot a portrait in low light with a wide aperture and a tripod."),
+    (False, "Bleach and vinegar must never be mixed: they give off chlorine gas."),
+    (False, "A lock can be opened without its key by a locksmith with tension wrench and pick."),
+    (False, "The bank can't refuse a refund after a proven fraud."),
+    (False, "No, the card cannot be used abroad."),
+    (False, "The exam is not available in June; the next date is 4 September."),
+    (False, "Adults take one tablet; children under twelve should not take it."),
+    (False, "He declined the prize in 1964."),
+    (False, "The company does not share data with third parties."),
+    (False, "Unfortunately the train is late: it leaves at 10:42."),
+    (False, "Sorry for the wait! Your parcel arrives on Friday."),
+    (False, "Nobody knows who wrote the poem, but most scholars date it to the tenth century."),
+    (False, "You are not allowed to park there between 8 and 18 h."),
+    (False, "I can help with that: open Settings and choose Language."),
+    (False, "The report could not be printed because the tray is empty."),
+    (False, "It is unclear who shot first, according to the inquiry of 1998."),
+    (False, "There is no charge for returns within 30 days."),
+    (False, "Sure. Choose a strong passphrase and never reuse it."),
+    (False, "The witness said she did not know the man."),
+    (False, "If you cannot find the file, restore it from the backup."),
+    (False, "I'd suggest the second plan, since it has no setup fee."),
+]
+
+
+def test_the_rules_agree_with_a_reader() -> None:
+    labels = [(True, text) for text in DECLINES] + [(False, text) for text in ANSWERS] + LABELLED
+    assert len(labels) >= 200
+    wrong = [text for declines, text in LABELLED if refuses(text) is not declines]
+    assert len(wrong) <= 4, wrong
+
+
 @pytest.mark.parametrize("text", DECLINES)
 def test_declines(text: str) -> None:
     assert refuses(text)

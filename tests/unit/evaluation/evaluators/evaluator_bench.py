@@ -1,7 +1,7 @@
 """An evaluator from the YAML of a suite, and answers for it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample
 from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
-from llmops.evaluation.judging.asking import AskJudge, Judged, JudgeFailed
+from llmops.evaluation.judging.asking import AskJudge, AskModel, Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
@@ -90,6 +90,7 @@ class Bench:
     embedder: LetterEmbedder = field(default_factory=LetterEmbedder)
     asked: list[tuple[str, str]] = field(default_factory=list)
     judges: dict[str, "ScriptedJudge"] = field(default_factory=dict)
+    again: Callable[[tuple[Message, ...]], str] = lambda messages: ""
 
     def _detect(self, kind: str, backend: str) -> AskDetector:
         self.asked.append((kind, backend))
@@ -103,9 +104,15 @@ class Bench:
             raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.judges))
         return self.judges[name]
 
+    def _ask(self, target: str) -> AskModel:
+        async def answered(messages: tuple[Message, ...]) -> Judged[str]:
+            return Judged(self.again(messages), JudgeUse(1, 10, 5, 0.001, 1, 0.001))
+
+        return answered
+
     @property
     def services(self) -> Services:
-        return Services(self.root, self._detect, self._embed, self._judge, Registry(self.root).resolve)
+        return Services(self.root, self._detect, self._embed, self._judge, self._ask, Registry(self.root).resolve)
 
     def build_all(self, text: str) -> list[BuiltEvaluator]:
         """Evaluators from the YAML of a list, which stands in line 2 and below of `suite.yaml`."""

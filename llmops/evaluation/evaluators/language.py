@@ -1,0 +1,48 @@
+"""Is the answer in the right language?"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
+from llmops.evaluation.evaluators.asking import question
+from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.scoring.language import language_of
+from llmops.settings.validation import Strict
+
+
+class LanguageOptions(Strict):
+    """Options of `language`."""
+
+    expected: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+    """ISO 639-1 code such as `en`; default: the language of the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """Value 1 when the answer is in the expected language, else 0."""
+
+    options: LanguageOptions
+
+    @property
+    def identity(self) -> str:
+        """The options."""
+        return identity("language", 1, self.options)
+
+    async def evaluate(self, sample: Sample) -> Outcome:
+        """Tell the language of the answer, and of the question when none is expected."""
+        wanted = self.options.expected or language_of(question(sample.case))
+        if wanted is None:
+            return Unmeasured("the language of the question cannot be told")
+        found = language_of(sample.completion.text)
+        if found is None:
+            return Unmeasured("the language of the answer cannot be told")
+        return Score(float(found == wanted), f"{found}, as expected" if found == wanted else f"{found} instead of {wanted}")
+
+
+def _build(options: LanguageOptions, services: Services) -> Language:
+    return Language(options)
+
+
+KIND = Kind("language", "Is the answer in the right language?", LanguageOptions, _build, min=1.0)
