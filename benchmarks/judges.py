@@ -5,8 +5,14 @@
 With the folder of data sets, agreement is computed on labelled sets too, beside reference implementations.
 """
 
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
+from llmops.statistics.agreement import cohens_kappa, krippendorff_alpha
 from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import wilson
 from llmops.statistics.thresholds import chances, cross_fitted
@@ -85,5 +91,52 @@ def coverage() -> None:
         print(f"{name + ' ' + str(arguments):<58}{raw:>7.1%}{corrected:>10.1%}{held[:, 2].mean():>10.1%}")
 
 
+def reference_alpha(units: list[list[float]], distance: Callable[[float, float], float]) -> float:
+    """Krippendorff's alpha from its coincidence matrix, step by step as the definition has it."""
+    values = sorted({value for unit in units for value in unit})
+    place = {value: number for number, value in enumerate(values)}
+    together = np.zeros((len(values), len(values)))
+    for unit in units:
+        for i, a in enumerate(unit):
+            for j, b in enumerate(unit):
+                if i != j:
+                    together[place[a], place[b]] += 1 / (len(unit) - 1)
+    apart = np.array([[distance(a, b) for b in values] for a in values])
+    totals = together.sum(axis=1)
+    n = totals.sum()
+    return float(1 - (n - 1) * (together * apart).sum() / (np.outer(totals, totals) * apart).sum())
+
+
+def agreement(folder: Path) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    print(f"\n{'agreement on labelled sets':<46}{'ours':>14}{'reference':>14}{'difference':>12}")
+
+    def row(name: str, ours: float | None, reference: float) -> None:
+        assert ours is not None
+        print(f"{name:<46}{ours:>14.10f}{reference:>14.10f}{abs(ours - reference):>12.1e}")
+
+    votes = [json.loads(line) for line in (folder / "pandalm_test" / "all.jsonl").open(encoding="utf-8")]
+    for judge in ("gpt35_label", "pandalm7b_label"):
+        people = [str(each["majority"]) for each in votes]
+        theirs = ["0" if each[judge] == "Tie" else str(each[judge]) for each in votes]
+        kappa = cohens_kappa(people, theirs)
+        row(f"pandalm {judge}: kappa", None if kappa is None else kappa.value, cohen_kappa_score(people, theirs))
+    units = [[float(vote) for vote in each["human_votes"]] for each in votes]
+    nominal = krippendorff_alpha(units, "nominal")
+    row("pandalm three people: alpha, nominal", nominal, reference_alpha(units, lambda a, b: float(a != b)))
+    dialogues = [json.loads(line) for line in (folder / "usr_topical_chat" / "all.jsonl").open(encoding="utf-8")]
+    qualities = ("naturalness", "coherence", "engagingness")  # on one scale; the set holds means over people, not each rating
+    ratings = [[round(each["scores"][quality], 6) for quality in qualities] for each in dialogues]
+    interval = krippendorff_alpha(ratings, "interval")
+    row("usr three qualities as raters: alpha, interval", interval, reference_alpha(ratings, lambda a, b: (a - b) ** 2))
+    levels = [[round(value) for value in unit] for unit in ratings]
+    first, second = [unit[0] for unit in levels], [unit[1] for unit in levels]
+    kappa = cohens_kappa(first, second)
+    row("usr two qualities as raters: kappa", None if kappa is None else kappa.value, cohen_kappa_score(first, second))
+
+
 if __name__ == "__main__":
     coverage()
+    if len(sys.argv) > 1:
+        agreement(Path(sys.argv[1]))

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -24,8 +25,15 @@ NAMES = {
 }
 PRESIDIO = """
 import json, sys
+import spacy
 from presidio_analyzer import AnalyzerEngine
-engine = AnalyzerEngine()
+from presidio_analyzer.nlp_engine import SpacyNlpEngine
+if spacy.util.is_package("en_core_web_lg"):
+    engine = AnalyzerEngine()
+else:  # the kinds that are compared come from patterns; the language model would only find names
+    spacy.blank("en").to_disk(sys.argv[1])
+    engine = AnalyzerEngine(nlp_engine=SpacyNlpEngine(models=[{"lang_code": "en", "model_name": sys.argv[1]}]))
+    print("Presidio runs with a blank pipeline: en_core_web_lg is not installed", file=sys.stderr)
 for line in sys.stdin:
     found = engine.analyze(text=json.loads(line), language="en", entities=%r, score_threshold=0.35)
     print(json.dumps([[each.entity_type, each.start, each.end, each.score] for each in found]))
@@ -42,9 +50,12 @@ def presidio(texts: list[str]) -> Spans | None:
     python = os.environ.get("PRESIDIO_PYTHON", sys.executable)
     lines = "".join(f"{json.dumps(text)}\n" for text in texts)
     program = PRESIDIO % list(NAMES.values())
-    done = subprocess.run([python, "-c", program], input=lines, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([python, "-c", program, folder], input=lines, capture_output=True, text=True, check=False)
+    told = done.stderr.splitlines()
+    print("".join(f"\n{line}" for line in told if line.startswith("Presidio")))
     if done.returncode:
-        print(f"Presidio did not run: {done.stderr.strip().splitlines()[-1:]}")
+        print(f"Presidio did not run: {told[-1:]}")
         return None
     found: Spans = set()
     for number, line in enumerate(done.stdout.splitlines()):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from llmops.domain.errors import EndpointDown, LlmopsError, ModelError, TemplateError
+from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, TemplateError
 from llmops.domain.models import Completion
 from llmops.domain.ports import Progress, Store
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
@@ -231,9 +231,11 @@ class Runner:
 
 
 async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
-    """An evaluator's outcome; whatever it raises is its failure on this case, not the run's."""
+    """An evaluator's outcome; what it raises is its failure on this case, except a missing key, which ends the run."""
     try:
         return await built.evaluator.evaluate(sample)
+    except MissingCredential:
+        raise
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")
 

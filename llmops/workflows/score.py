@@ -14,10 +14,11 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.models import Completion
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Failure, Outcome, Sample
+from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators, kind
+from llmops.evaluation.runner import measured
 from llmops.settings.files import shown
 from llmops.settings.lines import Row, json_lines
 from llmops.settings.positions import Positions
@@ -190,15 +191,8 @@ class LogScorer:
 
     async def _scores(self, row: Row) -> dict[str, EvaluatorResult]:
         sample = _sample(row)
-        outcomes = await asyncio.gather(*(_outcome(each, sample) for each in self._evaluators.values()))
+        outcomes = await asyncio.gather(*(measured(each, sample) for each in self._evaluators.values()))
         return {key: built.judge(o) for (key, built), o in zip(self._evaluators.items(), outcomes, strict=True)}
-
-
-async def _outcome(built: BuiltEvaluator, sample: Sample) -> Outcome:
-    try:
-        return await built.evaluator.evaluate(sample)
-    except Exception as error:  # a user's own evaluator may raise anything; it is a failure of this line alone
-        return Failure(f"{type(error).__name__}: {error}")
 
 
 def _problem(row: Row, file: str) -> Problem | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
+from llmops.evaluation.judging.panel import judges_named
 from llmops.prompting.registry import Registry
 from llmops.settings.project import Project, load_project
 from llmops.settings.suite import Suite, evaluator_specs, load_suite
@@ -80,6 +81,10 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     for number, name in enumerate(settings.targets):
         if name not in models:
             found.problems.append(place(("targets", number), f"no model is called {name!r}.", hint=nearest(name, models)))
+    for spec in suite.evaluators:
+        for name in judges_named(spec):
+            if name not in models:
+                found.problems.append(place(spec.at, f"no model is called {name!r}.", hint=nearest(name, models)))
     if settings.index is not None and settings.index not in indexes:
         hint = nearest(settings.index, indexes)
         found.problems.append(place(("index",), f"no index is called {settings.index!r}.", hint=hint))

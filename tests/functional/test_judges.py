@@ -163,3 +163,17 @@ def test_the_agreement_of_a_panel_is_shown(server: OpenAiServer, tmp_path: Path)
     metrics = {metric["name"]: metric for metric in run["groups"][0]["evaluators"][0]["metrics"]}
     assert (metrics["criteria.alpha"]["value"], metrics["criteria.alpha"]["n"]) == (1.0, 3)
     assert "alpha of the judges 1.00" in llmops(tmp_path, "eval").stdout
+
+
+def test_a_missing_key_ends_the_run_and_validation_knows_the_judges(tmp_path: Path) -> None:
+    judged(tmp_path, "http://127.0.0.1:9/v1", "criteria: {judge: a, items: [is short]}", ["one"])
+    (tmp_path / "llmops.yaml").write_text("models:\n  a: {id: openai/gpt-4o-mini}\n")
+    assert llmops(tmp_path, "validate").returncode == 0
+    done = llmops(tmp_path, "eval")
+    assert done.returncode == 2
+    assert "OPENAI_API_KEY" in done.stderr
+    for entry in ("criteria: {judge: [a, gtp], items: [is short]}", 'hallucination: {backend: "judge:gtp"}'):
+        (tmp_path / "evals" / "s.yaml").write_text(f"dataset: datasets/s.jsonl\nevaluators:\n  - {entry}\n")
+        checked = llmops(tmp_path, "validate")
+        assert checked.returncode != 0
+        assert "no model is called 'gtp'" in checked.stdout + checked.stderr

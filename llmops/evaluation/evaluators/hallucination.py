@@ -9,12 +9,9 @@ from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmea
 from llmops.evaluation.evaluators.asking import described, question
 from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, WrongOption, identity, shape
 from llmops.evaluation.judging.claims import ClaimCheck
-from llmops.evaluation.judging.panel import Combine, build_panel
+from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
-
-JUDGE = "judge:"
-"""Opens the name of a backend that is a model of llmops.yaml."""
 
 
 def _known(backend: str) -> str:

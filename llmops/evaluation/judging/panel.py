@@ -15,10 +15,14 @@ from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
 from llmops.evaluation.judging.prompts import check_fits, shipped
 from llmops.evaluation.judging.replies import Check, Read
 from llmops.prompting.template import PromptVersion
+from llmops.settings.suite import EvaluatorSpec
 from llmops.settings.validation import Strict
 
 BY_JUDGE = "judge:"
 """Opens the names of the parts that hold each judge's own value."""
+
+JUDGE = "judge:"
+"""Opens the name of a detector's backend that is a model of llmops.yaml."""
 
 JudgeName = Annotated[str, Field(min_length=1), Tag("single")]
 JudgeNames = Annotated[list[str], Field(min_length=1), Tag("list")]
@@ -115,6 +119,16 @@ async def _caught(grade: Callable[[Grading], Awaitable[Grade]], grading: Grading
         return await grade(grading)
     except JudgeFailed as error:
         return error
+
+
+def judges_named(spec: EvaluatorSpec) -> list[str]:
+    """The models that an entry of a suite wants as judges, right or wrong; none for an evaluator that asks none."""
+    named: list[str] = []
+    for option, prefix in (("judge", ""), ("backend", JUDGE)):
+        value = spec.options.get(option, [])
+        entries = value if isinstance(value, list) else [value]
+        named += [each.removeprefix(prefix) for each in entries if isinstance(each, str) and each.startswith(prefix)]
+    return named
 
 
 def build_panel(names: str | Sequence[str], combine: Combine, services: Services, *, key: str = "judge") -> Panel:
