@@ -165,7 +165,7 @@ class SqlStore:
 
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
-        same = (_runs.c.plan_key == plan_key) & _runs.c.status.in_(("running", "interrupted"))
+        same = (_runs.c.plan_key == plan_key) & _runs.c.status.in_(("running", "interrupted", "over budget"))
         rows = self._rows(select(_runs).where(same).order_by(_runs.c.number.desc()).limit(1))
         return _run(rows[0]) if rows else None
 

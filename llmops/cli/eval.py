@@ -49,6 +49,9 @@ def command(
     concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse nothing of earlier runs.")] = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Judge nothing; exit 0 when the run is complete.")] = False,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Stop cleanly once so many USD are spent; exit 5, resumable.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, or write it to -o.")] = False,
     output: Annotated[
         list[Path] | None, typer.Option("-o", "--output", help="Write a report; the suffix decides: .json .xml .md .csv.")
@@ -74,6 +77,7 @@ def command(
         max_failures,
         no_cache,
         no_gate,
+        budget,
     )
     chosen = _suites(session, suites or [])
     if dry_run:
@@ -82,7 +86,7 @@ def command(
     reports: list[Report] = []
     for suite in chosen:
         reports.append(_run(session, suite, options, show=not json, quiet=quiet))
-        if reports[-1].status == "interrupted":
+        if reports[-1].status in ("interrupted", "over budget"):
             break
     store = session.wiring.store
     written = [(report, partial(store.results, report.run_id)) for report in reports]

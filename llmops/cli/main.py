@@ -33,7 +33,8 @@ COMMANDS = {
 """Module and one-line help of each command; the module is imported when the command is called."""
 
 EPILOG = (
-    "Exit codes: 0 passed · 1 gate failed · 2 wrong usage or file · 3 incomplete · 4 inconclusive · 130 interrupted.\n\n"
+    "Exit codes: 0 passed · 1 gate failed · 2 wrong usage or file · 3 incomplete · 4 inconclusive · 5 over budget · "
+    "130 interrupted.\n\n"
     "Each option has a variable: LLMOPS_EVAL_CONCURRENCY=4 is `llmops eval --concurrency 4`."
 )
 

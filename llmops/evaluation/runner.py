@@ -18,6 +18,9 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.sharing import InFlight
 
+OVER_BUDGET = "over budget"
+"""Why a run stopped when its money was spent."""
+
 WINDOW = 256
 """Cells whose nodes are looked up together."""
 
@@ -32,6 +35,8 @@ class RunnerOptions:
     """Stop after so many cells that failed or did not pass."""
     concurrency: int | None = None
     """Cells in flight, at most; default: what the targets allow."""
+    budget_usd: float | None = None
+    """Start nothing more once so much is spent."""
 
 
 @dataclass(slots=True)
@@ -111,6 +116,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             for window in _windows(self._plan.cells()):
                 states = await asyncio.to_thread(self._steps.resolve, window, self._lookup)
+                self.counts.spent_usd += sum(self._paid_before(state) for state in states)
                 for state in states:
                     if self._stopping:
                         return
@@ -118,7 +124,19 @@ class Runner:
                         await self._finish(state)
                         continue
                     await slots.acquire()
+                    if self._over_budget():
+                        self.stop(OVER_BUDGET)
+                        return
                     group.create_task(self._execute(state)).add_done_callback(lambda _: slots.release())
+
+    def _paid_before(self, state: CellState) -> float:
+        """What this same run paid for an answer before it was interrupted."""
+        if state.completion is None or state.reused:
+            return 0.0
+        return self._steps.cost(state, state.completion) or 0.0
+
+    def _over_budget(self) -> bool:
+        return self._options.budget_usd is not None and self.counts.spent_usd >= self._options.budget_usd
 
     def _width(self) -> int:
         """Cells in flight: enough to keep every target busy while others evaluate."""

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
-from llmops.settings.project import InsidePath, Positive
+from llmops.settings.project import Dollars, InsidePath, Positive
 from llmops.settings.validation import Strict, validated
 
 RECORDED = "recorded"
@@ -103,6 +103,8 @@ class SuiteSettings(Strict):
     gate: list[GateRule] = Field(default_factory=list)
     min_coverage: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.95
     """Share of cells that must have an answer and no failed evaluator; below it the run is incomplete."""
+    budget: Dollars | None = None
+    """USD that a run of this suite may spend, models and judges together; what is in flight then is finished."""
     on_inconclusive: Literal["exit4", "pass", "fail", "warn"] = "exit4"
 
     @model_validator(mode="after")

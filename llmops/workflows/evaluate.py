@@ -27,14 +27,14 @@ from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.gating import Gate, load_baseline, overall
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
-from llmops.evaluation.runner import WINDOW, Runner, RunnerCounts, RunnerOptions
+from llmops.evaluation.runner import OVER_BUDGET, WINDOW, Runner, RunnerCounts, RunnerOptions
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 from llmops.workflows.validate import disagreements
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
-EXIT_INCOMPLETE = 3
+EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
 SIGNALLED = {"interrupted": 130, "terminated": 143}
 """Exit codes of a run that a signal stopped, by what the runner is told."""
 
@@ -94,6 +94,8 @@ class EvaluateOptions:
     max_failures: int | None = None
     no_cache: bool = False
     no_gate: bool = False
+    budget: float | None = None
+    """USD; None: the suite's."""
 
 
 def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
@@ -219,6 +221,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         StoreError: a result could not be written; what was committed stays, and the same command continues.
     """
     began = time.perf_counter()
+    budget = budget_of(plan, options)
     run, continued = _begin(plan, parts.store)
     if continued:
         progress.note(f"continuing run {run.id}, which was interrupted")
@@ -227,7 +230,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         plan,
         parts.store,
         run.id,
-        options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency),
+        options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency, budget),
         progress=progress,
         on_result=aggregator.add,
     )
@@ -236,7 +239,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             counts = await runner.run()
     rules: tuple[RuleVerdict, ...] = ()
     baseline: str | None = None
-    if not options.no_gate and plan.suite.settings.gate:
+    if not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
         baseline = parts.store.baseline(plan.suite.path)
         gate = Gate(plan, aggregator, load_baseline(plan, parts.store, baseline))
         rules = gate.judge(lambda: parts.store.results(run.id))
@@ -246,6 +249,20 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     report = replace(report, timing=timing, baseline=baseline)
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     return report
+
+
+def budget_of(plan: Plan, options: EvaluateOptions) -> float | None:
+    """What the run may spend, in USD: the command line's figure, else the suite's.
+
+    Raises:
+        UsageError: there is a budget, and the price of a model is not known.
+    """
+    budget = options.budget if options.budget is not None else plan.suite.settings.budget
+    unpriced = [t.name for t in plan.targets.values() if t.price is None and not t.model_id.startswith(("embedded/", RECORDED))]
+    if budget is not None and unpriced:
+        hint = f"Give it one: models: {{{unpriced[0]}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
+        raise UsageError(f"A budget needs the price of {unpriced[0]!r}, which is not known.", hint=hint)
+    return budget
 
 
 def _begin(plan: Plan, store: Store) -> tuple[Run, bool]:
@@ -321,6 +338,9 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
     notes = [*plan.notes, *counts.notes]
     if counts.stopped in SIGNALLED:
         return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
+    if counts.stopped == OVER_BUDGET:
+        told = f"${counts.spent_usd:,.4f} are spent; the same command with a larger --budget continues this run"
+        return "over budget", (*notes, told)
     if counts.stopped is not None and counts.stopped not in notes:
         notes.append(f"stopped early: {counts.stopped}")
     floor = plan.suite.settings.min_coverage
@@ -332,8 +352,8 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
 
 def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
     """What a run ends with, when no signal stopped it."""
-    if status == "incomplete":
-        return EXIT_INCOMPLETE
+    if status in EXIT_UNFINISHED:
+        return EXIT_UNFINISHED[status]
     if verdict == "inconclusive":
         return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1}[on_inconclusive]
     return EXIT_CODES[verdict]
