@@ -59,6 +59,7 @@ def command(
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell each cell as it finishes.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
@@ -78,6 +79,7 @@ def command(
         no_cache,
         no_gate,
         budget,
+        verbose,
     )
     chosen = _suites(session, suites or [])
     if dry_run:

@@ -16,7 +16,7 @@ from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, RuleVerdict, Timing, Verdict
-from llmops.domain.runs import Run, RunStatus
+from llmops.domain.runs import CellResult, Run, RunStatus
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
@@ -96,6 +96,8 @@ class EvaluateOptions:
     no_gate: bool = False
     budget: float | None = None
     """USD; None: the suite's."""
+    verbose: bool = False
+    """Tell each cell as it finishes."""
 
 
 def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
@@ -232,7 +234,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         run.id,
         options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency, budget),
         progress=progress,
-        on_result=aggregator.add,
+        on_result=partial(_told, aggregator, progress) if options.verbose else aggregator.add,
     )
     with _stoppable(runner):
         async with parts.judges.running(run.id, fresh=options.no_cache):
@@ -249,6 +251,16 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     report = replace(report, timing=timing, baseline=baseline)
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     return report
+
+
+def _told(aggregator: Aggregator, progress: Progress, result: CellResult) -> None:
+    """Count a cell, and tell it in a line."""
+    aggregator.add(result)
+    verdict = "failed" if result.status == "failed" else {True: "pass", False: "not passed", None: "not judged"}[result.passed]
+    place = " · ".join(part for part in (result.case_id, result.prompt, result.target) if part)
+    wrong = [name for name, e in result.evaluations.items() if e.passed is False or e.status == "failed"]
+    why = result.error or ", ".join(wrong)
+    progress.note(f"{verdict:<10}  {place}{' (reused)' if result.cached else ''}{f'  {why}' if why else ''}")
 
 
 def budget_of(plan: Plan, options: EvaluateOptions) -> float | None:

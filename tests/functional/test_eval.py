@@ -161,3 +161,14 @@ def test_terminal_escapes_and_secrets_in_an_answer_are_not_shown(server: OpenAiS
     assert "\x1b" not in shown
     assert "sk-abcdefghijklmnop" not in shown
     assert b"sk-configured-secret-123" not in (tmp_path / ".llmops/llmops.db").read_bytes()
+
+
+def test_verbose_tells_each_cell(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 3)
+        server.reply = lambda messages: "w0" if "w0" in messages[-1]["content"] else "nothing"
+        done = llmops(tmp_path, "eval", "-v", "--no-gate")
+    lines = [line for line in done.stderr.splitlines() if " · " in line]
+    assert len(lines) == 3
+    assert any(line.startswith("pass") and "c0000" in line for line in lines)
+    assert sum("not passed" in line and "contains" in line for line in lines) == 2
