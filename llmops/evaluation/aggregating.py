@@ -180,6 +180,15 @@ class Aggregator:
         return sum(weights[name] for name in bad) / total if total else 0.0
 
     @property
+    def notes(self) -> Iterator[str]:
+        """Why a calibrated figure cannot be corrected."""
+        for group in self.groups.values():
+            for name, tally in group.evaluators.items():
+                if tally.calibration is not None and (reason := uncorrected(tally)):
+                    place = " · ".join(part for part in (group.prompt, group.target) if part)
+                    yield f"{name} ({place}) has no corrected rate: {reason}"
+
+    @property
     def worst(self) -> tuple[CellResult, ...]:
         """The cells that failed most, worst first."""
         return tuple(result for _, _, result in sorted(self._worst, key=lambda entry: entry[:2], reverse=True))
@@ -232,6 +241,13 @@ def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Esti
     if aggregate == "corrected_mean":
         return tally.calibration.mean(values, confidence)
     return tally.calibration.rate(values, len(set(tally.unlabelled.cases)), confidence)[0]
+
+
+def uncorrected(tally: EvaluatorTally) -> str:
+    """Why there is no corrected rate; nothing when there is one, and for labels that are numbers."""
+    if tally.calibration is None or not tally.calibration.binary:
+        return ""
+    return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1]
 
 
 def _unlabelled(result: CellResult, calibration: Calibration) -> bool:

@@ -214,11 +214,16 @@ def load_calibrations(root: Path, evaluators: Iterable[BuiltEvaluator]) -> tuple
     return fitting, tuple(notes)
 
 
-def as_label(value: Any) -> bool | float | None:  # noqa: ANN401 -- any JSON value
-    """What a dataset says a person thought: yes or no in several spellings, or a number; None: nothing usable."""
+def as_label(value: Any, *, scale: bool = False) -> bool | float | None:  # noqa: ANN401 -- any JSON value
+    """What a dataset says a person thought: yes or no in several spellings, or a number; None: nothing usable.
+
+    Args:
+        value: of the case's field.
+        scale: numbers are levels of a rubric, so 0 and 1 are no yes and no.
+    """
     if isinstance(value, bool | None):
         return value
     if isinstance(value, int | float):
-        return bool(value) if value in (0, 1) and isinstance(value, int) else float(value)
+        return bool(value) if isinstance(value, int) and value in (0, 1) and not scale else float(value)
     words = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
     return words.get(str(value).strip().lower())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from llmops.domain.ports import Store
 from llmops.domain.reports import Direction, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
-from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated
+from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated, uncorrected
 from llmops.evaluation.comparing import Pairs, Question, judged_pairs
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
@@ -201,7 +201,7 @@ def _value(result: CellResult, name: str, aggregate: str) -> float | None:
 def _not_corrected(tally: EvaluatorTally, name: str) -> str:
     if tally.calibration is None:
         return f"{name!r} is not calibrated: use `llmops judge calibrate`"
-    return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1] or "too few labels"
+    return uncorrected(tally) or "labels of another kind, or too few of them"
 
 
 def _filled(tally: EvaluatorTally, value: float) -> EvaluatorTally:

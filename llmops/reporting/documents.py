@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.domain.serial import plain
-from llmops.reporting.figures import counted, headline, seconds
+from llmops.reporting.figures import agreed, corrected, counted, headline, seconds
 from llmops.reporting.safe import one_line, safe
 
 Format = Literal["json", "junit", "markdown", "csv"]
@@ -119,7 +119,8 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
         for group in report.groups:
             place = " · ".join(markdown_text(part) for part in (group.prompt, group.target) if part)
             for summary in group.evaluators:
-                cells = (place, *(markdown_text(text) for text in (summary.name, headline(summary), counted(summary))))
+                figures = " ".join((headline(summary), corrected(summary), agreed(summary))).replace("\n", "; ").rstrip()
+                cells = (place, *(markdown_text(text) for text in (summary.name, figures, counted(summary))))
                 yield f"| {' | '.join(cells)} |\n"
         yield "\n"
         if report.worst:

@@ -107,19 +107,21 @@ class Calibrating:
             found = f"A column labels answers that stand in the dataset; run {self.run.id} made its own."
             raise UsageError(found, hint="Label them here: llmops judge calibrate --label 50")
         cases = {case.id: case for case in load_dataset(self._root / self._suite.settings.dataset, self._root).cases()}
-        taken = 0
+        taken: dict[Key, bool | float] = {}
         for answer in self.answers.values():
             try:
-                label = as_label(cases[answer.case].field(column))
+                label = as_label(cases[answer.case].field(column), scale=bool(self.levels))
             except KeyError:
                 continue
             if label is not None:
-                self.add(answer, label)
-                taken += 1
+                taken[answer.key] = label
         if not taken:
             hint = "It should hold true or false, yes or no, pass or fail, or a number."
             raise UsageError(f"No case of {self._suite.settings.dataset} has a label in `{column}`.", hint=hint)
-        return taken
+        numbers = not all(isinstance(label, bool) for label in taken.values())
+        for key, label in taken.items():
+            self.add(self.answers[key], float(label) if numbers else label)  # 0 and 1 may be ends of a scale
+        return len(taken)
 
     def next(self, wanted: int) -> Iterator[tuple[Answer, float]]:
         """Answers to label next, with the chance that each had: more often those that the evaluator is unsure of.

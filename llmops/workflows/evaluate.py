@@ -347,7 +347,7 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
 
 
 def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
-    notes = [*plan.notes, *counts.notes]
+    notes = [*plan.notes, *aggregator.notes, *counts.notes]
     if counts.stopped in SIGNALLED:
         return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
     if counts.stopped == OVER_BUDGET:

@@ -174,3 +174,37 @@ def test_the_guide_works_to_the_letter(server: OpenAiServer, tmp_path: Path) -> 
     assert "corrected" in shown
     assert "PASS" in shown
     assert (tmp_path / "calibrations" / "helpful.json").exists()
+
+
+def test_a_rubric_is_corrected_by_numbers_and_a_guessing_judge_not_at_all(server: OpenAiServer, tmp_path: Path) -> None:
+    def level(messages: list[dict[str, str]]) -> str:
+        number = int(messages[1]["content"].split("answer number ")[1].split()[0])
+        return json.dumps({"level": min(5, 2 + number % 4), "reason": "generous by one"})
+
+    server.reply = level
+    labels = {n: {"stars": 1 + n % 4, "coin": n % 3 == 0} for n in range(60)}
+    rows = [
+        {"id": f"c{n}", "vars": {}, "output": f"answer number {n} .", "metadata": labels[n] if n < 60 else {}}
+        for n in range(160)
+    ]
+    rubric = "  - rubric: {judge: a, min: 4, levels: {1: bad, 2: poor, 3: fair, 4: good, 5: great}}\n"
+    write(
+        tmp_path,
+        {
+            "llmops.yaml": f"models:\n  a: {{id: openai/a, api_base: {server.base}, timeout_s: 5}}\n",
+            "evals/s.yaml": f"dataset: datasets/s.jsonl\nevaluators:\n{rubric}",
+            "datasets/s.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows),
+        },
+    )
+    llmops(tmp_path, "eval")
+    stars = json.loads(llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "stars", "--json").stdout)
+    assert stars["verdicts"] is None
+    assert stars["corrected"]["value"] == pytest.approx(2.5, abs=0.05)
+    metrics = {m["name"]: m for m in report(llmops(tmp_path, "eval", "--json"))["groups"][0]["evaluators"][0]["metrics"]}
+    assert (metrics["rubric.mean"]["value"], metrics["rubric.corrected_mean"]["value"]) == (3.5, stars["corrected"]["value"])
+    (tmp_path / "calibrations" / "rubric.json").unlink()
+    guess = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "coin")
+    assert guess.returncode == 0, guess.stderr
+    assert "no corrected figure: sensitivity + specificity is" in guess.stdout
+    run = report(llmops(tmp_path, "eval", "--json"))
+    assert any("rubric (recorded) has no corrected rate: sensitivity" in note for note in run["notes"])
