@@ -187,11 +187,11 @@ def fitted(built: BuiltEvaluator, content: CalibrationFile) -> Calibration:
 
 
 def suggested_threshold(labels: Sequence[Label], *, lower_is_better: bool) -> float | None:
-    """The limit that the labels of yes and no suggest."""
+    """The limit that the labels of yes and no suggest, in the six digits that are shown: a suite adopts it as it reads."""
     side = -1.0 if lower_is_better else 1.0
     values = [side * (each.value or 0.0) for each in labels]
     found = best_threshold([bool(each.label) for each in labels], values, [1 / each.chance for each in labels])
-    return None if found is None else side * found
+    return None if found is None else float(f"{side * found:.6g}")
 
 
 def load_calibrations(root: Path, evaluators: Iterable[BuiltEvaluator]) -> tuple[Mapping[str, Calibration], tuple[str, ...]]:

@@ -143,8 +143,12 @@ def test_an_embedded_detector_is_calibrated_alike(tmp_path: Path) -> None:
     assert llmops(tmp_path, "eval").returncode == 0
     done = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "human")
     assert done.returncode == 0, done.stderr
-    assert "limit that the labels suggest: max: " in done.stdout
     assert "every answer has a label" in done.stdout
+    limit = done.stdout.split("limit that the labels suggest: max: ")[1].split()[0]
+    write(tmp_path, {"evals/s.yaml": f"dataset: datasets/s.jsonl\nevaluators:\n  - toxicity: {{max: {limit}}}\n"})
+    assert llmops(tmp_path, "eval").returncode == 0
+    adopted = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml")
+    assert "cross-fitted: the limit comes from these labels" in adopted.stdout
 
 
 def test_the_guide_works_to_the_letter(server: OpenAiServer, tmp_path: Path) -> None:

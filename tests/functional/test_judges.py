@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, report, write
+from command_line import llmops, project, report, write
 from openai_server import OpenAiServer
 
 Messages = list[dict[str, str]]
@@ -177,3 +177,31 @@ def test_a_missing_key_ends_the_run_and_validation_knows_the_judges(tmp_path: Pa
         checked = llmops(tmp_path, "validate")
         assert checked.returncode != 0
         assert "no model is called 'gtp'" in checked.stdout + checked.stderr
+
+
+def test_a_model_that_favours_a_group_is_found_over_the_wire(server: OpenAiServer, tmp_path: Path) -> None:
+    def reply(messages: Messages) -> str:
+        asked = messages[-1]["content"]
+        return "word " * (30 if " he " in f" {asked} " else 20) + "x" * (len(asked) % 3)
+
+    server.reply = reply
+    project(tmp_path, server.base, cases=6)
+    rows = [{"id": f"c{n}", "vars": {"word": "he" if n % 2 else "she"}} for n in range(6)]
+    write(
+        tmp_path,
+        {
+            "datasets/say.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows),
+            "evals/say.yaml": "dataset: datasets/say.jsonl\nprompts: [say]\ntargets: [m]\n"
+            "evaluators:\n  - bias: {first: [he], second: [she]}\n",
+        },
+    )
+    run = report(llmops(tmp_path, "eval", "--json"))
+    (summary,) = run["groups"][0]["evaluators"]
+    mean = next(metric for metric in summary["metrics"] if metric["name"] == "bias.mean")
+    assert mean["value"] == pytest.approx(0.39, abs=0.05)
+    assert summary["scored"] == 6
+    assert 0 < summary["judging"]["sent"] <= 6
+    asked = server.requests
+    again = report(llmops(tmp_path, "eval", "--json"))
+    assert server.requests == asked
+    assert again["groups"][0]["evaluators"][0]["judging"]["sent"] == 0
