@@ -174,10 +174,10 @@ class Wiring:
         """The index of that name; built when it is first asked and not up to date."""
         return IndexedRetriever(self._opened(index), progress)
 
-    def build_index(self, index: str, progress: Progress) -> tuple[Built, Corpus]:
-        """Bring an index up to date."""
+    def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> tuple[Built, Corpus]:
+        """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
         opened = self._opened(index)
-        return opened.build(progress), opened.corpus
+        return opened.build(progress, repair=repair), opened.corpus
 
     def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
         """An index with settings of its own, built when it is not up to date."""
@@ -222,15 +222,15 @@ class ProjectIndex:
 
         return ChromaStore(self.settings.store, self._root, self.name, self._embedder.identity)
 
-    def build(self, progress: Progress) -> Built:
-        """Bring it up to date.
+    def build(self, progress: Progress, *, repair: bool = False) -> Built:
+        """Bring it up to date; `repair` embeds what the vector store has lost.
 
         Raises:
             RetrievalError: another process is building it, or the vector store cannot be used.
         """
         with writing(self._folder, self.name):
             indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
-            return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress)
+            return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
 
     def open(self, progress: Progress) -> Retriever:
         """The retriever over the current corpus; the index is built first when it is not up to date."""

@@ -23,7 +23,11 @@ IndexOption = Annotated[str | None, typer.Option("--index", "-i", help="Index of
 
 
 @app.command()
-def index(ctx: typer.Context, name: Annotated[str | None, typer.Argument(help="Default: every index.")] = None) -> None:
+def index(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Default: every index.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Embed again what the vector store has lost.")] = False,
+) -> None:
     """Bring an index up to date with its corpus; only what changed is embedded."""
     session: Session = ctx.obj
     names = [name] if name else list(session.project.settings.indexes)
@@ -31,7 +35,7 @@ def index(ctx: typer.Context, name: Annotated[str | None, typer.Argument(help="D
         raise UsageError("llmops.yaml has no `indexes`.", hint="Add one: indexes: {docs: {corpus: {paths: ['docs/**/*.md']}}}")
     for each in names:
         with ShownProgress(session.err) as progress:
-            built, corpus = session.wiring.build_index(each, progress)
+            built, corpus = session.wiring.build_index(each, progress, repair=repair)
         for problem in corpus.problems:
             session.err.print(Text(f"left out: {safe(str(problem))}", style="yellow"), soft_wrap=True)
         done = f"{built.documents_changed} changed, {built.chunks_embedded} chunks embedded, {built.chunks_removed} removed"

@@ -87,7 +87,7 @@ class Retriever:
         missing = len(self.chunks.keys() - self.vectors.ids())
         if missing:
             found = f"The vector store has lost {missing} of the index's {len(self.chunks)} vectors."
-            raise RetrievalError(found, hint="Remove the folder .llmops/indexes and build anew: llmops rag index")
+            raise RetrievalError(found, hint="Embed them again: llmops rag index --repair")
 
     def _fused(self, dense: Ranking, bm25: Ranking) -> tuple[Hit, ...]:
         rankings = [[key for key, _ in dense], [key for key, _ in bm25]]

@@ -210,7 +210,7 @@ def test_lost_vectors_are_told_and_built_anew(pipeline: Pipeline) -> None:
     pipeline.vectors.delete(list(built.manifest.documents["docs/bees.md"].chunks))
     with pytest.raises(RetrievalError, match="lost 1 of the index's 4 vectors") as caught:
         pipeline.ask("insects that dance")
-    assert "Remove the folder .llmops/indexes" in str(caught.value)
+    assert "llmops rag index --repair" in str(caught.value)
     shutil.rmtree(pipeline.folder)
     assert pipeline.build().chunks_embedded == 1
     assert pipeline.ask("insects that dance")[0][0] == "docs/bees.md"

@@ -1,6 +1,7 @@
 """Retrieval is measured on labelled sets, with figures that can be checked by hand."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,16 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, edit: dict[str, str], a
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_deleted_vector_store_is_told_and_repaired(tmp_path: Path) -> None:
+    files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    write(tmp_path, files)
+    assert llmops(tmp_path, "rag", "index").returncode == 0
+    shutil.rmtree(tmp_path / ".llmops" / "chroma")
+    lost = llmops(tmp_path, "rag", "query", QUERIES["q1"])
+    assert lost.returncode == 2
+    assert "llmops rag index --repair" in lost.stderr
+    assert "4 chunks embedded" in llmops(tmp_path, "rag", "index", "--repair").stdout
+    assert "docs/d1.md" in llmops(tmp_path, "rag", "query", QUERIES["q1"]).stdout
