@@ -121,6 +121,12 @@ class Plan:
         """The suite's evaluators and the case's own."""
         return self.evaluators + self.case_evaluators.get(case_id, ())
 
+    def all_evaluators(self) -> Iterator[BuiltEvaluator]:
+        """The suite's, and those of single cases."""
+        yield from self.evaluators
+        for own in self.case_evaluators.values():
+            yield from own
+
     def snapshot(self) -> dict[str, Any]:
         """What is run, as JSON: recorded with the run, and compared by `compare`."""
         return {

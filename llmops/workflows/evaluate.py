@@ -26,6 +26,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.gating import Gate, load_baseline, overall
 from llmops.evaluation.judging.judges import Judges
+from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, WINDOW, Runner, RunnerCounts, RunnerOptions
 from llmops.prompting.template import PromptVersion
@@ -223,7 +224,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         StoreError: a result could not be written; what was committed stays, and the same command continues.
     """
     began = time.perf_counter()
-    budget = budget_of(plan, options)
+    budget = budget_of(plan, parts, options)
     run, continued = _begin(plan, parts.store)
     if continued:
         progress.note(f"continuing run {run.id}, which was interrupted")
@@ -263,14 +264,16 @@ def _told(aggregator: Aggregator, progress: Progress, result: CellResult) -> Non
     progress.note(f"{verdict:<10}  {place}{' (reused)' if result.cached else ''}{f'  {why}' if why else ''}")
 
 
-def budget_of(plan: Plan, options: EvaluateOptions) -> float | None:
+def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | None:
     """What the run may spend, in USD: the command line's figure, else the suite's.
 
     Raises:
         UsageError: there is a budget, and the price of a model is not known.
     """
     budget = options.budget if options.budget is not None else plan.suite.settings.budget
-    unpriced = [t.name for t in plan.targets.values() if t.price is None and not t.model_id.startswith(("embedded/", RECORDED))]
+    judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
+    asked = [*plan.targets.values(), *(parts.target(name) for name in judges)]
+    unpriced = [t.name for t in asked if t.price is None and not t.model_id.startswith(("embedded/", RECORDED))]
     if budget is not None and unpriced:
         hint = f"Give it one: models: {{{unpriced[0]}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
         raise UsageError(f"A budget needs the price of {unpriced[0]!r}, which is not known.", hint=hint)

@@ -205,3 +205,23 @@ def test_a_model_that_favours_a_group_is_found_over_the_wire(server: OpenAiServe
     again = report(llmops(tmp_path, "eval", "--json"))
     assert server.requests == asked
     assert again["groups"][0]["evaluators"][0]["judging"]["sent"] == 0
+
+
+def test_a_budget_counts_judges_and_needs_their_prices(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    server.delay_s = 0.05
+    entry = "criteria: {judge: [a, b, c], items: [is short]}"
+    judged(tmp_path, server.base, entry, [f"answer {n}" for n in range(60)], judges="abc")
+    done = llmops(tmp_path, "eval", "--json", "--concurrency", "2", "--budget", f"{12 * CALL:.8f}")
+    assert done.returncode == 5, done.stderr
+    use = report(done)["groups"][0]["evaluators"][0]["judging"]
+    assert use["spent_usd"] == pytest.approx(server.requests * CALL)
+    assert 12 <= server.requests <= 12 + 2 * 3 + 3
+    more = llmops(tmp_path, "eval", "--json", "--budget", "1")
+    assert more.returncode == 0, more.stderr
+    assert server.requests == 180
+    project = tmp_path / "llmops.yaml"
+    project.write_text(project.read_text().replace(PRICE, "params: {}"))
+    refused = llmops(tmp_path, "eval", "--budget", "1")
+    assert refused.returncode == 2
+    assert "price of 'a'" in refused.stderr
