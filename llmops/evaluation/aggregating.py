@@ -201,8 +201,8 @@ class Aggregator:
 
     def summaries(self) -> Iterator[Group]:
         """The figures of each group."""
-        kinds = {built.spec.name: built for built in self._plan.evaluators}
-        for built in (e for some in self._plan.case_evaluators.values() for e in some):
+        kinds: dict[str, BuiltEvaluator] = {}
+        for built in self._plan.all_evaluators():
             kinds.setdefault(built.spec.name, built)
         for group in self.groups.values():
             if group.cells:
