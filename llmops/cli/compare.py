@@ -6,30 +6,39 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.eval import suite_path
+from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.comparisons import Comparison
 from llmops.domain.errors import UsageError
 from llmops.evaluation.comparing import Question
 from llmops.reporting.comparison import comparison_csv, comparison_json, comparison_markdown, print_comparison
-from llmops.workflows.compare import compare_file, compare_runs, run_of
+from llmops.settings.suite import Suite, load_suite
+from llmops.workflows.compare import compare_file, compare_runs
+from llmops.workflows.evaluate import EvaluateOptions
+from llmops.workflows.sides import names_prompts, run_of, side, suite_naming
 
 app = typer.Typer()
 
 Writer = Callable[[Comparison], str]
 
 EPILOG = (
-    "Examples:  llmops compare @baseline @last --margin 0.05  ·  llmops compare @last~1 @last --markdown diff.md  ·  "
-    "llmops compare --from results.csv --margin 0.05 --json"
+    "Examples:  llmops compare @baseline @last --margin 0.05  ·  llmops compare answer@1.0.0 answer  ·  "
+    "llmops compare merge-base:origin/main --markdown diff.md  ·  llmops compare --from results.csv --margin 0.05 --json"
 )
-RUN = "Run id, @last, @last~N, @baseline or @baseline:SUITE."
+SIDE = "A run (id, @last, @last~N, @baseline[:SUITE]), a prompt (answer@1.0.0), git:REV or merge-base:REV."
 
 
 @app.command(epilog=EPILOG)
 def compare(
     ctx: typer.Context,
-    baseline: Annotated[str | None, typer.Argument(metavar="[BASE]", help=RUN)] = None,
-    candidate: Annotated[str | None, typer.Argument(metavar="[CANDIDATE]", help=f"{RUN} Default: @last.")] = None,
+    baseline: Annotated[str | None, typer.Argument(metavar="[BASE]", help=SIDE)] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Argument(metavar="[CANDIDATE]", help="Likewise. Default: @last; against prompts, the suite as it stands."),
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Suite to run prompts over; default: the one that names them.")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="CSV or JSONL with id, metric, baseline, candidate and, if any, repeat.")
     ] = None,
@@ -53,17 +62,36 @@ def compare(
             raise UsageError("--from takes the place of the runs.", hint="Name either a file or two runs.")
         found = compare_file(session.start / source, session.start, question, metric or (), lower or ())
     else:
-        found = _runs(session, baseline, candidate or "@last", question, metric or [])
+        found = _sides(session, baseline, candidate, suite, question=question, metrics=metric or [])
     _tell(session, found, json=json, files=((markdown, comparison_markdown), (csv, comparison_csv)))
     raise typer.Exit(found.exit_code)
 
 
-def _runs(session: Session, baseline: str | None, candidate: str, question: Question, metrics: list[str]) -> Comparison:
-    if baseline is None:
-        raise UsageError("Which runs? Name the baseline.", hint="For example: llmops compare @last~1 @last")
+def _sides(
+    session: Session, base: str | None, other: str | None, suite: str | None, *, question: Question, metrics: list[str]
+) -> Comparison:
+    if base is None:
+        raise UsageError("What with what? Name the baseline.", hint="For example: llmops compare @last~1 @last")
     store = session.wiring.store
-    after = run_of(store, candidate)
-    return compare_runs(store, run_of(store, baseline, after), after, question, metrics)
+    if not any(names_prompts(each) for each in (base, other or "@last")):
+        after = run_of(store, other or "@last")
+        return compare_runs(store, run_of(store, base, after.suite), after, question, metrics)
+    over = _suite(session, suite, [each for each in (base, other) if each is not None])
+    with ShownProgress(session.err) as progress:
+        sides = [side(each, over, session.wiring, EvaluateOptions(), progress) for each in (base, other)]
+    before, after_run = sides
+    if before is None or after_run is None:
+        raise UsageError(f"No prompt of {over.path} exists on both sides.", hint="Name a later revision.")
+    return compare_runs(store, before, after_run, question, metrics)
+
+
+def _suite(session: Session, name: str | None, sides: list[str]) -> Suite:
+    if name is not None:
+        return load_suite(suite_path(session, name), session.root)
+    runs = [run_of(session.wiring.store, each) for each in sides if not names_prompts(each)]
+    if runs:
+        return load_suite(session.root / runs[0].suite, session.root)
+    return suite_naming(sides, session.root)
 
 
 def _tell(session: Session, found: Comparison, *, json: bool, files: tuple[tuple[Path | None, Writer], ...]) -> None:

@@ -1,6 +1,5 @@
 """`llmops eval`: run suites and judge their gates."""
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +13,11 @@ from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.reporting.documents import SUFFIXES, Format, render
 from llmops.reporting.terminal import print_forecast, print_report
-from llmops.settings.suite import Suite, load_suite
+from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.settings.validation import nearest
-from llmops.workflows.evaluate import EvaluateOptions, evaluate, forecast, plan_suite, worst_exit_code
+from llmops.workflows.evaluate import EvaluateOptions, forecast, plan_suite, worst_exit_code
 from llmops.workflows.guarding import record_evidence
+from llmops.workflows.suite_runs import run_suite
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -48,6 +48,9 @@ def command(
     repeat: Annotated[int | None, typer.Option(min=1, help="Answers per case instead of the suite's.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse nothing of earlier runs.")] = False,
+    baseline: Annotated[
+        str | None, typer.Option(help="Judge against this run, prompt (answer@1.0.0), git:REV or merge-base:REV.")
+    ] = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Judge nothing; exit 0 when the run is complete.")] = False,
     budget: Annotated[
         float | None, typer.Option(min=0, help="Stop cleanly once so many USD are spent; exit 5, resumable.")
@@ -81,13 +84,15 @@ def command(
         budget,
         verbose,
     )
+    if no_gate and baseline is not None:
+        raise UsageError("--no-gate judges nothing, so that --baseline has no use.", hint="Leave one of them out.")
     chosen = _suites(session, suites or [])
     if dry_run:
         _forecast(session, chosen, options)
         return
     reports: list[Report] = []
     for suite in chosen:
-        reports.append(_run(session, suite, options, show=not json, quiet=quiet))
+        reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
         if reports[-1].status in ("interrupted", "over budget"):
             break
     store = session.wiring.store
@@ -101,10 +106,9 @@ def command(
     raise typer.Exit(worst_exit_code([report.exit_code for report in reports]))
 
 
-def _run(session: Session, suite: Suite, options: EvaluateOptions, *, show: bool, quiet: bool) -> Report:
+def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:
     with ShownProgress(session.err, quiet=quiet) as progress:
-        plan = plan_suite(suite, session.wiring, options, progress)
-        report = asyncio.run(evaluate(plan, session.wiring, options, progress))
+        plan, report = run_suite(suite, baseline, session.wiring, options, progress)
     if show:
         print_report(session.out, report, quiet=quiet)
     for path in record_evidence(plan, report, session.project.settings, session.wiring.registry):
@@ -124,7 +128,7 @@ def _suites(session: Session, names: list[str]) -> list[Suite]:
     if names:
         paths = [suite_path(session, name) for name in names]
     else:
-        paths = sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
+        paths = suite_files(root)
         if not paths:
             raise UsageError(f"No suite in {str(root / 'evals')!r}.", hint="Write one, or start from a sample: llmops init")
     return [load_suite(path, root) for path in paths]
@@ -136,7 +140,7 @@ def suite_path(session: Session, name: str) -> Path:
     for path in (session.start / name, root / name, root / "evals" / f"{name}.yaml"):
         if path.is_file():
             return path
-    known = [path.relative_to(root).as_posix() for path in (root / "evals").glob("*.y*ml")]
+    known = [path.relative_to(root).as_posix() for path in suite_files(root)]
     raise UsageError(f"No suite file {name!r}.", hint=nearest(name, known))
 
 

@@ -9,8 +9,8 @@ from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
 from llmops.reporting.terminal import print_report
-from llmops.workflows.compare import run_of
 from llmops.workflows.rejudge import rejudge
+from llmops.workflows.sides import run_of
 
 app = typer.Typer()
 
@@ -29,7 +29,7 @@ def gate(
     session: Session = ctx.obj
     store = session.wiring.store
     chosen = store.run(run)
-    against = None if baseline is None else run_of(store, baseline, chosen)
+    against = None if baseline is None else run_of(store, baseline, chosen.suite)
     with ShownProgress(session.err) as progress:
         report = rejudge(chosen, against, session.wiring, progress)
     if json:

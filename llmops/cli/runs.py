@@ -20,8 +20,8 @@ from llmops.reporting.documents import SUFFIXES, render
 from llmops.reporting.outputs import print_outputs
 from llmops.reporting.safe import safe
 from llmops.reporting.terminal import print_report
+from llmops.settings.suite import suite_files
 from llmops.workflows.outputs import outputs_of
-from llmops.workflows.validate import suite_files
 
 app = typer.Typer(no_args_is_help=True, help="List, show and export runs; choose a baseline.")
 

@@ -4,7 +4,8 @@ import typer
 
 from llmops.cli.session import Session
 from llmops.domain.errors import InvalidFiles
-from llmops.workflows.validate import problems_of, suite_files
+from llmops.settings.suite import suite_files
+from llmops.workflows.validate import problems_of
 
 app = typer.Typer()
 

@@ -1,19 +1,72 @@
 """Judges pairs of values: the difference of a metric between two sides, and whether it is within a margin."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import asin, sqrt
 from statistics import fmean, pstdev
 
 from llmops.domain.comparisons import ComparedMetric
 from llmops.domain.reports import Direction, Verdict
+from llmops.domain.runs import CellResult
 from llmops.statistics.adjust import holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
 from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
 
 EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
+
+
+def partners(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
+    """What each prompt or target of a candidate is held against in the baseline.
+
+    The one of the same name; else the only one that is the same prompt at another version; else a lone one is held against
+    a lone one, whatever they are called.
+
+    Returns:
+        The baseline's name for each name of the candidate that has a partner.
+    """
+    found: dict[str, str] = {}
+    for name in after:
+        same = [each for each in before if each.partition("@")[0] == name.partition("@")[0]]
+        if name in before:
+            found[name] = name
+        elif len(same) == 1:
+            found[name] = same[0]
+        elif len(before) == len(after) == 1:
+            found[name] = before[0]
+    return found
+
+
+Place = tuple[str, str, str, int]
+"""Case, prompt, target and repeat of a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The cells of a run that a candidate is held against."""
+
+    cells: Mapping[Place, CellResult]
+    prompts: Mapping[str, str]
+    targets: Mapping[str, str]
+    """By name in the candidate: what it is held against here."""
+
+    @classmethod
+    def of(cls, results: Iterable[CellResult], prompts: Iterable[str], targets: Iterable[str]) -> "Baseline":
+        """Index the cells of the baseline for a candidate with these prompts and targets."""
+        cells = {(each.case_id, each.prompt, each.target, each.repeat): each for each in results}
+        own, asked = dict.fromkeys(place[1] for place in cells), dict.fromkeys(place[2] for place in cells)
+        return cls(cells, partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""]))
+
+    def place(self, result: CellResult) -> Place | None:
+        """Where the partner of a cell of the candidate stands; None: nothing is comparable with its prompt or target."""
+        prompt, target = self.prompts.get(result.prompt), self.targets.get(result.target)
+        return None if prompt is None or target is None else (result.case_id, prompt, target, result.repeat)
+
+    def cell(self, result: CellResult) -> CellResult | None:
+        """What a cell of the candidate is held against."""
+        place = self.place(result)
+        return None if place is None else self.cells.get(place)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,13 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from llmops.domain.ports import Store
 from llmops.domain.reports import Direction, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated, uncorrected
-from llmops.evaluation.comparing import Pairs, Question, judged_pairs
+from llmops.evaluation.comparing import Baseline, Pairs, Question, judged_pairs
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
@@ -18,30 +18,12 @@ from llmops.statistics.paired import PairedDifference, paired_quantile_differenc
 BASELINE = "baseline"
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The run that a candidate is held against."""
-
-    run_id: str
-    cells: Mapping[tuple[str, str, str, int], CellResult]
-    """By case, prompt, target and repeat."""
-    lone_prompt: str | None
-    """The baseline's only prompt: whatever the candidate's is called is held against it."""
-
-    def cell(self, result: CellResult) -> CellResult | None:
-        """What a cell of the candidate is held against."""
-        prompt = result.prompt if self.lone_prompt is None else self.lone_prompt
-        return self.cells.get((result.case_id, prompt, result.target, result.repeat))
-
-
 def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | None:
     """The cells of the baseline run, when a rule of the suite needs them."""
     relative = any(r.non_inferior_to or r.superior_to or r.no_new_failures for r in plan.suite.settings.gate)
     if run_id is None or not relative:
         return None
-    cells = {(r.case_id, r.prompt, r.target, r.repeat): r for r in store.results(run_id)}
-    prompts = {prompt for _, prompt, _, _ in cells}
-    return Baseline(run_id, cells, next(iter(prompts)) if len(prompts) == 1 else None)
+    return Baseline.of(store.results(run_id), plan.prompts, plan.targets)
 
 
 def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:

@@ -114,6 +114,10 @@ class SharedFilesAt(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def missing_at(path: str, revision: str) -> InvalidFiles:
+class NotAtRevision(InvalidFiles):
+    """A file that a revision does not have."""
+
+
+def missing_at(path: str, revision: str) -> NotAtRevision:
     """The error for a file that a revision does not have."""
-    return InvalidFiles([Problem(path, f"there was no such file at the revision {revision!r}.")])
+    return NotAtRevision([Problem(path, f"there was no such file at the revision {revision!r}.")])

@@ -95,7 +95,7 @@ class Chunker:
         """The heading path, from the outermost heading that leaves enough room for text."""
         if not self._settings.heading_prefix:
             return ""
-        limit = int(self._settings.max_tokens * MAX_PREFIX_SHARE)
+        limit = min(int(self._settings.max_tokens * MAX_PREFIX_SHARE), self._room - 1)
         for first in range(len(headings)):
             prefix = f"{HEADING_SEPARATOR.join(headings[first:])}\n\n"
             if len(prefix) <= limit * 40 and self._tokenizer.count(prefix) <= limit:

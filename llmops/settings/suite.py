@@ -61,8 +61,8 @@ class GateRule(Strict):
     """`<evaluator name>.<aggregate>`."""
     min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
     max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
-    non_inferior_to: str | None = None
-    superior_to: str | None = None
+    non_inferior_to: Literal["baseline"] | None = None
+    superior_to: Literal["baseline"] | None = None
     margin: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
     """Largest loss that counts as no worse, in the metric's own units."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -88,6 +88,15 @@ class GateRule(Strict):
         return self
 
 
+class Extension(Strict):
+    """How far an inconclusive run is extended with more answers per case."""
+
+    repeats: Positive = 5
+    """Answers per case, at most."""
+    budget: Dollars | None = None
+    """USD that the further answers may cost; None: the suite's own budget is the only one."""
+
+
 class SuiteSettings(Strict):
     """The content of a suite file."""
 
@@ -105,7 +114,9 @@ class SuiteSettings(Strict):
     """Share of cells that must have an answer and no failed evaluator; below it the run is incomplete."""
     budget: Dollars | None = None
     """USD that a run of this suite may spend, models and judges together; what is in flight then is finished."""
-    on_inconclusive: Literal["exit4", "pass", "fail", "warn"] = "exit4"
+    on_inconclusive: Literal["exit4", "pass", "fail", "warn", "extend"] = "exit4"
+    extend: Extension = Field(default_factory=Extension)
+    """What `on_inconclusive: extend` may spend; what is inconclusive still ends in exit 4."""
 
     @model_validator(mode="after")
     def _prompts_and_targets(self) -> Self:
@@ -126,6 +137,11 @@ class Suite:
     settings: SuiteSettings
     evaluators: tuple[EvaluatorSpec, ...]
     positions: Positions
+
+
+def suite_files(root: Path) -> list[Path]:
+    """The suites of a project: the YAML files of `evals/`."""
+    return sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
 
 
 def load_suite(path: Path, root: Path) -> Suite:

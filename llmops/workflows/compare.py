@@ -10,34 +10,15 @@ from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
 from llmops.domain.reports import Direction
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
-from llmops.evaluation.comparing import EXIT_CODES, Pairs, Question, adjusted, compared
+from llmops.evaluation.comparing import EXIT_CODES, Baseline, Pairs, Place, Question, adjusted, compared
 from llmops.evaluation.evaluators.catalogue import KINDS
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
 
-BASELINE = "@baseline"
 MAX_FLIPS = 200
 MAX_OUTPUT = 2000
 """Flipped cells, and characters of an answer, that a comparison keeps."""
-
-Place = tuple[str, str, int]
-"""Case, place of prompt x target, repeat."""
-
-
-def run_of(store: Store, reference: str, other: Run | None = None) -> Run:
-    """The run that a reference names: an id, `@last`, `@baseline:SUITE`, or `@baseline` of the `other` run's suite.
-
-    Raises:
-        UsageError: no such run or baseline.
-    """
-    if not reference.startswith(BASELINE):
-        return store.run(reference)
-    suite = reference.removeprefix(BASELINE).removeprefix(":") or (other.suite if other else "")
-    found = store.baseline(suite)
-    if found is None:
-        raise UsageError(f"{suite or 'The suite'} has no baseline.", hint="Choose one: llmops runs baseline RUN")
-    return store.run(found)
 
 
 def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, metrics: Sequence[str] = ()) -> Comparison:
@@ -53,17 +34,22 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     Raises:
         UsageError: the runs have no cell in common, or no metric is called so.
     """
-    collected = _Collected(_places(store, baseline, candidate))
-    before = dict(collected.paired(store.results(baseline.id), 0))
+    snapshot = candidate.snapshot
+    held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()))
+    collected = _Collected()
     seen: set[Place] = set()
-    for place, result in collected.paired(store.results(candidate.id), 1):
-        seen.add(place)
-        collected.add(before.get(place), result, place)
+    for result in store.results(candidate.id):
+        place = held.place(result)
+        if place is not None:
+            seen.add(place)
+            collected.add(held.cells.get(place), result)
     if not collected.pairs:
         raise UsageError(
             f"{baseline.id} and {candidate.id} share no scored cell.", hint="Compare runs of one suite: llmops runs list"
         )
-    lost = dict.fromkeys(place[0] for place in before if place not in seen)
+    paired = ({*held.prompts.values()}, {*held.targets.values()})
+    comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
+    lost = dict.fromkeys(place[0] for place in comparable if place not in seen)
     rows = [_metric(key, pairs, question) for key, pairs in collected.pairs.items()]
     found = _selected([row for row in rows if row is not None], metrics)
     return _comparison(
@@ -132,37 +118,17 @@ def _comparison(
     )
 
 
-def _places(store: Store, baseline: Run, candidate: Run) -> tuple[Mapping[tuple[str, str], str], ...]:
-    """For each run the name of the place that a prompt x target takes; a lone prompt or target is held against a lone one."""
-    sides = []
-    for run in (baseline, candidate):
-        prompts = list(run.snapshot.get("prompts", {})) or [""]
-        sides.append((prompts, list(run.snapshot.get("targets", {})) or [""]))
-    alone = [all(len(side[axis]) == 1 for side in sides) for axis in (0, 1)]
-    return tuple(
-        {(p, t): f"{'' if alone[0] else p}\x00{'' if alone[1] else t}" for p in prompts for t in targets}
-        for prompts, targets in sides
-    )
-
-
 @dataclass
 class _Collected:
     """The pairs of two runs, as they are read."""
 
-    places: tuple[Mapping[tuple[str, str], str], ...]
     pairs: dict[tuple[str, str, str, str], Pairs] = field(default_factory=dict)
     """By evaluator, aggregate, prompt and target."""
     flips: list[Flip] = field(default_factory=list)
     gained: dict[str, None] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def paired(self, results: Iterator[CellResult], side: int) -> Iterator[tuple[Place, CellResult]]:
-        for result in results:
-            place = self.places[side].get((result.prompt, result.target))
-            if place is not None:
-                yield (result.case_id, place, result.repeat), result
-
-    def add(self, before: CellResult | None, after: CellResult, place: Place) -> None:
+    def add(self, before: CellResult | None, after: CellResult) -> None:
         """One cell of the candidate with the baseline's, when there is one."""
         if before is None:
             self.gained[after.case_id] = None

@@ -99,6 +99,8 @@ class EvaluateOptions:
     """USD; None: the suite's."""
     verbose: bool = False
     """Tell each cell as it finishes."""
+    baseline: str | None = None
+    """Id of the run that relative rules are held against; empty: of none; None: the suite's."""
 
 
 def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
@@ -243,7 +245,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     rules: tuple[RuleVerdict, ...] = ()
     baseline: str | None = None
     if not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
-        baseline = parts.store.baseline(plan.suite.path)
+        baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
         gate = Gate(plan, aggregator, load_baseline(plan, parts.store, baseline))
         rules = gate.judge(lambda: parts.store.results(run.id))
     finished_at = _now()
@@ -370,7 +372,7 @@ def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
     if status in EXIT_UNFINISHED:
         return EXIT_UNFINISHED[status]
     if verdict == "inconclusive":
-        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1}[on_inconclusive]
+        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1, "extend": 4}[on_inconclusive]
     return EXIT_CODES[verdict]
 
 

@@ -66,7 +66,10 @@ def record_evidence(plan: Plan, report: Report, settings: ProjectSettings, regis
             "run": report.run_id,
             "at": report.timing.finished_at[:19] + "Z",
         }
-        suites = {**earlier.get("suites", {}), plan.suite.path: entry}
+        known = earlier.get("suites", {})
+        if _says_the_same(entry, known.get(plan.suite.path)):
+            continue
+        suites = {**known, plan.suite.path: entry}
         path = write_evidence(registry, version.name, version.hash, {"prompt": version.name, "suites": suites})
         written.append(path.relative_to(registry.root).as_posix())
     return written
@@ -79,7 +82,7 @@ def _says_the_same(entry: Mapping[str, Any], earlier: Any) -> bool:  # noqa: ANN
 
 def _whole(plan: Plan, report: Report) -> bool:
     settings = plan.suite.settings
-    untouched = plan.selection == Selection() and plan.dataset.path == settings.dataset and plan.repeat == settings.repeat
+    untouched = plan.selection == Selection() and plan.dataset.path == settings.dataset and plan.repeat >= settings.repeat
     return report.status == "finished" and untouched and list(plan.targets) == settings.targets
 
 

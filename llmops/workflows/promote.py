@@ -16,9 +16,8 @@ from llmops.prompting.registry import PROMPTS, Reference, Registry
 from llmops.prompting.template import PromptVersion
 from llmops.prompting.versions import Change, check, move_label
 from llmops.settings.project import LabelSettings, Project
-from llmops.settings.suite import Suite, load_suite
+from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.guarding import gate_hashes
-from llmops.workflows.validate import suite_files
 
 STALE = {
     "dataset": "its dataset has changed since",

@@ -16,8 +16,7 @@ from llmops.prompting.diff import PromptComparison, cost_deltas, diff_versions
 from llmops.prompting.lint import DatasetSample, Finding, Surroundings, lint
 from llmops.prompting.registry import Reference, Registry
 from llmops.prompting.template import PromptVersion
-from llmops.settings.suite import Suite, load_suite
-from llmops.workflows.validate import suite_files
+from llmops.settings.suite import Suite, load_suite, suite_files
 
 Count = Callable[[Sequence[Message]], int]
 

@@ -17,9 +17,8 @@ from llmops.rag.beir import Judgements, read_judgements, read_queries
 from llmops.rag.retrieving import Retriever
 from llmops.scoring.ranking import collapsed, graded_metrics, parse_unit, ranking_metrics
 from llmops.settings.project import IndexSettings
-from llmops.settings.suite import load_suite
+from llmops.settings.suite import load_suite, suite_files
 from llmops.statistics.intervals import mean_interval, quantile_interval
-from llmops.workflows.validate import suite_files
 
 DEFAULT = "default"
 STAGES = ("bm25", "dense")

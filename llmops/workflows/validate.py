@@ -12,16 +12,11 @@ from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.evaluation.judging.panel import judges_named
 from llmops.prompting.registry import Registry
 from llmops.settings.project import Project, load_project
-from llmops.settings.suite import Suite, evaluator_specs, load_suite
+from llmops.settings.suite import Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.statistics.power import cases_to_reach, reachable_margin
 
 Loaded = TypeVar("Loaded")
-
-
-def suite_files(root: Path) -> list[Path]:
-    """The suites of a project."""
-    return sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
 
 
 def problems_of(root: Path) -> list[Problem]:

@@ -1,7 +1,7 @@
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rag_fakes import FakeEmbedder, WordTokenizer
 
@@ -45,6 +45,7 @@ def cut(text: str, *, kind: Kind = "markdown", max_tokens: int = 40, overlap: in
 
 
 @settings(max_examples=300, deadline=None)
+@example("# Title\nUnder", "markdown", 3, 0, True)
 @given(documents, st.sampled_from(KINDS), st.integers(3, 60), st.integers(0, 30), st.booleans())
 def test_chunks_are_exact_whole_and_never_too_long(text: str, kind: Kind, size: int, overlap: int, prefix: bool) -> None:
     chunks = cut(text, kind=kind, max_tokens=size, overlap=min(overlap, size - 1), prefix=prefix)

@@ -1,0 +1,111 @@
+"""What a run is held against: a run of the store, or prompts at another version, which are run first."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from llmops.domain.errors import RunIncomplete, UsageError
+from llmops.domain.ports import Progress, Store
+from llmops.domain.runs import Run
+from llmops.prompting.git import NotAtRevision
+from llmops.settings.suite import Suite, load_suite, suite_files
+from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
+
+BASELINE = "@baseline"
+REVISIONS = ("git:", "merge-base:")
+
+
+def names_prompts(reference: str) -> bool:
+    """Whether a reference names prompts (`answer`, `answer@1.0.0`, `git:main`, `merge-base:main`), not a run of the store."""
+    return not reference[:1].isdigit() and not reference.startswith("@")
+
+
+def run_of(store: Store, reference: str, suite: str = "") -> Run:
+    """The run that a reference names: an id, `@last`, `@baseline:SUITE`, or `@baseline` of `suite`.
+
+    Raises:
+        UsageError: no such run or baseline.
+    """
+    if not reference.startswith(BASELINE):
+        return store.run(reference)
+    suite = reference.removeprefix(BASELINE).removeprefix(":") or suite
+    found = store.baseline(suite)
+    if found is None:
+        raise UsageError(f"{suite or 'The suite'} has no baseline.", hint="Choose one: llmops runs baseline RUN")
+    return store.run(found)
+
+
+def suite_naming(sides: Sequence[str], root: Path) -> Suite:
+    """The only suite of the project that names one of these prompts; for revisions alone, the only suite there is.
+
+    Raises:
+        UsageError: there is none, or there are several.
+        InvalidFiles: a suite cannot be read.
+    """
+    asked = {each.partition("@")[0] for each in sides if not each.startswith(REVISIONS)}
+    suites = [load_suite(path, root) for path in suite_files(root)]
+    fitting = [s for s in suites if not asked or asked & {name.partition("@")[0] for name in s.settings.prompts}]
+    if len(fitting) == 1:
+        return fitting[0]
+    named = ", ".join(sorted(asked)) or "these prompts"
+    if not fitting:
+        raise UsageError(f"No suite in evals/ names {named}.", hint="Name one: --suite SUITE")
+    found = ", ".join(s.path for s in fitting)
+    raise UsageError(f"Several suites name {named}: {found}.", hint=f"Choose one: --suite {fitting[0].path}")
+
+
+def side(reference: str | None, suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Run | None:
+    """The run that a reference names; prompts are run over the suite first, and what the store holds of it is reused.
+
+    Args:
+        reference: as `run_of`, a prompt's reference, or `git:REV` and `merge-base:REV` for the suite's prompts there; None:
+            the suite as it stands.
+        suite: whose cases, models and evaluators are used, as they stand now.
+        parts: of the project.
+        options: of the other side, so that both run the same cases.
+        progress: told what happens.
+
+    Returns:
+        None when no prompt of the suite existed at the revision.
+
+    Raises:
+        UsageError: it names nothing.
+        RunIncomplete: a signal or the budget ended the run.
+        InvalidFiles: the suite or a prompt cannot be used.
+    """
+    if reference is not None and not names_prompts(reference):
+        return run_of(parts.store, reference, suite.path)
+    prompts = options.prompts or tuple(suite.settings.prompts)
+    if reference is not None:
+        prompts = _prompts_at(reference, prompts, parts, progress)
+        if not prompts:
+            return None
+    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False)
+    progress.note(f"running {suite.path} with {', '.join(prompts) or 'its recorded answers'}")
+    report = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
+    if report.status in ("interrupted", "over budget"):
+        told = RunIncomplete(f"The run of {reference or suite.path} is {report.status}.", hint="The same command continues it.")
+        told.exit_code = report.exit_code
+        raise told
+    counts = report.counts
+    progress.note(f"run {report.run_id}: {counts.generated} answers made, {counts.reused} reused")
+    return parts.store.run(report.run_id)
+
+
+def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress: Progress) -> tuple[str, ...]:
+    """The references of the suite's prompts on the other side; what is pinned to a version stays as it is."""
+    if not prompts:
+        raise UsageError(f"{reference!r} names prompts, and the suite has none.", hint="Name a run, such as @last~1.")
+    if not reference.startswith(REVISIONS):
+        return (reference,)
+    found: list[str] = []
+    for name in prompts:
+        there = name if "@" in name else f"{name}@{reference}"
+        try:
+            parts.prompt(there)
+        except NotAtRevision:
+            progress.note(f"{name} is new since {reference.partition(':')[2]}: there is nothing to hold it against")
+        else:
+            found.append(there)
+    return tuple(found)

@@ -1,0 +1,109 @@
+"""A run is held against prompts at another version or revision, which are run first; an inconclusive one is extended."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_line import llmops, project, report
+from openai_server import OpenAiServer
+from test_bad_input import edit
+
+RULE = "  - {metric: contains.pass_rate, min: 0.3}\n"
+RELATIVE = "  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.1}\n"
+BROKEN = "Say {% if word < 'w3' %}{{ word }}{% endif %} now."
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=folder, check=True, capture_output=True
+    )
+
+
+@pytest.fixture
+def server() -> OpenAiServer:
+    return OpenAiServer()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, server: OpenAiServer) -> Path:
+    """A project in git, on a branch that parted from `main` after the prompt was committed."""
+    project(tmp_path, server.base, 60)
+    edit(tmp_path / "evals/say.yaml", RULE, RELATIVE)
+    (tmp_path / ".gitignore").write_text(".llmops/\n")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    git(tmp_path, "checkout", "-q", "-b", "change")
+    return tmp_path
+
+
+def test_the_merge_base_is_the_baseline_and_its_answers_are_reused(repository: Path, server: OpenAiServer) -> None:
+    prompt = repository / "prompts/say/prompt.j2"
+    with server.running():
+        unchanged = llmops(repository, "eval", "--baseline", "merge-base:main", "--json")
+        assert unchanged.returncode == 0, unchanged.stderr
+        assert (server.requests, report(unchanged)["rules"][0]["reason"]) == (60, "0 higher, 0 lower, 60 equal")
+        edit(prompt, "Say {{ word }} now.", "Say {{ word }} right now.")
+        assert llmops(repository, "eval", "--baseline", "merge-base:main", "-q").returncode == 0
+        assert server.requests == 120
+        edit(prompt, "Say {{ word }} right now.", BROKEN)
+        broken = llmops(repository, "eval", "--baseline", "git:main")
+    assert broken.returncode == 1
+    assert "running evals/say.yaml with say@git:main" in broken.stderr
+    assert "0 answers made, 60 reused" in broken.stderr
+
+
+def test_two_versions_are_compared_and_only_what_is_missing_is_run(repository: Path, server: OpenAiServer) -> None:
+    with server.running():
+        edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", BROKEN)
+        done = llmops(repository, "compare", "say@git:main", "say", "--margin", "0.05", "--json")
+        assert done.returncode == 1, done.stderr
+        (metric,) = [m for m in json.loads(done.stdout)["metrics"] if m["name"] == "contains.pass_rate"]
+        assert (metric["n"], metric["prompt"]) == (60, "say")
+        asked = server.requests
+        assert "prompt say" in llmops(repository, "compare", "git:main").stdout
+        assert server.requests == asked
+
+
+def test_a_prompt_that_is_new_has_nothing_to_be_held_against(repository: Path, server: OpenAiServer) -> None:
+    (repository / "prompts/other").mkdir()
+    (repository / "prompts/other/prompt.j2").write_text((repository / "prompts/say/prompt.j2").read_text())
+    edit(repository / "evals/say.yaml", "prompts: [say]", "prompts: [other]")
+    with server.running():
+        done = llmops(repository, "eval", "--baseline", "merge-base:main")
+    assert done.returncode == 0
+    assert "other is new since main" in done.stderr
+    assert "not judged" in done.stdout
+
+
+def test_a_typo_in_the_baseline_is_told_before_anything_is_asked(repository: Path, server: OpenAiServer) -> None:
+    with server.running():
+        for baseline, told in (
+            ("merge-base:mian", "no revision 'mian'"),
+            ("say@9.9.9", "no version 9.9.9"),
+            ("sya", "no prompt 'sya'"),
+            ("@nonsense", "@nonsense"),
+        ):
+            done = llmops(repository, "eval", "--baseline", baseline)
+            assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+        ambiguous = llmops(repository, "compare", "answer@1.0.0")
+        assert (ambiguous.returncode, "No suite in evals/ names answer" in ambiguous.stderr) == (2, True)
+        assert server.requests == 0
+
+
+def test_an_inconclusive_run_is_extended_up_to_its_cap(tmp_path: Path) -> None:
+    server = OpenAiServer()
+    calls = iter(range(10_000))
+    server.reply = lambda messages: messages[-1]["content"] if next(calls) % 2 else "no"
+    with server.running():
+        project(tmp_path, server.base, 12)
+        edit(tmp_path / "evals/say.yaml", RULE, RULE.replace("0.3", "0.45") + "on_inconclusive: extend\nextend: {repeats: 3}\n")
+        done = llmops(tmp_path, "eval", "--concurrency", "1", "--json")
+        run = report(done)
+        assert (done.returncode, run["verdict"], run["counts"]["cells"], server.requests) == (4, "inconclusive", 36, 36)
+        assert "inconclusive with 1 per case, so extended to 3" in run["notes"]
+        edit(tmp_path / "evals/say.yaml", "{repeats: 3}", "{repeats: 3, budget: 0.00001}")
+        capped = llmops(tmp_path, "eval", "--no-cache", "--concurrency", "1", "--json")
+        assert report(capped)["counts"]["cells"] == 12
+        assert any("budget" in note for note in report(capped)["notes"])
