@@ -1,5 +1,6 @@
 """`llmops eval`: run suites and judge their gates."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -57,17 +58,22 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, or write it to -o.")] = False,
     output: Annotated[
-        list[Path] | None, typer.Option("-o", "--output", help="Write a report; the suffix decides: .json .xml .md .csv.")
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Write a report; the suffix decides: .json .xml .md .csv .sarif."),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Write the cases that broke against the baseline as SARIF.")] = None,
+    code_quality: Annotated[Path | None, typer.Option(help="Write them as a GitLab code-quality report.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell each cell as it finishes.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
     session: Session = ctx.obj
-    documents = _documents(output or [], junit, markdown, csv, force_json=json)
+    given: tuple[tuple[Path | None, Format], ...]
+    given = ((junit, "junit"), (markdown, "markdown"), (csv, "csv"), (sarif, "sarif"), (code_quality, "code quality"))
+    documents = _documents(output or [], given, force_json=json)
     options = EvaluateOptions(
         tuple(model or ()),
         tuple(prompt or ()),
@@ -145,7 +151,7 @@ def suite_path(session: Session, name: str) -> Path:
 
 
 def _documents(
-    output: list[Path], junit: Path | None, markdown: Path | None, csv: Path | None, *, force_json: bool
+    output: list[Path], given: Sequence[tuple[Path | None, Format]], *, force_json: bool
 ) -> list[tuple[Path, Format]]:
     documents: list[tuple[Path, Format]] = []
     for path in output:
@@ -153,7 +159,6 @@ def _documents(
         if form is None:
             raise UsageError(f"-o {str(path)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}, or --json.")
         documents.append((path, form))
-    given: tuple[tuple[Path | None, Format], ...] = ((junit, "junit"), (markdown, "markdown"), (csv, "csv"))
     return documents + [(path, form) for path, form in given if path is not None]
 
 

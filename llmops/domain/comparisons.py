@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from llmops.domain.reports import Direction, Verdict
+from llmops.domain.reports import Direction, Flip, Verdict
 
 COMPARISON_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
@@ -43,23 +43,6 @@ class ComparedMetric:
     direction: Direction = "higher is better"
     prompt: str = ""
     target: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A cell that passed on one side and did not on the other."""
-
-    case_id: str
-    prompt: str
-    target: str
-    repeat: int
-    broken: bool
-    """True: it passed in the baseline. False: it passes now."""
-    evaluators: tuple[str, ...]
-    """Whose verdicts changed."""
-    reason: str
-    baseline_output: str
-    candidate_output: str
 
 
 @dataclass(frozen=True, slots=True)

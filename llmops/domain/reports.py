@@ -114,6 +114,55 @@ class RuleVerdict:
     high: float | None = None
     n: int = 0
     reason: str = ""
+    discordance: float | None = None
+    """Share of cases that flipped against the baseline; None for other rules than those on a paired pass rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A cell that passed on one side and did not on the other."""
+
+    case_id: str
+    prompt: str
+    target: str
+    repeat: int
+    broken: bool
+    """True: it passed in the baseline. False: it passes now."""
+    evaluators: tuple[str, ...]
+    """Whose verdicts changed."""
+    reason: str
+    baseline_output: str
+    candidate_output: str
+    critical: bool = False
+    """A `no_new_failures` rule asks that it does not break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """How small a drop of a pass rate the cases of a run can show (Connor 1987), found four times in five."""
+
+    cases: int
+    discordance: float
+    """Share of cases that flip between two versions of the same quality."""
+    observed: bool
+    """The share was seen against the baseline; else it is assumed."""
+    drop: float | None
+    """None: with so few cases no drop would be found reliably."""
+    margin: float
+    """A drop to plan for: the smallest margin of the gate's rules."""
+    needed: int
+    """Cases that would find a drop of the margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlakyCase:
+    """A case that passes in some of its repeats and not in others."""
+
+    case_id: str
+    prompt: str
+    target: str
+    passed: int
+    repeats: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +218,12 @@ class Report:
     """What the reader should know before trusting a figure."""
     worst: tuple[CellResult, ...] = field(default=())
     """The cells that failed most, worst first."""
+    flips: tuple[Flip, ...] = field(default=())
+    """Cells that pass on one side and not on the other, held against the baseline; broken ones first."""
+    flaky: tuple[FlakyCase, ...] = field(default=())
+    """The most undecided first."""
+    power: Power | None = None
+    """None without a gate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ from llmops.domain.models import Completion, Usage
 from llmops.domain.reports import (
     Counts,
     EvaluatorSummary,
+    FlakyCase,
+    Flip,
     Group,
     LatencySummary,
     Metric,
+    Power,
     Report,
     RuleVerdict,
     Spend,
@@ -105,5 +108,8 @@ def report_from_json(data: Json) -> Report:
         "timing": Timing(**data["timing"]),
         "notes": tuple(data["notes"]),
         "worst": tuple(result_from_json(result) for result in data["worst"]),
+        "flips": tuple(Flip(**{**flip, "evaluators": tuple(flip["evaluators"])}) for flip in data.get("flips", ())),
+        "flaky": tuple(FlakyCase(**case) for case in data.get("flaky", ())),
+        "power": Power(**data["power"]) if data.get("power") else None,
     }
     return Report(**{**data, **built})

@@ -1,12 +1,13 @@
 """Gathers cell results into the figures of a report."""
 
 import heapq
+import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from llmops.domain.keys import content_hash
-from llmops.domain.reports import Direction, EvaluatorSummary, Group, LatencySummary, Metric, Spend
+from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group, LatencySummary, Metric, Spend
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
@@ -15,10 +16,14 @@ from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.statistics.agreement import krippendorff_alpha
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval
+from llmops.statistics.passk import flaky_cases, over_tries
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+OVER_TRIES = re.compile(r"pass([@^])([1-9][0-9]*)")
+"""pass@k, at least one of k tries passes, and pass^k, all of them do."""
 CORRECTED = ("corrected_pass_rate", "corrected_mean")
 """Aggregates as people would find them, from a calibration."""
+MAX_FLAKY = 100
 WORST = 5
 """Cells that a report shows in full."""
 
@@ -57,7 +62,7 @@ class EvaluatorTally:
 
     def series(self, aggregate: str) -> Series | None:
         """The values behind an aggregate; None when there is no such aggregate."""
-        if aggregate == "pass_rate":
+        if aggregate == "pass_rate" or OVER_TRIES.fullmatch(aggregate):
             return self.verdicts
         if aggregate in ("mean", "total", *QUANTILES):
             return self.values
@@ -88,6 +93,8 @@ class GroupTally:
     reused: int = 0
     calls: int = 0
     retries: int = 0
+    passes: dict[int, list[bool]] = field(default_factory=dict)
+    """Whether each repeat of a case passed, by the case's number; empty without repeats."""
 
 
 class Aggregator:
@@ -116,6 +123,8 @@ class Aggregator:
         group.retries += max(0, result.attempts - 1)
         broken = any(e.status == "failed" for e in result.evaluations.values())
         group.uncovered += result.status == "failed" or broken
+        if self._plan.repeat > 1 and result.passed is not None:
+            group.passes.setdefault(case, []).append(result.passed)
         if result.status != "failed":
             group.answered += 1
             self._add_spend(group, result, case)
@@ -189,6 +198,17 @@ class Aggregator:
                     yield f"{name} ({place}) has no corrected rate: {reason}"
 
     @property
+    def flaky(self) -> tuple[FlakyCase, ...]:
+        """Cases that pass in some repeats and not in others, the most undecided first."""
+        names = list(self._case_numbers)
+        found = [
+            FlakyCase(each.case, group.prompt, group.target, each.passed, each.repeats)
+            for group in self.groups.values()
+            for each in flaky_cases({names[case]: passes for case, passes in group.passes.items()})
+        ]
+        return tuple(sorted(found, key=lambda each: abs(each.passed / each.repeats - 0.5))[:MAX_FLAKY])
+
+    @property
     def worst(self) -> tuple[CellResult, ...]:
         """The cells that failed most, worst first."""
         return tuple(result for _, _, result in sorted(self._worst, key=lambda entry: entry[:2], reverse=True))
@@ -206,7 +226,7 @@ class Aggregator:
             kinds.setdefault(built.spec.name, built)
         for group in self.groups.values():
             if group.cells:
-                yield _group(group, kinds)
+                yield _group(group, kinds, self._plan.repeat)
 
 
 def metric(name: str, aggregate: str, tally: EvaluatorTally, unit: str, confidence: float) -> Metric | None:
@@ -214,7 +234,8 @@ def metric(name: str, aggregate: str, tally: EvaluatorTally, unit: str, confiden
     estimate = estimated(tally, aggregate, confidence)
     if estimate is None:
         return None
-    shown = "%" if aggregate.endswith("pass_rate") else unit if aggregate in ("mean", "total", *QUANTILES) else ""
+    rate = aggregate.endswith("pass_rate") or OVER_TRIES.fullmatch(aggregate)
+    shown = "%" if rate else unit if aggregate in ("mean", "total", *QUANTILES) else ""
     return Metric(f"{name}.{aggregate}", estimate.value, estimate.low, estimate.high, estimate.n, shown, estimate.method)
 
 
@@ -225,6 +246,8 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
     series = tally.series(aggregate)
     if series is None or not series.values:
         return None
+    if (tries := OVER_TRIES.fullmatch(aggregate)) is not None:
+        return over_tries(_by_case(series), int(tries[2]), every=tries[1] == "^", confidence=confidence)
     if aggregate == "pass_rate":
         return proportion_interval(series.values, clusters=series.cases, confidence=confidence)
     if aggregate in QUANTILES:
@@ -254,7 +277,7 @@ def _unlabelled(result: CellResult, calibration: Calibration) -> bool:
     return (result.case_id, content_hash(result.output or "")) not in calibration.labelled
 
 
-def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator]) -> Group:
+def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator], repeat: int) -> Group:
     return Group(
         group.prompt,
         group.target,
@@ -262,15 +285,22 @@ def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator]) -> Group:
         group.cells,
         group.answered,
         group.cells - group.answered,
-        tuple(_summary(name, tally, kinds[name]) for name, tally in group.evaluators.items()),
+        tuple(_summary(name, tally, kinds[name], repeat) for name, tally in group.evaluators.items()),
         Spend(group.tokens_in, group.tokens_out, group.estimated, group.cost, group.spent, group.calls, group.retries),
         _latency(group),
     )
 
 
-def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator) -> EvaluatorSummary:
+def _by_case(series: Series) -> dict[int, list[bool]]:
+    found: dict[int, list[bool]] = {}
+    for case, passed in zip(series.cases, series.values, strict=True):
+        found.setdefault(case, []).append(bool(passed))
+    return found
+
+
+def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator, repeat: int) -> EvaluatorSummary:
     unit = built.kind.unit
-    aggregates = ["pass_rate", "mean", *CORRECTED]
+    aggregates = ["pass_rate", *((f"pass@{repeat}", f"pass^{repeat}") if repeat > 1 else ()), "mean", *CORRECTED]
     if unit:
         aggregates += ["total", *QUANTILES] if unit != "s" else list(QUANTILES)
     metrics = (metric(name, each, tally, unit, 0.95) for each in (*aggregates, *tally.parts))

@@ -7,12 +7,16 @@ from math import asin, sqrt
 from statistics import fmean, pstdev
 
 from llmops.domain.comparisons import ComparedMetric
-from llmops.domain.reports import Direction, Verdict
+from llmops.domain.reports import Direction, Flip, Verdict
 from llmops.domain.runs import CellResult
 from llmops.statistics.adjust import holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
 from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
+
+MAX_FLIPS = 200
+MAX_OUTPUT = 2000
+"""Flipped cells, and characters of an answer, that are kept."""
 
 EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 
@@ -67,6 +71,35 @@ class Baseline:
         """What a cell of the candidate is held against."""
         place = self.place(result)
         return None if place is None else self.cells.get(place)
+
+
+def flip(before: CellResult, after: CellResult, critical: frozenset[str] | None = None) -> Flip | None:
+    """The flip of a cell when an evaluator passes it on one side and not on the other, else None.
+
+    Args:
+        before: the baseline's cell.
+        after: the candidate's.
+        critical: tags of the cases that must not break; empty: all of them; None: no rule asks.
+    """
+    names = [
+        name
+        for name, new in after.evaluations.items()
+        if name in before.evaluations and {before.evaluations[name].passed, new.passed} == {True, False}
+    ]
+    if not names:
+        return None
+    broken = any(after.evaluations[name].passed is False for name in names)
+    worse = (after if broken else before).evaluations
+    reason = next((worse[name].reason for name in names if worse[name].passed is False), "")
+    was, now = ((each.output or "")[:MAX_OUTPUT] for each in (before, after))
+    asked = critical is not None and (not critical or bool(critical & set(after.tags)))
+    place = (after.case_id, after.prompt, after.target, after.repeat)
+    return Flip(*place, broken, tuple(names), reason, was, now, broken and asked)
+
+
+def broken_first(flips: Iterable[Flip]) -> tuple[Flip, ...]:
+    """At most `MAX_FLIPS`; critical ones, then broken ones, then mended ones."""
+    return tuple(sorted(flips, key=lambda each: (not each.critical, not each.broken)))[:MAX_FLIPS]
 
 
 @dataclass(slots=True)

@@ -1,21 +1,86 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from llmops.domain.ports import Store
-from llmops.domain.reports import Direction, RuleVerdict, Verdict
+from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated, uncorrected
-from llmops.evaluation.comparing import Baseline, Pairs, Question, judged_pairs
+from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
 from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import Estimate
 from llmops.statistics.paired import PairedDifference, paired_quantile_difference
+from llmops.statistics.power import cases_for_drop, detectable_drop
 
 BASELINE = "baseline"
+
+
+ASSUMED_DISCORDANCE = 0.1
+"""Share of flipped cases that is planned with when no baseline shows one."""
+ASSUMED_MARGIN = 0.05
+"""Drop that is planned for when no rule has a margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a gate says of a run, and what stands beside it."""
+
+    rules: tuple[RuleVerdict, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    power: Power | None = None
+    baseline: str | None = None
+    """Run id."""
+
+
+def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, baseline: str | None) -> Judgement:
+    """Hold a finished run against the rules of its suite.
+
+    Args:
+        plan: of the run.
+        store: holds its cells, and the baseline's.
+        run_id: of the run.
+        aggregator: has taken all its cells.
+        baseline: id of the run for relative rules; None: they are not judged.
+    """
+    held = load_baseline(plan, store, baseline)
+    rules = Gate(plan, aggregator, held).judge(lambda: store.results(run_id))
+    flips: tuple[Flip, ...] = ()
+    if held is not None:
+        flips = broken_first(_flips(plan, held, store.results(run_id)))
+    return Judgement(rules, flips, power_of(plan, rules), baseline)
+
+
+def _flips(plan: Plan, held: Baseline, results: Iterable[CellResult]) -> Iterator[Flip]:
+    asked = [rule.no_new_failures.tags for rule in plan.suite.settings.gate if rule.no_new_failures]
+    critical = None if not asked else frozenset() if not all(asked) else frozenset(tag for tags in asked for tag in tags)
+    for after in results:
+        before = held.cell(after)
+        found = None if before is None else flip(before, after, critical)
+        if found is not None:
+            yield found
+
+
+def power_of(plan: Plan, rules: Sequence[RuleVerdict]) -> Power | None:
+    """What the cases can show, by the flips that were seen, else by an assumed share; None without a gate."""
+    if not rules or not plan.cases:
+        return None
+    margins = [rule.margin for rule in plan.suite.settings.gate if 0 < rule.margin < 1 and _is_rate(rule.metric)]
+    margin = min(margins, default=ASSUMED_MARGIN)
+    # Flips in the direction of a real change are not noise; what is left of them goes both ways alike.
+    noise = (rule.discordance - abs(rule.value) for rule in rules if rule.discordance and rule.value is not None)
+    seen = [share for share in noise if share > 0]
+    discordance = max(seen, default=ASSUMED_DISCORDANCE)
+    drop = detectable_drop(plan.cases, discordance)
+    needed = cases_for_drop(margin, max(discordance, margin))
+    return Power(plan.cases, discordance, bool(seen), drop, margin, needed)
+
+
+def _is_rate(metric: str | None) -> bool:
+    return metric is not None and metric.endswith(".pass_rate")
 
 
 def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | None:
@@ -116,7 +181,9 @@ class Gate:
         elif pairs.missing:
             reason += f", {len(pairs.missing)} without a value on one side"
         place = (group.prompt, group.target)
-        return RuleVerdict(text, *place, verdict, found.difference, found.low, found.high, found.n, reason)
+        flipped = (found.wins + found.losses) / found.n if found.n and aggregate == "pass_rate" else None
+        low, high = found.low, found.high
+        return RuleVerdict(text, *place, verdict, found.difference, low, high, found.n, reason, flipped)
 
     def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> Pairs:
         pairs = Pairs(unchanged=True)

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.comparisons import ComparedMetric, Comparison, Flip
+from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.serial import plain
-from llmops.reporting.documents import markdown_text, spreadsheet
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.documents import spreadsheet
+from llmops.reporting.flips import markdown_flips, print_flip
+from llmops.reporting.safe import markdown_text, one_line, safe
 from llmops.reporting.terminal import STYLES
 from llmops.statistics.paired import UNCHANGED
 
@@ -41,7 +42,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for line in _lost(comparison):
         console.print(Text(line, style="yellow"), soft_wrap=True)
     for flip in comparison.flips[:FLIPS_SHOWN]:
-        _print_flip(console, flip)
+        print_flip(console, flip)
     if len(comparison.flips) > FLIPS_SHOWN:
         console.print(
             Text(f"{len(comparison.flips) - FLIPS_SHOWN} more flipped cells: --json or --csv lists them", style="dim")
@@ -89,18 +90,6 @@ def _lost(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _print_flip(console: Console, flip: Flip) -> None:
-    word, style = ("broken", "red") if flip.broken else ("mended", "green")
-    place = " · ".join(safe(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
-    console.print(
-        Text.assemble((f"\n{word} ", style), (place, "bold"), f"  {safe(', '.join(flip.evaluators))}"), soft_wrap=True
-    )
-    if flip.reason:
-        console.print(Text(f"  {one_line(flip.reason, 200)}", style="dim"))
-    console.print(Text.assemble(("  before: ", "dim"), one_line(flip.baseline_output, 300)))
-    console.print(Text.assemble(("  after:  ", "dim"), one_line(flip.candidate_output, 300)))
-
-
 def _verdict(comparison: Comparison) -> Text:
     two_sided = 100 * (2 * comparison.confidence - 1)
     told = f"\nIntervals are two-sided at {two_sided:g} %"
@@ -131,14 +120,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         difference = _difference(m).replace("\n", " ")
         lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
     lines += ["", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
-    if comparison.flips:
-        lines += ["", "<details><summary>Flipped cases</summary>", ""]
-        for flip in comparison.flips[:FLIPS_SHOWN]:
-            word = "broken" if flip.broken else "mended"
-            lines.append(f"- **{markdown_text(flip.case_id)}** {word}: {markdown_text(one_line(flip.reason, 200))}")
-            lines.append(f"  - before: {markdown_text(one_line(flip.baseline_output, 300))}")
-            lines.append(f"  - after: {markdown_text(one_line(flip.candidate_output, 300))}")
-        lines += ["", "</details>"]
+    lines += ["", *markdown_flips(comparison.flips, FLIPS_SHOWN)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A report as a file: JSON, JUnit XML, Markdown or CSV."""
+"""A report as a file: JSON, JUnit XML, Markdown, CSV, SARIF or GitLab code quality."""
 
 import csv
 import io
@@ -11,18 +11,29 @@ from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.domain.serial import plain
 from llmops.reporting.figures import agreed, corrected, counted, headline, seconds
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markdown_flips, power, told
+from llmops.reporting.safe import markdown_text, one_line, safe
 
-Format = Literal["json", "junit", "markdown", "csv"]
+Format = Literal["json", "junit", "markdown", "csv", "sarif", "code quality"]
 Results = Callable[[], Iterable[CellResult]]
 """Reads the cell results of a run anew."""
 
-SUFFIXES: dict[str, Format] = {".json": "json", ".xml": "junit", ".md": "markdown", ".markdown": "markdown", ".csv": "csv"}
+SUFFIXES: dict[str, Format] = {
+    ".json": "json",
+    ".xml": "junit",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".sarif": "sarif",
+}
 
 
 def render(reports: Sequence[tuple[Report, Results]], form: Format) -> Iterator[str]:
     """The reports of one command in one document, piece by piece."""
     writers = {"json": to_json, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
+    if form in ("sarif", "code quality"):
+        annotations = flips_sarif if form == "sarif" else flips_code_quality
+        return iter([annotations([report for report, _ in reports])])
     return writers[form](reports)
 
 
@@ -44,12 +55,13 @@ def to_junit(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     root = Element("testsuites", name="llmops")
     for report, results in reports:
         suites: dict[tuple[str, str], Element] = {}
+        before = {(f.case_id, f.prompt, f.target, f.repeat): f.baseline_output for f in report.flips if f.broken}
         for result in results():
             place = (result.prompt, result.target)
             if place not in suites:
                 name = " · ".join(_xml(part) for part in (report.suite, *place) if part)
                 suites[place] = SubElement(root, "testsuite", name=name, timestamp=report.timing.started_at[:19])
-            _junit_case(suites[place], report, result)
+            _junit_case(suites[place], report, result, before.get((result.case_id, *place, result.repeat)))
         for suite in suites.values():
             for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
                 suite.set(key, str(len(list(suite.iter(tag)))))
@@ -60,7 +72,7 @@ def to_junit(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     yield tostring(root, encoding="unicode") + "\n"
 
 
-def _junit_case(suite: Element, report: Report, result: CellResult) -> None:
+def _junit_case(suite: Element, report: Report, result: CellResult, before: str | None) -> None:
     repeat = f" #{result.repeat + 1}" if result.repeat else ""
     classname = ".".join(_xml(part) for part in (report.suite, result.prompt, result.target) if part)
     time = f"{result.latency_s or 0:.3f}"
@@ -70,8 +82,9 @@ def _junit_case(suite: Element, report: Report, result: CellResult) -> None:
     if result.error or broken:
         SubElement(case, "error", message=_xml(result.error or broken[0])).text = _xml("\n".join(broken))
     elif wrong:
-        told = SubElement(case, "failure", message=_xml(one_line(wrong[0], 200)))
-        told.text = _xml("\n".join([*wrong, "", "answer:", result.output or ""]))
+        detail = SubElement(case, "failure", message=_xml(one_line(wrong[0], 200)))
+        passed = [] if before is None else ["", "the baseline's answer, which passed:", before]
+        detail.text = _xml("\n".join([*wrong, "", "answer:", result.output or "", *passed]))
     elif result.passed is None:
         SubElement(case, "skipped", message="nothing was judged")
 
@@ -115,6 +128,9 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
                 value = "" if rule.value is None else f"{rule.value:.3g}{interval}, n={rule.n} "
                 yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {value}{markdown_text(rule.reason)} |\n"
             yield "\n"
+        beside = (told(report), flaky(report), power(report.power) if report.power else "")
+        yield "".join(f"{markdown_text(line)}\n\n" for line in beside if line)
+        yield "".join(f"{line}\n" for line in markdown_flips(report.flips))
         yield "| prompt · target | evaluator | figure | cells |\n| --- | --- | --- | --- |\n"
         for group in report.groups:
             place = " · ".join(markdown_text(part) for part in (group.prompt, group.target) if part)
@@ -148,15 +164,6 @@ def _md_case(result: CellResult) -> Iterator[str]:
                 yield f"    - {markdown_text(span.kind)}: **{found}**{nearest}\n"
     if result.output is not None:
         yield f"  - answer: {markdown_text(one_line(result.output, 300))}\n"
-
-
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
-"""Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
-
-
-def markdown_text(text: str) -> str:
-    """Harmless text in which nothing is markup."""
-    return safe(text).translate(_MARKDOWN)
 
 
 def to_csv(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:

@@ -26,3 +26,12 @@ def one_line(text: str, width: int) -> str:
     """`safe` text in one line of at most `width` characters."""
     flat = " ".join(safe(text[: width * 8 + 1000]).split())
     return flat if len(flat) <= width else f"{flat[: max(0, width - 1)]}…"
+
+
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
+"""Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
+
+
+def markdown_text(text: str) -> str:
+    """Harmless text in which nothing is markup."""
+    return safe(text).translate(_MARKDOWN)

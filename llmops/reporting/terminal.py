@@ -13,6 +13,7 @@ from llmops.domain.reports import Group as Cells
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, headline, seconds
+from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.safe import one_line, safe
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
@@ -34,8 +35,13 @@ def print_report(console: Console, report: Report, *, quiet: bool = False) -> No
             console.print(line, soft_wrap=False)
     for note in report.notes:
         console.print(Text.assemble(("note: ", "yellow"), safe(note)))
+    if not quiet:
+        print_flips(console, report)
     if report.rules:
         console.print(_gate(report))
+    for sentence in (flaky(report), power(report.power) if report.power else ""):
+        if sentence:
+            console.print(Text(safe(sentence), style="dim"))
     console.print(_verdict(report))
 
 

@@ -57,7 +57,7 @@ class NoNewFailures(Strict):
 class GateRule(Strict):
     """One condition that a run must meet."""
 
-    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@.]+$")] | None = None
+    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@^.]+$")] | None = None
     """`<evaluator name>.<aggregate>`."""
     min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
     max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None

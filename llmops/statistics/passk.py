@@ -27,32 +27,23 @@ def pass_hat_k(repeats: int, passed: int, k: int) -> float:
     return comb(passed, k) / comb(repeats, k)
 
 
-@dataclass(frozen=True, slots=True)
-class OverTries:
-    """A suite's figures over k tries."""
-
-    k: int
-    at_least_one: Estimate
-    """Mean of pass@k over cases."""
-    all_pass: Estimate
-    """Mean of pass^k over cases."""
-
-
-def over_tries(results: Mapping[str, Sequence[bool]], k: int, *, confidence: float = 0.95) -> OverTries | None:
-    """pass@k and pass^k of a suite, with intervals over cases.
+def over_tries(
+    results: Mapping[int, Sequence[bool]], k: int, *, every: bool = False, confidence: float = 0.95
+) -> Estimate | None:
+    """Mean of pass@k over cases, or of pass^k, with an interval.
 
     Args:
-        results: by case id, whether each repeat passed.
+        results: by case, whether each repeat passed.
         k: tries; cases with fewer repeats are left out.
+        every: pass^k, all tries pass, instead of at least one.
         confidence: two-sided.
 
     Returns:
-        The figures, or None when no case has k repeats.
+        The figure, or None when no case has k repeats.
     """
-    tried = [(len(each), sum(each)) for each in results.values() if len(each) >= k]
-    one = mean_interval([pass_at_k(n, c, k) for n, c in tried], bounds=(0, 1), confidence=confidence)
-    every = mean_interval([pass_hat_k(n, c, k) for n, c in tried], bounds=(0, 1), confidence=confidence)
-    return None if one is None or every is None else OverTries(k, one, every)
+    chance = pass_hat_k if every else pass_at_k
+    tried = [chance(len(each), sum(each), k) for each in results.values() if len(each) >= k]
+    return mean_interval(tried, bounds=(0, 1), confidence=confidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from llmops.domain.comparisons import ComparedMetric, Comparison, Flip
+from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
-from llmops.domain.reports import Direction
+from llmops.domain.reports import Direction, Flip
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
-from llmops.evaluation.comparing import EXIT_CODES, Baseline, Pairs, Place, Question, adjusted, compared
+from llmops.evaluation.comparing import (
+    EXIT_CODES,
+    MAX_FLIPS,
+    Baseline,
+    Pairs,
+    Place,
+    Question,
+    adjusted,
+    broken_first,
+    compared,
+    flip,
+)
 from llmops.evaluation.evaluators.catalogue import KINDS
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
-
-MAX_FLIPS = 200
-MAX_OUTPUT = 2000
-"""Flipped cells, and characters of an answer, that a comparison keeps."""
 
 
 def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, metrics: Sequence[str] = ()) -> Comparison:
@@ -59,7 +66,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         changed=tuple(_changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(collected.gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
-        flips=tuple(sorted(collected.flips, key=lambda flip: not flip.broken))[:MAX_FLIPS],
+        flips=broken_first(collected.flips),
     )
 
 
@@ -139,7 +146,9 @@ class _Collected:
             old = before.evaluations.get(name)
             if old is not None and "unmeasured" not in (old.status, new.status):
                 self._take(name, (old, new), (after.prompt, after.target), case, unchanged=same)
-        self._flip(before, after)
+        found = flip(before, after) if len(self.flips) < 10 * MAX_FLIPS else None
+        if found is not None:
+            self.flips.append(found)
 
     def _take(
         self, name: str, both: tuple[EvaluatorResult, EvaluatorResult], at: tuple[str, str], case: int, *, unchanged: bool
@@ -151,20 +160,6 @@ class _Collected:
             old, new = (side.get(aggregate) for side in sides)
             pairs.add(old, new, case)
             pairs.unchanged &= unchanged and old == new
-
-    def _flip(self, before: CellResult, after: CellResult) -> None:
-        names = [
-            name
-            for name, new in after.evaluations.items()
-            if name in before.evaluations and {before.evaluations[name].passed, new.passed} == {True, False}
-        ]
-        if not names or len(self.flips) >= 10 * MAX_FLIPS:
-            return
-        broken = any(after.evaluations[name].passed is False for name in names)
-        worse = (after if broken else before).evaluations
-        reason = next((worse[name].reason for name in names if worse[name].passed is False), "")
-        outputs = ((each.output or "")[:MAX_OUTPUT] for each in (before, after))
-        self.flips.append(Flip(after.case_id, after.prompt, after.target, after.repeat, broken, tuple(names), reason, *outputs))
 
 
 def _values(result: EvaluatorResult) -> Iterator[tuple[str, float]]:

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
-from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, RuleVerdict, Timing, Verdict
+from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, Timing, Verdict
 from llmops.domain.runs import CellResult, Run, RunStatus
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
@@ -24,7 +24,7 @@ from llmops.evaluation.cells import CellSteps
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
-from llmops.evaluation.gating import Gate, load_baseline, overall
+from llmops.evaluation.gating import Judgement, judge_run, overall
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
@@ -242,16 +242,13 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     with _stoppable(runner):
         async with parts.judges.running(run.id, fresh=options.no_cache):
             counts = await runner.run()
-    rules: tuple[RuleVerdict, ...] = ()
-    baseline: str | None = None
+    judged = Judgement()
     if not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
         baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
-        gate = Gate(plan, aggregator, load_baseline(plan, parts.store, baseline))
-        rules = gate.judge(lambda: parts.store.results(run.id))
+        judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
     finished_at = _now()
-    report = _report(plan, run, aggregator, counts, rules)
-    timing = Timing(run.started_at, finished_at, time.perf_counter() - began)
-    report = replace(report, timing=timing, baseline=baseline)
+    report = _report(plan, run, aggregator, counts, judged)
+    report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began))
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     return report
 
@@ -317,9 +314,9 @@ def _stoppable(runner: Runner) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, rules: tuple[RuleVerdict, ...]) -> Report:
+def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, judged: Judgement) -> Report:
     status, notes = _status(plan, aggregator, counts)
-    verdict = overall(rules)
+    verdict = overall(judged.rules)
     tallies = list(aggregator.groups.values())
     return Report(
         SCHEMA_VERSION,
@@ -331,9 +328,9 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
         verdict,
         SIGNALLED.get(counts.stopped or "") or exit_code(status, verdict, plan.suite.settings.on_inconclusive),
         aggregator.coverage,
-        None,
+        judged.baseline,
         tuple(aggregator.summaries()),
-        rules,
+        judged.rules,
         Counts(
             sum(group.cells for group in tallies),
             sum(group.statuses["scored"] for group in tallies),
@@ -348,6 +345,9 @@ def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, 
         Timing(run.started_at, run.started_at, 0.0),
         notes,
         aggregator.worst,
+        judged.flips,
+        aggregator.flaky,
+        judged.power,
     )
 
 

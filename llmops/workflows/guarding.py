@@ -88,5 +88,5 @@ def _whole(plan: Plan, report: Report) -> bool:
 
 def _figures(rules: Sequence[RuleVerdict]) -> dict[str, Any]:
     verdict: Verdict = overall([rule.verdict for rule in rules])
-    shown = [{k: v for k, v in plain(rule).items() if k not in ("prompt", "reason")} for rule in rules]
+    shown = [{k: v for k, v in plain(rule).items() if k not in ("prompt", "reason", "discordance")} for rule in rules]
     return {"verdict": verdict, "rules": shown}

@@ -10,7 +10,7 @@ from llmops.domain.runs import Run
 from llmops.domain.serial import report_from_json
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.datasets import load_dataset
-from llmops.evaluation.gating import Gate, load_baseline, overall
+from llmops.evaluation.gating import judge_run, overall
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
 from llmops.workflows.evaluate import EvaluateOptions, Parts, exit_code, plan_suite
@@ -46,11 +46,11 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
     for result in parts.store.results(run.id):
         aggregator.add(result)
     held_against = baseline.id if baseline is not None else parts.store.baseline(run.suite)
-    gate = Gate(plan, aggregator, load_baseline(plan, parts.store, held_against))
-    rules = gate.judge(lambda: parts.store.results(run.id))
-    report, verdict = report_from_json(dict(stored)), overall(rules)  # type: ignore[call-overload]
+    judged = judge_run(plan, parts.store, run.id, aggregator, held_against)
+    report, verdict = report_from_json(dict(stored)), overall(judged.rules)  # type: ignore[call-overload]
     code = exit_code(report.status, verdict, suite.settings.on_inconclusive)
-    return replace(report, rules=rules, verdict=verdict, exit_code=code, baseline=held_against)
+    beside = {"rules": judged.rules, "flips": judged.flips, "power": judged.power, "baseline": held_against}
+    return replace(report, verdict=verdict, exit_code=code, **beside)  # type: ignore[arg-type]
 
 
 def _names(run: Run, what: str, suite: Suite) -> tuple[str, ...]:

@@ -17,15 +17,16 @@ def test_both_are_the_share_of_all_choices_of_k_repeats(repeats: int, passed: in
 
 
 def test_a_suite_has_both_with_intervals_over_its_cases() -> None:
-    results = {f"c{i}": [True, i % 2 == 0, True] for i in range(20)} | {"short": [True]}
-    found = over_tries(results, 2)
-    assert found is not None
-    assert found.at_least_one.value == 1.0
-    assert found.all_pass.value == pytest.approx((10 * 1 + 10 / 3) / 20)
-    assert found.all_pass.n == 20
-    assert found.all_pass.low is not None
-    assert 0 < found.all_pass.low < found.all_pass.value
-    assert over_tries({"short": [True]}, 2) is None
+    results = {i: [True, i % 2 == 0, True] for i in range(20)} | {99: [True]}
+    once, every = over_tries(results, 2), over_tries(results, 2, every=True)
+    assert once is not None
+    assert every is not None
+    assert once.value == 1.0
+    assert every.value == pytest.approx((10 * 1 + 10 / 3) / 20)
+    assert every.n == 20
+    assert every.low is not None
+    assert 0 < every.low < every.value
+    assert over_tries({99: [True]}, 2) is None
 
 
 def test_flaky_cases_come_most_undecided_first() -> None:

@@ -1,0 +1,126 @@
+"""Cells that broke or were mended against the baseline: for a terminal, a pull request, and a code host's annotations."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from llmops.domain.keys import content_hash
+from llmops.domain.reports import Flip, Power, Report
+from llmops.reporting.safe import markdown_text, one_line, safe
+from llmops.reporting.sarif import SarifResult, SarifRule, to_sarif
+
+CASES_SHOWN = 5
+"""Flips that a report shows; `llmops compare` shows all."""
+RULES = (
+    SarifRule("critical-case-broken", "A case that must never break passed in the baseline and fails now.", "error"),
+    SarifRule("case-broken", "A case passed in the baseline and fails now.", "warning"),
+)
+
+
+def told(report: Report) -> str:
+    """How many cells flipped, in a sentence; nothing without a baseline."""
+    if report.baseline is None:
+        return ""
+    broken = sum(flip.broken for flip in report.flips)
+    return f"{broken} broken and {len(report.flips) - broken} mended against run {report.baseline}"
+
+
+def flaky(report: Report) -> str:
+    """The cases that flicker, in a sentence; nothing when there is none."""
+    if not report.flaky:
+        return ""
+    shown = [f"{each.case_id} ({each.passed} of {each.repeats})" for each in report.flaky[:CASES_SHOWN]]
+    more = f", and {len(report.flaky) - CASES_SHOWN} more" if len(report.flaky) > CASES_SHOWN else ""
+    return f"{len(report.flaky)} flaky, passing in some of their repeats: {', '.join(shown)}{more}"
+
+
+def power(found: Power) -> str:
+    """What the cases can show, in a sentence."""
+    share = f"{100 * found.discordance:.3g} % of the cases flip by chance"
+    when = f"{share}, as seen here" if found.observed else f"{share}, which is assumed"
+    if found.drop is None:
+        return f"With {found.cases} cases no drop of a pass rate can be told from noise ({when})."
+    drop = f"With {found.cases} cases a drop below {100 * found.drop:.1f} points cannot be told from noise"
+    if found.needed <= found.cases:
+        return f"{drop} ({when})."
+    return f"{drop} ({when}); {found.needed:,} cases would show {100 * found.margin:.3g} points."
+
+
+def print_flips(console: Console, report: Report) -> None:
+    """The broken cells of a run, after how many flipped."""
+    if report.flips:
+        console.print(Text(f"\n{told(report)}", style="dim"), soft_wrap=True)
+    for flip in [flip for flip in report.flips if flip.broken][:CASES_SHOWN]:
+        print_flip(console, flip)
+
+
+def print_flip(console: Console, flip: Flip) -> None:
+    """One cell with both answers."""
+    word, style = ("broken", "red") if flip.broken else ("mended", "green")
+    place = " · ".join(safe(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
+    head = (f"\n{'critical ' if flip.critical else ''}{word} ", style)
+    console.print(Text.assemble(head, (place, "bold"), f"  {safe(', '.join(flip.evaluators))}"), soft_wrap=True)
+    if flip.reason:
+        console.print(Text(f"  {one_line(flip.reason, 200)}", style="dim"))
+    console.print(Text.assemble(("  before: ", "dim"), one_line(flip.baseline_output, 300)))
+    console.print(Text.assemble(("  after:  ", "dim"), one_line(flip.candidate_output, 300)))
+
+
+def markdown_flips(flips: Sequence[Flip], shown: int = CASES_SHOWN) -> Iterator[str]:
+    """A folded list of cells with both answers, as lines; nothing without flips."""
+    if not flips:
+        return
+    yield from ("<details><summary>Flipped cases</summary>", "")
+    for flip in flips[:shown]:
+        word = f"{'critical, ' if flip.critical else ''}{'broken' if flip.broken else 'mended'}"
+        place = " · ".join(markdown_text(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
+        yield f"- **{place}** {word}: {markdown_text(one_line(flip.reason, 200))}"
+        yield f"  - before: {markdown_text(one_line(flip.baseline_output, 300))}"
+        yield f"  - after: {markdown_text(one_line(flip.candidate_output, 300))}"
+    if len(flips) > shown:
+        yield f"- and {len(flips) - shown} more"
+    yield from ("", "</details>", "")
+
+
+def flips_sarif(reports: Sequence[Report]) -> str:
+    """The broken cells as SARIF, each at the file of its prompt."""
+    results = [
+        SarifResult(rule.id, rule.level, _message(flip), prompt_file(report, flip))
+        for report, flip in _broken(reports)
+        for rule in (RULES[0] if flip.critical else RULES[1],)
+    ]
+    return to_sarif(RULES, results)
+
+
+def flips_code_quality(reports: Sequence[Report]) -> str:
+    """The broken cells as a GitLab code-quality report, a JSON array."""
+    issues = [
+        {
+            "description": safe(_message(flip)),
+            "check_name": RULES[0 if flip.critical else 1].id,
+            "fingerprint": content_hash("\0".join((report.suite, flip.case_id, flip.prompt, flip.target, str(flip.repeat)))),
+            "severity": "critical" if flip.critical else "minor",
+            "location": {"path": safe(prompt_file(report, flip)), "lines": {"begin": 1}},
+        }
+        for report, flip in _broken(reports)
+    ]
+    return json.dumps(issues, indent=1, ensure_ascii=True) + "\n"
+
+
+def _broken(reports: Sequence[Report]) -> Iterator[tuple[Report, Flip]]:
+    return ((report, flip) for report in reports for flip in report.flips if flip.broken)
+
+
+def _message(flip: Flip) -> str:
+    reason = f": {one_line(flip.reason, 200)}" if flip.reason else ""
+    return f"{flip.case_id} passed in the baseline and fails now ({', '.join(flip.evaluators)} on {flip.target}){reason}"
+
+
+def prompt_file(report: Report, flip: Flip) -> str:
+    """The file whose change broke a cell: that of its prompt, or the suite of recorded answers."""
+    name, _, which = flip.prompt.partition("@")
+    if not name:
+        return report.suite
+    return f"prompts/{name}/versions/{which}.j2" if which[:1].isdigit() else f"prompts/{name}/prompt.j2"
