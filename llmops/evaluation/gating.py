@@ -65,8 +65,8 @@ def _flips(plan: Plan, held: Baseline, results: Iterable[CellResult]) -> Iterato
 
 
 def power_of(plan: Plan, rules: Sequence[RuleVerdict]) -> Power | None:
-    """What the cases can show, by the flips that were seen, else by an assumed share; None without a gate."""
-    if not rules or not plan.cases:
+    """What the cases can show, by the flips that were seen, else by an assumed share; None when nothing was judged."""
+    if all(rule.verdict == "not judged" for rule in rules) or not plan.cases:
         return None
     margins = [rule.margin for rule in plan.suite.settings.gate if 0 < rule.margin < 1 and _is_rate(rule.metric)]
     margin = min(margins, default=ASSUMED_MARGIN)

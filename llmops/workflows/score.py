@@ -22,7 +22,7 @@ from llmops.evaluation.runner import measured
 from llmops.settings.files import shown
 from llmops.settings.lines import Row, json_lines
 from llmops.settings.positions import Positions
-from llmops.settings.suite import CommonOptions, EvaluatorSpec
+from llmops.settings.suite import CommonOptions, EvaluatorSpec, evaluator_specs
 from llmops.settings.validation import nearest
 
 DEFAULT = ("hallucination", "toxicity")
@@ -87,6 +87,30 @@ def log_evaluators(asked: Sequence[str], threshold: float | None, services: Serv
         place = f"`{first.key}`: " if first.key else ""
         raise UsageError(f"--evaluator: {place}{first.message}", hint=first.hint) from None
     return dict(zip(specs, built, strict=True))
+
+
+def score_answer(
+    entry: str | dict[str, Any],
+    output: str,
+    services: Services,
+    *,
+    question: str = "",
+    contexts: Sequence[str] = (),
+    expected: object = None,
+) -> EvaluatorResult:
+    """One answer under one evaluator, written as an entry of a suite's `evaluators`.
+
+    Raises:
+        InvalidFiles: no such evaluator, or a wrong option.
+        UsageError: the evaluator needs more than an answer.
+    """
+    positions = Positions("evaluator", {})
+    (spec,) = evaluator_specs([entry], positions, ())
+    if spec.kind in NEEDS_A_RUN:
+        raise UsageError(f"{spec.kind!r} measures a run, and there is only an answer.")
+    (built,) = build_evaluators([spec], positions, services)
+    sample = _sample("answer", {"input": question, "output": output, "contexts": list(contexts), "expected": expected})
+    return built.judge(asyncio.run(measured(built, sample)))
 
 
 class LogScorer:
@@ -190,7 +214,7 @@ class LogScorer:
                 raise InvalidFiles([replace(problem, hint=problem.hint or "To leave such lines out: --skip-invalid")])
 
     async def _scores(self, row: Row) -> dict[str, EvaluatorResult]:
-        sample = _sample(row)
+        sample = _sample(str(row.line), row.value)
         outcomes = await asyncio.gather(*(measured(each, sample) for each in self._evaluators.values()))
         return {key: built.judge(o) for (key, built), o in zip(self._evaluators.items(), outcomes, strict=True)}
 
@@ -212,12 +236,11 @@ def _problem(row: Row, file: str) -> Problem | None:
     return None
 
 
-def _sample(row: Row) -> Sample:
-    value = row.value
+def _sample(name: str, value: Mapping[str, Any]) -> Sample:
     contexts = value.get("contexts") or []
     texts = [contexts] if isinstance(contexts, str) else contexts
     question = value.get("input") or ""
-    case = Case(str(row.line), {"input": question}, value.get("expected"), tuple(texts))
+    case = Case(name, {"input": question}, value.get("expected"), tuple(texts))
     hits = tuple(Hit(text, source=f"contexts[{number}]", given=True) for number, text in enumerate(texts))
     return Sample(case, "log", (), hits, Completion(value["output"], usage=None, latency_s=0.0), cached=True)
 

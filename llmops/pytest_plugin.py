@@ -1,0 +1,263 @@
+"""pytest plugin: the cases of a suite as test items, and a fixture that evaluates one answer.
+
+Nothing of llmops is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from llmops.domain.runs import CellResult, EvaluatorResult
+    from llmops.evaluation.planning import Plan
+    from llmops.wiring import Wiring
+
+MARK = "llmops(suite, min_pass=None): the test takes `llmops_case` and is run for each case of the suite"
+ANSWER_SHOWN = 2000
+"""Characters of an answer in a failure."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--llmops-*`: as the options of `llmops eval`."""
+    group = parser.getgroup("llmops", "language-model evaluations")
+    group.addoption("--llmops-project", metavar="DIR", help="folder of the project; default: the nearest llmops.yaml above")
+    group.addoption("--llmops-model", action="append", metavar="NAME", help="ask this model instead of the suite's targets")
+    group.addoption("--llmops-limit", type=int, metavar="N", help="only the first N cases of each suite")
+    group.addoption("--llmops-no-cache", action="store_true", help="reuse nothing of earlier runs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", MARK)
+
+
+@dataclass(frozen=True)
+class EvaluatedCase:
+    """One case of a suite, answered by one model with one prompt: what a marked test gets as `llmops_case`."""
+
+    suite: str
+    case_id: str
+    prompt: str
+    target: str
+    results: tuple[CellResult, ...]
+    """One for each repeat."""
+    pass_rate: float | None
+    """Of the whole suite; None when nothing was judged."""
+
+    @property
+    def output(self) -> str:
+        """The first answer; empty when there is none."""
+        return self.results[0].output or ""
+
+    @property
+    def passed(self) -> bool:
+        """No repeat failed or did not pass."""
+        return all(each.status != "failed" and each.passed is not False for each in self.results)
+
+    def __str__(self) -> str:
+        """What is wrong, as a failure tells it."""
+        from llmops.reporting.safe import safe
+
+        place = " · ".join(part for part in (self.suite, self.case_id, self.prompt, self.target) if part)
+        lines = [place]
+        for each in self.results:
+            if each.status == "failed":
+                lines.append(f"  no answer: {each.error}")
+            for name, found in each.evaluations.items():
+                if found.passed is False or found.status == "failed":
+                    lines.append(f"  {name}: {found.reason or found.value}")
+        lines += ["  answer:", *(f"    {line}" for line in self.output[:ANSWER_SHOWN].splitlines())]
+        return safe("\n".join(lines))
+
+
+class SuiteRun:
+    """One suite, run once for all its items, in all processes of pytest-xdist together."""
+
+    def __init__(self, suite: str, config: pytest.Config) -> None:
+        self.suite = suite
+        self._config = config
+        self._cases: dict[tuple[str, str, str], EvaluatedCase] | None = None
+
+    def places(self) -> list[tuple[str, str, str]]:
+        """Case, prompt and target of each item, in order; nothing is asked for it."""
+        return list(dict.fromkeys((cell.case.id, cell.prompt, cell.target) for cell in self._plan()[1].cells()))
+
+    def case(self, place: tuple[str, str, str]) -> EvaluatedCase:
+        """The results of an item; the first one runs the suite."""
+        if self._cases is None:
+            self._cases = self._evaluated()
+        return self._cases[place]
+
+    def _plan(self) -> tuple[Wiring, Plan]:
+        from llmops.settings.suite import load_suite
+        from llmops.workflows.evaluate import EvaluateOptions, plan_suite
+
+        option = self._config.getoption
+        options = EvaluateOptions(
+            models=tuple(option("--llmops-model") or ()),
+            limit=option("--llmops-limit"),
+            no_cache=option("--llmops-no-cache"),
+            no_gate=True,
+        )
+        found = wiring(self._config)
+        path = found.root / self.suite
+        return found, plan_suite(load_suite(path, found.root), found, options, Silent())
+
+    def _evaluated(self) -> dict[tuple[str, str, str], EvaluatedCase]:
+        found, plan = self._plan()
+        with self._once(found.root / ".llmops" / "pytest", plan) as shared:
+            if "run" not in shared:
+                shared["run"] = self._run(found, plan)
+            results: dict[tuple[str, str, str], list[CellResult]] = {}
+            for each in found.store.results(shared["run"]):
+                results.setdefault((each.case_id, each.prompt, each.target), []).append(each)
+        judged = [each.passed is True for some in results.values() for each in some if _counts(each)]
+        rate = sum(judged) / len(judged) if judged else None
+        return {place: EvaluatedCase(self.suite, *place, tuple(some), rate) for place, some in results.items()}
+
+    def _run(self, found: Wiring, plan: Plan) -> str:
+        import asyncio
+
+        from llmops.workflows.evaluate import EvaluateOptions, evaluate
+
+        options = EvaluateOptions(no_cache=self._config.getoption("--llmops-no-cache"), no_gate=True)
+        return asyncio.run(evaluate(plan, found, options, Silent())).run_id
+
+    @contextmanager
+    def _once(self, folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:
+        """What the processes of one pytest-xdist run share about this plan; one of them at a time has it."""
+        worker: Mapping[str, Any] | None = getattr(self._config, "workerinput", None)
+        if worker is None:
+            yield {}
+            return
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{worker['testrunuid']}-{plan.key()}.json"
+        with FileLock(path.with_suffix(".lock")):
+            shared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            yield shared
+            path.write_text(json.dumps(shared), encoding="utf-8")
+
+
+class Silent:
+    """Implements the `Progress` port: pytest shows its own."""
+
+    def started(self, what: str, total: int) -> None:
+        """As the port."""
+
+    def advanced(self, done: int, *, failures: int = 0, spent_usd: float | None = None) -> None:
+        """As the port."""
+
+    def finished(self) -> None:
+        """As the port."""
+
+    def note(self, text: str) -> None:
+        """As the port."""
+
+
+def _counts(result: CellResult) -> bool:
+    return result.status == "failed" or result.passed is not None
+
+
+def wiring(config: pytest.Config) -> Wiring:
+    """The project's objects; where there is no project, those that need none."""
+    from llmops.cli.session import Session, wiring_or_bare
+
+    start = Path(config.getoption("--llmops-project") or config.rootpath)
+    return wiring_or_bare(Session(start, debug=False))
+
+
+_runs: pytest.StashKey[dict[str, SuiteRun]] = pytest.StashKey()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One item for each case x prompt x target of the suite that a test is marked with."""
+    mark = metafunc.definition.get_closest_marker("llmops")
+    if mark is None:
+        return
+    suite = mark.kwargs.get("suite", mark.args[0] if mark.args else None)
+    unknown = set(mark.kwargs) - {"suite", "min_pass"}
+    if not isinstance(suite, str) or unknown or "llmops_case" not in metafunc.fixturenames:
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: use @pytest.mark.{MARK}")
+    from llmops.domain.errors import LlmopsError
+
+    runs = metafunc.config.stash.setdefault(_runs, {})
+    run = runs.setdefault(suite, SuiteRun(suite, metafunc.config))
+    try:
+        places = run.places()
+    except LlmopsError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+    varying = [number for number in (0, 1, 2) if number == 0 or len({place[number] for place in places}) > 1]
+    names = ["-".join(place[number] for number in varying) for place in places]
+    metafunc.parametrize("llmops_case", [(suite, place) for place in places], ids=names, indirect=True)
+
+
+@pytest.fixture
+def llmops_case(request: pytest.FixtureRequest) -> EvaluatedCase:
+    """One case of the suite that the test is marked with."""
+    if not hasattr(request, "param"):
+        pytest.fail(f"`llmops_case` needs a mark: @pytest.mark.{MARK}", pytrace=False)
+    suite, place = request.param
+    return request.config.stash[_runs][suite].case(place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """After the test's own body: a case that did not pass fails, or is expected to while `min_pass` holds."""
+    outcome = yield
+    case, mark = pyfuncitem.funcargs.get("llmops_case"), pyfuncitem.get_closest_marker("llmops")
+    if isinstance(case, EvaluatedCase) and mark is not None and not case.passed:
+        floor = mark.kwargs.get("min_pass")
+        if floor is not None and case.pass_rate is not None and case.pass_rate >= floor:
+            pytest.xfail(f"{100 * case.pass_rate:.1f} % of the suite pass, at least {100 * floor:g} % were asked for\n{case}")
+        below = "" if floor is None or case.pass_rate is None else f"\n  {100 * case.pass_rate:.1f} % of the suite pass"
+        pytest.fail(f"{case}{below}", pytrace=False)
+    return outcome
+
+
+class Evaluate(Protocol):
+    """What the fixture `llmops_evaluate` gives."""
+
+    def __call__(
+        self,
+        evaluator: str | dict[str, Any],
+        output: str,
+        *,
+        input: str = "",
+        contexts: Sequence[str] = (),
+        expected: object = None,
+    ) -> EvaluatorResult:
+        """Evaluate one answer.
+
+        Args:
+            evaluator: as an entry of a suite: `"toxicity"`, `{"contains": {"any": ["yes"]}}`.
+            output: the answer.
+            input: the question.
+            contexts: passages that the answer should rest on.
+            expected: what the case expects; `{"contains": {"any": "expected"}}` refers to it.
+        """
+        ...
+
+
+@pytest.fixture
+def llmops_evaluate(request: pytest.FixtureRequest) -> Evaluate:
+    """A function that evaluates one answer with any evaluator, as in `assert evaluate("toxicity", answer).passed`."""
+
+    def evaluate(
+        evaluator: str | dict[str, Any], output: str, *, input: str = "", contexts: Sequence[str] = (), expected: object = None
+    ) -> EvaluatorResult:
+        from llmops.workflows.score import score_answer
+
+        return score_answer(
+            evaluator, output, wiring(request.config).services, question=input, contexts=contexts, expected=expected
+        )
+
+    return evaluate

@@ -1,0 +1,105 @@
+"""A suite under pytest: one item per case, readable failures, a tolerated share, and one run for all workers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import project
+from openai_server import OpenAiServer
+from test_bad_input import edit
+
+pytest_plugins = ["pytester"]
+
+MARKED = """
+import pytest
+
+@pytest.mark.llmops(suite="evals/say.yaml"{more})
+def test_say(llmops_case):
+    assert "echo" in llmops_case.output
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAiServer]:
+    with OpenAiServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester, server: OpenAiServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of four cases; the model forgets the word of c0002."""
+    server.reply = lambda messages: "echo" if "w2 " in messages[-1]["content"] else f"echo {messages[-1]['content']}"
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    return project(pytester.path, server.base, 4)
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_each_case_is_an_item_and_a_failure_reads_as_one(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(MARKED.format(more=""))
+    found = run(pytester, *workers)
+    found.assert_outcomes(passed=3, failed=1)
+    found.stdout.fnmatch_lines(
+        ["*test_say*c0002*", "evals/say.yaml · c0002 · say · m", "  contains: missing: 'w2'", "    echo"]
+    )
+    assert "Traceback" not in found.stdout.str()
+    assert server.requests == 4  # with two workers, too
+
+
+def test_failures_within_the_tolerance_are_expected(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
+    pytester.makepyfile(MARKED.format(more=", min_pass=0.7"))
+    found = run(pytester, "-rx")
+    found.assert_outcomes(passed=3, xfailed=1)
+    found.stdout.fnmatch_lines(["*75.0 % of the suite pass, at least 70 % were asked for*"])
+    pytester.makepyfile(MARKED.format(more=", min_pass=0.8"))
+    run(pytester).assert_outcomes(passed=3, failed=1)
+
+
+def test_options_choose_models_cases_and_the_cache(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
+    pytester.makepyfile(MARKED.format(more=""))
+    run(pytester, "--llmops-limit", "2").assert_outcomes(passed=2)
+    run(pytester, "--llmops-limit", "2").assert_outcomes(passed=2)
+    assert server.requests == 2
+    run(pytester, "--llmops-limit", "2", "--llmops-no-cache").assert_outcomes(passed=2)
+    assert server.requests == 4
+    wrong = run(pytester, "--llmops-model", "n")
+    wrong.stdout.fnmatch_lines(["*No model is called 'n'.", "*Valid: `m`."])
+    assert (wrong.ret, "Traceback" in wrong.stdout.str()) == (pytest.ExitCode.INTERRUPTED, False)
+
+
+def test_mistakes_are_told_when_tests_are_collected(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
+    pytester.makepyfile(MARKED.format(more=", min_passs=0.7"))
+    run(pytester).stdout.fnmatch_lines(["*use @pytest.mark.llmops(suite, min_pass=None)*"])
+    pytester.makepyfile(MARKED.format(more="").replace("say.yaml", "sya.yaml"))
+    run(pytester).stdout.fnmatch_lines(["*sya.yaml*"])
+    edit(folder / "datasets/say.jsonl", '"id"', '"idd"')
+    pytester.makepyfile(MARKED.format(more=""))
+    run(pytester).stdout.fnmatch_lines(["*datasets/say.jsonl:1*"])
+
+
+def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        def test_answers(llmops_evaluate):
+            assert llmops_evaluate({"contains": {"any": ["Paris"]}}, "It is Paris.").passed
+            assert not llmops_evaluate({"contains": {"any": "expected"}}, "Rome", expected=["Paris"]).passed
+            found = llmops_evaluate({"hallucination": {"max": 0.5}}, "It costs 90 dollars.", contexts=["It costs 19 dollars."])
+            assert found.passed is False and found.spans
+        """)
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_pytest_imports_nothing_of_llmops_that_it_does_not_use(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import sys
+
+        def test_modules():
+            loaded = {name for name in sys.modules if name.startswith("llmops")}
+            assert loaded == {"llmops", "llmops.pytest_plugin"}
+            assert not {"pydantic", "numpy", "rich.console", "litellm"} & set(sys.modules) - {"rich.console"}
+        """)
+    run(pytester).assert_outcomes(passed=1)
