@@ -16,8 +16,9 @@ from llmops.reporting.documents import SUFFIXES, Format, render
 from llmops.reporting.terminal import print_forecast, print_report
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.settings.validation import nearest
-from llmops.workflows.evaluate import EvaluateOptions, forecast, plan_suite, worst_exit_code
+from llmops.workflows.evaluate import EvaluateOptions, forecast, plan_suite
 from llmops.workflows.guarding import record_evidence
+from llmops.workflows.outcome import worst_exit_code
 from llmops.workflows.suite_runs import run_suite
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +53,9 @@ def command(
     baseline: Annotated[
         str | None, typer.Option(help="Judge against this run, prompt (answer@1.0.0), git:REV or merge-base:REV.")
     ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Run the cases in random order, and no more than decide the gate.")
+    ] = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Judge nothing; exit 0 when the run is complete.")] = False,
     budget: Annotated[
         float | None, typer.Option(min=0, help="Stop cleanly once so many USD are spent; exit 5, resumable.")
@@ -89,9 +93,11 @@ def command(
         no_gate,
         budget,
         verbose,
+        sequential,
     )
-    if no_gate and baseline is not None:
-        raise UsageError("--no-gate judges nothing, so that --baseline has no use.", hint="Leave one of them out.")
+    if no_gate and (baseline is not None or sequential):
+        option = "--sequential" if sequential else "--baseline"
+        raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
     chosen = _suites(session, suites or [])
     if dry_run:
         _forecast(session, chosen, options)

@@ -219,6 +219,12 @@ class Aggregator:
         covered = sum(group.cells - group.uncovered for group in self.groups.values())
         return covered / self._plan.size if self._plan.size else 1.0
 
+    @property
+    def coverage_of_run(self) -> float:
+        """As `coverage`, of the cells that were run."""
+        cells = sum(group.cells for group in self.groups.values())
+        return 1 - sum(group.uncovered for group in self.groups.values()) / cells if cells else 1.0
+
     def summaries(self) -> Iterator[Group]:
         """The figures of each group."""
         kinds: dict[str, BuiltEvaluator] = {}

@@ -16,9 +16,6 @@ from llmops.statistics.intervals import Estimate
 from llmops.statistics.paired import PairedDifference, paired_quantile_difference
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
-BASELINE = "baseline"
-
-
 ASSUMED_DISCORDANCE = 0.1
 """Share of flipped cases that is planned with when no baseline shows one."""
 ASSUMED_MARGIN = 0.05
@@ -125,7 +122,7 @@ class Gate:
     def _absolute(
         self, rule: GateRule, group: GroupTally, tally: EvaluatorTally | None, name: str, aggregate: str
     ) -> RuleVerdict:
-        text = f"{rule.metric} {_limits(rule)}"
+        text = rule_text(rule)
         confidence = interval_confidence(rule.confidence)
         found = estimated(tally, aggregate, confidence) if tally is not None else None
         if found is None or tally is None:
@@ -161,8 +158,7 @@ class Gate:
     def _relative(
         self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]], name: str, aggregate: str
     ) -> RuleVerdict:
-        verb = "non-inferior to" if rule.non_inferior_to else "superior to"
-        text = f"{rule.metric} {verb} {BASELINE}, margin {rule.margin:g}"
+        text = rule_text(rule)
         if self._baseline is None:
             reason = "no baseline: set one with `llmops runs baseline RUN`"
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
@@ -192,16 +188,16 @@ class Gate:
             if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:
                 continue
             before = self._baseline.cell(result)
-            if before is None or "unmeasured" in (_status(before, name), _status(result, name)):
+            if before is None or "unmeasured" in (status_of(before, name), status_of(result, name)):
                 continue
-            old, new = _value(before, name, aggregate), _value(result, name, aggregate)
+            old, new = value_of(before, name, aggregate), value_of(result, name, aggregate)
             pairs.add(old, new, numbers.setdefault(result.case_id, len(numbers)))
             pairs.unchanged &= before.node_keys == result.node_keys and old == new
         return pairs
 
     def _no_new_failures(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
         tags = set(rule.no_new_failures.tags) if rule.no_new_failures else set()
-        text = f"no new failures{' in ' + ', '.join(sorted(tags)) if tags else ''}"
+        text = rule_text(rule)
         if self._baseline is None:
             reason = "no baseline: set one with `llmops runs baseline RUN`"
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
@@ -231,14 +227,15 @@ def _judged(pairs: Pairs, question: Question, aggregate: str, direction: Directi
     return found, judge_relative(found, margin, question.kind, lower_is_better=lower, not_estimable="not judged")
 
 
-def _status(result: CellResult, name: str) -> str:
-    """Of one evaluator; a cell without an answer failed for all of them."""
+def status_of(result: CellResult, name: str) -> str:
+    """Status of one evaluator; a cell without an answer failed for all of them."""
     if result.status == "failed":
         return "failed"
     return result.evaluations[name].status if name in result.evaluations else "unmeasured"
 
 
-def _value(result: CellResult, name: str, aggregate: str) -> float | None:
+def value_of(result: CellResult, name: str, aggregate: str) -> float | None:
+    """What a cell counts as in an aggregate; None: it was not scored, or has no such part."""
     evaluation = result.evaluations.get(name)
     if evaluation is None or evaluation.status != "scored":
         return None
@@ -268,6 +265,13 @@ def _filled(tally: EvaluatorTally, value: float) -> EvaluatorTally:
     return filled
 
 
-def _limits(rule: GateRule) -> str:
+def rule_text(rule: GateRule) -> str:
+    """A rule as a sentence."""
+    if rule.no_new_failures is not None:
+        tags = ", ".join(sorted(set(rule.no_new_failures.tags)))
+        return f"no new failures in {tags}" if tags else "no new failures"
+    if rule.min is None and rule.max is None:
+        verb = "non-inferior to" if rule.non_inferior_to else "superior to"
+        return f"{rule.metric} {verb} baseline, margin {rule.margin:g}"
     parts = [f">= {rule.min:g}" if rule.min is not None else "", f"<= {rule.max:g}" if rule.max is not None else ""]
-    return " and ".join(part for part in parts if part)
+    return f"{rule.metric} {' and '.join(part for part in parts if part)}"

@@ -61,9 +61,17 @@ class Selection:
     case_ids: frozenset[str] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     """Values that replace the cases' own."""
+    shuffled: bool = False
+    """In an order that has nothing to do with the dataset's, the same each time."""
 
     def cases(self, dataset: Dataset) -> Iterator[Case]:
-        """The selected cases, in the dataset's order."""
+        """The selected cases, in the dataset's order unless shuffled."""
+        if self.shuffled:
+            ordered = replace(self, shuffled=False).cases(dataset)
+            return iter(sorted(ordered, key=lambda case: content_hash(f"order\x00{case.id}")))
+        return self._in_order(dataset)
+
+    def _in_order(self, dataset: Dataset) -> Iterator[Case]:
         taken = 0
         for case in dataset.cases():
             if self.limit is not None and taken >= self.limit:

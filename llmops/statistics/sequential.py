@@ -6,61 +6,79 @@ Cases must come in random order. Two bettors play, one against "the candidate is
 is at most alpha, at whatever case one stops.
 """
 
-from dataclasses import dataclass
-from math import log
+from math import exp, log, log1p
 from typing import TYPE_CHECKING
 
 from llmops.domain.reports import Verdict
-from llmops.statistics.series import array_of, check_confidence
+from llmops.statistics.series import check_confidence
 
 if TYPE_CHECKING:
-    from llmops.statistics.series import Floats, Values
+    from llmops.statistics.series import Floats
 
 BETS = (0.01, 0.02, 0.04, 0.07, 0.12, 0.18, 0.26, 0.36, 0.5, 0.7)
 """Shares of the largest safe bet, wealth split equally over them: no single bet suits both frequent and rare flips."""
 
 
-@dataclass(frozen=True, slots=True)
-class SequentialDecision:
-    """Where a sequential comparison stands."""
+class SequentialTest:
+    """One non-inferiority question about a mean, asked anew after each case, in the random order of the cases."""
 
-    verdict: Verdict
-    """`inconclusive` while neither side is refused."""
-    cases: int
-    """Cases used: those up to the decision, or all that were given."""
-    evidence_for: float
-    """Largest wealth so far against "worse by the margin or more": an e-value, decisive at 1 / alpha."""
-    evidence_against: float
-    """Largest wealth so far against "not worse by the margin"."""
+    def __init__(self, margin: float, *, confidence: float = 0.95) -> None:
+        """Start without a case.
+
+        Args:
+            margin: largest loss that counts as no worse, 0 <= margin < 1.
+            confidence: one-sided, for either decision.
+
+        Raises:
+            ValueError: a margin or confidence out of range.
+        """
+        check_confidence(confidence)
+        _check_margin(margin)
+        self._margin = margin
+        self._limit = -log(1 - confidence)
+        self._for = [0.0] * len(BETS)
+        self._against = [0.0] * len(BETS)
+        self.cases = 0
+        """Cases used: those up to the decision."""
+        self.verdict: Verdict = "inconclusive"
+        """`inconclusive` while neither side is refused; what is decided stays so."""
+
+    def add(self, worst: float, best: float | None = None) -> Verdict:
+        """Take one case and say where the question stands.
+
+        Args:
+            worst: candidate minus baseline, repeats averaged, better is positive, -1 to 1; where a value is missing, as if
+                it spoke against the candidate.
+            best: as if it spoke for the candidate; None: nothing is missing.
+
+        Raises:
+            ValueError: a difference is not within -1 to 1.
+        """
+        best = worst if best is None else best
+        if not -1 <= worst <= best <= 1:
+            raise ValueError(f"differences must lie within -1 to 1, found {worst!r} to {best!r}: scale the metric by its range")
+        if self.verdict != "inconclusive":
+            return self.verdict
+        self.cases += 1
+        for number, bet in enumerate(BETS):
+            self._for[number] += log1p(bet * (worst + self._margin) / (1 - self._margin))
+            self._against[number] += log1p(-bet * (best + self._margin) / (1 + self._margin))
+        if _average(self._for) >= self._limit:
+            self.verdict = "pass"
+        elif _average(self._against) >= self._limit:
+            self.verdict = "fail"
+        return self.verdict
 
 
-def decide_sequentially(differences: "Values", margin: float, *, confidence: float = 0.95) -> SequentialDecision:
-    """Hold paired differences, in the random order in which the cases were run, against a non-inferiority margin.
+def _average(logs: list[float]) -> float:
+    """Log of the mean wealth."""
+    largest = max(logs)
+    return largest + log(sum(exp(each - largest) for each in logs) / len(logs))
 
-    Args:
-        differences: candidate minus baseline for each case, repeats averaged, better is positive, -1 to 1.
-        margin: largest loss that counts as no worse, 0 <= margin < 1.
-        confidence: one-sided, for either decision.
 
-    Returns:
-        `pass` or `fail` at the first case that decides, else `inconclusive`.
-
-    Raises:
-        ValueError: a difference is not within -1 to 1, or a margin or confidence is out of range.
-    """
-    import numpy as np
-
-    check_confidence(confidence)
-    changes = array_of(differences)
-    winning, losing = log_evidence(changes, margin)
-    limit = -log(1 - confidence)
-    decided = np.flatnonzero((winning >= limit) | (losing >= limit))
-    used = int(decided[0]) + 1 if len(decided) else len(changes)
-    verdict: Verdict = "inconclusive"
-    if len(decided):
-        verdict = "pass" if winning[used - 1] >= limit else "fail"
-    strongest = (float(np.exp(min(700.0, path[:used].max(initial=0.0)))) for path in (winning, losing))
-    return SequentialDecision(verdict, used, *strongest)
+def _check_margin(margin: float) -> None:
+    if not 0 <= margin < 1:
+        raise ValueError(f"the margin must be at least 0 and below 1, found {margin!r}")
 
 
 def log_evidence(differences: "Floats", margin: float) -> "tuple[Floats, Floats]":
@@ -73,8 +91,7 @@ def log_evidence(differences: "Floats", margin: float) -> "tuple[Floats, Floats]
     """
     import numpy as np
 
-    if not 0 <= margin < 1:
-        raise ValueError(f"the margin must be at least 0 and below 1, found {margin!r}")
+    _check_margin(margin)
     if differences.size and np.abs(differences).max() > 1:
         raise ValueError("differences must lie within -1 to 1: scale the metric by its range")
     centred = differences + margin

@@ -15,8 +15,8 @@ from typing import Protocol, TypeVar
 from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
-from llmops.domain.reports import SCHEMA_VERSION, Counts, Forecast, Report, Timing, Verdict
-from llmops.domain.runs import CellResult, Run, RunStatus
+from llmops.domain.reports import Forecast, Report, Timing
+from llmops.domain.runs import CellResult, Run
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
@@ -24,20 +24,17 @@ from llmops.evaluation.cells import CellSteps
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
-from llmops.evaluation.gating import Judgement, judge_run, overall
+from llmops.evaluation.gating import Judgement, judge_run, load_baseline
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
-from llmops.evaluation.runner import OVER_BUDGET, WINDOW, Runner, RunnerCounts, RunnerOptions
+from llmops.evaluation.runner import OVER_BUDGET, WINDOW, Runner, RunnerOptions
+from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
+from llmops.workflows.outcome import SIGNALLED, report_of
 from llmops.workflows.validate import disagreements
-
-EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
-EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
-SIGNALLED = {"interrupted": 130, "terminated": 143}
-"""Exit codes of a run that a signal stopped, by what the runner is told."""
 
 RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
 """Of a suite without targets: its cases carry their answers."""
@@ -99,6 +96,8 @@ class EvaluateOptions:
     """USD; None: the suite's."""
     verbose: bool = False
     """Tell each cell as it finishes."""
+    sequential: bool = False
+    """Run the cases in random order, and no more of them than decide the gate."""
     baseline: str | None = None
     """Id of the run that relative rules are held against; empty: of none; None: the suite's."""
 
@@ -124,7 +123,8 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     retriever = read(("index",), lambda: parts.retriever(index, progress)) if index is not None else None
     if problems or dataset is None or evaluators is None:
         raise InvalidFiles(problems)
-    selection = Selection(options.limit, options.tags, _failed_ids(suite, parts.store, options), options.variables)
+    ids = _failed_ids(suite, parts.store, options)
+    selection = Selection(options.limit, options.tags, ids, options.variables, options.sequential)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
     problems += disagreements(suite, {built.spec.name for some in own.values() for built in some})
     if problems:
@@ -227,6 +227,8 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     """
     began = time.perf_counter()
     budget = budget_of(plan, parts, options)
+    baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
+    early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
     run, continued = _begin(plan, parts.store)
     if continued:
         progress.note(f"continuing run {run.id}, which was interrupted")
@@ -237,25 +239,33 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         run.id,
         options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency, budget),
         progress=progress,
-        on_result=partial(_told, aggregator, progress) if options.verbose else aggregator.add,
+        on_result=lambda result: take(result),
     )
+
+    def take(result: CellResult) -> None:
+        aggregator.add(result)
+        if options.verbose:
+            _tell(progress, result)
+        if early is not None and (reason := early.add(result)) is not None:
+            runner.stop(reason)
+
     with _stoppable(runner):
         async with parts.judges.running(run.id, fresh=options.no_cache):
             counts = await runner.run()
     judged = Judgement()
-    if not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
-        baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
+    if early is not None:
+        judged = Judgement(early.rules, baseline=baseline)
+    elif not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
         judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
     finished_at = _now()
-    report = _report(plan, run, aggregator, counts, judged)
+    report = report_of(plan, run, aggregator, counts, judged)
     report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began))
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     return report
 
 
-def _told(aggregator: Aggregator, progress: Progress, result: CellResult) -> None:
-    """Count a cell, and tell it in a line."""
-    aggregator.add(result)
+def _tell(progress: Progress, result: CellResult) -> None:
+    """A cell in a line."""
     verdict = "failed" if result.status == "failed" else {True: "pass", False: "not passed", None: "not judged"}[result.passed]
     place = " · ".join(part for part in (result.case_id, result.prompt, result.target) if part)
     wrong = [name for name, e in result.evaluations.items() if e.passed is False or e.status == "failed"]
@@ -312,73 +322,6 @@ def _stoppable(runner: Runner) -> Iterator[None]:
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
-
-
-def _report(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, judged: Judgement) -> Report:
-    status, notes = _status(plan, aggregator, counts)
-    verdict = overall(judged.rules)
-    tallies = list(aggregator.groups.values())
-    return Report(
-        SCHEMA_VERSION,
-        __version__,
-        run.id,
-        plan.suite.path,
-        plan.suite.settings.description,
-        status,
-        verdict,
-        SIGNALLED.get(counts.stopped or "") or exit_code(status, verdict, plan.suite.settings.on_inconclusive),
-        aggregator.coverage,
-        judged.baseline,
-        tuple(aggregator.summaries()),
-        judged.rules,
-        Counts(
-            sum(group.cells for group in tallies),
-            sum(group.statuses["scored"] for group in tallies),
-            sum(group.statuses["failed"] for group in tallies),
-            sum(group.statuses["unmeasured"] for group in tallies),
-            sum(group.calls for group in tallies),
-            sum(group.answered - group.reused for group in tallies),
-            sum(group.reused for group in tallies),
-            len(counts.searched),
-            counts.evaluated,
-        ),
-        Timing(run.started_at, run.started_at, 0.0),
-        notes,
-        aggregator.worst,
-        judged.flips,
-        aggregator.flaky,
-        judged.power,
-    )
-
-
-def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
-    notes = [*plan.notes, *aggregator.notes, *counts.notes]
-    if counts.stopped in SIGNALLED:
-        return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
-    if counts.stopped == OVER_BUDGET:
-        told = f"${counts.spent_usd:,.4f} are spent; the same command with a larger --budget continues this run"
-        return "over budget", (*notes, told)
-    if counts.stopped is not None and counts.stopped not in notes:
-        notes.append(f"stopped early: {counts.stopped}")
-    floor = plan.suite.settings.min_coverage
-    if aggregator.coverage < floor:
-        covered = f"{100 * aggregator.coverage:.1f} % of the cells could be measured; `min_coverage` asks for {100 * floor:g} %"
-        return "incomplete", (*notes, covered)
-    return "finished", tuple(notes)
-
-
-def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
-    """What a run ends with, when no signal stopped it."""
-    if status in EXIT_UNFINISHED:
-        return EXIT_UNFINISHED[status]
-    if verdict == "inconclusive":
-        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1, "extend": 4}[on_inconclusive]
-    return EXIT_CODES[verdict]
-
-
-def worst_exit_code(codes: list[int]) -> int:
-    """Of several suites: a signal's code, else the first that applies of 70, 2, 5, 3, 1, 4, 0."""
-    return next((code for code in (*SIGNALLED.values(), 70, 2, 5, 3, 1, 4) if code in codes), 0)
 
 
 def _now() -> str:

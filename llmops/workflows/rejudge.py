@@ -13,7 +13,8 @@ from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.gating import judge_run, overall
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
-from llmops.workflows.evaluate import EvaluateOptions, Parts, exit_code, plan_suite
+from llmops.workflows.evaluate import EvaluateOptions, Parts, plan_suite
+from llmops.workflows.outcome import exit_code
 
 DISCORDANCES = (0.05, 0.1, 0.2)
 """Shares of flipped cases that are shown when no two runs tell how many flip."""
@@ -36,6 +37,9 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
     if stored is None or run.status == "running":
         raise UsageError(f"Run {run.id} is not finished.", hint=f"The same command continues it: llmops eval {run.suite}")
     suite = load_suite(parts.root / run.suite, parts.root)
+    if run.snapshot.get("selection", {}).get("shuffled"):
+        hint = f"Run it again: llmops eval {run.suite} --sequential"
+        raise UsageError(f"Run {run.id} was stopped by what it found, so that its cells alone cannot be judged.", hint=hint)
     if not suite.settings.gate:
         raise UsageError(
             f"{run.suite} has no gate.", hint="Write rules under `gate:`, such as {metric: contains.pass_rate, min: 0.8}."

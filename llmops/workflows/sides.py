@@ -81,7 +81,7 @@ def side(reference: str | None, suite: Suite, parts: Parts, options: EvaluateOpt
         prompts = _prompts_at(reference, prompts, parts, progress)
         if not prompts:
             return None
-    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False)
+    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False)
     progress.note(f"running {suite.path} with {', '.join(prompts) or 'its recorded answers'}")
     report = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
     if report.status in ("interrupted", "over budget"):

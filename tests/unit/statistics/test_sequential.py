@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from llmops.statistics.sequential import decide_sequentially, log_evidence
+from llmops.statistics.sequential import SequentialTest, log_evidence
 
 RUNS, CASES, MARGIN, DISCORDANCE = 2_000, 2_000, 0.05, 0.15
 LIMIT = np.log(1 / 0.05)
@@ -47,22 +47,25 @@ def test_wealth_is_a_fair_game_at_the_margin() -> None:
 
 
 @pytest.mark.parametrize(("mean", "verdict"), [(0.0, "pass"), (-0.1, "fail")])
-def test_a_decision_names_the_case_that_decided(mean: float, verdict: str) -> None:
+def test_a_decision_is_made_at_the_case_where_the_evidence_crosses_and_stays(mean: float, verdict: str) -> None:
     sample = differences(mean, seed=5)[0]
-    found = decide_sequentially(sample, MARGIN)
-    assert found.verdict == verdict
-    assert decide_sequentially(sample[: found.cases], MARGIN).verdict == verdict
-    assert decide_sequentially(sample[: found.cases - 1], MARGIN).verdict == "inconclusive"
-    assert max(found.evidence_for, found.evidence_against) >= 20
-    assert decide_sequentially(sample, MARGIN, confidence=0.99).cases > found.cases
+    asked = SequentialTest(MARGIN)
+    for difference in sample:
+        asked.add(float(difference))
+    for_it, against = log_evidence(sample, MARGIN)
+    crossed = (for_it if verdict == "pass" else against) >= LIMIT
+    assert (asked.verdict, asked.cases) == (verdict, int(crossed.argmax()) + 1)
 
 
-def test_no_case_decides_nothing() -> None:
-    assert decide_sequentially([], MARGIN).verdict == "inconclusive"
-    assert decide_sequentially([], MARGIN).cases == 0
+def test_a_missing_value_speaks_for_neither_side() -> None:
+    asked = SequentialTest(MARGIN)
+    assert {asked.add(-1.0, 1.0) for _ in range(2_000)} == {"inconclusive"}
+    assert SequentialTest(MARGIN).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize(("sample", "margin"), [([1.5], 0.05), ([0.5], 1.0), ([0.5], -0.1), ([float("nan")], 0.1)])
-def test_what_cannot_be_bet_on_is_refused(sample: list[float], margin: float) -> None:
+@pytest.mark.parametrize(("worst", "best", "margin"), [(1.5, None, 0.05), (0.5, 0.4, 0.1), (0.5, None, 1.0), (0.5, None, -0.1)])
+def test_what_cannot_be_bet_on_is_refused(worst: float, best: float | None, margin: float) -> None:
     with pytest.raises(ValueError, match="must"):
-        decide_sequentially(sample, margin)
+        SequentialTest(margin).add(worst, best)
+    with pytest.raises(ValueError, match="must"):
+        log_evidence(np.array([1.5]), 0.05)

@@ -1,0 +1,91 @@
+"""What a run came to: its report, its status, and the exit code."""
+
+from llmops import __version__
+from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdict
+from llmops.domain.runs import Run, RunStatus
+from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.gating import Judgement, overall
+from llmops.evaluation.planning import Plan
+from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
+from llmops.evaluation.stopping import DECIDED
+
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
+EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
+SIGNALLED = {"interrupted": 130, "terminated": 143}
+"""Exit codes of a run that a signal stopped, by what the runner is told."""
+
+
+def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, judged: Judgement) -> Report:
+    """The report of a run that came to its end, but for its wall time."""
+    status, notes = _status(plan, aggregator, counts)
+    verdict = overall(judged.rules)
+    tallies = list(aggregator.groups.values())
+    return Report(
+        SCHEMA_VERSION,
+        __version__,
+        run.id,
+        plan.suite.path,
+        plan.suite.settings.description,
+        status,
+        verdict,
+        SIGNALLED.get(counts.stopped or "") or exit_code(status, verdict, plan.suite.settings.on_inconclusive),
+        _coverage(aggregator, counts),
+        judged.baseline,
+        tuple(aggregator.summaries()),
+        judged.rules,
+        Counts(
+            sum(group.cells for group in tallies),
+            sum(group.statuses["scored"] for group in tallies),
+            sum(group.statuses["failed"] for group in tallies),
+            sum(group.statuses["unmeasured"] for group in tallies),
+            sum(group.calls for group in tallies),
+            sum(group.answered - group.reused for group in tallies),
+            sum(group.reused for group in tallies),
+            len(counts.searched),
+            counts.evaluated,
+        ),
+        Timing(run.started_at, run.started_at, 0.0),
+        notes,
+        aggregator.worst,
+        judged.flips,
+        aggregator.flaky,
+        judged.power,
+    )
+
+
+def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
+    notes = [*plan.notes, *aggregator.notes, *counts.notes]
+    if counts.stopped in SIGNALLED:
+        return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
+    if counts.stopped == OVER_BUDGET:
+        told = f"${counts.spent_usd:,.4f} are spent; the same command with a larger --budget continues this run"
+        return "over budget", (*notes, told)
+    if counts.stopped == DECIDED:
+        run = sum(group.cells for group in aggregator.groups.values())
+        notes.append(f"every rule was decided after {run} of {plan.size} cells; {plan.size - run} did not have to be run")
+    elif counts.stopped is not None and counts.stopped not in notes:
+        notes.append(f"stopped early: {counts.stopped}")
+    floor = plan.suite.settings.min_coverage
+    if (coverage := _coverage(aggregator, counts)) < floor:
+        covered = f"{100 * coverage:.1f} % of the cells could be measured; `min_coverage` asks for {100 * floor:g} %"
+        return "incomplete", (*notes, covered)
+    return "finished", tuple(notes)
+
+
+def _coverage(aggregator: Aggregator, counts: RunnerCounts) -> float:
+    """Of the whole plan; of the cells that were run when the rest was not needed."""
+    return aggregator.coverage_of_run if counts.stopped == DECIDED else aggregator.coverage
+
+
+def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
+    """What a run ends with, when no signal stopped it."""
+    if status in EXIT_UNFINISHED:
+        return EXIT_UNFINISHED[status]
+    if verdict == "inconclusive":
+        return {"exit4": 4, "pass": 0, "warn": 0, "fail": 1, "extend": 4}[on_inconclusive]
+    return EXIT_CODES[verdict]
+
+
+def worst_exit_code(codes: list[int]) -> int:
+    """Of several suites: a signal's code, else the first that applies of 70, 2, 5, 3, 1, 4, 0."""
+    return next((code for code in (*SIGNALLED.values(), 70, 2, 5, 3, 1, 4) if code in codes), 0)
