@@ -10,7 +10,7 @@ from llmops.cli.eval import suite_path
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
-from llmops.domain.comparisons import Comparison
+from llmops.domain.comparisons import Adjustment, Comparison
 from llmops.domain.errors import UsageError
 from llmops.evaluation.comparing import Question
 from llmops.reporting.comparison import comparison_csv, comparison_json, comparison_markdown, print_comparison
@@ -46,6 +46,7 @@ def compare(
         float | None, typer.Option(min=0, help="Judge non-inferiority: the largest loss that counts as none.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="One-sided, above 0.5 and below 1.")] = 0.95,
+    adjust: Annotated[Adjustment, typer.Option(help="How p-values are adjusted: Holm or Benjamini-Hochberg.")] = "holm",
     metric: Annotated[list[str] | None, typer.Option("--metric", help="Only this metric.")] = None,
     lower: Annotated[list[str] | None, typer.Option("--lower", help="With --from: less is better for this metric.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -56,7 +57,7 @@ def compare(
     session: Session = ctx.obj
     if not 0.5 < confidence < 1:
         raise UsageError(f"--confidence {confidence:g}: a one-sided confidence is above 0.5 and below 1.", hint="Usual: 0.95")
-    question = Question(confidence, margin)
+    question = Question(confidence, margin, adjustment=adjust)
     if source is not None:
         if baseline is not None:
             raise UsageError("--from takes the place of the runs.", hint="Name either a file or two runs.")

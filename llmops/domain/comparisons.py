@@ -1,11 +1,16 @@
 """Two runs, or two columns of results from elsewhere, held against each other case by case."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from llmops.domain.reports import Direction, Flip, Verdict
 
 COMPARISON_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
+
+
+Adjustment = Literal["holm", "bh"]
+"""Of p-values: Holm bounds the chance of any false claim, Benjamini-Hochberg the expected share of false claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class ComparedMetric:
     p_value: float | None
     """Two-sided, of no difference; None where there is no test."""
     p_adjusted: float | None
-    """By Holm over the metrics of the comparison: hold a claim that something changed against this one."""
+    """Over the metrics of the comparison, as `Comparison.adjustment` says: hold a claim that something changed against it."""
     wins: int
     """Cases on which the candidate's value is higher, repeats averaged."""
     losses: int
@@ -68,4 +73,5 @@ class Comparison:
     """Pairs of values of which one was not scored."""
     flips: tuple[Flip, ...] = field(default=())
     """Broken ones first."""
+    adjustment: Adjustment = "holm"
     schema_version: int = COMPARISON_VERSION

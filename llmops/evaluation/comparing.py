@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from math import asin, sqrt
 from statistics import fmean, pstdev
 
-from llmops.domain.comparisons import ComparedMetric
+from llmops.domain.comparisons import Adjustment, ComparedMetric
 from llmops.domain.reports import Direction, Flip, Verdict
 from llmops.domain.runs import CellResult
-from llmops.statistics.adjust import holm
+from llmops.statistics.adjust import benjamini_hochberg, holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
 from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
@@ -146,6 +146,7 @@ class Question:
     margin: float | None = None
     """Largest loss that counts as none; None: nothing is judged."""
     kind: Kind = "non_inferior_to"
+    adjustment: Adjustment = "holm"
 
 
 def compared(name: str, pairs: Pairs, question: Question, direction: Direction = "higher is better") -> ComparedMetric | None:
@@ -222,10 +223,10 @@ def _effect_size(pairs: Pairs, found: PairedDifference) -> float | None:
     return found.difference / spread if spread > 0 else None
 
 
-def adjusted(metrics: Sequence[ComparedMetric]) -> tuple[ComparedMetric, ...]:
+def adjusted(metrics: Sequence[ComparedMetric], adjustment: Adjustment) -> tuple[ComparedMetric, ...]:
     """The metrics with their p-values adjusted for how many are tested; where nothing changed there is no claim to test."""
     tested = [m.p_value for m in metrics if m.p_value is not None and m.method != UNCHANGED]
-    following = iter(holm(tested))
+    following = iter((holm if adjustment == "holm" else benjamini_hochberg)(tested))
     return tuple(
         replace(m, p_adjusted=m.p_value if m.method == UNCHANGED else next(following)) if m.p_value is not None else m
         for m in metrics

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.comparisons import ComparedMetric, Comparison
+from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
 from llmops.domain.serial import plain
 from llmops.reporting.documents import spreadsheet
 from llmops.reporting.flips import markdown_flips, print_flip
@@ -17,6 +17,7 @@ from llmops.reporting.safe import markdown_text, one_line, safe
 from llmops.reporting.terminal import STYLES
 from llmops.statistics.paired import UNCHANGED
 
+ADJUSTMENTS: dict[Adjustment, str] = {"holm": "Holm", "bh": "BH"}
 FLIPS_SHOWN = 10
 IDS_SHOWN = 8
 ROWS_WITHOUT_NEWS = 5
@@ -35,7 +36,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print()
         here = [m for m in comparison.metrics if (m.prompt, m.target) == place]
         moved = [m for m in here if m.difference or m.wins or m.losses or m.method != UNCHANGED]
-        console.print(_table(moved or here[:ROWS_WITHOUT_NEWS], place))
+        console.print(_table(moved or here[:ROWS_WITHOUT_NEWS], place, comparison.adjustment))
         same = [m.name for m in here if m not in moved][0 if moved else ROWS_WITHOUT_NEWS :]
         if same:
             console.print(Text(f"difference exactly 0: {safe(', '.join(same))}", style="dim"), soft_wrap=True)
@@ -50,10 +51,10 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(_verdict(comparison))
 
 
-def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str]) -> Table:
+def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment: Adjustment) -> Table:
     title = " · ".join(safe(part) for part in place if part) or "metric"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in (title, "difference", "p (Holm)", "won/lost/tied", "verdict"):
+    for column in (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict"):
         table.add_column(Text(column))
     for m in metrics:
         name = Text.assemble(safe(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
@@ -111,7 +112,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     lines += [f"- {markdown_text(line)}" for line in comparison.changed]
     lines += [
         "",
-        "| metric | baseline | candidate | difference | p (Holm) | verdict |",
+        f"| metric | baseline | candidate | difference | p ({ADJUSTMENTS[comparison.adjustment]}) | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for m in comparison.metrics:

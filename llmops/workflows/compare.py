@@ -117,11 +117,12 @@ def _comparison(
         question.margin,
         verdict,
         EXIT_CODES[verdict],
-        adjusted(metrics),
+        adjusted(metrics, question.adjustment),
         changed,
         *only,
         unscored,
         flips,
+        question.adjustment,
     )
 
 

@@ -51,6 +51,19 @@ def test_results_from_elsewhere_need_no_project(tmp_path: Path) -> None:
         assert document["verdict"] == document["metrics"][0]["verdict"] == verdict
 
 
+def test_p_values_are_adjusted_as_asked(tmp_path: Path) -> None:
+    rows = [{"id": i, "metric": m, "baseline": 1, "candidate": int(i > k)} for m, k in (("a", 4), ("b", 4)) for i in range(60)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    documents = [
+        json.loads(llmops(tmp_path, "compare", "--from", "r.jsonl", "--adjust", how, "--json").stdout) for how in ("holm", "bh")
+    ]
+    assert [d["adjustment"] for d in documents] == ["holm", "bh"]
+    holm, bh = ([m["p_adjusted"] for m in d["metrics"]] for d in documents)
+    assert bh[0] == holm[0] / 2
+    assert "p (BH)" in llmops(tmp_path, "compare", "--from", "r.jsonl", "--adjust", "bh").stdout
+    assert llmops(tmp_path, "compare", "--from", "r.jsonl", "--adjust", "bonferroni").returncode == 2
+
+
 def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
     project(tmp_path, "http://127.0.0.1:9/v1")
     (tmp_path / "r.csv").write_text("id,metric,baseline,candidate\na,m,1,1\n")

@@ -116,7 +116,7 @@ def test_p_values_are_adjusted_over_what_was_tested() -> None:
         compared(str(i), pairs([0.0] * 30 + [1.0] * 30, [1.0] * (i + 6) + [0.0] * (24 - i) + [1.0] * 30), Question())
         for i in range(2)
     ]
-    found = adjusted([each for each in moved if each is not None])
+    found = adjusted([each for each in moved if each is not None], "holm")
     assert found[0].p_value is not None
     assert found[0].p_adjusted == pytest.approx(found[0].p_value)
     assert found[1].p_value is not None
