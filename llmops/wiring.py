@@ -7,15 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.keys import node_key
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
+from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.judges import Judges
-from llmops.evaluation.planning import Target
+from llmops.evaluation.planning import Route, Target
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.fusing import fusion_of
@@ -24,7 +26,11 @@ from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
 from llmops.rag.manifests import Manifest, index_key
 from llmops.rag.retrieving import Retriever, retrieval_identity
+from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
+from llmops.routing.policies import Learned, policy_of
 from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
+from llmops.settings.routes import CascadeRoute, LearnedRoute
+from llmops.settings.suite import evaluator_specs
 from llmops.settings.validation import nearest
 from llmops.workflows.prompt_use import ModelFacts
 from llmops.workflows.rag_eval import OpenedIndex
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+    from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
+
+ROUTE_VERSION = 1
 DETECTORS = ("hallucination", "toxicity")
 
 
@@ -44,6 +53,7 @@ class Wiring:
         self.root: Path = project.root
         self._embedders: dict[str, Embedder] = {}
         self._asking: dict[str, Any] = {}
+        self._tokenizer: TiktokenTokenizer | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -65,13 +75,76 @@ class Wiring:
     @cached_property
     def judges(self) -> Judges:
         """The project's models as judges."""
-        return Judges(self.target, lambda: self.store)
+        return Judges(self._model_target, lambda: self.store)
 
     def prompt(self, reference: str) -> PromptVersion:
         """The version that a reference names."""
         return self.registry.resolve(reference)
 
     def target(self, name: str) -> Target:
+        """The model or the route of that name, ready to be called.
+
+        Raises:
+            UsageError: no such name.
+            InvalidFiles: a route whose checks or whose fitted router cannot be used.
+        """
+        return Target(name, f"route/{name}", None, route=self.route(name)) if self._is_route(name) else self._model_target(name)
+
+    def _is_route(self, name: str) -> bool:
+        if not self.project.known_target(name):
+            routes = self.project.settings.routes
+            known = nearest(name, [*self.project.settings.models, *routes])
+            raise UsageError(f"No model{' or route' if routes else ''} is called {name!r}.", hint=known)
+        return name in self.project.settings.routes
+
+    def route(self, name: str) -> Route:
+        """The policy of that name with the models that it chooses between.
+
+        Raises:
+            UsageError: no such route.
+            InvalidFiles: its checks or its fitted router cannot be used.
+        """
+        settings = self.project.route(name)
+        targets = {model: self._model_target(model) for model in settings.models}
+        positions, at = self.project.positions, ("routes", name, "checks")
+        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CascadeRoute) else ()
+        checks = build_evaluators(specs, positions, self.services) if specs else []
+        facts = {
+            "settings": settings.model_dump(mode="json"),
+            "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
+            "checks": [[each.evaluator.identity, each.limits, each.spec.common.negate] for each in checks],
+            "router": router_identity(self.root / settings.router) if isinstance(settings, LearnedRoute) else "",
+        }
+        policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
+        return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks))
+
+    def _token_count(self, text: str) -> int:
+        from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
+
+        if self._tokenizer is None:
+            self._tokenizer = TiktokenTokenizer()
+        return self._tokenizer.count(text)
+
+    def _learned(self, settings: LearnedRoute) -> Learned:
+        """A fitted router, read when the first decision is asked for."""
+        folder = self.root / settings.router
+        loaded: list[SavedRouter] = []
+        head = load_manifest(folder, self.root)
+        missing = set(head["models"]) ^ set(settings.models)
+        if missing:
+            found = f"was fitted over {', '.join(head['models'])}, and the route names {', '.join(settings.models)}."
+            raise InvalidFiles([Problem(f"{settings.router}/{MANIFEST}", found, hint="Name the same models, or fit it again.")])
+
+        def predict(text: str) -> tuple[list[float], bool]:
+            if not loaded:
+                loaded.append(load_router(folder, self.root))
+            embedder = self.embedder(EmbedderSettings.model_validate({"kind": head["embedder"]}))
+            return loaded[0].expected(text, embedder.embed([text])[0])
+
+        weight = head["cost_weight"] if settings.cost_weight is None else settings.cost_weight
+        return Learned(tuple(head["models"]), tuple(head["costs"]), weight, head["strong"], predict)
+
+    def _model_target(self, name: str) -> Target:
         """The model of that name, ready to be called.
 
         Raises:

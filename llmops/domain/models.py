@@ -31,6 +31,37 @@ class Usage:
     estimated: bool = False
     """Counted by our tokenizer because the provider sent no usage."""
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Tokens of both."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedCall:
+    """One call of a route."""
+
+    model: str
+    """Its name in the project."""
+    reason: str
+    """Why it was asked; of the served one also why it was served."""
+    latency_s: float
+    """What the user waited for it; 0 for an answer in the shadow."""
+    cost_usd: float | None
+    """When the answer was made; None: not known."""
+    error: str = ""
+    """Why there is no answer."""
+    reused: bool = False
+    """The answer was made by an earlier run."""
+    attempts: int = 0
+    """Requests sent in this run."""
+    served: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -47,6 +78,8 @@ class Completion:
     """Calls made, the successful one included."""
     model: str | None = None
     """The model id that the provider says has answered."""
+    route: tuple[RoutedCall, ...] = ()
+    """Every call that led to the answer, in order; empty without a route."""
 
 
 @dataclass(frozen=True, slots=True)

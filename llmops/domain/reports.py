@@ -97,6 +97,8 @@ class Group:
     evaluators: tuple[EvaluatorSummary, ...]
     spend: Spend
     latency: LatencySummary
+    served: dict[str, int] = field(default_factory=dict)
+    """Answers by the model that a route served them from; empty for a plain model."""
 
 
 @dataclass(frozen=True, slots=True)

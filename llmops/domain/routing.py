@@ -1,12 +1,73 @@
-"""What routing policies would have cost and lost on recorded answers."""
+"""Routing: what a policy sees and says, and what policies would have cost and lost on recorded answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
+from typing import Protocol
 
 ROUTE_REPORT_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
 
 Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequest:
+    """What a policy knows of a request before any model has answered."""
+
+    text: str
+    """The question."""
+    key: str
+    """Requests with one key, such as one user's, are treated alike by policies that split the traffic."""
+    tags: tuple[str, ...] = ()
+    spent_usd: float = 0.0
+    """By this route so far."""
+    now: time = time()
+    """Local time of day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from one model."""
+
+    model: str
+    answer: str | None
+    error: str = ""
+    """Why there is no answer."""
+    checks: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the answer passed, by the name of the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask a model next."""
+
+    model: str
+    reason: str
+    sample: int = 0
+    """Which of several answers of this model it is."""
+    aside: bool = False
+    """The user does not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Give the user a reply."""
+
+    reply: int
+    """Its position among those that came back."""
+    reason: str
+
+
+Step = Ask | Serve
+
+
+class Policy(Protocol):
+    """Decides one step at a time; equal inputs give equal steps."""
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """What to do after these replies; `Serve` at some point, and never before the first reply."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llmops.domain.cases import Case
-from llmops.domain.models import Usage
+from llmops.domain.models import RoutedCall, Usage
 from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
@@ -88,6 +88,20 @@ class CellResult:
     tags: tuple[str, ...] = ()
     node_keys: Mapping[str, str] = field(default_factory=dict)
     """Keys of the `retrieve` and `generate` nodes, so that hits and prompt can be shown later."""
+    route: tuple[RoutedCall, ...] = ()
+    """The calls of a route, in order; empty for a plain model."""
+
+    @property
+    def served(self) -> str | None:
+        """Name of the model whose answer a route served; None without a route."""
+        return next((call.model for call in self.route if call.served), None)
+
+    @property
+    def spent_usd(self) -> float | None:
+        """What the answer cost in this run: nothing when it was reused; None: not known."""
+        if self.cached:
+            return 0.0
+        return None if self.cost_usd is None else self.cost_usd - sum(c.cost_usd or 0.0 for c in self.route if c.reused)
 
     @property
     def id(self) -> str:

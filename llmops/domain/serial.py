@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from llmops.domain.models import Completion, Usage
+from llmops.domain.models import Completion, RoutedCall, Usage
 from llmops.domain.reports import (
     Counts,
     EvaluatorSummary,
@@ -45,7 +45,12 @@ def hit_from_json(data: Json) -> Hit:
 def completion_from_json(data: Json) -> Completion:
     """The inverse of `plain` for a completion."""
     usage = data["usage"]
-    return Completion(**{**data, "usage": None if usage is None else Usage(**usage)})
+    fixed = {"usage": None if usage is None else Usage(**usage), "route": _route_from_json(data)}
+    return Completion(**{**data, **fixed})
+
+
+def _route_from_json(data: Json) -> tuple[RoutedCall, ...]:
+    return tuple(RoutedCall(**call) for call in data.get("route", ()))
 
 
 def outcome_to_json(outcome: Outcome) -> Json:
@@ -80,6 +85,7 @@ def result_from_json(data: Json) -> CellResult:
         for name, each in data["evaluations"].items()
     }
     fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
+    fixed["route"] = _route_from_json(data)
     return CellResult(**{**data, **fixed})
 
 

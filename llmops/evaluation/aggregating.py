@@ -93,6 +93,8 @@ class GroupTally:
     reused: int = 0
     calls: int = 0
     retries: int = 0
+    served: dict[str, int] = field(default_factory=dict)
+    """Answers by the model that a route served them from."""
     passes: dict[int, list[bool]] = field(default_factory=dict)
     """Whether each repeat of a case passed, by the case's number; empty without repeats."""
 
@@ -158,13 +160,10 @@ class Aggregator:
             group.tokens_in += result.usage.input_tokens
             group.tokens_out += result.usage.output_tokens
             group.estimated |= result.usage.estimated
-        if result.cost_usd is None:
-            group.cost = None
-            group.spent = group.spent if result.cached else None
-        else:
-            group.cost = None if group.cost is None else group.cost + result.cost_usd
-            fresh = 0.0 if result.cached else result.cost_usd
-            group.spent = None if group.spent is None else group.spent + fresh
+        group.cost = None if None in (group.cost, result.cost_usd) else (group.cost or 0.0) + (result.cost_usd or 0.0)
+        group.spent = None if None in (group.spent, result.spent_usd) else (group.spent or 0.0) + (result.spent_usd or 0.0)
+        if result.served is not None:
+            group.served[result.served] = group.served.get(result.served, 0) + 1
 
     def _add_worst(self, result: CellResult) -> None:
         badness = self._badness(result)
@@ -294,6 +293,7 @@ def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator], repeat: int) 
         tuple(_summary(name, tally, kinds[name], repeat) for name, tally in group.evaluators.items()),
         Spend(group.tokens_in, group.tokens_out, group.estimated, group.cost, group.spent, group.calls, group.retries),
         _latency(group),
+        dict(group.served),
     )
 
 

@@ -105,7 +105,7 @@ class CellSteps:
     def render(self, state: CellState, rendered: dict[tuple[str, str], tuple[Message, ...] | str]) -> None:
         """Render the prompt and fix the key of the answer; `rendered` shares the work between targets and repeats."""
         cell, target = state.cell, self.plan.targets[state.cell.target]
-        if target.model is None:
+        if target.model is None and target.route is None:
             self._take_recorded(state)
             return
         version = self.plan.prompts[cell.prompt]
@@ -165,6 +165,9 @@ class CellSteps:
 
     def cost(self, state: CellState, completion: Completion) -> float | None:
         """USD that the answer cost when it was made."""
+        if completion.route:
+            costs = [call.cost_usd for call in completion.route]
+            return None if None in costs else sum(cost or 0.0 for cost in costs)
         price = self.plan.targets[state.cell.target].price
         return None if price is None else price.cost(completion.usage, completion.latency_s)
 
@@ -188,7 +191,8 @@ class CellSteps:
         )
         if completion is None:
             return unanswered
-        recorded = self.plan.targets[cell.target].model is None
+        target = self.plan.targets[cell.target]
+        recorded = target.model is None and target.route is None
         scored = any(e.status == "scored" for e in evaluations.values())
         return replace(
             unanswered,
@@ -201,6 +205,7 @@ class CellSteps:
             ttft_s=completion.ttft_s,
             cached=state.reused,
             model=completion.model,
+            route=completion.route,
         )
 
 

@@ -11,6 +11,7 @@ from llmops.domain.models import CompletionRequest, Price
 from llmops.domain.ports import ChatModel
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
+from llmops.domain.routing import Policy
 from llmops.domain.runs import Cell
 from llmops.domain.serial import plain
 from llmops.evaluation.calibrations import Calibration
@@ -36,19 +37,44 @@ class AskRetriever(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A policy and the models that it chooses between."""
+
+    identity: str
+    """Everything that can change an answer: the policy, its models and its checks."""
+    policy: Policy
+    targets: "Mapping[str, Target]"
+    checks: tuple[BuiltEvaluator, ...] = ()
+    """Evaluators that decide whether a model's answer holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A model under the name of the suite, with the rules for calling it."""
 
     name: str
     model_id: str
     model: ChatModel | None
-    """None for recorded answers."""
+    """None for recorded answers and for a route."""
     params: Mapping[str, Any] = field(default_factory=dict)
     price: Price | None = None
     concurrency: int = 16
     max_retries: int = 4
     timeout_s: float = 60.0
     """Bound on one attempt."""
+    route: Route | None = None
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same request could get another answer."""
+        if self.route is not None:
+            return self.route.identity
+        return RECORDED if self.model is None else self.model.identity
+
+    @property
+    def asked(self) -> "tuple[Target, ...]":
+        """The models behind it: itself, or those of its route."""
+        return (self,) if self.route is None else tuple(self.route.targets.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +136,10 @@ class Plan:
     notes: tuple[str, ...] = ()
     """What the reader of a report should know before any cell is run."""
 
+    def asked(self) -> "dict[str, Target]":
+        """The models that may be called, by name: the targets, and those that their routes choose between."""
+        return {each.name: each for target in self.targets.values() for each in target.asked if each.model is not None}
+
     @property
     def size(self) -> int:
         """Number of cells."""
@@ -144,8 +174,7 @@ class Plan:
             "selected_ids": sorted(self.selection.case_ids) if self.selection.case_ids is not None else None,
             "prompts": {reference: version.hash for reference, version in self.prompts.items()},
             "targets": {
-                t.name: {"model": t.model.identity if t.model else RECORDED, "params": dict(t.params), "price": plain(t.price)}
-                for t in self.targets.values()
+                t.name: {"model": t.identity, "params": dict(t.params), "price": plain(t.price)} for t in self.targets.values()
             },
             "index": self.retriever.identity if self.retriever else None,
             "evaluators": {
@@ -189,6 +218,14 @@ def query_of(case: Case, name: str | None) -> str:
     return texts[name]
 
 
+def question_of(case: Case) -> str:
+    """What a routing policy sees of a case: its question, else all its variables."""
+    try:
+        return query_of(case, None)
+    except UsageError:
+        return " ".join(str(value) for value in case.vars.values())
+
+
 def retrieve_key(retriever: AskRetriever, query: str) -> str:
     """Key of the hits of a query."""
     return node_key("retrieve", RETRIEVE_VERSION, {"index": retriever.identity, "query": query})
@@ -199,10 +236,10 @@ def request_of(target: Target, version: PromptVersion, messages: tuple[Message, 
     return CompletionRequest(messages, {**target.params, **version.parameters}, stream)
 
 
-def generate_key(target: Target, request: CompletionRequest, repeat: int) -> str:
+def generate_key(target: Target, request: CompletionRequest, repeat: int | str) -> str:
     """Key of an answer: the model, its parameters, the rendered messages, and which repeat it is."""
     inputs = {
-        "model": target.model.identity if target.model else RECORDED,
+        "model": target.identity,
         "params": dict(request.params),
         "messages": [[message.role, message.content] for message in request.messages],
         "stream": request.stream,

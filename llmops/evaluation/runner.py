@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 
 from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, TemplateError
-from llmops.domain.models import Completion
+from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Progress, Store
+from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
 from llmops.domain.scores import Failure, Outcome, Sample
-from llmops.domain.serial import outcome_to_json, plain
+from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.evaluators.base import BuiltEvaluator
-from llmops.evaluation.planning import Plan
+from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of, request_of
+from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
 
 OVER_BUDGET = "over budget"
@@ -74,7 +77,8 @@ class Runner:
         self._progress = progress
         self._on_result = on_result
         self._steps = CellSteps(plan, run_id)
-        self._callers = {t.name: Caller(t) for t in plan.targets.values() if t.model is not None}
+        self._callers = {name: Caller(target) for name, target in plan.asked().items()}
+        self._routed_usd = dict.fromkeys(plan.targets, 0.0)
         self._in_flight: InFlight[Node] = InFlight()
         self._stopping = False
         self._done = 0
@@ -106,7 +110,7 @@ class Runner:
             raise _first(error) from error
         finally:
             self._progress.finished()
-            for target in self._plan.targets.values():
+            for target in self._plan.asked().values():
                 if target.model is not None:
                     await target.model.close()
         return self.counts
@@ -178,18 +182,50 @@ class Runner:
 
     async def _generate(self, state: CellState) -> None:
         if state.completion is None and state.request is not None and state.generate_key is not None:
-            request, key = state.request, state.generate_key
-
-            async def generate() -> Node:
-                completion = await self._callers[state.cell.target].complete(request)
-                self.counts.spent_usd += self._steps.cost(state, completion) or 0.0
-                return Node(key, "generate", plain(completion), self._run_id)
-
-            self._steps.take_completion(state, await self._once(key, generate))
+            target = self._plan.targets[state.cell.target]
+            if target.route is None:
+                node = await self._answered(target, state.request, state.generate_key)
+            else:
+                node = await self._routed(target, target.route, state, state.generate_key)
+            self._steps.take_completion(state, node)
         if state.completion is not None and not state.evaluate_keys:
             self._steps.key_evaluations(state)
             missing = [key for name, key in state.evaluate_keys.items() if name not in state.outcomes]
             self._steps.take_outcomes(state, self._lookup(missing))
+
+    async def _answered(self, target: Target, request: CompletionRequest, key: str) -> Node:
+        async def generate() -> Node:
+            completion = await self._callers[target.name].complete(request)
+            cost = None if target.price is None else target.price.cost(completion.usage, completion.latency_s)
+            self.counts.spent_usd += cost or 0.0
+            return Node(key, "generate", plain(completion), self._run_id)
+
+        return await self._once(key, generate)
+
+    async def _routed(self, target: Target, route: Route, state: CellState, key: str) -> Node:
+        """The answer of a route; what its models have answered before is reused."""
+        case, repeat = state.cell.case, state.cell.repeat
+
+        async def ask(inner: Target, sample: int) -> Answered:
+            request = request_of(inner, self._plan.prompts[state.cell.prompt], state.messages, stream=self._plan.stream)
+            own = generate_key(inner, request, f"{repeat}/{sample}" if sample else repeat)
+            node = self._lookup([own]).get(own) or await self._answered(inner, request, own)
+            return Answered(completion_from_json(node.value), reused=node.run != self._run_id)
+
+        async def check(completion: Completion) -> dict[str, bool]:
+            sample = self._steps.sample(state, completion)
+            found = {each.spec.name: each.judge(await measured(each, sample)) for each in route.checks}
+            self.counts.spent_usd += sum(e.judging.spent_usd or 0.0 for e in found.values() if e.judging is not None)
+            return {name: each.status != "failed" and each.passed is not False for name, each in found.items()}
+
+        async def make() -> Node:
+            now, spent = datetime.now().time(), self._routed_usd[target.name]
+            request = RouteRequest(question_of(case), case.id, case.tags, spent, now)
+            completion = await follow(route, request, ask, check)
+            self._routed_usd[target.name] += sum(call.cost_usd or 0.0 for call in completion.route if not call.reused)
+            return Node(key, "generate", plain(completion), self._run_id)
+
+        return await self._once(key, make)
 
     async def _once(self, key: str, make: Callable[[], Awaitable[Node]]) -> Node:
         """The node of a key, made and stored once however many cells ask for it at the same time."""

@@ -85,7 +85,8 @@ def _answered(group: Cells) -> str:
     parts = [f"{group.answered} of {group.cells}"]
     if group.latency.cached:
         parts.append(f"{group.latency.cached} reused")
-    return ", ".join(parts)
+    served = ", ".join(f"{safe(model)} {100 * count / group.answered:.0f} %" for model, count in sorted(group.served.items()))
+    return ", ".join(parts) + (f"\nby {served}" if served else "")
 
 
 def _worst(results: Sequence[CellResult]) -> RenderableType:

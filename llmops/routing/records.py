@@ -31,6 +31,10 @@ class Answered(Strict):
     """Seconds."""
     signals: dict[str, Finite] = Field(default_factory=dict)
     """What a cascade may look at, such as `hallucination`: higher means less trustworthy."""
+    checks: dict[str, bool] = Field(default_factory=dict)
+    """Whether the answer passed, by the name of the check that a route asks for."""
+    answered: bool = True
+    """False: the model gave no answer, and a fallback goes on."""
 
 
 class RecordedRow(Strict):
@@ -65,6 +69,8 @@ class Records:
     """By name, shape (requests, models); NaN where it was not recorded."""
     left_out: int = 0
     """Requests that not every model answered."""
+    answers: tuple[Mapping[str, Answered], ...] = ()
+    """The rows as they were recorded, by model."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -144,6 +150,7 @@ def records_of(rows: Sequence[RecordedRow]) -> Records:
         np.array([np.nan if row.tokens is None else float(row.tokens) for row in whole]),
         {name: column([row.models[m].signals.get(name) for m in models] for row in whole) for name in names},
         len(rows) - len(whole),
+        tuple(row.models for row in whole),
     )
 
 

@@ -54,8 +54,8 @@ def decode(data: bytes, file: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file whole: a temporary file beside it, flushed to disk, then renamed over it.
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file whole, text as UTF-8: a temporary file beside it, flushed to disk, then renamed over it.
 
     Raises:
         OSError: the folder is not writable or the disk is full; the old file is untouched.
@@ -63,8 +63,8 @@ def write_atomic(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o644)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.routes import RouteSettings
 from llmops.settings.validation import Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
@@ -188,8 +189,23 @@ class ProjectSettings(Strict):
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
     indexes: dict[Name, IndexSettings] = Field(default_factory=dict)
     labels: dict[Name, LabelSettings] = Field(default_factory=dict)
+    routes: dict[Name, RouteSettings] = Field(default_factory=dict)
+    """Policies that choose between models, under names that suites use as targets."""
     store: str = "sqlite:///.llmops/llmops.db"
     """SQLAlchemy URL; a relative SQLite path starts at the project root."""
+
+    @model_validator(mode="after")
+    def _routes_of_models(self) -> Self:
+        for name, route in self.routes.items():
+            if name in self.models:
+                raise ValueError(f"both a model and a route are called {name!r}")
+            for model in route.models:
+                if model not in self.models:
+                    hint = nearest(model, self.models) or ""
+                    raise ValueError(
+                        f"the route {name!r} names the model {model!r}, which `models` does not have. {hint}".rstrip()
+                    )
+        return self
 
 
 class Project:
@@ -209,6 +225,21 @@ class Project:
         if name not in self.settings.models:
             raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.settings.models))
         return self.settings.models[name]
+
+    def route(self, name: str) -> RouteSettings:
+        """The settings of a route.
+
+        Raises:
+            UsageError: no such name.
+        """
+        if name not in self.settings.routes:
+            hint = nearest(name, self.settings.routes) or "Write one under `routes:` of llmops.yaml."
+            raise UsageError(f"No route is called {name!r}.", hint=hint)
+        return self.settings.routes[name]
+
+    def known_target(self, name: str) -> bool:
+        """Whether a suite may name this as a target: a model or a route."""
+        return name in self.settings.models or name in self.settings.routes
 
     def index(self, name: str) -> IndexSettings:
         """The settings of an index.

@@ -87,6 +87,12 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
         return "unknown key.", nearest(str(path[-1]), fields)
     if kind == "missing":
         return "is missing.", None
+    if kind == "union_tag_invalid":
+        return f"`kind` {context['tag']!r} is not one of the valid kinds.", nearest(
+            context["tag"], _literals(context["expected_tags"])
+        )
+    if kind == "union_tag_not_found":
+        return "needs a `kind`.", None
     if kind in ("literal_error", "enum"):
         return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")

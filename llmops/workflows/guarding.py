@@ -31,7 +31,7 @@ def gate_hashes(
     """Hashes of what a suite's gate rests on; evidence holds while they are the same."""
     rules = [plain(rule.model_dump(mode="json")) for rule in suite.settings.gate]
     identities = {e.spec.name: [e.evaluator.identity, e.spec.common.model_dump(mode="json")] for e in evaluators}
-    models = {t.name: [t.model.identity if t.model else None, dict(t.params)] for t in targets.values()}
+    models = {t.name: [t.identity if t.asked[0].model else None, dict(t.params)] for t in targets.values()}
     return {
         "dataset": dataset.content_hash,
         "evaluators": node_key("evaluators", EVIDENCE_VERSION, identities),

@@ -10,7 +10,7 @@ from llmops.domain.ports import Embedder, Progress, Store
 from llmops.domain.routing import Interval, RouteReport, TagReport
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
-from llmops.evaluation.planning import query_of
+from llmops.evaluation.planning import question_of
 from llmops.routing.features import shape
 from llmops.routing.learning import Features
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
@@ -71,6 +71,8 @@ def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> R
     tags: dict[str, list[str]] = {}
     evaluators: dict[str, None] = {}
     for result in store.results(run.id):
+        if result.route:
+            continue
         evaluators |= dict.fromkeys(result.evaluations)
         answered = _answered(result, quality)
         if answered is not None:
@@ -109,7 +111,15 @@ def _answered(result: CellResult, quality: str | None) -> Answered | None:
     refusal = result.evaluations.get("refusal")
     if refusal is not None and "refused" in refusal.parts:
         signals["refusal"] = refusal.parts["refused"]
-    return Answered(quality=worth, cost=result.cost_usd, latency=result.latency_s, signals=signals)
+    checks = {name: e.status != "failed" and e.passed is not False for name, e in result.evaluations.items()}
+    return Answered(
+        quality=worth,
+        cost=result.cost_usd,
+        latency=result.latency_s,
+        signals=signals,
+        checks=checks,
+        answered=result.status != "failed",
+    )
 
 
 def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
@@ -118,10 +128,7 @@ def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         return
     for case in load_dataset(path, root).cases():
-        try:
-            yield case.id, query_of(case, None)
-        except UsageError:
-            yield case.id, " ".join(str(value) for value in case.vars.values())
+        yield case.id, question_of(case)
 
 
 def latest_comparable_run(store: Store) -> Run:

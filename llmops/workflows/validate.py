@@ -73,9 +73,12 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     if project is None:
         return
     models, indexes = project.settings.models, project.settings.indexes
+    targets = [*models, *project.settings.routes]
     for number, name in enumerate(settings.targets):
-        if name not in models:
-            found.problems.append(place(("targets", number), f"no model is called {name!r}.", hint=nearest(name, models)))
+        if name not in targets:
+            hint = nearest(name, targets)
+            kind = "model or route" if project.settings.routes else "model"
+            found.problems.append(place(("targets", number), f"no {kind} is called {name!r}.", hint=hint))
     for spec in suite.evaluators:
         for name in judges_named(spec):
             if name not in models:

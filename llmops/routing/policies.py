@@ -1,0 +1,259 @@
+"""Routing policies: pure objects that say what to do next; whoever asks the models feeds them what came back."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import time
+
+from llmops.domain.keys import content_hash
+from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve, Step
+from llmops.scoring.language import language_of
+from llmops.scoring.pii import find_pii
+from llmops.settings.routes import (
+    AbRoute,
+    BudgetRoute,
+    CanaryRoute,
+    CascadeRoute,
+    Condition,
+    FallbackRoute,
+    FixedRoute,
+    LearnedRoute,
+    LengthRoute,
+    RouteSettings,
+    Rule,
+    RulesRoute,
+    ShadowRoute,
+)
+
+BUCKETS = 10_000
+"""Shares of keys are told apart to a hundredth of a percent."""
+
+
+def policy_of(settings: RouteSettings, count: Callable[[str], int], learned: "Callable[[LearnedRoute], Learned]") -> Policy:
+    """The policy that the settings describe.
+
+    Args:
+        settings: an entry of `routes:`.
+        count: tokens of a text.
+        learned: loads a fitted router.
+    """
+    match settings:
+        case FixedRoute():
+            return Fixed(settings.model)
+        case RulesRoute():
+            return Rules(tuple(settings.rules), settings.otherwise, count)
+        case LengthRoute():
+            return Length(settings.models[0], settings.models[1], settings.characters)
+        case FallbackRoute():
+            return Cascade(tuple(settings.models))
+        case CascadeRoute():
+            return Cascade(tuple(settings.models), settings.agreement, settings.samples)
+        case LearnedRoute():
+            return learned(settings)
+        case BudgetRoute():
+            return Budget(settings.models[0], settings.models[1], settings.usd)
+        case CanaryRoute():
+            share = settings.percent / 100
+            return Split({settings.models[1]: share, settings.models[0]: 1 - share})
+        case AbRoute():
+            return Split(settings.shares)
+        case ShadowRoute():
+            return Shadow(settings.models[0], settings.models[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Always one model."""
+
+    model: str
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Ask it, serve it."""
+        return _once(self.model, "the only model", replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The first rule that fits."""
+
+    rules: tuple[Rule, ...]
+    otherwise: str
+    count: Callable[[str], int]
+    """Tokens of a text."""
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Ask the model of the first rule whose condition holds."""
+        for number, rule in enumerate(self.rules, start=1):
+            if self._holds(rule.when, request):
+                return _once(rule.use, f"rule {number}: {_told(rule.when)}", replies)
+        return _once(self.otherwise, "no rule fits", replies)
+
+    def _holds(self, when: Condition, request: RouteRequest) -> bool:
+        text = request.text
+        return (
+            (when.tag is None or when.tag in request.tags)
+            and (when.matches is None or re.search(when.matches, text) is not None)
+            and (when.tokens_above is None or self.count(text) > when.tokens_above)
+            and (when.pii is None or when.pii == bool(find_pii(text)))
+            and (when.language is None or when.language == language_of(text))
+            and (when.hours is None or _within(when.hours, request.now))
+        )
+
+
+def _told(when: Condition) -> str:
+    return ", ".join(f"{key} {value}" for key, value in when.model_dump().items() if value is not None)
+
+
+def _within(hours: str, now: time) -> bool:
+    start, end = (time.fromisoformat(each) for each in hours.split("-"))
+    return start <= now < end if start <= end else now >= start or now < end
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Long questions go to the second model."""
+
+    short: str
+    long: str
+    characters: int
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Compare the length with the limit."""
+        long = len(request.text) >= self.characters
+        reason = f"{len(request.text)} characters, {'not ' if not long else ''}from {self.characters} on"
+        return _once(self.long if long else self.short, reason, replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Models in order; the next one when the last gave no answer, or one that a check did not pass.
+
+    Without checks this is a fallback.
+    """
+
+    order: tuple[str, ...]
+    agreement: float | None = None
+    samples: int = 1
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Ask until an answer holds, or the models are used up."""
+        if not replies:
+            return Ask(self.order[0], "first")
+        last = replies[-1]
+        model = last.model
+        position = self.order.index(model)
+        here = [each for each in replies if each.model == model]
+        wrong = self._wrong(here, last=position == len(self.order) - 1)
+        if wrong == "more":
+            return Ask(model, "to compare its answers", sample=len(here))
+        if not wrong:
+            return Serve(replies.index(here[0]), _best(here))
+        if position + 1 < len(self.order):
+            return Ask(self.order[position + 1], wrong)
+        answered = [number for number, each in enumerate(replies) if each.answer is not None]
+        return Serve(answered[-1] if answered else len(replies) - 1, f"the last model: {wrong}")
+
+    def _wrong(self, here: Sequence[Reply], *, last: bool) -> str:
+        """Why an answer does not hold; `more`: further samples are needed to tell; empty: it holds."""
+        first = here[0]
+        if first.answer is None:
+            return f"{first.model}: {first.error}"
+        failed = [name for name, passed in first.checks.items() if not passed]
+        if failed and not last:
+            return f"{first.model} did not pass {', '.join(failed)}"
+        if self.agreement is None or last:
+            return ""
+        if len(here) < self.samples:
+            return "more"
+        answers = [_plain(each.answer or "") for each in here]
+        share = max(answers.count(each) for each in answers) / len(answers)
+        return "" if share >= self.agreement else f"{first.model} agrees with itself in {100 * share:.0f} % of its answers"
+
+
+def _best(here: Sequence[Reply]) -> str:
+    passed = ", ".join(here[0].checks)
+    return f"passed {passed}" if passed else "answered"
+
+
+def _plain(answer: str) -> str:
+    """An answer as samples are compared: letters and digits alone."""
+    return " ".join(re.findall(r"\w+", answer.casefold()))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The model with the best predicted quality for its cost; the strongest when the prompt is unlike all that was learned."""
+
+    models: tuple[str, ...]
+    costs: tuple[float, ...]
+    """USD per 1,000 requests of each model."""
+    cost_weight: float
+    """Quality that 1 USD per 1,000 requests is worth."""
+    strong: str
+    predict: Callable[[str], tuple[Sequence[float], bool]]
+    """From a question to the expected quality of each model's answer, and whether the question is unfamiliar."""
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Predict, and weigh against cost."""
+        if replies:
+            return Serve(len(replies) - 1, "as predicted")
+        quality, unfamiliar = self.predict(request.text)
+        if unfamiliar:
+            return Ask(self.strong, "unlike all that was learned from")
+        worth = [q - self.cost_weight * cost for q, cost in zip(quality, self.costs, strict=True)]
+        best = max(range(len(worth)), key=worth.__getitem__)
+        told = ", ".join(f"{name} {q:.2f}" for name, q in zip(self.models, quality, strict=True))
+        return Ask(self.models[best], f"expected quality: {told}; cost weight {self.cost_weight:.3g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The dear model until so much is spent, then the cheap one."""
+
+    dear: str
+    cheap: str
+    usd: float
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Look at what is spent."""
+        spent = request.spent_usd
+        told = f"${spent:.4f} of ${self.usd:g} are spent"
+        return _once(self.dear if spent < self.usd else self.cheap, told, replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Each key gets one of several models, always the same one."""
+
+    shares: Mapping[str, float]
+    """Weight by model."""
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Hash the key into a bucket."""
+        drawn = int(content_hash(f"route\x00{request.key}"), 16) % BUCKETS / BUCKETS * sum(self.shares.values())
+        for model, share in self.shares.items():
+            if drawn < share:
+                return _once(model, f"the key {request.key!r}", replies)
+            drawn -= share
+        return _once(list(self.shares)[-1], f"the key {request.key!r}", replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Both models answer, and the first one is served."""
+
+    served: str
+    shadowed: str
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Ask one after the other."""
+        if not replies:
+            return Ask(self.served, "served")
+        if len(replies) == 1:
+            return Ask(self.shadowed, "in the shadow", aside=True)
+        return Serve(0, "the other one is a shadow")
+
+
+def _once(model: str, reason: str, replies: Sequence[Reply]) -> Step:
+    """Ask one model and serve what it says."""
+    return Serve(0, reason) if replies else Ask(model, reason)

@@ -1,0 +1,173 @@
+"""`routes:` of llmops.yaml: policies that choose between models, each usable as a target of a suite."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from llmops.settings.validation import Strict
+
+Models = Annotated[list[str], Field(min_length=2)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class FixedRoute(Strict):
+    """Always one model."""
+
+    kind: Literal["fixed"]
+    model: str
+
+    @property
+    def models(self) -> list[str]:
+        """The only one."""
+        return [self.model]
+
+
+class Condition(Strict):
+    """What a rule looks at; everything that is given has to hold."""
+
+    tag: str | None = None
+    matches: Pattern | None = None
+    """A regular expression, searched for in the question."""
+    tokens_above: Annotated[int, Field(ge=0)] | None = None
+    pii: bool | None = None
+    """Personal data stands in the question, by patterns with checksums."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+    """ISO 639-1 code."""
+    hours: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")] | None = None
+    """Local time of day, such as `22:00-06:00`."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not any(value is not None for value in self.model_dump().values()):
+            raise ValueError("is empty; such as `{tag: hard}` or `{pii: true}` was expected")
+        return self
+
+
+class Rule(Strict):
+    """Requests for which the condition holds go to a model."""
+
+    when: Condition
+    use: str
+
+
+class RulesRoute(Strict):
+    """The first rule that fits."""
+
+    kind: Literal["rules"]
+    rules: Annotated[list[Rule], Field(min_length=1)]
+    otherwise: str
+
+    @property
+    def models(self) -> list[str]:
+        """Those that a rule names."""
+        return list(dict.fromkeys([*(rule.use for rule in self.rules), self.otherwise]))
+
+
+class LengthRoute(Strict):
+    """Long questions go to the second model."""
+
+    kind: Literal["length"]
+    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    characters: Annotated[int, Field(gt=0)]
+    """From this many on."""
+
+
+class FallbackRoute(Strict):
+    """The first model that gives an answer."""
+
+    kind: Literal["fallback"]
+    models: Models
+
+
+class CascadeRoute(Strict):
+    """The small model first; the next one when a check of its answer does not pass, or when it gives none."""
+
+    kind: Literal["cascade"]
+    models: Models
+    checks: list[str | dict[str, Any]] = Field(default_factory=list)
+    """Evaluators, as in a suite."""
+    agreement: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
+    """Escalate when fewer of the samples than this share say the same."""
+    samples: Annotated[int, Field(ge=2, le=20)] = 3
+    """Answers that `agreement` compares; all but the first are asked for only then."""
+
+    @model_validator(mode="after")
+    def _some_check(self) -> Self:
+        if not self.checks and self.agreement is None:
+            raise ValueError("needs `checks` or `agreement`: when should the next model be asked?")
+        return self
+
+
+class LearnedRoute(Strict):
+    """The model with the best predicted quality for its cost."""
+
+    kind: Literal["learned"]
+    router: Annotated[str, Field(min_length=1)]
+    """Folder that `llmops route fit` wrote, relative to the project root."""
+    models: Models
+    cost_weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    """Quality that 1 USD per 1,000 requests is worth; default: as fitted."""
+
+
+class BudgetRoute(Strict):
+    """The first model until so much is spent, then the second."""
+
+    kind: Literal["budget"]
+    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    usd: Dollars
+    """Of one run, or of one process that serves."""
+
+
+class CanaryRoute(Strict):
+    """A share of the keys, always the same ones, gets the second model."""
+
+    kind: Literal["canary"]
+    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    percent: Annotated[float, Field(ge=0, le=100, strict=False)]
+
+
+class AbRoute(Strict):
+    """Each key, always the same way, gets one of several models."""
+
+    kind: Literal["ab"]
+    shares: Annotated[dict[str, Annotated[float, Field(gt=0, strict=False)]], Field(min_length=2)]
+    """Weight by model."""
+
+    @property
+    def models(self) -> list[str]:
+        """Those with a share."""
+        return list(self.shares)
+
+
+class ShadowRoute(Strict):
+    """Both models answer, and the first one is served."""
+
+    kind: Literal["shadow"]
+    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+
+
+RouteSettings = Annotated[
+    FixedRoute
+    | RulesRoute
+    | LengthRoute
+    | FallbackRoute
+    | CascadeRoute
+    | LearnedRoute
+    | BudgetRoute
+    | CanaryRoute
+    | AbRoute
+    | ShadowRoute,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,152 @@
+"""Routes as targets of a suite: what is asked, served, paid and reused, also when a model hangs, refuses or dies."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import llmops, report, write
+from openai_server import OpenAiServer
+from test_bad_input import edit
+
+CASES = 40
+ROUTES = """routes:
+  careful: {kind: cascade, models: [small, large], checks: [refusal]}
+  backed: {kind: fallback, models: [small, large]}
+  thrifty: {kind: budget, models: [large, small], usd: 0.0002}
+"""
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[OpenAiServer, OpenAiServer]]:
+    """A small model that declines every fourth question, and a large one that answers all."""
+    with OpenAiServer().running() as small, OpenAiServer().running() as large:
+        small.reply = lambda messages: "I cannot answer that." if messages[-1]["content"].endswith("0?") else "It is fine."
+        large.reply = lambda messages: "It is fine, surely."
+        yield small, large
+
+
+@pytest.fixture
+def folder(tmp_path: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> Path:
+    small, large = servers
+    options = "timeout_s: 2, max_retries: 0, concurrency: 2"
+    models = "".join(
+        f"  {name}: {{id: openai/{name}, api_base: {server.base}, {options}, "
+        f"price: {{input_per_million: {price}, output_per_million: {price}}}}}\n"
+        for name, server, price in (("small", small, 1), ("large", large, 9))
+    )
+    rows = [{"id": f"q{i}", "vars": {"question": f"Is {i % 4}{i}{i % 4}?"}, "expected": ["fine"]} for i in range(CASES)]
+    return write(
+        tmp_path,
+        {
+            "llmops.yaml": f"models:\n{models}{ROUTES}",
+            "prompts/ask/prompt.j2": "---\nvariables:\n  question: {type: string}\n---\nuser:\n{{ question }}\n",
+            "evals/ask.yaml": "dataset: datasets/ask.jsonl\nprompts: [ask]\ntargets: [small, large]\n"
+            "evaluators:\n  - contains: {any: expected}\n  - refusal\n  - latency\n  - cost\n",
+            "datasets/ask.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows),
+        },
+    )
+
+
+def group(run: dict[str, Any], target: str) -> dict[str, Any]:
+    return next(dict(group) for group in run["groups"] if group["target"] == target)
+
+
+def rate(found: dict[str, Any]) -> float:
+    return float(next(m["value"] for e in found["evaluators"] for m in e["metrics"] if m["name"] == "contains.pass_rate"))
+
+
+def test_a_cascade_serves_pays_and_reuses(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    small, large = servers
+    assert llmops(folder, "eval", "-q").returncode == 0
+    assert (small.requests, large.requests) == (CASES, CASES)
+    done = llmops(folder, "eval", "--model", "careful", "--json")
+    found = group(report(done), "careful")
+    assert (small.requests, large.requests) == (CASES, CASES)  # what both had answered is not asked again
+    assert found["served"] == {"small": 30, "large": 10}
+    assert rate(found) == 1.0
+    each = 10 / 1e6
+    assert found["spend"]["cost_usd"] == pytest.approx(CASES * each + 10 * 9 * each)
+    assert found["spend"]["spent_usd"] == 0
+    results = report(done)["results"]
+    escalated = next(result for result in results if result["case_id"] == "q0")
+    assert [(call["model"], call["served"]) for call in escalated["route"]] == [("small", False), ("large", True)]
+    assert "small did not pass refusal" in escalated["route"][1]["reason"]
+    shown = llmops(folder, "eval", "--model", "careful").stdout
+    assert "by large 25 %, small 75 %" in shown
+
+
+def test_an_unchanged_route_asks_nothing_and_a_changed_one_only_what_is_new(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    small, large = servers
+    llmops(folder, "eval", "--model", "careful", "-q")
+    assert (small.requests, large.requests) == (CASES, 10)
+    llmops(folder, "eval", "--model", "careful", "-q")
+    assert (small.requests, large.requests) == (CASES, 10)
+    edit(folder / "llmops.yaml", "checks: [refusal]", "checks: [refusal, {regex: {pattern: surely, negate: true}}]")
+    run = report(llmops(folder, "eval", "--model", "careful", "--json"))
+    assert (small.requests, large.requests) == (CASES, 10)
+    assert group(run, "careful")["served"] == {"small": 30, "large": 10}
+
+
+@pytest.mark.parametrize("fault", ["hang", "429", "dies"])
+def test_a_fallback_serves_what_the_small_model_does_not(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer], fault: str
+) -> None:
+    small, large = servers
+    if fault == "hang":
+        small.delay_s = 30
+        edit(folder / "llmops.yaml", f"api_base: {small.base}, timeout_s: 2", f"api_base: {small.base}, timeout_s: 0.3")
+    elif fault == "429":
+        small.always = "429"
+    else:
+        small.faults = dict.fromkeys(range(11, 1000), "reset")
+    limit = ("--limit", "16")
+    done = llmops(folder, "eval", "--model", "backed", "--model", "careful", *limit, "--json")
+    run = report(done)
+    assert run["counts"]["failed"] == 0, done.stderr
+    for name in ("backed", "careful"):
+        served = group(run, name)["served"]
+        if fault == "dies":
+            assert 0 < served["small"] < 16 == served["small"] + served["large"]
+        else:
+            assert served == {"large": 16}
+    first = next(r for r in run["results"] if r["target"] == "backed" and r["route"][0]["error"])
+    reason = {"hang": "ModelTimeout", "429": "RateLimited", "dies": "Unavailable"}[fault]
+    assert first["route"][0]["error"] == reason
+    assert f"small: {reason}" in first["route"][1]["reason"]
+    assert first["cost_usd"] == pytest.approx(9 * 10 / 1e6)
+    assert (first["latency_s"] >= 0.3) == (fault == "hang")
+
+
+def test_when_every_model_fails_the_cell_does(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    for server in servers:
+        server.always = "500"
+    done = llmops(folder, "eval", "--model", "backed", "--limit", "4", "--json")
+    assert done.returncode == 3
+    assert {result["error"].partition(":")[0] for result in report(done)["results"]} == {"Unavailable"}
+
+
+def test_a_budget_is_kept_up_to_what_is_in_flight(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    small, large = servers
+    run = report(llmops(folder, "eval", "--model", "thrifty", "--concurrency", "2", "--json"))
+    served = group(run, "thrifty")["served"]
+    assert served["large"] * 9e-5 <= 0.0002 + 2 * 9e-5
+    assert (small.requests, large.requests) == (served["small"], served["large"])
+
+
+def test_a_wrong_route_is_told_where_it_stands(folder: Path) -> None:
+    for before, after, told in (
+        ("models: [small, large], checks", "models: [small, lage], checks", "Did you mean `large`?"),
+        ("kind: fallback", "kind: fallbak", "Did you mean `fallback`?"),
+        ("checks: [refusal]", "checks: [refusl]", "refus"),
+        ("usd: 0.0002", "usb: 0.0002", "unknown key"),
+    ):
+        text = (folder / "llmops.yaml").read_text()
+        edit(folder / "llmops.yaml", before, after)
+        done = llmops(folder, "eval", "--model", "careful")
+        assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+        (folder / "llmops.yaml").write_text(text)
+    assert "No model or route is called 'carefl'" in llmops(folder, "eval", "--model", "carefl").stderr

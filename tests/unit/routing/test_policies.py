@@ -1,0 +1,121 @@
+"""What each policy does next, given what came back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve
+from llmops.routing.policies import Budget, Cascade, Fixed, Learned, Length, Rules, Shadow, Split
+from llmops.settings.routes import Condition, Rule
+
+
+def asked(policy: Policy, request: RouteRequest, replies: Mapping[str, Sequence[Reply]]) -> tuple[list[str], str]:
+    """The models that were asked, and the one that was served; each gives its replies in order."""
+    waiting = {model: list(each) for model, each in replies.items()}
+    came: list[Reply] = []
+    models: list[str] = []
+    while isinstance(step := policy.next(request, came), Ask):
+        models.append(step.model)
+        came.append(waiting[step.model].pop(0) if waiting.get(step.model) else Reply(step.model, "fine"))
+        assert len(models) < 20
+    return models, came[step.reply].model
+
+
+def about(
+    text: str = "How?", *, key: str = "k", tags: tuple[str, ...] = (), spent: float = 0.0, hour: int = 12
+) -> RouteRequest:
+    return RouteRequest(text, key, tags, spent, time(hour))
+
+
+@pytest.mark.parametrize(
+    ("policy", "request_", "model"),
+    [
+        (Fixed("a"), about(), "a"),
+        (Length("a", "b", 5), about("How?"), "a"),
+        (Length("a", "b", 5), about("How so?"), "b"),
+        (Budget("a", "b", 1.0), about(spent=0.99), "a"),
+        (Budget("a", "b", 1.0), about(spent=1.0), "b"),
+    ],
+)
+def test_one_look_is_enough(policy: Policy, request_: RouteRequest, model: str) -> None:
+    assert asked(policy, request_, {}) == ([model], model)
+
+
+@pytest.mark.parametrize(
+    ("when", "fits", "does_not"),
+    [
+        ({"tag": "hard"}, about(tags=("hard",)), about()),
+        ({"matches": "(?i)contract"}, about("My Contract?"), about()),
+        ({"tokens_above": 2}, about("one two three"), about("one two")),
+        ({"pii": True}, about("Mail jane@example.org"), about()),
+        ({"pii": False}, about(), about("Mail jane@example.org")),
+        ({"language": "de"}, about("Wie lange ist die Garantie und wo steht das?"), about("How long is the warranty?")),
+        ({"hours": "22:00-06:00"}, about(hour=23), about(hour=12)),
+        ({"hours": "08:00-18:00"}, about(hour=8), about(hour=18)),
+        ({"tag": "hard", "pii": False}, about(tags=("hard",)), about("jane@example.org", tags=("hard",))),
+    ],
+)
+def test_the_first_rule_that_fits_decides(when: dict[str, object], fits: RouteRequest, does_not: RouteRequest) -> None:
+    policy = Rules((Rule(when=Condition.model_validate(when), use="b"),), "a", lambda text: len(text.split()))
+    assert asked(policy, fits, {})[1] == "b"
+    assert asked(policy, does_not, {})[1] == "a"
+
+
+def test_a_cascade_escalates_on_what_did_not_pass_and_on_errors() -> None:
+    policy = Cascade(("a", "b", "c"))
+    assert asked(policy, about(), {"a": [Reply("a", "x", checks={"refusal": True})]}) == (["a"], "a")
+    failed = Reply("a", "x", checks={"refusal": False})
+    assert asked(policy, about(), {"a": [failed]}) == (["a", "b"], "b")
+    assert asked(policy, about(), {"a": [failed], "b": [Reply("b", None, "ModelTimeout")]}) == (["a", "b", "c"], "c")
+    step = policy.next(about(), [failed])
+    assert step == Ask("b", "a did not pass refusal")
+
+
+def test_when_the_last_model_fails_the_best_that_there_is_is_served() -> None:
+    policy = Cascade(("a", "b"))
+    failed, dead = Reply("a", "x", checks={"refusal": False}), Reply("b", None, "Unavailable")
+    assert policy.next(about(), [failed, dead]) == Serve(0, "the last model: b: Unavailable")
+    assert policy.next(about(), [Reply("a", None, "ModelTimeout"), dead]) == Serve(1, "the last model: b: Unavailable")
+
+
+def test_samples_that_disagree_escalate() -> None:
+    policy = Cascade(("a", "b"), agreement=0.6, samples=3)
+    same = [Reply("a", "It is 5."), Reply("a", "it is 5"), Reply("a", "no")]
+    assert asked(policy, about(), {"a": same}) == (["a"] * 3, "a")
+    apart = [Reply("a", "5"), Reply("a", "6"), Reply("a", "7")]
+    assert asked(policy, about(), {"a": apart}) == (["a"] * 3 + ["b"], "b")
+
+
+def test_a_shadow_is_asked_and_never_served() -> None:
+    assert asked(Shadow("a", "b"), about(), {}) == (["a", "b"], "a")
+    assert asked(Shadow("a", "b"), about(), {"b": [Reply("b", None, "Unavailable")]}) == (["a", "b"], "a")
+
+
+def learned(weight: float, *, strange: bool = False) -> Learned:
+    return Learned(("a", "b"), (1.0, 10.0), weight, "b", lambda text: ((0.6, 0.9), strange))
+
+
+def test_the_learned_policy_weighs_quality_against_cost_and_abstains_to_the_strong_model() -> None:
+    assert asked(learned(0.0), about(), {})[1] == "b"
+    assert asked(learned(0.1), about(), {})[1] == "a"
+    assert asked(learned(0.1, strange=True), about(), {})[1] == "b"
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=2), st.floats(0, 1), st.floats(0, 1))
+def test_a_higher_cost_weight_never_chooses_a_dearer_model(quality: list[float], one: float, other: float) -> None:
+    def cost(weight: float) -> float:
+        policy = Learned(("a", "b"), (1.0, 10.0), weight, "b", lambda text: (quality, False))
+        return {"a": 1.0, "b": 10.0}[asked(policy, about(), {})[1]]
+
+    low, high = sorted((one, other))
+    assert cost(high) <= cost(low)
+
+
+def test_a_split_keeps_its_shares_and_treats_a_key_alike() -> None:
+    policy = Split({"a": 3.0, "b": 1.0})
+    served = [asked(policy, about(key=str(number)), {})[1] for number in range(4000)]
+    assert served.count("b") / len(served) == pytest.approx(0.25, abs=0.03)
+    assert served == [asked(policy, about("another", key=str(number)), {})[1] for number in range(4000)]
