@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 ENGINES := $(VENV)/.engines
+PROXY := .venv-proxy
 
 .PHONY: eval test test-engines check format lint types contract prompts clean help
 
@@ -34,7 +35,13 @@ $(ENGINES): $(DEV)
 	$(PIP) install --quiet --constraint constraints.txt --group engines
 	touch $@
 
-test-engines: $(ENGINES)  ## Evaluate a real local engine that serves a tiny model of random weights.
+# LiteLLM's proxy pins what it needs, so it has an environment of its own; llmops serves routes from inside it.
+$(PROXY)/.done: pyproject.toml
+	$(PYTHON) -m venv $(PROXY)
+	$(PROXY)/bin/python -m pip --disable-pip-version-check install --quiet "litellm[proxy]==1.106.2" --editable .
+	touch $@
+
+test-engines: $(ENGINES) $(PROXY)/.done  ## Evaluate a real local engine, and serve routes through LiteLLM's real proxy.
 	$(BIN)/python -m pytest tests/engines
 
 prompts: $(CORE)  ## Check the versions and labels of the sample project's prompts, and lint them.
@@ -56,4 +63,4 @@ contract: $(DEV)  ## Check which package may import which.
 	$(BIN)/lint-imports --no-cache
 
 clean:  ## Remove what was installed and computed.
-	rm -rf $(VENV) .llmops
+	rm -rf $(VENV) $(PROXY) .llmops

@@ -23,7 +23,7 @@ COMMANDS = {
     "judge": ("llmops.cli.judge", "Hold judges and detectors against people's labels."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
-    "route": ("llmops.cli.route", "Replay routing policies on recorded answers."),
+    "route": ("llmops.cli.route", "Choose between models: replay policies, learn one, serve one."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
     "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),

@@ -1,70 +1,64 @@
-"""`llmops route`: which share of the traffic a small model can take, from recorded answers."""
+"""`llmops route report`: which share of the traffic a small model can take, from recorded answers."""
 
+import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from llmops.cli.progress import ShownProgress
-from llmops.cli.session import Session, wiring_or_bare
+from llmops.cli.route_deploy import app as deploying
+from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
+from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
-from llmops.reporting.routing import print_route_report, route_json, route_svg
-from llmops.routing.records import read_records
-from llmops.workflows.route import Question, latest_comparable_run, records_of_run
+from llmops.domain.serial import plain
+from llmops.reporting.routing import print_route_report, print_served, route_json, route_svg
+from llmops.routing.recorded_routes import RecordedRoute
+from llmops.workflows.route import Question
 from llmops.workflows.route import report as route_report
+from llmops.workflows.route_log import served_report
 
-app = typer.Typer(no_args_is_help=True, help="Replay routing policies on recorded answers.")
+app = typer.Typer(no_args_is_help=True, help="Replay routing policies on recorded answers, learn one, serve one.")
+app.add_typer(deploying)
 
 EPILOG = (
     "Examples:  llmops route report  ·  llmops route report --from recorded.jsonl --keep 0.97 --json  ·  "
     "llmops route report --price large=12.50"
 )
-RUN = "Run with two targets or more; default: the newest."
 
 
 @app.callback()
 def group() -> None:
-    """Replay routing policies on recorded answers; no model is asked."""
+    """Replay routing policies on recorded answers, learn one from them, and serve one."""
 
 
 @app.command(epilog=EPILOG)
 def report(
     ctx: typer.Context,
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help=RUN)] = None,
-    source: Annotated[Path | None, typer.Option("--from", help="JSONL of recorded requests instead; needs no project.")] = None,
-    quality: Annotated[
-        str | None, typer.Option(help="Evaluator that says how good an answer is; default: whether all passed.")
-    ] = None,
+    source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+    log: Annotated[Path | None, typer.Option(help="Decisions of a deployed route: what it did, instead of a replay.")] = None,
+    quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
     weak: Annotated[str | None, typer.Option(help="The small model; default: the cheapest.")] = None,
     strong: Annotated[str | None, typer.Option(help="The large model; default: the dearest.")] = None,
-    keep: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the large model's quality that a threshold keeps.")
-    ] = 0.95,
-    price: Annotated[
-        list[str] | None, typer.Option("--price", help="What if: MODEL=USD per 1,000 requests; repeatable.")
-    ] = None,
-    embedder: Annotated[
-        str, typer.Option(help="What the learned router sees: minilm, static (faster), or none to leave it out.")
-    ] = "minilm",
+    keep: Annotated[float, typer.Option(min=0, max=1, help=KEEP)] = 0.95,
+    price: Annotated[list[str] | None, typer.Option("--price", help=PRICE)] = None,
+    embedder: Annotated[str, typer.Option(help=f"{EMBEDDER} none leaves it out.")] = "minilm",
+    monthly: Annotated[str | None, typer.Option(help="Project the bill of so many requests a month, such as 2M.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write the frontier as SVG.")] = None,
 ) -> None:
     """Print what each policy would have cost and lost: quality, dollars, latency, share, APGR and CPT, with intervals."""
     session: Session = ctx.obj
+    if log is not None:
+        _tell_served(session, log, json=json)
+        return
     if embedder not in ("minilm", "static", "none"):
         raise UsageError(f"--embedder {embedder!r}: minilm, static or none was expected.")
-    prices = dict(_price(text) for text in price or ())
-    question = Question(weak, strong, keep, prices, None if embedder == "none" else embedder)
-    wiring = wiring_or_bare(session)
-    if source is not None:
-        if run is not None:
-            raise UsageError("--from takes the place of a run.", hint="Name either a file or a run.")
-        records, name = read_records(session.start / source, session.start), str(source)
-    else:
-        store = session.wiring.store
-        chosen = store.run(run) if run is not None else latest_comparable_run(store)
-        records, name = records_of_run(store, chosen, session.root, quality), chosen.id
+    records, name, wiring = recorded(session, run, source, quality)
+    routes = {} if source is not None else _routes(session)
+    question = Question(weak, strong, keep, prices_of(price), None if embedder == "none" else embedder, routes)
     with ShownProgress(session.err) as progress:
         found = route_report(records, name, question, wiring, progress)
     if svg is not None:
@@ -73,14 +67,29 @@ def report(
     if json:
         typer.echo(route_json(found), nl=False)
     else:
-        print_route_report(session.out, found)
+        print_route_report(session.out, found, monthly=None if monthly is None else _amount(monthly))
 
 
-def _price(text: str) -> tuple[str, float]:
-    name, equals, value = text.rpartition("=")
+def _routes(session: Session) -> dict[str, RecordedRoute]:
+    """The project's routes as policies to replay."""
+    found = {name: session.wiring.route(name) for name in session.project.settings.routes}
+    return {name: RecordedRoute(each.policy, tuple(c.spec.name for c in each.checks)) for name, each in found.items()}
+
+
+def _tell_served(session: Session, log: Path, *, json: bool) -> None:
+    found = served_report(session.start / log, session.start)
+    if json:
+        typer.echo(jsonlib.dumps(plain(found), indent=1))
+    else:
+        print_served(session.out, found)
+
+
+def _amount(text: str) -> float:
+    scale = {"k": 1e3, "m": 1e6, "b": 1e9}.get(text[-1:].lower(), 1.0)
     try:
-        if equals and name and float(value) >= 0:
-            return name, float(value)
+        found = float(text[:-1] if scale > 1 else text) * scale
     except ValueError:
-        pass
-    raise UsageError(f"--price {text!r}: MODEL=USD per 1,000 requests was expected.", hint="For example: --price large=12.50")
+        found = -1.0
+    if found <= 0:
+        raise UsageError(f"--monthly {text!r}: a number of requests was expected.", hint="Such as 50000, 200k or 2M.")
+    return found

@@ -71,6 +71,18 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """The first step of a route, before any model is asked."""
+
+    kind: str
+    models: tuple[str, ...]
+    model: str
+    reason: str
+    then: str
+    """What happens with its answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyReport:
     """One policy, replayed."""
 
@@ -100,6 +112,40 @@ class PolicyReport:
     """95 % interval of the quality gained over a random mixture with the same shares."""
     note: str = ""
     """Why the policy could not be replayed, or what to know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What one model served of a deployed route's requests."""
+
+    name: str
+    requests: int
+    share: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ServedReport:
+    """What a deployed route did, from its log."""
+
+    route: str
+    requests: int
+    failed: int
+    """Requests that no model answered."""
+    served: tuple[ServedModel, ...]
+    cost: float | None
+    """USD per 1,000 requests; None when a call's cost is not known."""
+    cost_interval: Interval | None
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    quality: float | None
+    """Mean of the lines that somebody graded; None when nobody did."""
+    quality_interval: Interval | None
+    graded: int
+    errors: Mapping[str, int]
+    """Failed calls, by model and error."""
+    reasons: Mapping[str, int]
+    """Why served calls were made, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,23 @@ Check = Callable[[Completion], Awaitable[dict[str, bool]]]
 """Whether an answer passes, by the name of the check."""
 
 
-async def follow(route: Route, request: RouteRequest, ask: AskTarget, check: Check) -> Completion:
+async def follow(
+    route: Route, request: RouteRequest, ask: AskTarget, check: Check, calls: list[RoutedCall] | None = None
+) -> Completion:
     """The answer that a route serves, with every call that led to it.
+
+    Args:
+        route: policy and models.
+        request: what the policy sees.
+        ask: asks a model.
+        check: checks an answer.
+        calls: filled with the calls, also when no answer can be served.
 
     Raises:
         ModelError: of the reply that was to be served, when that is an error.
     """
     replies: list[Reply] = []
-    calls: list[RoutedCall] = []
+    calls = [] if calls is None else calls
     answers: list[Completion | ModelError] = []
     while isinstance(step := route.policy.next(request, replies), Ask):
         began = time.perf_counter()

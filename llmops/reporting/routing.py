@@ -8,21 +8,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.routing import PolicyReport, RouteReport
+from llmops.domain.routing import Decision, PolicyReport, RouteReport, ServedReport
 from llmops.domain.serial import plain
 from llmops.reporting.figures import dollars, seconds
-from llmops.reporting.safe import safe
+from llmops.reporting.safe import one_line, safe
+from llmops.routing.artefacts import SavedRouter
 
 PLOT_WIDTH, PLOT_HEIGHT = 56, 12
 NAME_WIDTH = 26
 SVG_WIDTH, SVG_HEIGHT, SVG_MARGIN = 640, 400, 60
 
 
-def print_route_report(console: Console, report: RouteReport) -> None:
-    """Policies, the frontier, tags and what to know."""
+def print_route_report(console: Console, report: RouteReport, *, monthly: float | None = None) -> None:
+    """Policies, the frontier, tags and what to know; `monthly` requests project a bill for each policy."""
     head = f"{report.requests} requests of {safe(report.source)}: {safe(report.weak)} -> {safe(report.strong)}"
     console.print(Text(head, style="bold"), soft_wrap=True)
-    console.print(_policies(report))
+    console.print(_policies(report, monthly))
     for line in _plot(report):
         console.print(Text(line), soft_wrap=True)
     for policy in report.policies:
@@ -38,11 +39,19 @@ def print_route_report(console: Console, report: RouteReport) -> None:
         console.print(Text.assemble(("note: ", "yellow"), safe(note)), soft_wrap=True)
 
 
-def _policies(report: RouteReport) -> Table:
+def _policies(report: RouteReport, monthly: float | None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("policy", no_wrap=True, max_width=NAME_WIDTH)
     timed = any(p.latency_p95_s is not None for p in report.policies)
-    for name in ("quality", "$ per 1,000", "large", "APGR", "CPT 50/80", *(["p50/p95"] if timed else [])):
+    for name in (
+        "quality",
+        "$ per 1,000",
+        "large",
+        "APGR",
+        "CPT 50/80",
+        *(["p50/p95"] if timed else []),
+        *(["$ a month"] if monthly else []),
+    ):
         table.add_column(Text(name))
     for p in report.policies:
         if p.quality is None:
@@ -57,6 +66,7 @@ def _policies(report: RouteReport) -> Table:
             "–" if p.apgr is None else _with_interval(p.apgr, p, "apgr"),
             cpt,
             *([times] if timed else []),
+            *([dollars(None if p.cost is None else p.cost * monthly / 1000)] if monthly else []),
         )
     return table
 
@@ -132,6 +142,53 @@ def _tags(report: RouteReport) -> Table:
         figures = (str(each.requests), f"{each.weak_quality:.3f}", f"{each.strong_quality:.3f}", f"[{low:+.3f}, {high:+.3f}]")
         table.add_row(Text(safe(each.tag)), *figures, enough)
     return table
+
+
+def print_served(console: Console, report: ServedReport) -> None:
+    """What a deployed route did."""
+    console.print(Text(f"{safe(report.route)}: {report.requests} requests, {report.failed} without an answer", style="bold"))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("served by", "requests", "share [95 %]"):
+        table.add_column(Text(name))
+    for each in report.served:
+        low, high = each.interval
+        table.add_row(
+            Text(safe(each.name)), str(each.requests), f"{100 * each.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+        )
+    console.print(table)
+    cost = "unknown" if report.cost is None else dollars(report.cost)
+    if report.cost_interval is not None:
+        cost += f" [{dollars(report.cost_interval[0])}, {dollars(report.cost_interval[1])}]"
+    console.print(
+        f"$ per 1,000 requests: {cost} · latency p50 {_time(report.latency_p50_s)}, p95 {_time(report.latency_p95_s)}"
+    )
+    if report.quality is not None and report.quality_interval is not None:
+        low, high = report.quality_interval
+        console.print(f"quality of {report.graded} graded requests: {report.quality:.3f} [{low:.3f}, {high:.3f}]")
+    for title, counts in (("failed calls", report.errors), ("served because", report.reasons)):
+        for what, count in counts.items():
+            console.print(Text.assemble((f"{title}: ", "dim"), f"{count} x {one_line(what, 120)}"), soft_wrap=True)
+
+
+def print_fit(console: Console, saved: SavedRouter, folder: str) -> None:
+    """What was learned, how good it is, and what to write into llmops.yaml."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("cross-fitted")
+    table.add_column("")
+    for name, value in saved.figures.items():
+        if isinstance(value, int | float):
+            table.add_row(Text(safe(name)), f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
+    console.print(table)
+    console.print("\nUse it: write this under `routes:` of llmops.yaml", style="dim")
+    models = ", ".join(safe(name) for name in saved.models)
+    console.print(Text(f"  learned: {{kind: learned, models: [{models}], router: {safe(folder)}}}"), soft_wrap=True)
+
+
+def print_decision(console: Console, route: str, found: Decision) -> None:
+    """What a route does first."""
+    console.print(Text.assemble((safe(route), "bold"), f": {found.kind} over {safe(', '.join(found.models))}"))
+    console.print(Text.assemble("  asks ", (safe(found.model), "bold"), f": {one_line(found.reason, 200)}"), soft_wrap=True)
+    console.print(Text(f"  {safe(found.then)}", style="dim"), soft_wrap=True)
 
 
 def route_json(report: RouteReport) -> str:

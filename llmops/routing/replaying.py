@@ -3,13 +3,14 @@
 Whatever a policy learns or sets is learned on other folds than the one it is judged on, and folds never split a group.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.routing import Interval, PolicyReport
 from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve
+from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Records
 
 if TYPE_CHECKING:
@@ -55,11 +56,14 @@ class Replay:
         self.ends = ends
         self.fold = folds_of(records.groups)
 
-    def policies(self, features: Features | None) -> Iterator[PolicyReport]:
+    def policies(
+        self, features: Features | None, routes: "Mapping[str, RecordedRoute] | None" = None
+    ) -> Iterator[PolicyReport]:
         """Every policy that the records can say something about, the fixed ones first.
 
         Args:
             features: of the prompts; None leaves the learned router out.
+            routes: of the project, by name.
         """
         records, ends = self.records, self.ends
         for column, name in enumerate(records.models):
@@ -72,6 +76,8 @@ class Replay:
             yield self._cascade(name, values[:, ends.weak])
         if features is not None:
             yield from self._learned(features)
+        for name, route in (routes or {}).items():
+            yield self._route(f"route {name}", route)
         yield self._oracle()
 
     def _fixed(self, column: int, name: str) -> PolicyReport:
@@ -158,6 +164,24 @@ class Replay:
             served = self._served((predicted - weight * costs / costs.max()).argmax(axis=1))
             points.append((float(served.cost.mean()), float(served.quality.mean())))
         return replace(report, aiq=aiq(points, float(costs.min()), float(costs.max())))
+
+    def _route(self, name: str, route: RecordedRoute) -> PolicyReport:
+        """A policy as it is configured, fed with what the models had answered."""
+        import numpy as np
+
+        r = self.records
+        model = np.zeros(len(r), int)
+        cost, latency, spent = np.zeros(len(r)), np.zeros(len(r)), 0.0
+        for row in range(len(r)):
+            steps = route.steps(r, row, spent)
+            if isinstance(steps, str):
+                return _not_replayable(name, f"not replayable: {steps}")
+            model[row] = steps.served
+            cost[row] = sum(r.cost[row, each] for each in steps.asked)
+            latency[row] = sum(r.latency[row, each] for each in steps.waited)
+            spent += float(cost[row])
+        quality = r.quality[np.arange(len(r)), model]
+        return self._report(name, Served(model, quality, cost, latency), note="as configured in llmops.yaml")
 
     def _oracle(self) -> PolicyReport:
         """The cheapest of the best answers: what no router can beat."""

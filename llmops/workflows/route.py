@@ -13,6 +13,7 @@ from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.routing.features import shape
 from llmops.routing.learning import Features
+from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
 from llmops.routing.replaying import Ends, Replay
 from llmops.settings.project import EmbedderSettings
@@ -53,6 +54,8 @@ class Question:
     """USD per 1,000 requests by model, in place of the recorded costs."""
     embedder: str | None = "minilm"
     """Kind of embedder for the learned router; None leaves it out."""
+    routes: Mapping[str, RecordedRoute] | None = None
+    """Policies of the project that are replayed, too."""
 
 
 def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> Records:
@@ -151,21 +154,21 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
     Raises:
         UsageError: a model that was not recorded, or both ends are one model.
     """
-    priced = _priced(records, question.prices or {})
-    weak, strong = ends_of(priced, question.weak, question.strong)
+    known = priced(records, question.prices or {})
+    weak, strong = ends_of(known, question.weak, question.strong)
     features = None if question.embedder is None else features_of(records.prompts, parts, question.embedder, progress)
-    replay = Replay(priced, Ends(weak, strong, question.keep))
-    means = priced.quality.mean(axis=0)
+    replay = Replay(known, Ends(weak, strong, question.keep))
+    means = known.quality.mean(axis=0)
     return RouteReport(
         source,
-        len(priced),
-        {name: float(means[column]) for column, name in enumerate(priced.models)},
-        priced.models[weak],
-        priced.models[strong],
+        len(known),
+        {name: float(means[column]) for column, name in enumerate(known.models)},
+        known.models[weak],
+        known.models[strong],
         question.keep,
-        tuple(replay.policies(features)),
-        tuple(_tags(priced, weak, strong)),
-        tuple(_notes(priced)),
+        tuple(replay.policies(features, question.routes)),
+        tuple(_tags(known, weak, strong)),
+        tuple(_notes(known)),
     )
 
 
@@ -184,8 +187,8 @@ def features_of(prompts: Sequence[str], parts: Parts, kind: str, progress: Progr
     return Features(np.concatenate(vectors).astype(float), np.array([shape(prompt) for prompt in prompts]))
 
 
-def _priced(records: Records, prices: Mapping[str, float]) -> Records:
-    """The records with other prices."""
+def priced(records: Records, prices: Mapping[str, float]) -> Records:
+    """The records with other prices, in USD per 1,000 requests by model."""
     cost = records.cost.copy()
     for name, price in prices.items():
         cost[:, records.model(name)] = price / 1000

@@ -1,0 +1,86 @@
+"""`llmops route fit`, `explain` and `export`: from recorded answers to a served route."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from llmops.cli.progress import ShownProgress
+from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
+from llmops.cli.session import Session
+from llmops.cli.writing import write_file
+from llmops.domain.errors import UsageError
+from llmops.reporting.routing import print_decision, print_fit
+from llmops.routing.exporting import HANDLER, proxy_config, proxy_handler
+from llmops.workflows.route import Question
+from llmops.workflows.route_explain import explain as decision_of
+from llmops.workflows.route_fit import fit_router, write_router
+
+app = typer.Typer()
+
+
+@app.command(epilog="Examples:  llmops route fit  ·  llmops route fit --from recorded.jsonl --keep 0.97 --out routes/support")
+def fit(
+    ctx: typer.Context,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help=RUN)] = None,
+    source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write, inside the project.")] = Path("routes/learned"),
+    quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
+    keep: Annotated[float, typer.Option(min=0, max=1, help=KEEP)] = 0.95,
+    price: Annotated[list[str] | None, typer.Option("--price", help=PRICE)] = None,
+    embedder: Annotated[str, typer.Option(help=EMBEDDER)] = "minilm",
+) -> None:
+    """Learn which model answers which prompt well enough, and write the router with its card."""
+    session: Session = ctx.obj
+    if embedder not in ("minilm", "static"):
+        raise UsageError(f"--embedder {embedder!r}: minilm or static was expected.")
+    records, name, wiring = recorded(session, run, source, quality)
+    question = Question(keep=keep, prices=prices_of(price), embedder=embedder)
+    with ShownProgress(session.err) as progress:
+        saved = fit_router(records, name, question, wiring, progress)
+    folder = session.start / out
+    write_router(folder, saved, [name])
+    session.err.print(f"wrote {out}", soft_wrap=True)
+    print_fit(session.out, saved, out.as_posix())
+
+
+@app.command(
+    epilog='Examples:  llmops route explain careful "How long is the warranty?"  ·  llmops route explain by-rule "?" --tag hard'
+)
+def explain(
+    ctx: typer.Context,
+    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.")],
+    prompt: Annotated[str, typer.Argument(help="The question, as a user would ask it.")],
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag of the request; repeatable.")] = None,
+    key: Annotated[str, typer.Option(help="Who asks, for policies that split the traffic.")] = "",
+) -> None:
+    """Say which model a route asks first, why, and what would make it go on. No model is asked."""
+    session: Session = ctx.obj
+    settings = session.project.route(route)
+    found = decision_of(settings, session.wiring.route(route), prompt, tuple(tag or ()), key)
+    print_decision(session.out, route, found)
+
+
+@app.command(epilog="Examples:  llmops route export careful --out proxy  ·  litellm --config proxy/config.yaml")
+def export(
+    ctx: typer.Context,
+    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("proxy"),
+    log_text: Annotated[bool, typer.Option("--log-text", help="Let the log keep the questions.")] = False,
+) -> None:
+    """Write what LiteLLM's proxy needs to serve a route: its configuration and a module that it loads."""
+    session: Session = ctx.obj
+    settings = session.project.route(route)
+    session.wiring.route(route)
+    folder = (session.start / out).resolve()
+    project = Path(os.path.relpath(session.root, folder)).as_posix()
+    models = {name: session.project.model(name) for name in settings.models}
+    write_file(folder / "config.yaml", proxy_config(route, models))
+    write_file(folder / f"{HANDLER}.py", proxy_handler(route, project, log_text=log_text))
+    session.out.print(Text(f"wrote {out / 'config.yaml'} and {out / HANDLER}.py"), soft_wrap=True)
+    session.out.print('Serve it where llmops is installed: pip install "litellm[proxy]"', soft_wrap=True)
+    session.out.print(Text("  export LITELLM_MASTER_KEY=sk-$(openssl rand -hex 32)"), soft_wrap=True)
+    session.out.print(Text(f"  litellm --config {out / 'config.yaml'}"), soft_wrap=True)
+    session.out.print(Text(f"Then read what it decided: llmops route report --log {out / 'decisions.jsonl'}"), soft_wrap=True)

@@ -1,0 +1,46 @@
+"""What `llmops route report` and `fit` read: recorded requests of a run or of a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmops.cli.session import Session, wiring_or_bare
+from llmops.domain.errors import UsageError
+from llmops.routing.records import Records, read_records
+from llmops.workflows.route import latest_comparable_run, records_of_run
+
+if TYPE_CHECKING:
+    from llmops.wiring import Wiring
+
+RUN = "Run with two targets or more; default: the newest."
+QUALITY = "Evaluator that says how good an answer is; default: whether all passed."
+FROM = "JSONL of recorded requests instead; needs no project."
+KEEP = "Share of the large model's quality that is to be kept."
+PRICE = "What if: MODEL=USD per 1,000 requests; repeatable."
+EMBEDDER = "What the learned router sees: minilm, or static (faster)."
+
+
+def recorded(session: Session, run: str | None, source: Path | None, quality: str | None) -> tuple[Records, str, "Wiring"]:
+    """The requests of a file or a run, what they are called, and the project's objects."""
+    wiring = wiring_or_bare(session)
+    if source is not None:
+        if run is not None:
+            raise UsageError("--from takes the place of a run.", hint="Name either a file or a run.")
+        return read_records(session.start / source, session.start), str(source), wiring
+    store = session.wiring.store
+    chosen = store.run(run) if run is not None else latest_comparable_run(store)
+    return records_of_run(store, chosen, session.root, quality), chosen.id, wiring
+
+
+def prices_of(texts: list[str] | None) -> dict[str, float]:
+    """`MODEL=USD` of each text."""
+    return dict(_price(text) for text in texts or ())
+
+
+def _price(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    try:
+        if equals and name and float(value) >= 0:
+            return name, float(value)
+    except ValueError:
+        pass
+    raise UsageError(f"--price {text!r}: MODEL=USD per 1,000 requests was expected.", hint="For example: --price large=12.50")

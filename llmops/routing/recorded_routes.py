@@ -1,0 +1,48 @@
+"""A configured route on recorded answers: the policy decides, the records answer, no model is asked."""
+
+from dataclasses import dataclass
+
+from llmops.domain.routing import Ask, Policy, Reply, RouteRequest
+from llmops.routing.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a route did with one request; columns of the records' models."""
+
+    asked: tuple[int, ...]
+    waited: tuple[int, ...]
+    """Without those that answered in the shadow."""
+    served: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRoute:
+    """A policy with the checks that it needs to have been recorded."""
+
+    policy: Policy
+    checks: tuple[str, ...] = ()
+    """Names of evaluators."""
+
+    def steps(self, records: Records, row: int, spent_usd: float) -> Steps | str:
+        """What the policy does with a request, or why the records cannot tell."""
+        request = RouteRequest(records.prompts[row], records.groups[row], records.tags[row], spent_usd)
+        replies: list[Reply] = []
+        asked: list[int] = []
+        waited: list[int] = []
+        while isinstance(step := self.policy.next(request, replies), Ask):
+            if step.model not in records.models:
+                return f"{step.model} was not recorded"
+            if step.sample:
+                return f"further samples of {step.model} were not recorded"
+            recorded = records.answers[row][step.model]
+            missing = [name for name in self.checks if name not in recorded.checks]
+            if missing and not step.aside and recorded.answered:
+                return f"the check {missing[0]!r} of {step.model}'s answers was not recorded"
+            column = records.models.index(step.model)
+            checks = {name: recorded.checks[name] for name in self.checks if name in recorded.checks}
+            replies.append(Reply(step.model, "" if recorded.answered else None, "no answer", checks))
+            asked.append(column)
+            if not step.aside:
+                waited.append(column)
+        return Steps(tuple(asked), tuple(waited), asked[step.reply])

@@ -1,0 +1,164 @@
+"""A route for applications: one async method, and the same behind LiteLLM's proxy; both log what they decide."""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import ModelError
+from llmops.domain.models import Completion, CompletionRequest, RoutedCall
+from llmops.domain.prompts import Message
+from llmops.domain.retrieval import Hit
+from llmops.domain.routing import RouteRequest
+from llmops.domain.scores import Sample
+from llmops.domain.serial import plain
+from llmops.evaluation.calling import Caller
+from llmops.evaluation.planning import Target
+from llmops.evaluation.routed import Answered, follow
+from llmops.evaluation.runner import measured
+from llmops.settings.project import load_project
+from llmops.settings.secrets import masked
+from llmops.wiring import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as an application makes it."""
+
+    messages: Sequence[Mapping[str, str]]
+    """`role` and `content`, as OpenAI's."""
+    params: Mapping[str, Any]
+    key: str = ""
+    """Who asks; requests with one key are treated alike by policies that split the traffic."""
+    tags: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    """Passages that the answer should rest on, for checks that need them."""
+
+
+class Router:
+    """Serves one route of a project."""
+
+    def __init__(self, project: Path, route: str, *, log: Path | None = None, log_text: bool = False) -> None:
+        """Load the route; the models are asked when the first request comes.
+
+        Args:
+            project: folder with llmops.yaml.
+            route: name under `routes:`.
+            log: JSONL file that each decision is appended to, as `llmops route report --log` reads it.
+            log_text: keep the questions in the log, credentials masked.
+
+        Raises:
+            UsageError: no such project or route.
+            InvalidFiles: its settings cannot be used.
+        """
+        self.name = route
+        self._route = Wiring(load_project(project.resolve())).route(route)
+        self._callers = {name: Caller(target) for name, target in self._route.targets.items()}
+        self._log, self._log_text = log, log_text
+        self._spent = 0.0
+
+    async def complete(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        key: str = "",
+        tags: Sequence[str] = (),
+        contexts: Sequence[str] = (),
+        params: Mapping[str, Any] | None = None,
+    ) -> Completion:
+        """The answer that the route serves, with every call that led to it in `route`.
+
+        Args:
+            messages: `role` and `content`, as OpenAI's; the policy sees the last user message.
+            key: who asks, such as a user's id; empty: each request is its own.
+            tags: of the request, for rules.
+            contexts: passages that the answer should rest on, for checks that need them.
+            params: sampling parameters, over those of llmops.yaml.
+
+        Raises:
+            ModelError: no model gave an answer.
+        """
+        name = uuid.uuid4().hex
+        asked = Asked(messages, params or {}, key or name, tuple(tags), tuple(contexts))
+        text = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
+        request = RouteRequest(text, asked.key, asked.tags, self._spent, datetime.now().time())
+        calls: list[RoutedCall] = []
+        try:
+            completion = await follow(self._route, request, self._asker(asked), self._checker(asked, text), calls)
+        finally:
+            self._spent += sum(call.cost_usd or 0.0 for call in calls)
+            self._note(name, asked, text, calls)
+        return completion
+
+    def _asker(self, asked: Asked) -> Any:  # noqa: ANN401 -- an AskTarget
+        turns = tuple(Message(str(m.get("role", "user")), str(m.get("content", ""))) for m in asked.messages)  # type: ignore[arg-type]
+
+        async def ask(target: Target, sample: int) -> Answered:
+            request = CompletionRequest(turns, {**target.params, **asked.params})
+            return Answered(await self._callers[target.name].complete(request), reused=False)
+
+        return ask
+
+    def _checker(self, asked: Asked, text: str) -> Any:  # noqa: ANN401 -- a Check
+        hits = tuple(Hit(passage, source="given", given=True) for passage in asked.contexts)
+        case = Case(asked.key, {"question": text}, None, asked.contexts, asked.tags)
+
+        async def check(completion: Completion) -> dict[str, bool]:
+            sample = Sample(case, self.name, (), hits, completion, cached=False)
+            found = {each.spec.name: each.judge(await measured(each, sample)) for each in self._route.checks}
+            return {name: each.status != "failed" and each.passed is not False for name, each in found.items()}
+
+        return check
+
+    def _note(self, name: str, asked: Asked, text: str, calls: Sequence[RoutedCall]) -> None:
+        """Append a decision; one write, so that lines of several processes do not mix."""
+        if self._log is None:
+            return
+        line = {
+            "id": name,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "route": self.name,
+            "key": asked.key,
+            "tags": list(asked.tags),
+            **({"text": masked(text)} if self._log_text else {}),
+            "calls": [plain(call) for call in calls],
+        }
+        handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, (json.dumps(line, ensure_ascii=True) + "\n").encode())
+        finally:
+            os.close(handle)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for target in self._route.targets.values():
+            if target.model is not None:
+                await target.model.close()
+
+
+def litellm_handler(project: Path, *, log: Path | None = None, log_text: bool = False) -> Any:  # noqa: ANN401 -- a vendor's class
+    """A custom provider for LiteLLM's proxy that serves the routes of a project under their names.
+
+    Args:
+        project: folder with llmops.yaml.
+        log: as `Router`.
+        log_text: as `Router`.
+    """
+    from llmops.adapters.litellm_handler import custom_llm
+
+    routers: dict[str, Router] = {}
+
+    async def complete(route: str, messages: Sequence[Mapping[str, str]], params: Mapping[str, Any], key: str) -> Completion:
+        if route not in routers:
+            routers[route] = Router(project, route, log=log, log_text=log_text)
+        return await routers[route].complete(messages, key=key, params=params)
+
+    return custom_llm(complete)
+
+
+__all__ = ["ModelError", "Router", "litellm_handler"]

@@ -1,0 +1,98 @@
+"""`llmops route fit`: learn a router from recorded requests and write it into the project."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmops.domain.errors import UsageError
+from llmops.domain.ports import Progress
+from llmops.routing.artefacts import SavedRouter, card_of, save_router
+from llmops.routing.learning import chosen_settings, cross_predicted, fit, folds_of
+from llmops.routing.metrics import apgr, curve
+from llmops.routing.records import Records, ends_of
+from llmops.workflows.route import Parts, Question, features_of, priced
+
+if TYPE_CHECKING:
+    from llmops.statistics.series import Floats
+
+MIN_REQUESTS = 50
+WEIGHTS = 60
+"""Cost weights that are tried."""
+
+
+def fit_router(records: Records, source: str, question: Question, parts: Parts, progress: Progress) -> SavedRouter:
+    """Learn to predict each model's quality, and choose the weight of cost that keeps what is asked.
+
+    Args:
+        records: requests that every model answered.
+        source: where they come from, for the card.
+        question: the ends, the quality to keep, prices, and the embedder.
+        parts: of the project.
+        progress: told what happens.
+
+    Raises:
+        UsageError: too few requests, or a model whose cost is not known.
+    """
+    import numpy as np
+
+    records = priced(records, question.prices or {})
+    if len(records) < MIN_REQUESTS:
+        found = f"{len(records)} requests are too few to learn from."
+        raise UsageError(found, hint=f"Record {MIN_REQUESTS} at least; several hundred are better.")
+    costs = 1000 * records.cost.mean(axis=0)
+    for name, cost in zip(records.models, costs, strict=True):
+        if not np.isfinite(cost):
+            raise UsageError(f"The cost of {name} is not known.", hint=f"Give it: --price {name}=USD-per-1000-requests")
+    weak, strong = ends_of(records, question.weak, question.strong)
+    embedder = question.embedder or "minilm"
+    features = features_of(records.prompts, parts, embedder, progress)
+    fold = folds_of(records.groups)
+    settings = chosen_settings(features, records.quality, fold)
+    predicted = cross_predicted(features, records.quality, fold, settings)
+    least = question.keep * float(records.quality[:, strong].mean())
+    weight = _weight(predicted, records.quality, costs, least)
+    served = (predicted - weight * costs).argmax(axis=1)
+    rows = np.arange(len(served))
+    gain = predicted[:, strong] - predicted[:, weak]
+    low, high = ((records.quality[:, end], records.cost[:, end]) for end in (weak, strong))
+    quality = float(records.quality[rows, served].mean())
+    figures = {
+        "requests": len(records),
+        "quality": quality,
+        f"share of the quality of {records.models[strong]}": quality / max(1e-12, float(records.quality[:, strong].mean())),
+        "USD per 1,000 requests": float(1000 * records.cost[rows, served].mean()),
+        "APGR": apgr(curve(gain, low, high)),
+        **{f"share of {name}": float((served == column).mean()) for column, name in enumerate(records.models)},
+        **{f"quality of {name} alone": float(records.quality[:, column].mean()) for column, name in enumerate(records.models)},
+        "source": source,
+    }
+    learned = fit(features, records.quality, settings)
+    return SavedRouter(learned, records.models, tuple(map(float, costs)), weight, records.models[strong], embedder, figures)
+
+
+def _weight(predicted: "Floats", quality: "Floats", costs: "Floats", least: float) -> float:
+    """The largest weight of cost with which the served answers are still good enough; 0 when none is."""
+    import numpy as np
+
+    spread = float(costs.max() - costs.min())
+    if spread <= 0:
+        return 0.0
+    rows = np.arange(len(quality))
+    enough = [
+        float(weight)
+        for weight in np.concatenate([[0.0], np.geomspace(0.002, 2.0, WEIGHTS)]) / spread
+        if quality[rows, (predicted - weight * costs).argmax(axis=1)].mean() >= least
+    ]
+    return max(enough, default=0.0)
+
+
+def write_router(folder: Path, saved: SavedRouter, fitted_on: Sequence[str]) -> None:
+    """Write a router with its card.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    try:
+        save_router(folder, saved, card_of(saved, fitted_on))
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
