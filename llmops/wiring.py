@@ -23,8 +23,9 @@ from llmops.prompting.template import PromptVersion
 from llmops.rag.fusing import fusion_of
 from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import Built, Indexer, writing
+from llmops.rag.inspecting import Generation, IndexStatus, index_status, live_generation
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
-from llmops.rag.manifests import Manifest, index_key
+from llmops.rag.manifests import Manifest, index_key, plan_changes
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
@@ -245,11 +246,11 @@ class Wiring:
 
     def retriever(self, index: str, progress: Progress) -> "IndexedRetriever":
         """The index of that name; built when it is first asked and not up to date."""
-        return IndexedRetriever(self._opened(index), progress)
+        return IndexedRetriever(self.index(index), progress)
 
     def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> tuple[Built, Corpus]:
         """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
-        opened = self._opened(index)
+        opened = self.index(index)
         return opened.build(progress, repair=repair), opened.corpus
 
     def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
@@ -259,7 +260,12 @@ class Wiring:
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
-    def _opened(self, name: str) -> "ProjectIndex":
+    def index(self, name: str) -> "ProjectIndex":
+        """The index of that name, unopened.
+
+        Raises:
+            UsageError: no such index.
+        """
         settings = self.project.index(name)
         return ProjectIndex(name, settings, self.embedder(settings.embedder), self.store, self.root)
 
@@ -304,6 +310,34 @@ class ProjectIndex:
         with writing(self._folder, self.name):
             indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
             return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
+
+    def drop(self) -> None:
+        """Remove it: its manifest, its vectors and its files.
+
+        Raises:
+            RetrievalError: another process is building it, or the vector store cannot be used.
+        """
+        with writing(self._folder, self.name):
+            Indexer(self.name, self.settings, self._embedder, self._store, self._folder).drop(self._vectors)
+
+    def status(self) -> IndexStatus:
+        """How it stands against the corpus; its vectors are not opened.
+
+        Raises:
+            InvalidFiles: the corpus cannot be read.
+        """
+        manifest = Manifest.load(self._store, self.name)
+        changes = plan_changes(manifest, self.settings, self._hashes, self._embedder)
+        return index_status(self.name, manifest, changes, self._folder, self.corpus.problems)
+
+    @cached_property
+    def live(self) -> Generation:
+        """The generation that was last built, whatever the corpus is by now.
+
+        Raises:
+            UsageError: the index was never built, or its files are lost.
+        """
+        return live_generation(self.name, Manifest.load(self._store, self.name), self._folder)
 
     def open(self, progress: Progress) -> Retriever:
         """The retriever over the current corpus; the index is built first when it is not up to date."""

@@ -76,13 +76,18 @@ class ChromaStore:
 
     def drop_others(self) -> None:
         """As `IndexVectors`: collections of this index under other embedders."""
+        self._asked(lambda _: self._drop(keep=self._name))
 
-        def drop(_: object) -> None:
-            for other in self._client.list_collections():
-                if other.name != self._name and (other.metadata or {}).get("index") == self._facts["index"]:
-                    self._client.delete_collection(other.name)
+    def drop(self) -> None:
+        """As `IndexVectors`: all collections of this index; a folder that does not exist is not made for it."""
+        if self._settings.url is not None or self._path.exists():
+            self._asked(lambda _: self._drop(keep=None))
+            self._opened = None
 
-        self._asked(drop)
+    def _drop(self, keep: str | None) -> None:
+        for each in self._client.list_collections():
+            if each.name != keep and (each.metadata or {}).get("index") == self._facts["index"]:
+                self._client.delete_collection(each.name)
 
     def _asked(self, work: Callable[[Any], Result]) -> Result:
         try:

@@ -1,4 +1,4 @@
-"""`llmops rag`: build an index and ask it."""
+"""`llmops rag`: build an index and ask it; `eval`, `status`, `show` and `drop` stand beside it."""
 
 import asyncio
 import json as jsonlib
@@ -10,16 +10,17 @@ from rich.text import Text
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import app as evaluation
 from llmops.cli.rag_eval import only_index
+from llmops.cli.rag_inspect import IndexOption
+from llmops.cli.rag_inspect import app as inspection
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Hit
 from llmops.domain.serial import plain
 from llmops.evaluation.planning import AskRetriever
+from llmops.rag.inspecting import SHORT_ID
 from llmops.reporting.safe import one_line, safe
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
-
-IndexOption = Annotated[str | None, typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.")]
 
 
 @app.command()
@@ -62,7 +63,8 @@ def query(
         scores = "  ".join(f"{stage} {score:.4g}" for stage, score in hit.scores.items())
         place = f"{safe(hit.source)}:{hit.start}-{hit.end}"
         session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {safe(hit.heading)}"))
-        session.out.print(Text(f"   {scores}", style="dim"))
+        chunk = f"chunk {hit.chunk[:SHORT_ID]}  " if hit.chunk else ""
+        session.out.print(Text(f"   {chunk}{scores}", style="dim"))
         session.out.print(Text(f"   {one_line(hit.text, 240)}"))
     if not hits:
         session.out.print("No hit.")
@@ -73,3 +75,4 @@ async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
 
 
 app.add_typer(evaluation)
+app.add_typer(inspection)

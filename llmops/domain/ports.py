@@ -189,7 +189,7 @@ class Store(Protocol):
         ...
 
     def set_manifest(self, index: str, manifest: object) -> None:
-        """Switch an index to a new generation."""
+        """Switch an index to a new generation; None: the index is gone."""
         ...
 
     def close(self) -> None:

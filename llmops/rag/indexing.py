@@ -32,6 +32,10 @@ class IndexVectors(VectorStore, Protocol):
         """Remove what this index kept under other embedders."""
         ...
 
+    def drop(self) -> None:
+        """Remove all that this index kept, under any embedder."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -107,6 +111,18 @@ class Indexer:
         gone = sorted(present - every.keys())
         self._clean(vectors, gone, manifest, old)
         return Built(manifest, len(documents) - len(kept), len(missing), len(gone))
+
+    def drop(self, vectors: IndexVectors) -> None:
+        """Remove the index: readers lose it first, then its vectors and its files go.
+
+        A drop that is killed is made good by the same command or by the next build.
+
+        Raises:
+            RetrievalError: the vector store cannot be used.
+        """
+        self._store.set_manifest(self._name, None)
+        vectors.drop()
+        drop_generations(self._folder, [])
 
     def _kept(self, old: Manifest | None, hashes: Mapping[str, str]) -> dict[str, list[Chunk]]:
         """Chunks of unchanged documents, when the chunker and the embedder are those of the old generation."""

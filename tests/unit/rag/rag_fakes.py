@@ -86,6 +86,10 @@ class FakeVectors:
     def drop_others(self) -> None:
         self.others_dropped = True
 
+    def drop(self) -> None:
+        self.calls += 1
+        self.rows.clear()
+
 
 class Silent:
     """Implements `Progress`, keeping what it was told."""
