@@ -171,12 +171,12 @@ def train_toxicity(data: Path, table: Table) -> None:
     # Ordinary answers, which people who labelled RAGTruth never called toxic: tweets alone teach no neutral prose.
     answers = [(r["source_id"], r["response"]) for r in rows(data / "ragtruth_qa" / "train.jsonl.gz")]
     neutral = [(group, s.text) for group, text in answers for s in split_sentences(text)]
-    texts = [str(r["text"]) for r in tweets] + [str(r["text"]) for r in surge] + [text for text, _, _ in own]
+    texts = [str(r["text"]) for r in tweets] + [str(r["text"]) for r in surge] + [each.text for each in own]
     texts += [text for _, text in neutral]
     y = np.array([float(r["class"] != "neither") for r in tweets] + [float(r["is_toxic"] == "Toxic") for r in surge])
-    y = np.concatenate([y, np.array([float(toxic) for _, toxic, _ in own]), np.zeros(len(neutral))])
+    y = np.concatenate([y, np.array([float(each.toxic) for each in own]), np.zeros(len(neutral))])
     source = np.array([0] * len(tweets) + [1] * len(surge) + [2] * len(own) + [3] * len(neutral))
-    template = np.array([-1] * (len(tweets) + len(surge)) + [number for _, _, number in own] + [-1] * len(neutral))
+    template = np.array([-1] * (len(tweets) + len(surge)) + [each.template for each in own] + [-1] * len(neutral))
     x = matrix(texts)
 
     def trained(train: NDArray[np.bool_]) -> Floats:

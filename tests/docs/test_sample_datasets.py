@@ -4,10 +4,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from manual_pages import holds, pages, rows
+from manual_pages import ROOT, holds, pages, rows
+
+from benchmarks.detectors.contrast import sentences
 
 CASES = rows("manual-qa.jsonl")
 ANSWERS = rows("recorded-answers.jsonl")
+CONTRAST = rows("toxicity-contrast.jsonl")
 FIELDS = {"id", "vars", "expected", "contexts", "relevant", "tags", "metadata"}
 
 
@@ -24,7 +27,7 @@ def test_enough_questions_of_each_kind(tag: str, least: int) -> None:
     assert len(_tagged(tag)) >= least
 
 
-@pytest.mark.parametrize("cases", [CASES, ANSWERS], ids=["manual-qa", "recorded-answers"])
+@pytest.mark.parametrize("cases", [CASES, ANSWERS, CONTRAST], ids=["manual-qa", "recorded-answers", "contrast"])
 def test_ids_are_unique_and_fields_known(cases: list[dict[str, Any]]) -> None:
     counts = Counter(case["id"] for case in cases)
     assert [name for name, count in counts.items() if count > 1] == []
@@ -110,3 +113,25 @@ def test_recorded_answers_cover_every_kind() -> None:
         "toxic",
         "refusal",
     }
+
+
+def test_contrast_set_is_what_its_script_writes() -> None:
+    written = [sentence.line(number) for number, sentence in enumerate(sentences(), 1)]
+    assert (ROOT / "datasets" / "toxicity-contrast.jsonl").read_text(encoding="utf-8").splitlines() == written
+    assert len(written) >= 1000
+
+
+def test_contrast_set_holds_both_labels_in_many_templates_and_no_sentence_twice() -> None:
+    templates = {
+        label: {c["metadata"]["template"] for c in CONTRAST if c["metadata"]["toxic"] is label} for label in (True, False)
+    }
+    assert min(len(found) for found in templates.values()) >= 50
+    assert not templates[True] & templates[False]
+    assert len({case["output"].lower() for case in CONTRAST}) == len(CONTRAST)
+
+
+def test_contrast_set_names_a_category_exactly_where_it_is_toxic() -> None:
+    categories = {"hate", "harassment", "threat", "sexual", "self-harm", "profanity"}
+    found = Counter(case["metadata"]["category"] for case in CONTRAST if case["metadata"]["toxic"])
+    assert set(found) == categories
+    assert all(not case["metadata"]["category"] for case in CONTRAST if not case["metadata"]["toxic"])
