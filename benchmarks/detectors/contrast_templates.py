@@ -6,8 +6,8 @@ bearer is not toxic, and an insult without a swear word is. Each kind that looks
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "group": (
-        "Black", "white", "Muslim", "Jewish", "Christian", "gay", "lesbian", "transgender", "disabled", "Mexican", "Asian", "deaf",
-        "immigrant", "blind", "Roma", "Hindu", "Arab", "autistic",
+        "Black", "white", "Muslim", "Jewish", "Christian", "gay", "lesbian", "transgender", "disabled", "Mexican", "Asian",
+        "deaf", "immigrant", "blind", "Roma", "Hindu", "Arab", "autistic",
     ),
     "people": (
         "women", "immigrants", "Muslims", "Jews", "gays", "refugees", "trans people", "old people", "foreigners", "Mexicans",
