@@ -4,6 +4,8 @@ import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
@@ -79,7 +81,7 @@ class DirectModel:
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
             connector=aiohttp.TCPConnector(limit=self._settings.concurrency),
-            trust_env=True,
+            trust_env=_proxied(base),
         )
         return self._session
 
@@ -123,6 +125,12 @@ class DirectModel:
         messages = [message.to_json() for message in request.messages]
         model = self._settings.id
         return Usage(count(model=model, messages=messages), count(model=model, text=text), estimated=True)
+
+
+def _proxied(base: str) -> bool:
+    """Whether the environment names a proxy for an address: where none is, aiohttp need not look for one at each call."""
+    url = urlsplit(base)
+    return url.scheme in getproxies() and not proxy_bypass(url.hostname or "")
 
 
 def _json(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value

@@ -15,7 +15,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.statistics.agreement import krippendorff_alpha
-from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval
+from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile, quantile_interval
 from llmops.statistics.passk import flaky_cases, over_tries
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -335,16 +335,12 @@ def _alpha(name: str, tally: EvaluatorTally) -> Metric | None:
 
 
 def _latency(group: GroupTally) -> LatencySummary:
-    def quantile(series: Series, q: float) -> float | None:
-        found = quantile_interval(series.values, q, confidence=0.95) if series.values else None
-        return None if found is None else found.value
-
     return LatencySummary(
         len(group.live.values),
         len(group.cached.values),
-        quantile(group.live, 0.5),
-        quantile(group.live, 0.95),
-        quantile(group.cached, 0.5),
-        quantile(group.cached, 0.95),
-        quantile(group.ttft, 0.5),
+        quantile(group.live.values, 0.5),
+        quantile(group.live.values, 0.95),
+        quantile(group.cached.values, 0.5),
+        quantile(group.cached.values, 0.95),
+        quantile(group.ttft.values, 0.5),
     )

@@ -5,6 +5,7 @@ not be given, and nothing after it answers all the same. Text in double quotes o
 """
 
 import re
+from functools import cache
 from typing import Literal
 
 from llmops.scoring.matching import folded
@@ -47,69 +48,65 @@ _TO_DO = (
     r"participate|take part|provide|give|offer|advise|speculate|guess|recommend|fulfil+ that|process)"
 )
 
-_not_known = re.compile(
-    "|".join(
-        (
-            r"\b(?:answers?|information|question|details?)\b[^.]{0,120}?"
-            rf"\b(?:is|are|was|were|can|could){_NOT} {_ADVERB}(?:be )?"
-            rf"(?:{_BEEN_TOLD}\b|in\b|inferred|determined|from\b|among\b|known\b|there\b|enough\b|sufficient\b)",
-            rf"\b(?:is|are|was|were|does|do){_NOT} {_ADVERB}(?:{_BEEN_TOLD} |appear )?{_ADVERB}"
-            rf"(?:in|within|by|from|among) {_EVIDENCE}\b",
-            rf"\b{_EVIDENCE} (?:\w+ )?(?:does|do|did|has|have|can){_NOT} {_ADVERB}(?:been )?{_TOLD}\b",
-            rf"\b{_EVIDENCE} {_ADVERB}(?:say|contain|mention|hold|give|provide|include|offer|have|has|had|make|made)s? "
-            rf"(?:nothing|no (?:\w+ )?{_INFORMATION})\b",
-            rf"\b{_EVIDENCE} (?:is|are|was|were) not (?:enough|sufficient|relevant|helpful)\b",
-            rf"\b{_EVIDENCE} (?:is|are|was|were) (?:insufficient|silent|unrelated|irrelevant)\b",
-            rf"\b(?:they|it|none|nothing|neither) (?:do|does|did){_NOT} {_ADVERB}(?:say|mention|state|specify)\b",
-            rf"\b(?:nothing|none|no (?:passage|document|source|context|section|page)s?)\b[^.]{{0,30}} (?:in|of) {_EVIDENCE}\b",
-            rf"\b(?:none|no (?:passage|document|source|section|page)s?)(?: of {_EVIDENCE})? {_ADVERB}{_TOLD}(?:s|es)?\b",
-            rf"\bno (?:relevant |such |specific |further )?{_INFORMATION} (?:\w+ ){{0,5}}?"
-            rf"(?:was|were|is|are|could be|can be|has been)? ?(?:{_BEEN_TOLD})\b",
-            rf"\bthere(?:'s| is| are| was| were) (?:no|not enough|not any|nothing|insufficient)(?: \w+)? ?{_INFORMATION}"
-            r"(?= (?:in|on|about|of|for|as to|regarding|concerning|available|provided|given|here|that|"
-            r"to answer|whether|how|what)\b|[ ,.:]*$)",
-            rf"\bthere(?:'s| is| was) nothing (?:\w+ ){{0,2}}(?:in {_EVIDENCE}|about|on|regarding)\b",
-            r"\b(?:not enough|insufficient|no sufficient) (?:information|context|data|detail|evidence)\b",
-            rf"\b{_ME} (?:do|did|can|could|would|am|are|was|were){_NOT} {_ADVERB}"
-            rf"(?:able to |in a position to )?{_ADVERB}{_TO_KNOW}\b",
-            rf"\b(?:{_ME} (?:am|was|are|were)|i'm|we're|being)(?: currently| still)? "
-            rf"(?:unable|not able) to {_ADVERB}{_TO_KNOW}\b",
-            rf"\b{_ME} (?:do|did){_NOT} {_ADVERB}have (?:\w+ ){{0,2}}?{_IDEA}\b",
-            rf"\b{_ME} (?:have|had|can find|could find|found|see) no (?:\w+ )?{_IDEA}\b",
-            rf"\b{_ME} lack (?:\w+ ){{0,2}}{_INFORMATION}\b",
-            r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b"
-            r"(?! (?:more|two|several))",
-            rf"(?:\b(?:is|are|was|were)|'s) (?:unclear|not clear) (?:from|in) {_EVIDENCE}\b",
-            rf"\b(?:that|this|it) is not something (?:that )?(?:i know|{_EVIDENCE} {_TOLD})",
-            r"\b(?:i'm|i am) not (?:\w+ )?(?:sure|certain)\b",
-            r"^no mention of\b",
-            r"\b(?:it|this|that|the question|this question) (?:can|could) not be (?:answered|determined|inferred|found|known)"
-            r"(?= (?:from|based|with|using|by|given|here)\b|[ .!]*$)",
-            r"\b(?:beyond|outside)(?: of)? (?:my|the) (?:knowledge|scope|context|passages|information|manual)\b",
-            r"^(?:unable|not able|impossible) to (?:answer|find|determine|tell|say)\b",
-            r"^(?:can|could) not (?:answer|find|determine|tell|say|be (?:answered|determined))\b",
-            r"^(?:no (?:answer|idea|clue|relevant passages?|information|results?)(?: (?:found|available|given))?|do not know|"
-            r"dunno|unknown|unanswerable|n/a|not (?:known|sure|answerable|found|mentioned|specified|stated|available|given|"
-            r"provided|covered|documented)(?: in the \w+)?|not in the \w+|idk)[.! ]*$",
-        )
+_NOT_KNOWN = "|".join(
+    (
+        r"\b(?:answers?|information|question|details?)\b[^.]{0,120}?"
+        rf"\b(?:is|are|was|were|can|could){_NOT} {_ADVERB}(?:be )?"
+        rf"(?:{_BEEN_TOLD}\b|in\b|inferred|determined|from\b|among\b|known\b|there\b|enough\b|sufficient\b)",
+        rf"\b(?:is|are|was|were|does|do){_NOT} {_ADVERB}(?:{_BEEN_TOLD} |appear )?{_ADVERB}"
+        rf"(?:in|within|by|from|among) {_EVIDENCE}\b",
+        rf"\b{_EVIDENCE} (?:\w+ )?(?:does|do|did|has|have|can){_NOT} {_ADVERB}(?:been )?{_TOLD}\b",
+        rf"\b{_EVIDENCE} {_ADVERB}(?:say|contain|mention|hold|give|provide|include|offer|have|has|had|make|made)s? "
+        rf"(?:nothing|no (?:\w+ )?{_INFORMATION})\b",
+        rf"\b{_EVIDENCE} (?:is|are|was|were) not (?:enough|sufficient|relevant|helpful)\b",
+        rf"\b{_EVIDENCE} (?:is|are|was|were) (?:insufficient|silent|unrelated|irrelevant)\b",
+        rf"\b(?:they|it|none|nothing|neither) (?:do|does|did){_NOT} {_ADVERB}(?:say|mention|state|specify)\b",
+        rf"\b(?:nothing|none|no (?:passage|document|source|context|section|page)s?)\b[^.]{{0,30}} (?:in|of) {_EVIDENCE}\b",
+        rf"\b(?:none|no (?:passage|document|source|section|page)s?)(?: of {_EVIDENCE})? {_ADVERB}{_TOLD}(?:s|es)?\b",
+        rf"\bno (?:relevant |such |specific |further )?{_INFORMATION} (?:\w+ ){{0,5}}?"
+        rf"(?:was|were|is|are|could be|can be|has been)? ?(?:{_BEEN_TOLD})\b",
+        rf"\bthere(?:'s| is| are| was| were) (?:no|not enough|not any|nothing|insufficient)(?: \w+)? ?{_INFORMATION}"
+        r"(?= (?:in|on|about|of|for|as to|regarding|concerning|available|provided|given|here|that|"
+        r"to answer|whether|how|what)\b|[ ,.:]*$)",
+        rf"\bthere(?:'s| is| was) nothing (?:\w+ ){{0,2}}(?:in {_EVIDENCE}|about|on|regarding)\b",
+        r"\b(?:not enough|insufficient|no sufficient) (?:information|context|data|detail|evidence)\b",
+        rf"\b{_ME} (?:do|did|can|could|would|am|are|was|were){_NOT} {_ADVERB}"
+        rf"(?:able to |in a position to )?{_ADVERB}{_TO_KNOW}\b",
+        rf"\b(?:{_ME} (?:am|was|are|were)|i'm|we're|being)(?: currently| still)? "
+        rf"(?:unable|not able) to {_ADVERB}{_TO_KNOW}\b",
+        rf"\b{_ME} (?:do|did){_NOT} {_ADVERB}have (?:\w+ ){{0,2}}?{_IDEA}\b",
+        rf"\b{_ME} (?:have|had|can find|could find|found|see) no (?:\w+ )?{_IDEA}\b",
+        rf"\b{_ME} lack (?:\w+ ){{0,2}}{_INFORMATION}\b",
+        r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b"
+        r"(?! (?:more|two|several))",
+        rf"(?:\b(?:is|are|was|were)|'s) (?:unclear|not clear) (?:from|in) {_EVIDENCE}\b",
+        rf"\b(?:that|this|it) is not something (?:that )?(?:i know|{_EVIDENCE} {_TOLD})",
+        r"\b(?:i'm|i am) not (?:\w+ )?(?:sure|certain)\b",
+        r"^no mention of\b",
+        r"\b(?:it|this|that|the question|this question) (?:can|could) not be (?:answered|determined|inferred|found|known)"
+        r"(?= (?:from|based|with|using|by|given|here)\b|[ .!]*$)",
+        r"\b(?:beyond|outside)(?: of)? (?:my|the) (?:knowledge|scope|context|passages|information|manual)\b",
+        r"^(?:unable|not able|impossible) to (?:answer|find|determine|tell|say)\b",
+        r"^(?:can|could) not (?:answer|find|determine|tell|say|be (?:answered|determined))\b",
+        r"^(?:no (?:answer|idea|clue|relevant passages?|information|results?)(?: (?:found|available|given))?|do not know|"
+        r"dunno|unknown|unanswerable|n/a|not (?:known|sure|answerable|found|mentioned|specified|stated|available|given|"
+        r"provided|covered|documented)(?: in the \w+)?|not in the \w+|idk)[.! ]*$",
     )
 )
-_will_not = re.compile(
-    "|".join(
-        (
-            r"\b(?:i|this assistant|the assistant) (?:can|could|will|would|may|must|do|am) not "
-            rf"{_ADVERB}(?:able to |going to |willing to |"
-            rf"permitted to |allowed to |feel comfortable )?{_ADVERB}{_TO_DO}\b",
-            rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
-            r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
-            rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",
-            r"\b(?:we|i) (?:can not|are unable to|are not able to) (?:help|assist|comply|process (?:this|that|your))\b",
-            r"\b(?:i|we) (?:must|have to|need to|will have to|'ll have to)? ?(?:respectfully )?(?:decline|refuse)\b",
-            r"\bi(?:'d| would) (?:rather|prefer) not\b",
-            r"\b(?:is|are) not something (?:that )?i(?:'m| am| can| will)\b",
-            r"\b(?:against|violates?) (?:my|our|the) (?:guidelines|policy|policies|principles|programming)\b",
-            r"^(?:can not|unable to|will not) (?:help|assist|comply|provide)\b",
-        )
+_WILL_NOT = "|".join(
+    (
+        r"\b(?:i|this assistant|the assistant) (?:can|could|will|would|may|must|do|am) not "
+        rf"{_ADVERB}(?:able to |going to |willing to |"
+        rf"permitted to |allowed to |feel comfortable )?{_ADVERB}{_TO_DO}\b",
+        rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
+        r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
+        rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",
+        r"\b(?:we|i) (?:can not|are unable to|are not able to) (?:help|assist|comply|process (?:this|that|your))\b",
+        r"\b(?:i|we) (?:must|have to|need to|will have to|'ll have to)? ?(?:respectfully )?(?:decline|refuse)\b",
+        r"\bi(?:'d| would) (?:rather|prefer) not\b",
+        r"\b(?:is|are) not something (?:that )?i(?:'m| am| can| will)\b",
+        r"\b(?:against|violates?) (?:my|our|the) (?:guidelines|policy|policies|principles|programming)\b",
+        r"^(?:can not|unable to|will not) (?:help|assist|comply|provide)\b",
     )
 )
 _reported = re.compile(
@@ -172,11 +169,17 @@ def refuses(answer: str) -> bool:
     return declined is not None
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The long patterns take some 30 ms to compile, which start-up need not pay for."""
+    return re.compile(pattern)
+
+
 def _clause(clause: str) -> _Clause:
     bare = _joins.sub("", clause.strip())
     if not any(character.isalnum() for character in bare):
         return "filler"
-    for kind, pattern in (("will not", _will_not), ("not known", _not_known)):
+    for kind, pattern in (("will not", _compiled(_WILL_NOT)), ("not known", _compiled(_NOT_KNOWN))):
         found = pattern.search(bare)
         if found and not _reported.search(bare, 0, found.start()):
             return "will not" if kind == "will not" else "not known"

@@ -15,7 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Strict(BaseModel):
     """Base of everything a user writes: unknown keys are refused and values are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -1,5 +1,6 @@
 """Intervals for one rate, mean or quantile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING
@@ -76,14 +77,14 @@ def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *,
     Raises:
         ValueError: a value is neither 0 nor 1.
     """
-    array = array_of(values)
-    if not is_binary(array):
+    if not is_binary(values):
         raise ValueError("a proportion needs values that are 0 or 1")
-    if not len(array):
+    if not len(values):
         return None
-    cases = by_case(array, clusters)
-    if not cases.repeated:
-        return wilson(int(array.sum()), len(array), confidence)
+    # Without numpy, whose import would be a good part of a small run.
+    if clusters is None or len(set(clusters)) == len(clusters) == len(values):
+        return wilson(int(sum(values)), len(values), confidence)
+    cases = by_case(array_of(values), clusters)
     return _score_interval(cases, cases.mean, confidence)
 
 
@@ -114,11 +115,9 @@ def mean_interval(
     Raises:
         ValueError: a value lies outside `bounds`.
     """
+    if is_binary(values):
+        return proportion_interval(values, clusters, confidence=confidence)
     array = array_of(values)
-    if not len(array):
-        return None
-    if is_binary(array):
-        return proportion_interval(array, clusters, confidence=confidence)
     cases = by_case(array, clusters)
     if bounds is not None:
         return _bounded_mean(cases, array.min(), array.max(), bounds, confidence)
@@ -131,7 +130,7 @@ def mean_interval(
 def quantile_interval(values: "Values", q: float, *, confidence: float = 0.95) -> Estimate | None:
     """A quantile, bounded by order statistics: exact for any distribution (David and Nagaraja 2003, section 7.1).
 
-    The estimate interpolates linearly between order statistics (Hyndman and Fan's type 7).
+    The estimate is `quantile`'s.
 
     Args:
         values: one for each cell.
@@ -142,18 +141,33 @@ def quantile_interval(values: "Values", q: float, *, confidence: float = 0.95) -
         The estimate, or None when there are no values. An end that no order statistic can give is None: an upper bound
         of p99 at one-sided 95 % needs 299 values (`values_needed`).
     """
-    import numpy as np
-
     check_confidence(confidence)
-    array = np.sort(array_of(values))
-    n = len(array)
+    ordered = sorted(array_of(values).tolist())
+    n = len(ordered)
     if not n:
         return None
     lower, upper = _order_statistics(n, q, (1 - confidence) / 2)
-    low = float(array[lower - 1]) if lower else None
-    high = float(array[upper - 1]) if upper <= n else None
+    low = ordered[lower - 1] if lower else None
+    high = ordered[upper - 1] if upper <= n else None
     method = "order statistics" if low is not None and high is not None else "order statistics: not estimable on both sides"
-    return Estimate(float(np.quantile(array, q)), low, high, n, method)
+    return Estimate(_interpolated(ordered, q), low, high, n, method)
+
+
+def quantile(values: "Values", q: float) -> float | None:
+    """A quantile, interpolated linearly between order statistics (Hyndman and Fan's type 7); None without values.
+
+    Args:
+        values: finite numbers.
+        q: share of values below, between 0 and 1.
+    """
+    return _interpolated(sorted(values), q) if len(values) else None
+
+
+def _interpolated(ordered: Sequence[float], q: float) -> float:
+    place = q * (len(ordered) - 1)
+    below = ordered[int(place)]
+    above = ordered[ceil(place)]
+    return below + (place - int(place)) * (above - below)
 
 
 def values_needed(q: float, *, confidence: float = 0.95) -> int:

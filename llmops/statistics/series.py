@@ -101,9 +101,9 @@ def by_case(values: "Floats", clusters: "Clusters | None") -> ByCase:
     return ByCase(sums.astype(np.float64), counts.astype(np.float64))
 
 
-def is_binary(values: "Floats") -> bool:
+def is_binary(values: "Values") -> bool:
     """True when every value is 0 or 1."""
-    return bool(((values == 0) | (values == 1)).all())
+    return set(values) <= {0.0, 1.0}
 
 
 def check_confidence(confidence: float) -> None:

@@ -101,3 +101,19 @@ async def test_a_hosted_model_without_its_key_names_the_variable(adapter: type, 
 async def test_a_refused_request_is_not_worth_another_try() -> None:
     assert not Refused("no").retryable
     assert RateLimited("wait").retryable
+
+
+async def test_a_proxy_of_the_environment_is_used_and_its_exceptions_are_obeyed(
+    server: OpenAiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.base.removesuffix("/v1"))
+    asked = ModelSettings(id="openai/m", api_base="http://model.invalid/v1", timeout_s=5)
+    model = DirectModel("m", asked)
+    assert (await model.complete(REQUEST)).text == "echo: hello"
+    await model.close()
+    monkeypatch.setenv("no_proxy", "model.invalid")
+    model = DirectModel("m", asked)
+    with pytest.raises(Unavailable):
+        await model.complete(REQUEST)
+    await model.close()
+    assert server.requests == 1

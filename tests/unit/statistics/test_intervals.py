@@ -16,6 +16,7 @@ from llmops.statistics.intervals import (
     clopper_pearson,
     mean_interval,
     proportion_interval,
+    quantile,
     quantile_interval,
     values_needed,
     wilson,
@@ -229,3 +230,10 @@ def test_a_bounded_mean_stays_in_bounds_and_widens_with_confidence(values: list[
     for (low, high), (wider_low, wider_high) in pairwise(found):
         assert 0 <= wider_low <= low + 1e-9
         assert high - 1e-9 <= wider_high <= 1
+
+
+@settings(max_examples=200)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.floats(0, 1))
+def test_a_quantile_is_numpys(values: list[float], q: float) -> None:
+    assert quantile(values, q) == pytest.approx(np.quantile(values, q), abs=1e-6)
+    assert quantile([], q) is None
