@@ -95,6 +95,12 @@ def example(tokens: Tokenizer, window: Window, spans: Sequence[tuple[int, int]],
     return Example(ids, start, bad, max(bad, default=0.0), weight)
 
 
+def answer_of(row: dict[str, Any]) -> str:
+    """The first human answer of a CLAP NQ row."""
+    first = row["answers"][0]
+    return str(first["answer"] if isinstance(first, dict) else first)
+
+
 def examples(data: Path, tokens: Tokenizer, made_per_source: int) -> list[Example]:
     count = lambda text: len(tokens.encode(text, add_special_tokens=False).ids)  # noqa: E731
     found: list[Example] = []
@@ -105,8 +111,7 @@ def examples(data: Path, tokens: Tokenizer, made_per_source: int) -> list[Exampl
     sources = {row["source_id"]: row["passages"] for row in ragtruth}
     clap = [row for row in rows(data / "clapnq_dev" / "dev.jsonl") if row["answerable"]]
     for row in clap:
-        for text in [a["answer"] if isinstance(a, dict) else a for a in row["answers"]][:1]:
-            found += [example(tokens, w, [], 0.6, None) for w in windows(str(text), [row["passage"]], count)]
+        found += [example(tokens, w, [], 0.6, None) for w in windows(answer_of(row), [row["passage"]], count)]
     sources |= {f"clapnq {row['id']}": row["passage"] for row in clap}
     maker = Maker(0, list(sources.values()))
     for passages in sources.values():
@@ -114,6 +119,12 @@ def examples(data: Path, tokens: Tokenizer, made_per_source: int) -> list[Exampl
             made = maker.answer(passages)
             if made is not None:
                 found += [example(tokens, w, made.spans, 0.5, None) for w in windows(made.text, [passages], count)]
+    supported = [(row["response"], row["passages"]) for row in ragtruth if not row["labels"]]
+    supported += [(answer_of(row), row["passage"]) for row in clap]
+    for answer, passages in supported:
+        for made in (maker.edited(answer), maker.edited(answer), maker.sentence(answer)):
+            if made is not None:
+                found += [example(tokens, w, made.spans, 0.6, None) for w in windows(made.text, [passages], count)]
     for name in ("wow_dev", "wow_test", "cmudog_dev", "topicalchat_dev"):
         for row in rows(data / "begin" / f"{name}.jsonl"):
             if row["begin_label"] != "Generic" and isinstance(row["knowledge"], str):
@@ -161,12 +172,14 @@ def loss_of(model: TokenClassifier, batch: Sequence[Example]) -> Tensor:
     return by_token + 0.5 * by_window
 
 
-def train(found: list[Example], out: Path, minutes: float, rate: float) -> None:
+def train(found: list[Example], out: Path, minutes: float, rate: float, start: Path | None) -> None:
     torch.manual_seed(0)
     draw = random.Random(0)
     # Dropout costs more than the matrix products on a CPU; hidden words take its place (see `tensors`).
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "attn_implementation": "sdpa"}
     model = TokenClassifier(BertModel.from_pretrained(source_folder(), add_pooling_layer=False, **still))
+    if start is not None:
+        model.load_state_dict(torch.load(start))
     heads = [*model.token.parameters(), *model.window.parameters()]
     groups = [{"params": model.encoder.parameters(), "lr": rate}, {"params": heads, "lr": 10 * rate}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
@@ -204,12 +217,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--made", type=int, default=4, help="made answers for each source")
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     found = examples(arguments.data, tokenizer(), arguments.made)
     size = sum(len(each.ids) for each in found)
     print(f"{len(found)} windows, {size:,} tokens, {sum(each.label for each in found):.0f} faulty", flush=True)
-    train(found, arguments.out, arguments.minutes, arguments.rate)
+    train(found, arguments.out, arguments.minutes, arguments.rate, arguments.start)
 
 
 if __name__ == "__main__":

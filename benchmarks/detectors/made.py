@@ -60,6 +60,25 @@ class Maker:
                 spans = [(start + found[0], start + found[1])]
         return Made(" ".join(chosen), tuple(spans))
 
+    def edited(self, answer: str) -> Made | None:
+        """A supported answer, or one sentence of it, with one small edit; None: nothing in it can be edited.
+
+        Small edits of people's own wording are harder than edits of copies: no word of the passages gives them away.
+        """
+        sentences = [s.text for s in split_sentences(answer) if 20 < len(s.text) < 400]
+        if not sentences:
+            return None
+        text = self._draw.choice(sentences) if self._draw.random() < 0.5 else answer
+        edits = [self._number, self._name, self._opposite, self._month]
+        self._draw.shuffle(edits)
+        found = next((found for edit in edits if (found := edit(text)) is not None), None)
+        return None if found is None else Made(found[0], (found[1],))
+
+    def sentence(self, answer: str) -> Made | None:
+        """One sentence of a supported answer, as it is."""
+        sentences = [s.text for s in split_sentences(answer) if 20 < len(s.text) < 400]
+        return Made(self._draw.choice(sentences), ()) if sentences else None
+
     def _shortened(self, text: str) -> str:
         """Sometimes without what follows its last comma: still supported."""
         head, comma, tail = text.rpartition(", ")

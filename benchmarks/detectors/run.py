@@ -1,9 +1,9 @@
 """Measures the shipped detectors on labelled sets that they never saw: python -m benchmarks.detectors.run DATA_DIR.
 
 DATA_DIR holds, as far as they are there: summedits/evaluation.jsonl.gz (Laban et al. 2023, salesforce/factualNLG),
-qags/all.jsonl (Wang et al. 2020, W4ngatang/qags), begin/wow_test.jsonl (Dziri et al. 2022, google/BEGIN-dataset) and
-olid/train.jsonl.gz (Zampieri et al. 2019, idontflow/OLID). None of it is part of this repository, and `train.py` reads
-none of these sets; the threshold is 0.5 for all. `train.py` prints the figures on the training sets, by grouped folds.
+qags/all.jsonl (Wang et al. 2020, W4ngatang/qags) and olid/train.jsonl.gz (Zampieri et al. 2019, idontflow/OLID). None of
+it is part of this repository, and no training script reads any of it; the threshold is 0.5 for all. `combine.py` and
+`train.py` print the figures on the sets that they train on, held out by source.
 """
 
 import resource
@@ -48,10 +48,6 @@ def qags(row: dict[str, Any]) -> Iterator[Example]:
         yield Example(DetectionRequest(sentence["sentence"], (row["article"],)), not sentence["majority_consistent"], row["id"])
 
 
-def begin(row: dict[str, Any]) -> Iterator[Example]:
-    yield Example(DetectionRequest(row["response"], (row["knowledge"],)), not row["fully_attributable"], row["knowledge"])
-
-
 def olid(row: dict[str, Any]) -> Iterator[Example]:
     yield Example(DetectionRequest(row["text"]), row["offensive"], str(row["id"]))
 
@@ -59,7 +55,6 @@ def olid(row: dict[str, Any]) -> Iterator[Example]:
 SETS: tuple[tuple[str, str, str, Callable[[dict[str, Any]], Iterator[Example]]], ...] = (
     ("SummEdits, evaluation", "hallucination", "summedits/evaluation.jsonl.gz", summedits),
     ("QAGS, sentences", "hallucination", "qags/all.jsonl", qags),
-    ("BEGIN, WoW test", "hallucination", "begin/wow_test.jsonl", begin),
     ("OLID, train", "toxicity", "olid/train.jsonl.gz", olid),
 )
 

@@ -1,4 +1,5 @@
-"""Trains both embedded detectors and prints their grouped cross-validation: python -m benchmarks.detectors.train DATA_DIR.
+"""Trains the toxicity detector and prints its cross-validation, and that of groundedness by words alone:
+python -m benchmarks.detectors.train DATA_DIR.
 
 DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), davidson_hate_offensive/all.jsonl.gz (Davidson et al.
 2017, MIT) and surge_toxicity/all.jsonl (Surge AI, MIT); none of it is part of this repository.
@@ -6,6 +7,7 @@ DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), davidson_hate_
 
 import gzip
 import json
+import math
 import random
 import re
 import sys
@@ -25,8 +27,8 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from benchmarks.detectors.contrast import sentences
-from llmops.adapters.embedded_detectors import summary
-from llmops.scoring.groundedness import FEATURES, claims
+from llmops.scoring.groundedness import claims
+from llmops.scoring.grounding import log_odds
 from llmops.scoring.sentences import split_sentences
 from llmops.scoring.toxicity import BUCKETS, buckets
 
@@ -110,46 +112,44 @@ class Answers:
         self.length.append(float(len(text)))
 
 
+def summary(chances: Sequence[float]) -> tuple[float, ...]:
+    """What a regression on words alone sees of an answer: bias, log-odds of its worst and of its mean sentence, length."""
+    worst, mean = max(chances), sum(chances) / len(chances)
+    return (1.0, log_odds(worst), log_odds(mean), math.log(len(chances)))
+
+
+def sentence_weights(answers: "Answers", train: NDArray[np.bool_]) -> Floats:
+    """The regression on the words of a sentence; `train` chooses answers."""
+    x, bad, owner = np.array(answers.sentences), np.array(answers.bad), np.array(answers.owner)
+    share = np.where(np.array(answers.made), MADE_WEIGHT, 1.0)
+    chosen = train[owner]
+    return fit(x[chosen], bad[chosen], share[owner][chosen], 1.0)
+
+
 def summaries(chances: Floats, owner: NDArray[np.int64], some: Sequence[int]) -> Floats:
     bounds = np.searchsorted(owner, [some, [i + 1 for i in some]])
     return np.array([summary(list(chances[start:end])) for start, end in bounds.T])
 
 
-def train_hallucination(data: Path, table: Table) -> None:
+def measure_words(data: Path, table: Table) -> None:
+    """How far words alone come: the baseline of the fine-tuned encoder, which `combine` measures."""
     answers = Answers(data / "ragtruth_qa" / "train.jsonl.gz")
-    x, bad = np.array(answers.sentences), np.array(answers.bad)
-    owner, y = np.array(answers.owner), np.array(answers.y)
+    x, owner, y = np.array(answers.sentences), np.array(answers.owner), np.array(answers.y)
     fold = np.array([int(sha256(g.encode()).hexdigest(), 16) % FOLDS for g in answers.group])
-
     made = np.array(answers.made)
     share = np.where(made, MADE_WEIGHT, 1.0)
-
-    def both(train: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        rows_in = train[owner]
-        first = fit(x[rows_in], bad[rows_in], share[owner][rows_in], 1.0)
-        chances = expit(x @ first)
-        some = np.flatnonzero(train)
-        rate = np.average(y[some], weights=share[some])
-        balance = share[some] * np.where(y[some] == 1, 0.5 / rate, 0.5 / (1 - rate))
-        second = fit(summaries(chances, owner, some.tolist()), y[some], balance, 1.0)
-        return first, second
-
     score = np.zeros(len(y))
     for k in range(FOLDS):
-        first, second = both(fold != k)
-        some = np.flatnonzero(fold == k)
-        score[some] = expit(summaries(expit(x @ first), owner, some.tolist()) @ second)
+        train, some = fold != k, np.flatnonzero(fold == k)
+        chances = expit(x @ sentence_weights(answers, train))
+        seen = np.flatnonzero(train)
+        second = fit(summaries(chances, owner, seen.tolist()), y[seen], share[seen], 1.0)
+        score[some] = expit(summaries(chances, owner, some.tolist()) @ second)
     real = ~made
-    report(table, "hallucination, RAGTruth QA, grouped 5-fold", y[real], score[real])
+    report(table, "hallucination by words alone, RAGTruth QA, grouped 5-fold", y[real], score[real])
     report(table, "  token overlap", y[real], np.array(answers.overlap)[real], baseline=True)
     report(table, "  answer length", y[real], np.array(answers.length)[real], baseline=True)
-    report(table, "hallucination, made single sentences", y[made], score[made])
-    first, second = both(np.ones(len(y), bool))
-    model = {"features": list(FEATURES), "sentence": [round(v, 6) for v in first], "answer": [round(v, 6) for v in second]}
-    folder = OUT / "hallucination"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
-    write_manifest(folder, "hallucination-lexical", "model.json")
+    report(table, "hallucination by words alone, made single sentences", y[made], score[made])
 
 
 def matrix(texts: Sequence[str]) -> csr_matrix:
@@ -238,7 +238,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     data = Path(sys.argv[1])
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy")
-    train_hallucination(data, table)
+    measure_words(data, table)
     train_toxicity(data, table)
     Console(width=130).print(table)
 

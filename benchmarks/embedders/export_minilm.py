@@ -143,8 +143,8 @@ def shared_constants(graph: Graph) -> None:
         graph.constant(f"rows{width}", np.array([-1, width], np.int64))
 
 
-def embeddings(graph: Graph, weights: dict[str, Array]) -> str:
-    """Word, position and type embeddings, summed and normalised."""
+def embeddings(graph: Graph, weights: dict[str, Array], window: int = WINDOW, *, typed: bool = False) -> str:
+    """Word, position and type embeddings, summed and normalised; `typed`: with an input that gives each token's type."""
     from onnx import TensorProto
 
     words = weights["embeddings.word_embeddings.weight"]
@@ -155,12 +155,15 @@ def embeddings(graph: Graph, weights: dict[str, Array]) -> str:
     values = graph.node("Cast", [codes], "word_values", to=TensorProto.FLOAT)
     scale = graph.node("Gather", ["words.steps", "input_ids"], "word_steps")
     word = graph.node("Mul", [values, scale], "word")
-    first_type = weights["embeddings.token_type_embeddings.weight"][0]
-    graph.constant("positions", weights["embeddings.position_embeddings.weight"][:WINDOW] + first_type)
+    types = weights["embeddings.token_type_embeddings.weight"]
+    graph.constant("positions", weights["embeddings.position_embeddings.weight"][:window] + types[0])
     graph.constant("start", np.array([0], np.int64))
     length = graph.node("Shape", ["input_ids"], "length", start=1, end=2)
     position = graph.node("Slice", ["positions", "start", length, "start"], "position")
     total = graph.node("Add", [word, position], "embedding_sum")
+    if typed:
+        graph.constant("types", types - types[0])
+        total = graph.node("Add", [total, graph.node("Gather", ["types", "token_type_ids"], "type")], "typed_sum")
     norm = [graph.constant(f"embeddings.LayerNorm.{p}", weights[f"embeddings.LayerNorm.{p}"]) for p in ("weight", "bias")]
     return graph.node("LayerNormalization", [total, *norm], "embedded", axis=-1, epsilon=1e-12)
 

@@ -3,17 +3,21 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from llmops.adapters.weights import packaged, read_weights
+from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
+from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.errors import UsageError
 from llmops.domain.scores import Detection, DetectionRequest, Span
+from llmops.scoring.citations import without_markers
 from llmops.scoring.groundedness import Claim, claims
+from llmops.scoring.grounding import answer_features, runs
 from llmops.scoring.sentences import split_sentences
 from llmops.scoring.toxicity import BUCKETS, MAX_CHARACTERS, buckets, words
+from llmops.scoring.windows import Window, windows
 from llmops.settings.validation import nearest
 
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 SUSPECT = 0.5
 """A sentence is marked from this probability of being unsupported."""
 MAX_SPANS = 10
@@ -29,13 +33,13 @@ class EmbeddedDetector:
             UsageError: no such kind.
             LlmopsError: the weights are missing.
         """
-        detectors: dict[str, type[_Hallucination] | type[_Toxicity]]
-        detectors = {"hallucination": _Hallucination, "toxicity": _Toxicity}
+        detectors: dict[str, type[HallucinationModel] | type[_Toxicity]]
+        detectors = {"hallucination": HallucinationModel, "toxicity": _Toxicity}
         if kind not in detectors:
             raise UsageError(f"No embedded detector is called {kind!r}.", hint=nearest(kind, detectors))
         self._weights = read_weights(packaged("detectors") / kind)
         self._make = detectors[kind]
-        self._loaded: _Hallucination | _Toxicity | None = None
+        self._loaded: HallucinationModel | _Toxicity | None = None
 
     @property
     def identity(self) -> str:
@@ -50,52 +54,97 @@ class EmbeddedDetector:
         """
         if self._loaded is None:
             self._loaded = self._make(self._weights)
-        return [self._loaded.one(request) for request in requests]
+        return self._loaded.many(requests)
 
 
-class _Hallucination:
-    """Logistic regression on each sentence, and a second one on the sentences of an answer."""
+@dataclass(frozen=True, slots=True)
+class AnswerRead:
+    """What is known of one answer before it is judged."""
 
-    def __init__(self, weights: Any) -> None:  # noqa: ANN401 -- Weights; keeps the union of constructors plain
+    claims: tuple[Claim, ...]
+    chances: tuple[float, ...]
+    """Probability of each claim of being unsupported, by its words."""
+    features: tuple[float, ...]
+    """As `grounding.FEATURES`; empty when the answer claims nothing."""
+    marks: tuple[tuple[int, int], ...]
+    """Characters of the answer that the encoder calls unsupported."""
+
+
+class HallucinationModel:
+    """A fine-tuned encoder over windows, and the words of each sentence, joined by a logistic regression."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Read the regressions; the encoder is opened by the first answer."""
         model = json.loads(weights.checked("model.json").read_text(encoding="utf-8"))
         self._sentence: list[float] = model["sentence"]
         self._answer: list[float] = model["answer"]
+        self._encoder = OnnxTokenClassifier(weights)
 
-    def one(self, request: DetectionRequest) -> Detection:
-        """The finding on one answer."""
-        found = claims(request.output, request.contexts)
-        if not found:
+    def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
+        """The finding on each answer."""
+        return [self._judged(request, read) for request, read in zip(requests, self.read(requests), strict=True)]
+
+    def read(self, requests: Sequence[DetectionRequest]) -> list[AnswerRead]:
+        """Everything but the verdict; all windows of all answers go through the encoder together."""
+        texts = [without_markers(request.output) for request in requests]
+        found = [claims(text, request.contexts) for text, request in zip(texts, requests, strict=True)]
+        cut = [
+            windows(text, request.contexts, self._encoder.count) if own else []
+            for text, request, own in zip(texts, requests, found, strict=True)
+        ]
+        readings = iter(self._encoder.read([window for some in cut for window in some]))
+        return [
+            self._joined(tuple(own), [(window, next(readings)) for window in some])
+            for own, some in zip(found, cut, strict=True)
+        ]
+
+    def _joined(self, own: tuple[Claim, ...], read: Sequence[tuple[Window, Reading]]) -> AnswerRead:
+        if not own:
+            return AnswerRead((), (), (), ())
+        chances = tuple(_logistic(_dot(self._sentence, claim.features)) for claim in own)
+        tokens = [logit for _, reading in read for logit in reading.token_logits]
+        features = answer_features(chances, [reading.window_logit for _, reading in read], tokens)
+        marks = [
+            (window.start + start, window.start + end)
+            for window, reading in read
+            for start, end in runs(reading.token_logits, reading.offsets)
+        ]
+        return AnswerRead(own, chances, features, tuple(marks))
+
+    def _judged(self, request: DetectionRequest, read: AnswerRead) -> Detection:
+        if not read.claims:
             return Detection(0.0)
         if not any(context.strip() for context in request.contexts):
-            return Detection(1.0, tuple(Span(c.start, c.end, "not found") for c in found[:MAX_SPANS]))
-        chances = [_logistic(_dot(self._sentence, claim.features)) for claim in found]
-        value = _logistic(_dot(self._answer, summary(chances)))
-        spans = [_span(claim, request) for claim, chance in zip(found, chances, strict=True) if chance >= SUSPECT]
-        if not spans and value >= SUSPECT:
-            worst = max(range(len(found)), key=lambda i: chances[i])
-            spans = [_span(found[worst], request)]
-        return Detection(value, tuple(spans[:MAX_SPANS]))
+            return Detection(1.0, tuple(Span(c.start, c.end, "not found") for c in read.claims[:MAX_SPANS]))
+        value = _logistic(_dot(self._answer, read.features))
+        if value < SUSPECT:
+            return Detection(value)
+        marks = read.marks or [max(zip(read.chances, ((c.start, c.end) for c in read.claims), strict=True))[1]]
+        return Detection(value, tuple(_span(mark, read.claims, request) for mark in marks[:MAX_SPANS]))
 
 
-def summary(chances: Sequence[float]) -> tuple[float, ...]:
-    """What the second regression sees: bias, log-odds of the worst and of the mean sentence, and how many there are."""
-    odds = [math.log(max(1e-6, c) / max(1e-6, 1 - c)) for c in (max(chances), sum(chances) / len(chances))]
-    return (1.0, odds[0], odds[1], math.log(len(chances)))
-
-
-def _span(claim: Claim, request: DetectionRequest) -> Span:
-    kind = "number differs" if claim.missing_numbers else "contradicted" if claim.negation_differs else "not found"
+def _span(mark: tuple[int, int], found: Sequence[Claim], request: DetectionRequest) -> Span:
+    """A marked stretch with the evidence nearest to the sentence it stands in."""
+    start, end = mark
+    claim = max(found, key=lambda claim: min(end, claim.end) - max(start, claim.start))
+    text = request.output[start:end]
+    if any(number in text for number in claim.missing_numbers):
+        kind = "number differs"
+    elif any(name in text for name in claim.missing_names):
+        kind = "name differs"
+    else:
+        kind = "contradicted" if claim.negation_differs else "not found"
     if claim.nearest is None:
-        return Span(claim.start, claim.end, kind)
+        return Span(start, end, kind)
     number = claim.nearest.passage
     source = request.sources[number] if number < len(request.sources) else f"passage {number + 1}"
-    return Span(claim.start, claim.end, kind, claim.nearest.text[:500], source)
+    return Span(start, end, kind, claim.nearest.text[:500], source)
 
 
 class _Toxicity:
     """Logistic regression on hashed words and pieces of words."""
 
-    def __init__(self, weights: Any) -> None:  # noqa: ANN401 -- as above
+    def __init__(self, weights: Weights) -> None:
         from safetensors.numpy import load_file
 
         tensors = load_file(str(weights.checked("model.safetensors")))
@@ -104,8 +153,12 @@ class _Toxicity:
         if self._values.shape != (BUCKETS,):
             raise ValueError(f"{BUCKETS} weights were expected")
 
-    def one(self, request: DetectionRequest) -> Detection:
-        """The finding on one text: its worst sentence decides."""
+    def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
+        """The finding on each text."""
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: DetectionRequest) -> Detection:
+        """The worst sentence of a text decides."""
         text = request.output[:MAX_CHARACTERS]
         value = max([self._chance(text), *(self._chance(sentence.text) for sentence in split_sentences(text))])
         return Detection(value, self._spans(text) if value >= SUSPECT else ())

@@ -42,7 +42,7 @@ class OnnxEmbedder:
         self.max_tokens = self._weights.max_tokens
         self.tokenizer: Tokenizer = HfTokenizer(self._weights.folder / "tokenizer.json")
         self._batch_size = batch_size
-        self._threads = threads or _cores()
+        self._threads = threads or cores()
         self._loaded: tuple[Any, Any] | None = None
         self._lock = Lock()
 
@@ -77,7 +77,7 @@ class OnnxEmbedder:
         with self._lock:
             if self._loaded is None:
                 tokenizer = load_tokenizer(self._weights.checked("tokenizer.json"), max_tokens=self.max_tokens)
-                self._loaded = tokenizer, _session(self._weights.checked("model.onnx"), self._threads)
+                self._loaded = tokenizer, open_session(self._weights.checked("model.onnx"), self._threads)
             return self._loaded
 
 
@@ -93,7 +93,8 @@ def batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     return [*found, batch] if batch else found
 
 
-def _session(path: Path, threads: int) -> Any:  # noqa: ANN401 -- an untyped vendor object
+def open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 -- an untyped vendor object
+    """An inference session on the CPU, without telemetry."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
@@ -104,5 +105,6 @@ def _session(path: Path, threads: int) -> Any:  # noqa: ANN401 -- an untyped ven
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,6 +22,8 @@ class ShownProgress:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._outer: list[tuple[str, int, float]] = []
+        """What was going on when something else started inside it, such as an index that is built by the first question."""
         self._what = ""
         self._total = 0
         self._began = 0.0
@@ -33,13 +35,19 @@ class ShownProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave the terminal clean, whatever happened."""
+        self._outer.clear()
         self.finished()
 
     def started(self, what: str, total: int) -> None:
         """As the port."""
-        self.finished()
-        self._what, self._total = what, total
-        self._began = self._last = time.monotonic()
+        if self._what:
+            self._outer.append((self._what, self._total, self._began))
+        self._show(what, total, time.monotonic())
+
+    def _show(self, what: str, total: int, began: float) -> None:
+        self._clear()
+        self._what, self._total, self._began = what, total, began
+        self._last = time.monotonic()
         if self._quiet or not self._console.is_terminal:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -65,7 +73,13 @@ class ShownProgress:
             self._console.print(line.replace(", ,", ","), soft_wrap=True)
 
     def finished(self) -> None:
-        """As the port."""
+        """As the port; what went on outside is shown again."""
+        self._clear()
+        self._what = ""
+        if self._outer:
+            self._show(*self._outer.pop())
+
+    def _clear(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None

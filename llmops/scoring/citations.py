@@ -62,6 +62,16 @@ def citations(answer: str, hits: Sequence[Hit]) -> list[Citation]:
     return found
 
 
+def without_markers(answer: str) -> str:
+    """The answer with spaces in place of markers such as [1] and [2, 3], which claim nothing; offsets stay as they are."""
+
+    def blank(found: "re.Match[str]") -> str:
+        named = (found[1] or found[2] or "").strip()
+        return " " * len(found.group()) if _numbers.fullmatch(named) else found.group()
+
+    return _marker.sub(blank, answer)
+
+
 def _in_sentence(text: str, start: int, end: int, hits: Sequence[Hit], sources: set[str]) -> Iterable[Citation]:
     markers = [(match, _labels(match[1] or match[2], sources)) for match in _marker.finditer(text, start, end)]
     markers = [(match, labels) for match, labels in markers if labels]

@@ -59,6 +59,8 @@ class Claim:
     """Ordered as `FEATURES`."""
     nearest: Evidence | None
     missing_numbers: tuple[str, ...]
+    missing_names: tuple[str, ...]
+    """Numbers and names that no passage holds."""
     negation_differs: bool
 
 
@@ -96,8 +98,7 @@ def _claim(sentence: Sentence, own: frozenset[str], evidence: Sequence[Evidence]
     pairs = _bigrams(text)
     numbers = _number.findall(text)
     missing = tuple(n for n in numbers if _digits(n) not in known.numbers)
-    names = [n.lower() for n in _name.findall(text)]
-    absent = [n for n in names if n not in known.words]
+    absent = tuple(name for name in _name.findall(text) if name.lower() not in known.words)
     negation = nearest is not None and best >= 0.5 and bool(_negation.search(text)) != bool(_negation.search(nearest.text))
     features = (
         1.0,
@@ -114,7 +115,7 @@ def _claim(sentence: Sentence, own: frozenset[str], evidence: Sequence[Evidence]
         float(at[0] == at[1] - 1),
         float(bool(_meta.search(text))),
     )
-    return Claim(sentence.start, sentence.end, features, nearest, missing, negation)
+    return Claim(sentence.start, sentence.end, features, nearest, missing, absent, negation)
 
 
 def _evidence(contexts: Sequence[str]) -> list[Evidence]:

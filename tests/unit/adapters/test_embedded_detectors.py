@@ -42,6 +42,12 @@ def test_a_changed_number_raises_the_probability_and_is_named() -> None:
     assert wrong.spans[0].source == "hours.md"
 
 
+def test_a_citation_is_no_claim() -> None:
+    plain, cited = (hallucination(text) for text in ("On Saturdays it closes at 4 pm.", "On Saturdays it closes at 4 pm. [1]"))
+    assert cited.value == pytest.approx(plain.value, abs=0.02)
+    assert hallucination("It closes at 7 pm on Saturdays [7, 9].").spans[0].end <= 23
+
+
 def test_spans_are_offsets_into_the_answer() -> None:
     answer = "Members may borrow up to twelve books. Penguins founded the archive of Reykjavik in 1804."
     spans = hallucination(answer).spans
