@@ -102,6 +102,8 @@ def open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 -- an untyped
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Threads that spin between two runs take the cores from whatever works beside: other nodes, the event loop, BLAS.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -50,7 +50,8 @@ class SavedRouter:
         import numpy as np
 
         features = Features(np.asarray(vector, float)[None, :], np.array([shape(prompt)]))
-        return [float(each) for each in self.router.predict(features)[0]], bool(self.router.unfamiliar(features)[0])
+        quality, unfamiliar = self.router.judge(features)
+        return [float(each) for each in quality[0]], bool(unfamiliar[0])
 
 
 def save_router(folder: Path, saved: SavedRouter, card: str) -> str:
@@ -129,7 +130,7 @@ def load_router(folder: Path, root: Path) -> SavedRouter:
     with np.load(BytesIO(arrays), allow_pickle=False) as stored:
         weights, centre, scale, vectors, quality = (stored[name].astype(float) for name in STORED)
     settings = Settings(**head["settings"])
-    router = LearnedRouter(settings, weights, centre, scale, vectors, quality, head["familiar"])
+    router = LearnedRouter(settings, weights, centre, scale, vectors.astype(np.float32), quality, head["familiar"])
     tail = (tuple(head["costs"]), head["cost_weight"], head["strong"], head["embedder"], head["figures"])
     return SavedRouter(router, tuple(head["models"]), *tail)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from llmops.domain.keys import content_hash
 
 if TYPE_CHECKING:
-    from numpy import bool_
+    from numpy import bool_, float32
     from numpy.typing import NDArray
 
     from llmops.statistics.series import Floats
@@ -23,6 +23,8 @@ SHARPNESS = 10.0
 """Weight of a neighbour is exp(SHARPNESS x cosine)."""
 EMBEDDING_SCALE = 8.0
 """Unit vectors are stretched so that one penalty suits them and the standardised shape features."""
+AT_ONCE = 512
+"""Prompts whose cosines with all training prompts are held in memory together."""
 UNFAMILIAR = 0.02
 """Share of the training prompts whose nearest neighbour is further away than that of a prompt called unfamiliar."""
 
@@ -62,8 +64,8 @@ class LearnedRouter:
     centre: "Floats"
     scale: "Floats"
     """Of the shape features."""
-    vectors: "Floats"
-    """Training embeddings for the neighbours, shape (prompts, dimensions)."""
+    vectors: "NDArray[float32]"
+    """Training embeddings for the neighbours in single precision, shape (prompts, dimensions)."""
     quality: "Floats"
     """What the models' answers to them were worth, shape (prompts, models)."""
     familiar: float
@@ -73,35 +75,39 @@ class LearnedRouter:
         """The expected quality of each model's answer, 0 to 1, shape (prompts, models)."""
         import numpy as np
 
+        parts = [features.take(slice(start, start + AT_ONCE)) for start in range(0, len(features.vectors), AT_ONCE)]
+        alone = self.settings.variant == "logistic"
+        return np.concatenate([self._quality(part, None if alone else self._similar(part)) for part in parts])
+
+    def judge(self, features: Features) -> tuple["Floats", "Flags"]:
+        """As `predict`, and which of the prompts are unlike everything that was learned from, shape (prompts,)."""
+        similar = self._similar(features)
+        return self._quality(features, similar), similar.max(axis=1) < self.familiar
+
+    def _similar(self, features: Features) -> "Floats":
+        """Cosines with the training prompts, shape (prompts, training prompts)."""
+        similar: Floats = features.vectors.astype(self.vectors.dtype, copy=False) @ self.vectors.T  # type: ignore[assignment]
+        return similar
+
+    def _quality(self, features: Features, similar: "Floats | None") -> "Floats":
+        import numpy as np
+
         parts = []
         if self.settings.variant != "knn":
-            parts.append(_logistic(self._design(features) @ self.weights))
-        if self.settings.variant != "logistic":
-            parts.append(self._nearest(features))
+            parts.append(_logistic(_design(features, self.centre, self.scale) @ self.weights))
+        if similar is not None and self.settings.variant != "logistic":
+            parts.append(self._nearest(similar))
         mean: Floats = np.clip(sum(parts[1:], parts[0]) / len(parts), 0.0, 1.0)
         return mean
 
-    def unfamiliar(self, features: Features) -> "Flags":
-        """True for prompts that are unlike everything that was learned from, shape (prompts,)."""
-        similar = (features.vectors @ self.vectors.T).max(axis=1)
-        return similar < self.familiar  # type: ignore[no-any-return]
-
-    def _design(self, features: Features) -> "Floats":
-        return _design(features, self.centre, self.scale)
-
-    def _nearest(self, features: Features) -> "Floats":
+    def _nearest(self, similar: "Floats") -> "Floats":
         import numpy as np
 
         k = min(self.settings.neighbours, len(self.vectors))
-        found = np.empty((len(features.vectors), self.quality.shape[1]))
-        for start in range(0, len(found), 512):
-            similar = features.vectors[start : start + 512] @ self.vectors.T
-            near = np.argpartition(-similar, k - 1, axis=1)[:, :k]
-            close = np.take_along_axis(similar, near, axis=1)
-            weight = np.exp(SHARPNESS * (close - close.max(axis=1, keepdims=True)))
-            found[start : start + 512] = (weight[:, :, None] * self.quality[near]).sum(axis=1) / weight.sum(
-                axis=1, keepdims=True
-            )
+        near = np.argpartition(similar, -k, axis=1)[:, -k:]
+        close = np.take_along_axis(similar, near, axis=1).astype(float)
+        weight = np.exp(SHARPNESS * (close - close.max(axis=1, keepdims=True)))
+        found: Floats = (weight[:, :, None] * self.quality[near]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
         return found
 
 
@@ -121,7 +127,8 @@ def fit(features: Features, quality: "Floats", settings: Settings) -> LearnedRou
     weights = np.zeros((design.shape[1], quality.shape[1]))
     if settings.variant != "knn":
         weights = _regression(design, quality, settings.penalty)
-    return LearnedRouter(settings, weights, centre, scale, features.vectors, quality, _familiarity(features.vectors))
+    vectors = features.vectors.astype(np.float32)
+    return LearnedRouter(settings, weights, centre, scale, vectors, quality, _familiarity(vectors))
 
 
 def _design(features: Features, centre: "Floats", scale: "Floats") -> "Floats":
@@ -156,7 +163,7 @@ def _regression(design: "Floats", quality: "Floats", penalty: float) -> "Floats"
     return np.asarray(found.x).reshape(shape)
 
 
-def _familiarity(vectors: "Floats") -> float:
+def _familiarity(vectors: "NDArray[float32]") -> float:
     """The cosine with the nearest other prompt that all but a few training prompts reach."""
     import numpy as np
 

@@ -136,7 +136,7 @@ def test_each_variant_predicts_qualities_between_0_and_1() -> None:
 def test_a_strange_prompt_is_called_unfamiliar() -> None:
     router = fit(FEATURES, recorded().quality, Settings("logistic"))
     strange = Features(np.array([[-1.0, 0.0], VECTORS[0].tolist()]), np.zeros((2, 3)))
-    assert router.unfamiliar(strange).tolist() == [True, False]
+    assert router.judge(strange)[1].tolist() == [True, False]
 
 
 def test_predictions_of_a_fold_do_not_see_it() -> None:
