@@ -21,9 +21,12 @@ from llmops.evaluation.calling import Caller
 from llmops.evaluation.planning import Target
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.runner import measured
+from llmops.routing.memory import RouteMemory
 from llmops.settings.project import load_project
+from llmops.settings.routes import BanditRoute
 from llmops.settings.secrets import masked
 from llmops.wiring import Wiring
+from llmops.workflows.route_log import decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Router:
         Args:
             project: folder with llmops.yaml.
             route: name under `routes:`.
-            log: JSONL file that each decision is appended to, as `llmops route report --log` reads it.
+            log: JSONL file that each decision is appended to, as `llmops route report --log` reads it; a bandit goes on
+                from what it says.
             log_text: keep the questions in the log, credentials masked.
 
         Raises:
@@ -57,10 +61,19 @@ class Router:
             InvalidFiles: its settings cannot be used.
         """
         self.name = route
-        self._route = Wiring(load_project(project.resolve())).route(route)
+        loaded = load_project(project.resolve())
+        self._route = Wiring(loaded).route(route)
         self._callers = {name: Caller(target) for name, target in self._route.targets.items()}
         self._log, self._log_text = log, log_text
-        self._spent = 0.0
+        self._memory = RouteMemory()
+        if isinstance(loaded.route(route), BanditRoute) and log is not None and log.is_file():
+            self._remember(log)
+
+    def _remember(self, log: Path) -> None:
+        """Begin with what the log says of earlier answers; a grade of a line counts more than its checks."""
+        for decision in decisions(log, log.parent):
+            if decision.route == self.name:
+                self._memory.note([RoutedCall(**call.model_dump()) for call in decision.calls], quality=decision.quality)
 
     async def complete(
         self,
@@ -86,12 +99,13 @@ class Router:
         name = uuid.uuid4().hex
         asked = Asked(messages, params or {}, key or name, tuple(tags), tuple(contexts))
         text = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
-        request = RouteRequest(text, asked.key, asked.tags, self._spent, datetime.now().time())
+        now, memory = datetime.now().time(), self._memory
+        request = RouteRequest(text, asked.key, asked.tags, memory.spent_usd, now, memory.tallies)
         calls: list[RoutedCall] = []
         try:
             completion = await follow(self._route, request, self._asker(asked), self._checker(asked, text), calls)
         finally:
-            self._spent += sum(call.cost_usd or 0.0 for call in calls)
+            memory.note(calls)
             self._note(name, asked, text, calls)
         return completion
 

@@ -61,6 +61,8 @@ class RoutedCall:
     attempts: int = 0
     """Requests sent in this run."""
     served: bool = False
+    passed: bool | None = None
+    """Whether the answer passed the checks of the route; None: it has none, or nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,21 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How the answers of one model fared so far."""
+
+    good: float = 0.0
+    """Answers that passed; a grade between 0 and 1 counts for that much."""
+    bad: float = 0.0
+    cost_usd: float = 0.0
+
+    @property
+    def answers(self) -> float:
+        """All of them."""
+        return self.good + self.bad
+
+
+@dataclass(frozen=True, slots=True)
 class RouteRequest:
     """What a policy knows of a request before any model has answered."""
 
@@ -24,6 +39,8 @@ class RouteRequest:
     """By this route so far."""
     now: time = time()
     """Local time of day."""
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    """Of this route so far, by model."""
 
 
 @dataclass(frozen=True, slots=True)

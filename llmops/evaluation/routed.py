@@ -61,7 +61,8 @@ async def follow(
         replies.append(Reply(step.model, completion.text, checks=checks))
         attempts = 0 if found.reused else completion.attempts
         timing = 0.0 if step.aside else completion.latency_s
-        calls.append(RoutedCall(step.model, step.reason, timing, cost, reused=found.reused, attempts=attempts))
+        passed = all(checks.values()) if checks else None
+        calls.append(RoutedCall(step.model, step.reason, timing, cost, "", found.reused, attempts, passed=passed))
         answers.append(completion)
     served = answers[step.reply]
     attempts = sum(call.attempts for call in calls)

@@ -20,6 +20,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
+from llmops.routing.memory import RouteMemory
 
 OVER_BUDGET = "over budget"
 """Why a run stopped when its money was spent."""
@@ -78,7 +79,7 @@ class Runner:
         self._on_result = on_result
         self._steps = CellSteps(plan, run_id)
         self._callers = {name: Caller(target) for name, target in plan.asked().items()}
-        self._routed_usd = dict.fromkeys(plan.targets, 0.0)
+        self._remembered = {name: RouteMemory() for name in plan.targets}
         self._in_flight: InFlight[Node] = InFlight()
         self._stopping = False
         self._done = 0
@@ -219,10 +220,10 @@ class Runner:
             return {name: each.status != "failed" and each.passed is not False for name, each in found.items()}
 
         async def make() -> Node:
-            now, spent = datetime.now().time(), self._routed_usd[target.name]
-            request = RouteRequest(question_of(case), case.id, case.tags, spent, now)
+            now, memory = datetime.now().time(), self._remembered[target.name]
+            request = RouteRequest(question_of(case), case.id, case.tags, memory.spent_usd, now, memory.tallies)
             completion = await follow(route, request, ask, check)
-            self._routed_usd[target.name] += sum(call.cost_usd or 0.0 for call in completion.route if not call.reused)
+            memory.note(completion.route)
             return Node(key, "generate", plain(completion), self._run_id)
 
         return await self._once(key, make)

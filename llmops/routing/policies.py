@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
+from random import Random
 
 from llmops.domain.keys import content_hash
-from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve, Step
+from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve, Step, Tally
 from llmops.scoring.language import language_of
 from llmops.scoring.pii import find_pii
 from llmops.settings.routes import (
     AbRoute,
+    BanditRoute,
     BudgetRoute,
     CanaryRoute,
     CascadeRoute,
@@ -52,6 +54,8 @@ def policy_of(settings: RouteSettings, count: Callable[[str], int], learned: "Ca
             return learned(settings)
         case BudgetRoute():
             return Budget(settings.models[0], settings.models[1], settings.usd)
+        case BanditRoute():
+            return Bandit(tuple(settings.models), settings.cost_weight, settings.floor)
         case CanaryRoute():
             share = settings.percent / 100
             return Split({settings.models[1]: share, settings.models[0]: 1 - share})
@@ -219,6 +223,34 @@ class Budget:
         spent = request.spent_usd
         told = f"${spent:.4f} of ${self.usd:g} are spent"
         return _once(self.dear if spent < self.usd else self.cheap, told, replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Bandit:
+    """Thompson sampling: each model's chance to pass is drawn from what its answers showed, and the best draw is asked.
+
+    Thompson 1933, "On the likelihood that one unknown probability exceeds another"; the prior is Beta(1, 1).
+    """
+
+    models: tuple[str, ...]
+    cost_weight: float
+    """Chance to pass that 1 USD per 1,000 requests is worth."""
+    floor: float
+    """Share of the requests that each model gets at least, so that one that became better is noticed."""
+
+    def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
+        """Draw, and weigh against cost."""
+        if replies:
+            return Serve(0, "as drawn")
+        tallies = [request.tallies.get(model, Tally()) for model in self.models]
+        draw = Random(f"bandit\x00{request.key}\x00{sum(tally.answers for tally in tallies)}")
+        if draw.random() < self.floor * len(self.models):
+            return Ask(draw.choice(self.models), "exploring")
+        chances = [draw.betavariate(1 + tally.good, 1 + tally.bad) for tally in tallies]
+        costs = [1000 * tally.cost_usd / tally.answers if tally.answers else 0.0 for tally in tallies]
+        worth = [chance - self.cost_weight * cost for chance, cost in zip(chances, costs, strict=True)]
+        told = ", ".join(f"{m} {t.good:g} of {t.answers:g}" for m, t in zip(self.models, tallies, strict=True))
+        return Ask(self.models[max(range(len(worth)), key=worth.__getitem__)], f"passed so far: {told}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from llmops.domain.models import RoutedCall
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest
+from llmops.routing.memory import RouteMemory
 from llmops.routing.records import Records
 
 
@@ -14,6 +16,8 @@ class Steps:
     waited: tuple[int, ...]
     """Without those that answered in the shadow."""
     served: int
+    calls: tuple[RoutedCall, ...]
+    """The same, for the route's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class RecordedRoute:
     checks: tuple[str, ...] = ()
     """Names of evaluators."""
 
-    def steps(self, records: Records, row: int, spent_usd: float) -> Steps | str:
+    def steps(self, records: Records, row: int, memory: RouteMemory) -> Steps | str:
         """What the policy does with a request, or why the records cannot tell."""
-        request = RouteRequest(records.prompts[row], records.groups[row], records.tags[row], spent_usd)
+        text, key, tags = records.prompts[row], records.groups[row], records.tags[row]
+        request = RouteRequest(text, key, tags, memory.spent_usd, tallies=memory.tallies)
         replies: list[Reply] = []
         asked: list[int] = []
         waited: list[int] = []
+        calls: list[RoutedCall] = []
         while isinstance(step := self.policy.next(request, replies), Ask):
             if step.model not in records.models:
                 return f"{step.model} was not recorded"
@@ -42,7 +48,10 @@ class RecordedRoute:
             column = records.models.index(step.model)
             checks = {name: recorded.checks[name] for name in self.checks if name in recorded.checks}
             replies.append(Reply(step.model, "" if recorded.answered else None, "no answer", checks))
+            passed = all(checks.values()) if checks and not step.aside else None
+            error = "" if recorded.answered else "no answer"
+            calls.append(RoutedCall(step.model, step.reason, recorded.latency or 0.0, recorded.cost, error, passed=passed))
             asked.append(column)
             if not step.aside:
                 waited.append(column)
-        return Steps(tuple(asked), tuple(waited), asked[step.reply])
+        return Steps(tuple(asked), tuple(waited), asked[step.reply], tuple(calls))

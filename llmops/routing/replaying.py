@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.domain.routing import Interval, PolicyReport
 from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of
+from llmops.routing.memory import RouteMemory
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve
 from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Records
@@ -171,15 +172,15 @@ class Replay:
 
         r = self.records
         model = np.zeros(len(r), int)
-        cost, latency, spent = np.zeros(len(r)), np.zeros(len(r)), 0.0
+        cost, latency, memory = np.zeros(len(r)), np.zeros(len(r)), RouteMemory()
         for row in range(len(r)):
-            steps = route.steps(r, row, spent)
+            steps = route.steps(r, row, memory)
             if isinstance(steps, str):
                 return _not_replayable(name, f"not replayable: {steps}")
             model[row] = steps.served
             cost[row] = sum(r.cost[row, each] for each in steps.asked)
             latency[row] = sum(r.latency[row, each] for each in steps.waited)
-            spent += float(cost[row])
+            memory.note(steps.calls)
         quality = r.quality[np.arange(len(r)), model]
         return self._report(name, Served(model, quality, cost, latency), note="as configured in llmops.yaml")
 

@@ -130,6 +130,25 @@ class BudgetRoute(Strict):
     """Of one run, or of one process that serves."""
 
 
+class BanditRoute(Strict):
+    """The model whose answers pass most, found out on the way."""
+
+    kind: Literal["bandit"]
+    models: Models
+    checks: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
+    """Evaluators, as in a suite: an answer that passes them is worth 1."""
+    cost_weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
+    """Chance to pass that 1 USD per 1,000 requests is worth."""
+    floor: Annotated[float, Field(ge=0, strict=False)] = 0.05
+    """Share of the requests that each model gets at least."""
+
+    @model_validator(mode="after")
+    def _room_for_the_best(self) -> Self:
+        if self.floor * len(self.models) > 1:
+            raise ValueError(f"`floor` is a share for each of {len(self.models)} models: {1 / len(self.models):.2g} at most")
+        return self
+
+
 class CanaryRoute(Strict):
     """A share of the keys, always the same ones, gets the second model."""
 
@@ -166,6 +185,7 @@ RouteSettings = Annotated[
     | CascadeRoute
     | LearnedRoute
     | BudgetRoute
+    | BanditRoute
     | CanaryRoute
     | AbRoute
     | ShadowRoute,

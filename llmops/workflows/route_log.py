@@ -31,6 +31,7 @@ class LoggedCall(Strict):
     reused: bool = False
     attempts: int = 0
     served: bool = False
+    passed: bool | None = None
 
 
 class LoggedDecision(Strict):
@@ -67,7 +68,7 @@ def served_report(path: Path, root: Path) -> ServedReport:
     """
     totals = _Totals(0, Counter(), Counter(), Counter(), [], [], [])
     routes: dict[str, None] = {}
-    for decision in _decisions(path, root):
+    for decision in decisions(path, root):
         routes[decision.route] = None
         _count(totals, decision)
     if not totals.requests:
@@ -95,7 +96,12 @@ def served_report(path: Path, root: Path) -> ServedReport:
     )
 
 
-def _decisions(path: Path, root: Path) -> Iterator[LoggedDecision]:
+def decisions(path: Path, root: Path) -> Iterator[LoggedDecision]:
+    """The decisions of a log, one by one.
+
+    Raises:
+        InvalidFiles: a line that is no decision.
+    """
     file = shown(path, root)
     for row in json_lines(path, root):
         if isinstance(row, Problem):

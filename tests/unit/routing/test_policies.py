@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import time
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmops.domain.models import RoutedCall
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve
-from llmops.routing.policies import Budget, Cascade, Fixed, Learned, Length, Rules, Shadow, Split
+from llmops.routing.memory import RouteMemory
+from llmops.routing.policies import Bandit, Budget, Cascade, Fixed, Learned, Length, Rules, Shadow, Split
 from llmops.settings.routes import Condition, Rule
 
 
@@ -119,3 +122,47 @@ def test_a_split_keeps_its_shares_and_treats_a_key_alike() -> None:
     served = [asked(policy, about(key=str(number)), {})[1] for number in range(4000)]
     assert served.count("b") / len(served) == pytest.approx(0.25, abs=0.03)
     assert served == [asked(policy, about("another", key=str(number)), {})[1] for number in range(4000)]
+
+
+def asks(bandit: Bandit, memory: RouteMemory, number: int) -> str:
+    step = bandit.next(RouteRequest("?", f"k{number}", tallies=memory.tallies), [])
+    assert isinstance(step, Ask)
+    return step.model
+
+
+def live(bandit: Bandit, chances: Mapping[str, float], costs: Mapping[str, float], rounds: int) -> list[str]:
+    """What a bandit asks, one request after the other, when answers pass by these chances."""
+    memory, draw = RouteMemory(), Random(7)
+    asked = []
+    for number in range(rounds):
+        model = asks(bandit, memory, number)
+        asked.append(model)
+        memory.note([RoutedCall(model, "", 0.1, costs[model], served=True, passed=draw.random() < chances[model])])
+    return asked
+
+
+def test_a_bandit_finds_the_better_model_and_keeps_looking_at_the_other() -> None:
+    late = live(Bandit(("a", "b"), 0.0, 0.05), {"a": 0.5, "b": 0.8}, {"a": 0, "b": 0}, 1500)[500:]
+    assert late.count("b") > 0.9 * len(late)
+    assert late.count("a") > 0.02 * len(late)
+
+
+def test_a_bandit_weighs_cost() -> None:
+    dear = live(Bandit(("a", "b"), 0.1, 0.0), {"a": 0.6, "b": 0.8}, {"a": 0, "b": 0.005}, 1500)[500:]  # b: 0.8 - 0.5
+    assert dear.count("a") > 0.9 * len(dear)
+
+
+def test_a_bandit_takes_an_error_for_a_bad_answer_and_a_grade_for_more_than_checks() -> None:
+    memory = RouteMemory()
+    memory.note(
+        [RoutedCall("a", "", 0, 0, error="Unavailable"), RoutedCall("b", "", 0, 0.5, served=True, passed=True)], quality=0.25
+    )
+    assert (memory.tallies["a"].good, memory.tallies["a"].bad) == (0, 1)
+    assert (memory.tallies["b"].good, memory.tallies["b"].bad, memory.spent_usd) == (0.25, 0.75, 0.5)
+
+
+def test_a_bandit_is_a_function_of_what_it_sees() -> None:
+    memory = RouteMemory()
+    assert [asks(Bandit(("a", "b"), 0, 0.1), memory, n) for n in range(50)] == [
+        asks(Bandit(("a", "b"), 0, 0.1), memory, n) for n in range(50)
+    ]
