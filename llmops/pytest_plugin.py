@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from llmops.domain.runs import CellResult, EvaluatorResult
+    from llmops.domain.runs import CellResult, EvaluatorResult, Step
     from llmops.evaluation.planning import Plan
     from llmops.wiring import Wiring
 
@@ -103,7 +103,7 @@ class SuiteRun:
         options = EvaluateOptions(
             models=tuple(option("--llmops-model") or ()),
             limit=option("--llmops-limit"),
-            no_cache=option("--llmops-no-cache"),
+            refresh=self._refresh(),
             no_gate=True,
         )
         found = wiring(self._config)
@@ -122,12 +122,17 @@ class SuiteRun:
         rate = sum(judged) / len(judged) if judged else None
         return {place: EvaluatedCase(self.suite, *place, tuple(some), rate) for place, some in results.items()}
 
+    def _refresh(self) -> frozenset[Step]:
+        from llmops.domain.runs import STEPS
+
+        return frozenset(STEPS if self._config.getoption("--llmops-no-cache") else ())
+
     def _run(self, found: Wiring, plan: Plan) -> str:
         import asyncio
 
         from llmops.workflows.evaluate import EvaluateOptions, evaluate
 
-        options = EvaluateOptions(no_cache=self._config.getoption("--llmops-no-cache"), no_gate=True)
+        options = EvaluateOptions(refresh=self._refresh(), no_gate=True)
         return asyncio.run(evaluate(plan, found, options, Silent())).run_id
 
     @contextmanager

@@ -12,6 +12,7 @@ from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
+from llmops.domain.runs import STEPS, Step
 from llmops.reporting.documents import SUFFIXES, Format, render
 from llmops.reporting.terminal import print_forecast, print_report
 from llmops.settings.suite import Suite, load_suite, suite_files
@@ -49,6 +50,9 @@ def command(
     var: Annotated[list[str] | None, typer.Option("--var", help="Replace a variable of every case: NAME=VALUE.")] = None,
     repeat: Annotated[int | None, typer.Option(min=1, help="Answers per case instead of the suite's.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
+    refresh: Annotated[
+        list[str] | None, typer.Option(help="Do this again: retrieve, generate, judge or detect; repeatable.")
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse nothing of earlier runs.")] = False,
     baseline: Annotated[
         str | None, typer.Option(help="Judge against this run, prompt (answer@1.0.0), git:REV or merge-base:REV.")
@@ -89,7 +93,7 @@ def command(
         repeat,
         concurrency,
         max_failures,
-        no_cache,
+        frozenset(STEPS) if no_cache else frozenset(_step(name) for name in refresh or ()),
         no_gate,
         budget,
         verbose,
@@ -166,6 +170,13 @@ def _documents(
             raise UsageError(f"-o {str(path)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}, or --json.")
         documents.append((path, form))
     return documents + [(path, form) for path, form in given if path is not None]
+
+
+def _step(name: str) -> Step:
+    found = next((step for step in STEPS if step == name), None)
+    if found is None:
+        raise UsageError(f"--refresh {name!r} is no step of a cell.", hint=nearest(name, STEPS))
+    return found
 
 
 def _pair(text: str, option: str, name: str) -> str:

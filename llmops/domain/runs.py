@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from llmops.domain.cases import Case
 from llmops.domain.models import RoutedCall, Usage
@@ -11,6 +11,9 @@ from llmops.domain.scores import JudgeUse, Span
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
 NodeKind = Literal["retrieve", "generate", "judge", "evaluate"]
+Step = Literal["retrieve", "generate", "judge", "detect"]
+"""What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 @dataclass(frozen=True, slots=True)

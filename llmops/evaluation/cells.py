@@ -8,7 +8,7 @@ from llmops.domain.errors import LlmopsError
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
-from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
+from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import Outcome, Sample
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
 from llmops.evaluation.planning import (
@@ -18,9 +18,10 @@ from llmops.evaluation.planning import (
     generate_key,
     request_of,
     retrieve_key,
+    step_of,
 )
 
-Lookup = Callable[[Sequence[str]], dict[str, Node]]
+Lookup = Callable[[Step, Sequence[str]], dict[str, Node]]
 
 
 @dataclass(slots=True)
@@ -67,22 +68,20 @@ class CellSteps:
     def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
         """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
         states = [self.start(cell) for cell in cells]
-        found = lookup(list({s.retrieve_key for s in states if s.retrieve_key}))
+        found = lookup("retrieve", list({s.retrieve_key for s in states if s.retrieve_key}))
         rendered: dict[tuple[str, str], tuple[Message, ...] | str] = {}
         for state in states:
             if state.retrieve_key in found:
                 self.take_hits(state, found[state.retrieve_key])
             if state.hits is not None:
                 self.render(state, rendered)
-        found = lookup([s.generate_key for s in states if s.generate_key])
+        found = lookup("generate", [s.generate_key for s in states if s.generate_key])
         for state in states:
             if state.generate_key in found:
                 self.take_completion(state, found[state.generate_key])
             if state.completion is not None:
                 self.key_evaluations(state)
-        found = lookup([key for state in states for key in state.evaluate_keys.values()])
-        for state in states:
-            self.take_outcomes(state, found)
+        self.look_up_outcomes([state for state in states if state.evaluate_keys], lookup)
         return states
 
     def start(self, cell: Cell) -> CellState:
@@ -145,8 +144,18 @@ class CellSteps:
             state.evidence = evidence_hash(state.cell.case, state.hits or ())
             state.evaluate_keys = {e.spec.name: evaluate_key(e, state.completion.text, state.evidence) for e in stored}
 
-    def take_outcomes(self, state: CellState, found: dict[str, Node]) -> None:
-        """Outcomes that the store holds."""
+    def look_up_outcomes(self, states: Sequence[CellState], lookup: Lookup) -> None:
+        """Take the outcomes that the store holds: one look-up for those of judges, one for those of detectors."""
+        wanted: dict[Step, list[str]] = {"judge": [], "detect": []}
+        for state in states:
+            for built in self.plan.evaluators_of(state.cell.case.id):
+                if built.spec.name in state.evaluate_keys:
+                    wanted[step_of(built)].append(state.evaluate_keys[built.spec.name])
+        found = {key: node for step, keys in wanted.items() for key, node in lookup(step, keys).items()}
+        for state in states:
+            self._take_outcomes(state, found)
+
+    def _take_outcomes(self, state: CellState, found: dict[str, Node]) -> None:
         for name, key in state.evaluate_keys.items():
             if key in found:
                 mine = found[key].run == self.run_id

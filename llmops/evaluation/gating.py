@@ -145,7 +145,7 @@ class Gate:
 
     def _missing(self, name: str, aggregate: str, tally: EvaluatorTally | None) -> str:
         if tally is not None and name == "latency" and not tally.values.values:
-            return "no live measurement: use `--no-cache`"
+            return "no live measurement: use `--refresh generate`"
         if tally is not None and not tally.scored:
             return "no case was scored"
         if aggregate in CORRECTED and tally is not None and tally.scored:
@@ -168,7 +168,7 @@ class Gate:
         question = Question(rule.confidence, rule.margin, kind)
         found, verdict = _judged(pairs, question, aggregate, "lower is better" if lower else "higher is better")
         if found is None:
-            live = " live: use `--no-cache`" if name == "latency" else ""
+            live = " live: use `--refresh generate`" if name == "latency" else ""
             reason = f"no case is scored in both runs{live}"
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
         reason = f"{found.wins} higher, {found.losses} lower, {found.ties} equal"

@@ -12,11 +12,12 @@ from llmops.domain.ports import ChatModel
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.routing import Policy
-from llmops.domain.runs import Cell
+from llmops.domain.runs import Cell, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.calibrations import Calibration
 from llmops.evaluation.datasets import Dataset, case_json
 from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.judging.panel import judges_named
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, Suite
 
@@ -246,6 +247,11 @@ def generate_key(target: Target, request: CompletionRequest, repeat: int | str) 
         "repeat": repeat,
     }
     return node_key("generate", GENERATE_VERSION, inputs)
+
+
+def step_of(evaluator: BuiltEvaluator) -> Step:
+    """Whether a stored evaluation is a judge's or a detector's."""
+    return "judge" if judges_named(evaluator.spec) else "detect"
 
 
 def evidence_hash(case: Case, hits: Sequence[Hit]) -> str:

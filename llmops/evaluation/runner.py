@@ -10,7 +10,7 @@ from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, M
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Progress, Store
 from llmops.domain.routing import RouteRequest
-from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node
+from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import Failure, Outcome, Sample
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.evaluation.calling import Caller
@@ -33,8 +33,8 @@ WINDOW = 256
 class RunnerOptions:
     """How a plan is executed."""
 
-    fresh: bool = False
-    """Reuse only what this very run computed before it was interrupted."""
+    refresh: frozenset[Step] = frozenset()
+    """Of these steps reuse only what this very run computed before it was interrupted."""
     max_failures: int | None = None
     """Stop after so many cells that failed or did not pass."""
     concurrency: int | None = None
@@ -147,10 +147,10 @@ class Runner:
         """Cells in flight: enough to keep every target busy while others evaluate."""
         return max(32, sum(2 * caller.target.concurrency for caller in self._callers.values()))
 
-    def _lookup(self, keys: Sequence[str]) -> dict[str, Node]:
+    def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
             return {}
-        return self._store.nodes(keys, run=self._run_id if self._options.fresh else None)
+        return self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
 
     async def _execute(self, state: CellState) -> None:
         """Bring one cell from where the store left it to its result."""
@@ -177,7 +177,7 @@ class Runner:
             self._steps.take_hits(state, await self._once(state.retrieve_key, search))
         if state.completion is None and state.request is None and state.error is None:
             self._steps.render(state, {})
-            known = self._lookup([state.generate_key]) if state.generate_key else {}
+            known = self._lookup("generate", [state.generate_key]) if state.generate_key else {}
             for node in known.values():
                 self._steps.take_completion(state, node)
 
@@ -191,8 +191,7 @@ class Runner:
             self._steps.take_completion(state, node)
         if state.completion is not None and not state.evaluate_keys:
             self._steps.key_evaluations(state)
-            missing = [key for name, key in state.evaluate_keys.items() if name not in state.outcomes]
-            self._steps.take_outcomes(state, self._lookup(missing))
+            self._steps.look_up_outcomes([state], self._lookup)
 
     async def _answered(self, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
@@ -210,7 +209,7 @@ class Runner:
         async def ask(inner: Target, sample: int) -> Answered:
             request = request_of(inner, self._plan.prompts[state.cell.prompt], state.messages, stream=self._plan.stream)
             own = generate_key(inner, request, f"{repeat}/{sample}" if sample else repeat)
-            node = self._lookup([own]).get(own) or await self._answered(inner, request, own)
+            node = self._lookup("generate", [own]).get(own) or await self._answered(inner, request, own)
             return Answered(completion_from_json(node.value), reused=node.run != self._run_id)
 
         async def check(completion: Completion) -> dict[str, bool]:

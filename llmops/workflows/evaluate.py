@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import Forecast, Report, Timing
-from llmops.domain.runs import CellResult, Run
+from llmops.domain.runs import CellResult, Node, Run, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
@@ -90,7 +90,8 @@ class EvaluateOptions:
     repeat: int | None = None
     concurrency: int | None = None
     max_failures: int | None = None
-    no_cache: bool = False
+    refresh: frozenset[Step] = frozenset()
+    """Steps of which nothing of earlier runs is reused."""
     no_gate: bool = False
     budget: float | None = None
     """USD; None: the suite's."""
@@ -141,7 +142,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         own,
         options.repeat or settings.repeat,
         _streams(suite),
-        {"fresh": options.no_cache, "max_failures": options.max_failures},
+        {"refresh": sorted(options.refresh), "max_failures": options.max_failures},
         *load_calibrations(parts.root, evaluators),
     )
 
@@ -206,11 +207,15 @@ def forecast(plan: Plan, store: Store) -> Forecast:
     complete = searches = 0
     calls = dict.fromkeys(plan.targets, 0)
     seen: set[str] = set()
-    fresh = bool(plan.options.get("fresh"))
+    refresh = plan.options.get("refresh", ())
+
+    def lookup(step: Step, keys: Sequence[str]) -> dict[str, Node]:
+        return {} if step in refresh else store.nodes(keys)
+
     cells = list(plan.cells())
     for start in range(0, len(cells), WINDOW):
-        for state in steps.resolve(cells[start : start + WINDOW], (lambda _: {}) if fresh else store.nodes):
-            complete += state.complete and not fresh
+        for state in steps.resolve(cells[start : start + WINDOW], lookup):
+            complete += state.complete
             if state.hits is None and state.retrieve_key and state.retrieve_key not in seen:
                 seen.add(state.retrieve_key)
                 searches += 1
@@ -237,7 +242,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         plan,
         parts.store,
         run.id,
-        options=RunnerOptions(options.no_cache, options.max_failures, options.concurrency, budget),
+        options=RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget),
         progress=progress,
         on_result=lambda result: take(result),
     )
@@ -250,7 +255,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             runner.stop(reason)
 
     with _stoppable(runner):
-        async with parts.judges.running(run.id, fresh=options.no_cache):
+        async with parts.judges.running(run.id, fresh="judge" in options.refresh):
             counts = await runner.run()
     judged = Judgement()
     if early is not None:
