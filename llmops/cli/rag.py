@@ -1,4 +1,4 @@
-"""`llmops rag`: build an index and ask it; `eval`, `status`, `show` and `drop` stand beside it."""
+"""`llmops rag`: build an index and ask it; `eval`, `diagnose`, `status`, `show` and `drop` stand beside it."""
 
 import asyncio
 import json as jsonlib
@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from llmops.cli.progress import ShownProgress
+from llmops.cli.rag_diagnose import app as diagnosis
 from llmops.cli.rag_eval import app as evaluation
 from llmops.cli.rag_eval import only_index
 from llmops.cli.rag_inspect import IndexOption
@@ -76,3 +77,4 @@ async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
 
 app.add_typer(evaluation)
 app.add_typer(inspection)
+app.add_typer(diagnosis)

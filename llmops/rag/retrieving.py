@@ -99,6 +99,11 @@ class Retriever:
             chunk = self.chunks[key]
             scores = {stage: round(found[key], 6) for stage, found in stages.items() if key in found}
             scores["fused"] = round(score, 8)
-            heading = HEADING_SEPARATOR.join(chunk.headings)
-            hits.append(Hit(chunk.text, chunk.document, heading, chunk.start, chunk.end, chunk.id, scores))
+            hits.append(hit_of(chunk, scores))
         return tuple(hits)
+
+
+def hit_of(chunk: Chunk, scores: Mapping[str, float] | None = None) -> Hit:
+    """The chunk as a hit, with the score of each stage that saw it."""
+    heading = HEADING_SEPARATOR.join(chunk.headings)
+    return Hit(chunk.text, chunk.document, heading, chunk.start, chunk.end, chunk.id, scores or {})

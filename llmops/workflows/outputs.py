@@ -51,6 +51,18 @@ def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[Ca
         yield CaseOutputs(case_id, hits, prompts, cells)
 
 
+def recorded_cases(run: Run, root: Path) -> tuple[Mapping[str, Case], str]:
+    """The cases that a run had, by id, or none and the reason: its dataset is another by now."""
+    recorded = run.snapshot.get("dataset", {})
+    path = str(recorded.get("path", ""))
+    dataset = _or_message(lambda: load_dataset(root / path, root))
+    if isinstance(dataset, str):
+        return {}, f"the dataset {path} cannot be read any more"
+    if dataset.content_hash != recorded.get("hash"):
+        return {}, f"the dataset {path} has changed since"
+    return {case.id: case for case in dataset.cases()}, ""
+
+
 def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...]:
     key = next((cell.node_keys["retrieve"] for cell in cells if "retrieve" in cell.node_keys), None)
     node = store.nodes([key]).get(key) if key else None
@@ -65,22 +77,13 @@ class _Sources:
     """The dataset and the prompts of a run, as far as they are still what the run had."""
 
     def __init__(self, run: Run, parts: Parts) -> None:
-        self._snapshot = run.snapshot
+        self._run = run
         self._parts = parts
         self._versions: dict[str, PromptVersion | str] = {}
 
     @cached_property
     def _dataset(self) -> tuple[Mapping[str, Case], str]:
-        """The cases by id, and why there are none."""
-        recorded = self._snapshot.get("dataset", {})
-        path = str(recorded.get("path", ""))
-        root = self._parts.root
-        dataset = _or_message(lambda: load_dataset(root / path, root))
-        if isinstance(dataset, str):
-            return {}, f"the dataset {path} cannot be read any more"
-        if dataset.content_hash != recorded.get("hash"):
-            return {}, f"the dataset {path} has changed since"
-        return {case.id: case for case in dataset.cases()}, ""
+        return recorded_cases(self._run, self._parts.root)
 
     def case(self, case_id: str) -> Case | None:
         """A case of the run's dataset; None when the dataset is another by now."""
@@ -95,14 +98,14 @@ class _Sources:
         version = self._versions[reference]
         if isinstance(version, str):
             return version
-        variables = {**case.vars, **self._snapshot.get("selection", {}).get("variables", {})}
+        variables = {**case.vars, **self._run.snapshot.get("selection", {}).get("variables", {})}
         return _or_message(lambda: version.render(variables, hits))
 
     def _version(self, reference: str) -> PromptVersion | str:
         version = _or_message(lambda: self._parts.prompt(reference))
         if isinstance(version, str):
             return f"the prompt {reference} cannot be read any more"
-        if version.hash != self._snapshot.get("prompts", {}).get(reference):
+        if version.hash != self._run.snapshot.get("prompts", {}).get(reference):
             return f"the prompt {reference} has changed since"
         return version
 

@@ -60,7 +60,7 @@ class Contains:
         wanted = read_field(sample.case, asked) if isinstance(asked, str) else asked
         if isinstance(wanted, Unmeasured):
             return wanted
-        needed = _needed(wanted, any_is_enough=self.options.any is not None)
+        needed = needed_facts(wanted, any_is_enough=self.options.any is not None)
         if needed is None:
             return Failure(f"the case's `{asked}` should be a text or a list of texts that are not empty")
         found = [self._found(sample.completion.text, alternatives) for alternatives in needed]
@@ -74,7 +74,7 @@ class Contains:
         return next((fact for fact in alternatives if contains(output, fact, **how)), None)
 
 
-def _needed(wanted: Any, *, any_is_enough: bool) -> list[list[str]] | None:  # noqa: ANN401 -- a field of a dataset
+def needed_facts(wanted: Any, *, any_is_enough: bool) -> list[list[str]] | None:  # noqa: ANN401 -- a field of a dataset
     """Facts that are all needed, each a list of alternatives; None when `wanted` is not of that shape."""
     items = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
     groups = [list(item) if isinstance(item, list | tuple) else [item] for item in items]

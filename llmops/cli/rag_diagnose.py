@@ -1,0 +1,39 @@
+"""`llmops rag diagnose`: whose fault the wrong answers of a run are."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmops.cli.session import Session
+from llmops.cli.writing import write_file
+from llmops.reporting.diagnosis import diagnosis_json, diagnosis_markdown, print_diagnosis
+from llmops.workflows.diagnose import diagnose as diagnosed
+
+app = typer.Typer()
+
+EPILOG = "Examples:  llmops rag diagnose @last  ·  llmops rag diagnose @last --evaluator contains --markdown faults.md"
+
+
+@app.command(epilog=EPILOG)
+def diagnose(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Id, the beginning of one, @last, or @last~N.")] = "@last",
+    evaluator: Annotated[
+        list[str] | None,
+        typer.Option(help="Decides whether an answer is wrong; repeatable; default: those that judge what it says."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
+) -> None:
+    """Attribute each wrong answer of a run to the stage that lost it. No model is asked and nothing is searched."""
+    session: Session = ctx.obj
+    found = asyncio.run(diagnosed(session.wiring.store.run(run), session.wiring, evaluator or ()))
+    if markdown is not None:
+        write_file(markdown, diagnosis_markdown(found))
+        session.err.print(f"wrote {markdown}", soft_wrap=True)
+    if json:
+        typer.echo(diagnosis_json(found), nl=False)
+    elif markdown is None:
+        print_diagnosis(session.out, found)

@@ -1,0 +1,235 @@
+"""`llmops rag diagnose`: whose fault the wrong answers of a stored run are."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from llmops.domain.cases import Case
+from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
+from llmops.domain.errors import UsageError
+from llmops.domain.ports import Store
+from llmops.domain.retrieval import Hit
+from llmops.domain.runs import CellResult, EvaluatorResult, Run
+from llmops.domain.scores import DetectionRequest, Span
+from llmops.evaluation.attributing import STAGES, Corpus, Standing, Wanted, standing
+from llmops.evaluation.evaluators.base import Services
+from llmops.evaluation.evaluators.contains import needed_facts
+from llmops.evaluation.planning import query_of
+from llmops.prompting.template import PromptVersion
+from llmops.rag.fusing import fusion_of
+from llmops.rag.inspecting import Generation
+from llmops.rag.retrieving import retrieval_identity
+from llmops.reporting.outputs import CaseOutputs
+from llmops.scoring.matching import contains
+from llmops.scoring.ranking import parse_unit
+from llmops.scoring.refusal import refuses
+from llmops.settings.project import IndexSettings
+from llmops.settings.suite import Suite, load_suite
+from llmops.settings.validation import nearest
+from llmops.statistics.intervals import proportion_interval
+from llmops.workflows.outputs import outputs_of, recorded_cases
+
+RIGHTNESS = ("equals", "contains", "regex", "similarity", "refusal", "hallucination", "completeness", "criteria", "rubric")
+"""Kinds of evaluators that say whether an answer is right; others say how it reads, what it costs or whether it is safe."""
+AGAINST = ("contradicted", "number differs", "name differs")
+"""Kinds of spans that speak against the passages, not just beyond them."""
+
+
+class LiveIndex(Protocol):
+    """An index as it was last built."""
+
+    settings: IndexSettings
+
+    @property
+    def live(self) -> Generation:
+        """Its chunks."""
+        ...
+
+
+class Parts(Protocol):
+    """What is read of a project; `wiring` provides it."""
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Runs and nodes."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """What evaluators may ask."""
+        ...
+
+    def prompt(self, reference: str) -> PromptVersion:
+        """The version that a reference names."""
+        ...
+
+    def index(self, name: str) -> LiveIndex:
+        """The index of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A wrong answer with what it was made from."""
+
+    wrong: WrongAnswer
+    cell: CellResult
+    hits: tuple[Hit, ...]
+
+
+async def diagnose(run: Run, parts: Parts, evaluators: Sequence[str] = ()) -> Diagnosis:
+    """Attribute each wrong answer of a run to the stage that lost it; no model is asked and nothing is searched.
+
+    Args:
+        run: of the store.
+        parts: of the project.
+        evaluators: names of those that decide whether an answer is wrong; default: all of the suite that judge what it says.
+
+    Raises:
+        InvalidFiles: the suite cannot be read any more.
+        UsageError: the suite has no index or no such evaluator, its dataset has changed, or the index was never built.
+    """
+    suite = load_suite(parts.root / run.suite, parts.root)
+    if suite.settings.index is None:
+        raise UsageError(f"{run.suite} asks no index, so there is no retrieval to diagnose.")
+    cases, changed = recorded_cases(run, parts.root)
+    if changed:
+        hint = f"Run it again, then diagnose: llmops eval {run.suite}"
+        raise UsageError(f"Run {run.id} cannot be diagnosed: {changed}.", hint=hint)
+    names = _deciding(suite, evaluators)
+    index = parts.index(suite.settings.index)
+    attributor = _Attributor(suite, Corpus(index.live))
+    judged: list[CellResult] = []
+    found: list[_Found] = []
+    failed = 0
+    for outputs in outputs_of(run, parts):
+        for cell in outputs.results:
+            failed += cell.status == "failed"
+            verdicts = [each for name in names if (each := cell.evaluations.get(name)) and each.passed is not None]
+            judged += [cell] if verdicts else []
+            if any(each.passed is False for each in verdicts):
+                wrong = attributor.wrong(cases[outputs.case_id], cell, outputs, names)
+                found.append(_Found(wrong, cell, outputs.hits))
+    checked = await asyncio.gather(*(_checked(each, suite, parts) for each in found))
+    notes = [*_index_notes(run, index), *attributor.notes]
+    return Diagnosis(
+        run.id, run.suite, suite.settings.index, names, tuple(_shares(judged, checked)), tuple(checked), failed, tuple(notes)
+    )
+
+
+def _deciding(suite: Suite, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Names of the evaluators that decide whether an answer is wrong."""
+    known = [spec.name for spec in suite.evaluators]
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"{suite.path} has no evaluator {name!r}.", hint=nearest(name, known))
+    usual = [spec.name for spec in suite.evaluators if spec.kind in RIGHTNESS and not spec.common.negate]
+    if not wanted and not usual:
+        hint = "Name those that decide whether an answer is wrong: --evaluator NAME"
+        raise UsageError(f"No evaluator of {suite.path} says by its kind whether an answer is right.", hint=hint)
+    return tuple(dict.fromkeys(wanted or usual))
+
+
+class _Attributor:
+    """Finds the stage at which the evidence for a wrong answer was lost."""
+
+    def __init__(self, suite: Suite, corpus: Corpus) -> None:
+        self._query = suite.settings.query
+        self._any_of = any(spec.kind == "contains" and spec.options.get("any") == "expected" for spec in suite.evaluators)
+        self._corpus = corpus
+        self._unseen: dict[str, str] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be told of prompts."""
+        return [f"{why[:1].upper()}{why[1:]}: a passage that was cut counts as seen." for why in self._unseen.values()]
+
+    def wrong(self, case: Case, cell: CellResult, outputs: CaseOutputs, names: Sequence[str]) -> WrongAnswer:
+        """The wrong answer of a cell with its fault; one that the model made may turn out to be a contradiction."""
+        output = cell.output or ""
+        fault, detail, places = self._fault(case, output, outputs, cell.prompt)
+        evaluations = {name: cell.evaluations[name] for name in names if name in cell.evaluations}
+        reasons = {name: each.reason for name, each in evaluations.items() if each.passed is False}
+        place = (cell.case_id, cell.prompt, cell.target, cell.repeat)
+        return WrongAnswer(*place, fault, detail, places, query_of(case, self._query), output, reasons)
+
+    def _fault(self, case: Case, output: str, outputs: CaseOutputs, prompt: str) -> tuple[Fault, str, tuple[str, ...]]:
+        if case.relevant == () and not refuses(output):
+            return "should decline", "`relevant` is empty: nothing in the corpus answers it", ()
+        messages = outputs.prompts.get(prompt)
+        if isinstance(messages, str):
+            self._unseen[prompt] = messages
+            messages = None
+        lost = [
+            (standing(wanted, self._corpus, outputs.hits, messages), wanted)
+            for wanted in _wanted(case, output, self._any_of)
+            if wanted.known
+        ]
+        if not lost:
+            return "unknown", "the case has neither `relevant` nor an `expected` text that is long enough to look for", ()
+        # Of several missing facts the one that was lost first would have kept the answer wrong.
+        first, wanted = min(lost, key=lambda each: STAGES.index(each[0].stage))
+        told = _told(first, wanted, output, len(outputs.hits))
+        return "ignored" if first.stage == "seen" else first.stage, told, first.places
+
+
+def _wanted(case: Case, output: str, any_of: bool) -> Iterator[Wanted]:
+    """What would be evidence for each fact that the answer lacks; for all of them when it lacks none."""
+    units = tuple(parse_unit(text) for text in case.relevant or ())
+    facts = needed_facts(case.expected, any_is_enough=any_of) or [[]]
+    missing = [group for group in facts if not any(contains(output, fact, whole_words=True) for fact in group)]
+    for group in missing or facts:
+        yield Wanted(units, tuple(group))
+
+
+def _told(found: Standing, wanted: Wanted, output: str, hits: int) -> str:
+    sought = " or ".join(unit.text for unit in wanted.units) or " or ".join(map(repr, wanted.facts))
+    if found.stage == "not in corpus":
+        return f"no passage of the index holds {sought}"
+    if found.stage == "not retrieved":
+        return f"none of {hits} passages holds it"
+    if found.stage == "cut":
+        return f"passage {found.rank} of {hits} holds it and is not in the prompt"
+    return f"passage {found.rank} of {hits} holds it, and the answer {'declines' if refuses(output) else 'does not use it'}"
+
+
+async def _checked(found: _Found, suite: Suite, parts: Parts) -> WrongAnswer:
+    """A fault of the model is a contradiction when a span of the answer speaks against the passages."""
+    wrong = found.wrong
+    if wrong.fault not in ("ignored", "unknown") or refuses(wrong.output) or not found.hits:
+        return wrong
+    evaluated = [spec.name for spec in suite.evaluators if spec.kind == "hallucination" and spec.name in found.cell.evaluations]
+    stored: list[EvaluatorResult] = [found.cell.evaluations[name] for name in evaluated]
+    spans: Sequence[Span] = [span for each in stored for span in each.spans]
+    if not any(each.status == "scored" for each in stored):
+        contexts, sources = zip(*((hit.text, hit.source) for hit in found.hits), strict=True)
+        detector = parts.services.detect("hallucination", "embedded")
+        spans = (await detector(DetectionRequest(wrong.output, contexts, sources, wrong.query))).spans
+    against = next((span for span in spans if span.kind in AGAINST), None)
+    if against is None:
+        return wrong
+    told = f"{wrong.output[against.start : against.end]!r} {against.kind}"
+    return replace(wrong, fault="contradicted", detail=f"{told}; {against.source} says {against.evidence!r}")
+
+
+def _shares(judged: Sequence[CellResult], wrong: Sequence[WrongAnswer]) -> Iterator[Share]:
+    for prompt, target in dict.fromkeys((cell.prompt, cell.target) for cell in judged):
+        answers = sum((cell.prompt, cell.target) == (prompt, target) for cell in judged)
+        here = [each for each in wrong if (each.prompt, each.target) == (prompt, target)]
+        counts = {fault: sum(each.fault == fault for each in here) for fault in FAULTS}
+        known = [each for each in here if each.fault != "unknown"]
+        numbers: Mapping[str, int] = {case: number for number, case in enumerate({each.case_id for each in known})}
+        share = proportion_interval([each.fault in BEFORE_THE_MODEL for each in known], [numbers[e.case_id] for e in known])
+        interval = None if share is None or share.low is None or share.high is None else (share.low, share.high)
+        yield Share(prompt, target, answers, len(here), counts, None if share is None else share.value, interval)
+
+
+def _index_notes(run: Run, index: LiveIndex) -> Iterator[str]:
+    settings = index.settings
+    now = retrieval_identity(index.live.key, settings.retrieve, fusion_of(settings))
+    if now != run.snapshot.get("index"):
+        yield "The index or its `retrieve` has changed since the run: what is in the corpus is told of it as it stands now."
