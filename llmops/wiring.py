@@ -30,7 +30,7 @@ from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
 from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
-from llmops.settings.routes import BanditRoute, CascadeRoute, LearnedRoute
+from llmops.settings.routes import CheckedRoute, LearnedRoute
 from llmops.settings.suite import evaluator_specs
 from llmops.settings.validation import nearest
 from llmops.workflows.prompt_use import ModelFacts
@@ -108,7 +108,7 @@ class Wiring:
         settings = self.project.route(name)
         targets = {model: self._model_target(model) for model in settings.models}
         positions, at = self.project.positions, ("routes", name, "checks")
-        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CascadeRoute | BanditRoute) else ()
+        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CheckedRoute) else ()
         checks = build_evaluators(specs, positions, self.services) if specs else []
         facts = {
             "settings": settings.model_dump(mode="json"),

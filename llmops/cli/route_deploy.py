@@ -1,5 +1,6 @@
 """`llmops route fit`, `explain` and `export`: from recorded answers to a served route."""
 
+import json as jsonlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,13 @@ from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, p
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
-from llmops.reporting.routing import print_decision, print_fit
+from llmops.domain.serial import plain
+from llmops.reporting.routing import print_decision, print_fit, print_promotion
 from llmops.routing.exporting import HANDLER, proxy_config, proxy_handler
 from llmops.workflows.route import Question
 from llmops.workflows.route_explain import explain as decision_of
 from llmops.workflows.route_fit import fit_router, write_router
+from llmops.workflows.route_promote import Terms, apply, promotion
 
 app = typer.Typer()
 
@@ -84,3 +87,44 @@ def export(
     session.out.print(Text("  export LITELLM_MASTER_KEY=sk-$(openssl rand -hex 32)"), soft_wrap=True)
     session.out.print(Text(f"  litellm --config {out / 'config.yaml'}"), soft_wrap=True)
     session.out.print(Text(f"Then read what it decided: llmops route report --log {out / 'decisions.jsonl'}"), soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples:  llmops route promote rollout --log proxy/decisions.jsonl  ·  "
+    "llmops route promote rollout --log decisions.jsonl --margin 0.02 --dry-run"
+)
+def promote(
+    ctx: typer.Context,
+    route: Annotated[str, typer.Argument(help="A canary under `routes:` of llmops.yaml.")],
+    log: Annotated[Path, typer.Option(help="Its decisions, graded by `quality` or by the route's checks.")],
+    steps: Annotated[str, typer.Option(help="Shares in percent that it climbs.")] = "1,5,25,50,100",
+    margin: Annotated[float, typer.Option(min=0, max=1, help="Quality that the new model may be worse by.")] = 0.05,
+    confidence: Annotated[float, typer.Option(help="One-sided, above 0.5.")] = 0.95,
+    after: Annotated[int, typer.Option(min=1, help="Graded answers of the new model to wait for.")] = 100,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and write nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Give a canary its next share when it is no worse than the old model, and none when it is. Exit code 0, 1 or 4."""
+    session: Session = ctx.obj
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"--confidence {confidence:g}: above 0.5 and below 1 was expected.")
+    terms = Terms(_shares(steps), margin, confidence, after)
+    found = promotion(session.project, route, session.start / log, terms)
+    written = not dry_run and found.percent_after != found.percent_before
+    if written:
+        apply(session.project, found)
+    if json:
+        typer.echo(jsonlib.dumps(plain(found), indent=1))
+    else:
+        print_promotion(session.out, found, written=written)
+    raise typer.Exit({"pass": 0, "fail": 1}.get(found.verdict, 4))
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(each) for each in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < share <= 100 for share in found) or list(found) != sorted(set(found)):
+        raise UsageError(f"--steps {text!r}: growing shares in percent were expected.", hint="Such as 1,5,25,50,100")
+    return found

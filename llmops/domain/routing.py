@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Protocol
 
+from llmops.domain.reports import Verdict
+
 ROUTE_REPORT_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
 
@@ -163,6 +165,36 @@ class ServedReport:
     """Failed calls, by model and error."""
     reasons: Mapping[str, int]
     """Why served calls were made, the most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One model of a canary, from the log."""
+
+    model: str
+    graded: int
+    """Answers that somebody or a check graded; a failed call is one, worth nothing."""
+    quality: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a canary's log says about its next share."""
+
+    route: str
+    verdict: Verdict
+    percent_before: float
+    percent_after: float
+    """0 after a fail, the same when it is inconclusive."""
+    old: Arm
+    new: Arm
+    difference: float | None
+    """New minus old."""
+    interval: Interval | None
+    margin: float
+    after: int
+    """Graded answers of the new model without which nothing is judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.routing import Decision, PolicyReport, RouteReport, ServedReport
+from llmops.domain.routing import Decision, PolicyReport, Promotion, RouteReport, ServedReport
 from llmops.domain.serial import plain
 from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.safe import one_line, safe
@@ -168,6 +168,29 @@ def print_served(console: Console, report: ServedReport) -> None:
     for title, counts in (("failed calls", report.errors), ("served because", report.reasons)):
         for what, count in counts.items():
             console.print(Text.assemble((f"{title}: ", "dim"), f"{count} x {one_line(what, 120)}"), soft_wrap=True)
+
+
+def print_promotion(console: Console, found: Promotion, *, written: bool) -> None:
+    """Both models of a canary, and what follows."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("model", "graded", "quality"):
+        table.add_column(Text(name))
+    for arm in (found.old, found.new):
+        interval = "" if arm.interval is None else f" [{arm.interval[0]:.3f}, {arm.interval[1]:.3f}]"
+        quality = "–" if arm.quality is None else f"{arm.quality:.3f}{interval}"
+        table.add_row(Text(safe(arm.model)), f"{arm.graded:,}", quality)
+    console.print(table)
+    if found.difference is not None and found.interval is not None:
+        low, high = found.interval
+        told = f"difference {found.difference:+.3f} [{low:+.3f}, {high:+.3f}], margin {found.margin:g}"
+        console.print(Text(told), soft_wrap=True)
+    if found.new.graded < found.after:
+        console.print(Text(f"{found.new.graded} of {found.after} graded answers of {safe(found.new.model)}"), soft_wrap=True)
+    style = {"pass": "bold green", "fail": "bold red"}.get(found.verdict, "bold yellow")
+    change = f"{found.percent_before:g} % -> {found.percent_after:g} %"
+    what = f"stays at {found.percent_before:g} %" if found.percent_after == found.percent_before else change
+    done = "" if written or found.percent_after == found.percent_before else " (not written)"
+    console.print(Text.assemble((found.verdict.upper(), style), f": {safe(found.route)} {what}{done}"), soft_wrap=True)
 
 
 def print_fit(console: Console, saved: SavedRouter, folder: str) -> None:

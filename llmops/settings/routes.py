@@ -1,12 +1,14 @@
 """`routes:` of llmops.yaml: policies that choose between models, each usable as a target of a suite."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from llmops.settings.validation import Strict
 
+Checks = list[str | dict[str, Any]]
 Models = Annotated[list[str], Field(min_length=2)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
@@ -16,6 +18,14 @@ def _pattern(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from None
+    return text
+
+
+def _instant(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is no time; such as 2026-01-31T12:00:00+00:00 was expected") from None
     return text
 
 
@@ -96,7 +106,7 @@ class CascadeRoute(Strict):
 
     kind: Literal["cascade"]
     models: Models
-    checks: list[str | dict[str, Any]] = Field(default_factory=list)
+    checks: Checks = Field(default_factory=list)
     """Evaluators, as in a suite."""
     agreement: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
     """Escalate when fewer of the samples than this share say the same."""
@@ -135,7 +145,7 @@ class BanditRoute(Strict):
 
     kind: Literal["bandit"]
     models: Models
-    checks: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
+    checks: Annotated[Checks, Field(min_length=1)]
     """Evaluators, as in a suite: an answer that passes them is worth 1."""
     cost_weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
     """Chance to pass that 1 USD per 1,000 requests is worth."""
@@ -155,6 +165,10 @@ class CanaryRoute(Strict):
     kind: Literal["canary"]
     models: Annotated[list[str], Field(min_length=2, max_length=2)]
     percent: Annotated[float, Field(ge=0, le=100, strict=False)]
+    checks: Checks = Field(default_factory=list)
+    """Evaluators, as in a suite, that grade what is served; they do not change it."""
+    since: Annotated[str, AfterValidator(_instant)] | None = None
+    """When the share was set, ISO 8601: `llmops route promote` leaves out what was logged before, and writes this."""
 
 
 class AbRoute(Strict):
@@ -163,6 +177,8 @@ class AbRoute(Strict):
     kind: Literal["ab"]
     shares: Annotated[dict[str, Annotated[float, Field(gt=0, strict=False)]], Field(min_length=2)]
     """Weight by model."""
+    checks: Checks = Field(default_factory=list)
+    """Evaluators, as in a suite, that grade what is served; they do not change it."""
 
     @property
     def models(self) -> list[str]:
@@ -177,6 +193,8 @@ class ShadowRoute(Strict):
     models: Annotated[list[str], Field(min_length=2, max_length=2)]
 
 
+CheckedRoute = CascadeRoute | BanditRoute | CanaryRoute | AbRoute
+"""Those whose answers are checked."""
 RouteSettings = Annotated[
     FixedRoute
     | RulesRoute

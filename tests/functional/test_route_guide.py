@@ -28,6 +28,10 @@ def test_every_command_of_the_guide_works_in_order(sample: Path) -> None:
     example = next(body for language, body in found if language == "json")
     rows = [{**json.loads(example), "id": number} for number in range(3)]
     (sample / "recorded.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    call = {"model": "small", "served": True}
+    decision = {"at": "2026-01-01T00:00:00", "route": "rollout", "quality": 1}
+    calls = [{"id": str(n), **decision, "calls": [{**call, "model": ("large", "small")[n % 2]}]} for n in range(400)]
+    (sample / "decisions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in calls))
     for language, body in found:
         if language == "yaml":
             edit(sample / "llmops.yaml", "routes:\n", body.partition("in part\n")[2])
@@ -37,6 +41,7 @@ def test_every_command_of_the_guide_works_in_order(sample: Path) -> None:
     assert "route careful" in replayed
     assert "quality over cost" in replayed
     assert "asks " in printed['llmops route explain learned "How do I cap what a run may spend?"']
+    assert "rollout 5 % -> 25 %" in printed["llmops route promote rollout --log decisions.jsonl"]
     config = (sample / "proxy/config.yaml").read_text()
     assert "model: llmops/learned" in config
     compile((sample / "proxy/llmops_routes.py").read_text(), "llmops_routes.py", "exec")
