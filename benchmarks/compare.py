@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from llmops.adapters.sql_store import open_store
+from llmops.adapters.sql.store import open_store
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 
 PROJECT = "models:\n  m: {id: embedded/reader-small}\n"

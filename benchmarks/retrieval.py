@@ -22,7 +22,7 @@ from rich.table import Table
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
-from llmops.adapters.sql_store import open_store
+from llmops.adapters.sql.store import open_store
 from llmops.adapters.static_embedder import StaticEmbedder
 from llmops.domain.ports import Embedder
 from llmops.domain.retrieval import Document

@@ -59,7 +59,7 @@ class Wiring:
     @cached_property
     def store(self) -> Store:
         """The project's store."""
-        from llmops.adapters.sql_store import open_store
+        from llmops.adapters.sql.store import open_store
 
         return open_store(self.project.settings.store, self.root)
 

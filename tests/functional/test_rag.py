@@ -17,7 +17,7 @@ import pytest
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
-from llmops.adapters.sql_store import open_store
+from llmops.adapters.sql.store import open_store
 from llmops.domain.errors import RetrievalError
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker

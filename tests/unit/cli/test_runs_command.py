@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from calling import call, project
 
-from llmops.adapters.sql_store import open_store
+from llmops.adapters.sql.store import open_store
 from llmops.domain.ports import Store
 from llmops.domain.reports import Counts, EvaluatorSummary, Group, LatencySummary, Metric, Report, RuleVerdict, Spend, Timing
 from llmops.domain.retrieval import Hit

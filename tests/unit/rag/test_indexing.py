@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rag_fakes import FakeEmbedder, FakeVectors, Silent
 
-from llmops.adapters.sql_store import open_store
+from llmops.adapters.sql.store import open_store
 from llmops.domain.errors import RetrievalError, UsageError
 from llmops.domain.ports import Store
 from llmops.domain.retrieval import Document

@@ -1,0 +1,57 @@
+"""Versioned steps from the schema of an older llmops to that of this one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, inspect, select
+
+from llmops.adapters.sql.schema import meta, metadata
+from llmops.domain.errors import StoreError
+
+Step = Callable[[Connection], None]
+
+STEPS: tuple[Step, ...] = ()
+"""STEPS[n - 1] takes schema n to n + 1. A step says in SQL what it does, since the tables of `schema` move on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """What leads from schema 1 to the newest."""
+
+    steps: Sequence[Step] = STEPS
+
+    @property
+    def newest(self) -> int:
+        """The version that this llmops writes."""
+        return len(self.steps) + 1
+
+    def found(self, connection: Connection) -> int:
+        """The version of a store; 0: it has no tables yet.
+
+        Raises:
+            StoreError: a newer llmops wrote it.
+        """
+        if not inspect(connection).has_table(meta.name):
+            return 0
+        version = int(connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar() or 0)
+        if version > self.newest:
+            raise StoreError(
+                f"The store {connection.engine.url.database!r} has schema {version}; this llmops reads up to {self.newest}.",
+                hint="Upgrade llmops, or name another one under `store:` in llmops.yaml.",
+            )
+        return version
+
+    def apply(self, connection: Connection) -> None:
+        """Bring the store to the newest version, inside the transaction of a connection that keeps others out.
+
+        Raises:
+            StoreError: a newer llmops wrote it.
+        """
+        version = self.found(connection)
+        for step in self.steps[version - 1 :] if version else ():
+            step(connection)
+        metadata.create_all(connection)
+        if version == 0:
+            connection.execute(meta.insert().values(name="schema_version", value=str(self.newest)))
+        else:
+            connection.execute(meta.update().where(meta.c.name == "schema_version").values(value=str(self.newest)))

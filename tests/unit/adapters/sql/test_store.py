@@ -1,0 +1,150 @@
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmops.adapters.sql.store import SqlStore, open_store
+from llmops.domain.errors import StoreError, UsageError
+from llmops.domain.models import Usage
+from llmops.domain.runs import CellResult, EvaluatorResult, Node, Run
+from llmops.domain.scores import JudgeUse, Span
+
+RUN = Run("20260101-000000-aa", "evals/a.yaml", "running", "2026-01-01T00:00:00Z", None, "plan", 2, {"tool": "1"})
+HOSTILE = "a\x00b \ud800 \U0001f600 \x1b[31m '); DROP TABLE nodes; --"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    opened = open_store(url, Path())
+    yield opened
+    opened.close()
+
+
+def node(key: str, value: object = "v", run: str = "r1") -> Node:
+    return Node(key, "generate", value, run)
+
+
+def result(position: int, output: str = "text") -> CellResult:
+    judged = EvaluatorResult("scored", 0.5, True, "why", (Span(0, 1, "x"),), {"p": 1.0}, JudgeUse(1, 2, 3, 0.1))
+    return CellResult(
+        position, f"c{position}", "p", "t", 0, "scored", output, None, {"e": judged}, usage=Usage(1, 2), tags=("a", "b")
+    )
+
+
+def test_nodes_come_back_as_they_were_written_by_key_and_by_run(store: SqlStore) -> None:
+    store.commit([node("k1", {"text": HOSTILE}), node("k2", [1, None, 0.5], "r2")], "r1", [])
+    assert store.nodes(["k1", "k2", "k3"]) == {"k1": node("k1", {"text": HOSTILE}), "k2": node("k2", [1, None, 0.5], "r2")}
+    assert set(store.nodes(["k1", "k2"], run="r2")) == {"k2"}
+    assert store.nodes([]) == {}
+
+
+def test_more_keys_than_one_query_may_name(store: SqlStore) -> None:
+    written = [node(f"k{i}") for i in range(1203)]
+    store.commit(written, "r1", [])
+    assert len(store.nodes([n.key for n in written])) == 1203
+
+
+def test_the_last_write_of_a_node_or_a_result_wins(store: SqlStore) -> None:
+    store.commit([node("k", "old")], "r1", [result(0, "old")])
+    store.commit([node("k", "new", "r2")], "r1", [result(0, "new")])
+    assert store.nodes(["k"])["k"] == node("k", "new", "r2")
+    assert [each.output for each in store.results("r1")] == ["new"]
+
+
+def test_results_come_in_the_order_of_the_plan_with_all_their_parts(store: SqlStore) -> None:
+    made = [result(position, HOSTILE) for position in range(1100)]
+    store.commit([], "r1", made[550:])
+    store.commit([], "r1", made[:550])
+    assert list(store.results("r1")) == made
+    assert list(store.results("another")) == []
+
+
+def test_a_run_from_its_begin_to_its_report(store: SqlStore) -> None:
+    store.begin_run(RUN)
+    assert store.unfinished_run("plan") == RUN
+    assert store.report(RUN.id) is None
+    store.finish_run(RUN.id, "finished", "2026-01-01T00:00:01Z", {"a": [1]})
+    assert store.unfinished_run("plan") is None
+    assert store.report(RUN.id) == {"a": [1]}
+    assert store.run(RUN.id) == replace(RUN, status="finished", finished_at="2026-01-01T00:00:01Z")
+
+
+def test_runs_are_named_by_place_and_by_prefix(store: SqlStore) -> None:
+    with pytest.raises(UsageError, match="No run") as told:
+        store.run("@last")
+    assert told.value.hint == "Make one: llmops eval"
+    store.begin_run(RUN)
+    store.begin_run(replace(RUN, id="20260101-000000-ab"))
+    assert [run.id for run in store.runs()] == ["20260101-000000-ab", RUN.id]
+    assert (store.run("@last").id, store.run("@last~1").id) == ("20260101-000000-ab", RUN.id)
+    assert store.run("20260101-000000-aa").id == RUN.id
+    with pytest.raises(UsageError, match="More than one"):
+        store.run("20260101")
+    with pytest.raises(UsageError, match="No run"):
+        store.run("%")
+
+
+def test_baselines_and_manifests_are_switched(store: SqlStore) -> None:
+    suite, index = "evals/" + "x" * 500, "i" * 200
+    assert (store.baseline(suite), store.manifest(index)) == (None, None)
+    for number in ("1", "2"):
+        store.set_baseline(suite, number)
+        store.set_manifest(index, {"generation": number, "name": HOSTILE})
+    assert store.baseline(suite) == "2"
+    assert store.manifest(index) == {"generation": "2", "name": HOSTILE}
+
+
+def test_writers_at_the_same_time_lose_no_row_and_block_nobody(url: str, store: SqlStore) -> None:
+    errors: list[Exception] = []
+
+    def write(writer: int) -> None:
+        other = open_store(url, Path())
+        try:
+            for batch in range(10):
+                order = range(20) if writer % 2 else reversed(range(20))  # the same nodes, locked from both ends
+                shared = [node(f"shared{i}", writer) for i in order]
+                other.commit([*shared, node(f"own{writer}-{batch}")], f"r{writer}", [result(batch)])
+        except Exception as error:
+            errors.append(error)
+        finally:
+            other.close()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    own = [f"own{writer}-{batch}" for writer in range(4) for batch in range(10)]
+    assert set(store.nodes(own)) == set(own)
+    assert all(len(list(store.results(f"r{writer}"))) == 10 for writer in range(4))
+
+
+def test_a_value_that_json_cannot_say_is_refused_before_anything_is_written(store: SqlStore) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        store.commit([node("k", float("nan"))], "r1", [result(0)])
+    assert store.nodes(["k"]) == {}
+    assert list(store.results("r1")) == []
+
+
+def test_another_database_is_refused_by_its_scheme(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="'mysql' URL"):
+        open_store("mysql://user:hidden@host/db", tmp_path)
+
+
+def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="corrupt") as told:
+        open_store(f"sqlite:///{path}", tmp_path)
+    assert told.value.hint is not None
+    assert "Move the file away" in told.value.hint
+    assert path.read_bytes() == b"this is no database" * 100
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_store("sqlite:///file/store.db", tmp_path)
