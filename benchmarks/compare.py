@@ -35,7 +35,9 @@ def write(folder: Path, cases: int, evaluators: int) -> Path:
     draw = random.Random(0)
     for number in range(2):
         snapshot = {"prompts": {"p": f"hash{number}"}, "targets": {"m": {}}, "evaluators": {}}
-        run = Run(f"run-{number}", "evals/s.yaml", "running", "2026-01-01T00:00:00", None, str(number), cases, snapshot)
+        run = Run(
+            f"20260101-00000{number}-aaaa", "evals/s.yaml", "running", "2026-01-01T00:00:00", None, str(number), cases, snapshot
+        )
         store.begin_run(run)
         for start in range(0, cases, 1000):
             store.commit((), run.id, [_cell(i, evaluators, draw) for i in range(start, min(cases, start + 1000))])
@@ -72,7 +74,17 @@ def main() -> None:
         path = write(folder, arguments.cases, arguments.evaluators)
         reading, memory = measured([sys.executable, "-c", READ, str(path)], folder)
         table.add_row("read and parse the rows", f"{reading:.2f}", "1.0", f"{memory:.0f}")
-        command = [sys.executable, "-c", COMPARE, "compare", "run-0", "run-1", "--margin", "0.05", "--json"]
+        command = [
+            sys.executable,
+            "-c",
+            COMPARE,
+            "compare",
+            "20260101-000000-aaaa",
+            "20260101-000001-aaaa",
+            "--margin",
+            "0.05",
+            "--json",
+        ]
         seconds, memory = measured(command, folder)
         table.add_row("llmops compare --json", f"{seconds:.2f}", f"{seconds / reading:.1f}", f"{memory:.0f}")
     Console().print(f"{arguments.cases} cases x {arguments.evaluators} evaluators, two runs")
