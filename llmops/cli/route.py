@@ -24,7 +24,7 @@ app.add_typer(deploying)
 
 EPILOG = (
     "Examples:  llmops route report  ·  llmops route report --from recorded.jsonl --keep 0.97 --json  ·  "
-    "llmops route report --price large=12.50"
+    "llmops route report --price large=12.50  ·  llmops route report --current large --gpu-hour 2.50"
 )
 
 
@@ -45,6 +45,13 @@ def report(
     keep: Annotated[float, typer.Option(min=0, max=1, help=KEEP)] = 0.95,
     price: Annotated[list[str] | None, typer.Option("--price", help=PRICE)] = None,
     embedder: Annotated[str, typer.Option(help=f"{EMBEDDER} none leaves it out.")] = "minilm",
+    current: Annotated[
+        str | None, typer.Option(help="Hold the others against this policy: a model, a route, or a name of the report.")
+    ] = None,
+    gpu_hour: Annotated[
+        float | None, typer.Option(min=0, help="What if the small model ran on a machine at so many USD an hour?")
+    ] = None,
+    throughput: Annotated[str, typer.Option(help="Requests a second that the machine serves, or measured.")] = "measured",
     monthly: Annotated[str | None, typer.Option(help="Project the bill of so many requests a month, such as 2M.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write the frontier as SVG.")] = None,
@@ -58,7 +65,8 @@ def report(
         raise UsageError(f"--embedder {embedder!r}: minilm, static or none was expected.")
     records, name, wiring = recorded(session, run, source, quality)
     routes = {} if source is not None else _routes(session)
-    question = Question(weak, strong, keep, prices_of(price), None if embedder == "none" else embedder, routes)
+    what_if = (current, gpu_hour, None if throughput == "measured" else _positive("--throughput", throughput))
+    question = Question(weak, strong, keep, prices_of(price), None if embedder == "none" else embedder, routes, *what_if)
     with ShownProgress(session.err) as progress:
         found = route_report(records, name, question, wiring, progress)
     if svg is not None:
@@ -67,7 +75,7 @@ def report(
     if json:
         typer.echo(route_json(found), nl=False)
     else:
-        print_route_report(session.out, found, monthly=None if monthly is None else _amount(monthly))
+        print_route_report(session.out, found, monthly=None if monthly is None else _positive("--monthly", monthly))
 
 
 def _routes(session: Session) -> dict[str, RecordedRoute]:
@@ -84,12 +92,13 @@ def _tell_served(session: Session, log: Path, *, json: bool) -> None:
         print_served(session.out, found)
 
 
-def _amount(text: str) -> float:
+def _positive(option: str, text: str) -> float:
+    """A number of requests; `k`, `M` and `B` scale it."""
     scale = {"k": 1e3, "m": 1e6, "b": 1e9}.get(text[-1:].lower(), 1.0)
     try:
         found = float(text[:-1] if scale > 1 else text) * scale
     except ValueError:
         found = -1.0
-    if found <= 0:
-        raise UsageError(f"--monthly {text!r}: a number of requests was expected.", hint="Such as 50000, 200k or 2M.")
+    if not 0 < found < float("inf"):
+        raise UsageError(f"{option} {text!r}: a number of requests was expected.", hint="Such as 50000, 200k or 2M.")
     return found

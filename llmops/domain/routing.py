@@ -131,6 +131,8 @@ class PolicyReport:
     """95 % interval of the quality gained over a random mixture with the same shares."""
     note: str = ""
     """Why the policy could not be replayed, or what to know of it."""
+    over_current: Interval | None = None
+    """95 % interval of the quality gained over the current policy on the same requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,23 @@ class TagReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """A model on a machine that is paid by the hour."""
+
+    model: str
+    usd_per_hour: float
+    requests_per_s: float
+    cost: float
+    """USD per 1,000 requests of a machine that is always busy."""
+    other: str
+    """The model that it is held against."""
+    break_even: float | None
+    """Requests a month from which the machine, always on, is cheaper than the other model; None: never, or not known."""
+    capacity: float
+    """Requests a month that it can serve."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouteReport:
     """All policies on one set of recorded requests."""
 
@@ -224,4 +243,7 @@ class RouteReport:
     policies: tuple[PolicyReport, ...]
     tags: tuple[TagReport, ...] = ()
     notes: tuple[str, ...] = ()
+    current: str | None = None
+    """The policy that the others are held against."""
+    machine: Machine | None = None
     schema_version: int = ROUTE_REPORT_VERSION

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.routing import Decision, PolicyReport, Promotion, RouteReport, ServedReport
+from llmops.domain.routing import Decision, Machine, PolicyReport, Promotion, RouteReport, ServedReport
 from llmops.domain.serial import plain
 from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.safe import one_line, safe
@@ -32,6 +32,8 @@ def print_route_report(console: Console, report: RouteReport, *, monthly: float 
     best = _sentence(report)
     if best:
         console.print(Text(best, style="bold"), soft_wrap=True)
+    if report.machine is not None:
+        console.print(Text(_machine(report.machine)), soft_wrap=True)
     if report.tags:
         console.print()
         console.print(_tags(report))
@@ -49,6 +51,7 @@ def _policies(report: RouteReport, monthly: float | None) -> Table:
         "large",
         "APGR",
         "CPT 50/80",
+        *(["over current"] if report.current else []),
         *(["p50/p95"] if timed else []),
         *(["$ a month"] if monthly else []),
     ):
@@ -65,10 +68,20 @@ def _policies(report: RouteReport, monthly: float | None) -> Table:
             f"{100 * p.share.get(report.strong, 0.0):.0f} %",
             "–" if p.apgr is None else _with_interval(p.apgr, p, "apgr"),
             cpt,
+            *([_gained(p)] if report.current else []),
             *([times] if timed else []),
             *([dollars(None if p.cost is None else p.cost * monthly / 1000)] if monthly else []),
         )
     return table
+
+
+def _gained(policy: PolicyReport) -> Text:
+    """The quality gained over the current policy, told apart from it or not."""
+    if policy.over_current is None:
+        return Text("–")
+    low, high = policy.over_current
+    word, style = ("better", "green") if low > 0 else ("worse", "red") if high < 0 else ("not told apart", "")
+    return Text.assemble(f"[{low:+.3f}, {high:+.3f}]\n", (word, style))
 
 
 def _time(value: float | None) -> str:
@@ -98,6 +111,16 @@ def _sentence(report: RouteReport) -> str:
     kept = f"{100 * (best.kept or 0):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
     share = 100 * (best.cost or 0) / strong.cost
     return f"{safe(best.name)} keeps {kept} of {safe(report.strong)}'s quality at {share:.0f} % of its cost"
+
+
+def _machine(machine: Machine) -> str:
+    """What a machine by the hour comes to."""
+    rate, name = f"{machine.requests_per_s:.3g} requests/s", safe(machine.model)
+    price = f"{dollars(machine.usd_per_hour)} an hour and {rate}"
+    head = f"{name} at {price} costs {dollars(machine.cost)} per 1,000 when always busy; "
+    if machine.break_even is None:
+        return f"{head}one machine, {machine.capacity:,.0f} requests a month, never pays beside {safe(machine.other)}"
+    return f"{head}always on it pays beside {safe(machine.other)} from {machine.break_even:,.0f} requests a month on"
 
 
 def _points(policies: Sequence[PolicyReport]) -> list[tuple[PolicyReport, float, float]]:

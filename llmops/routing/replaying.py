@@ -56,6 +56,7 @@ class Replay:
         self.records = records
         self.ends = ends
         self.fold = folds_of(records.groups)
+        self._quality: dict[str, Floats] = {}
 
     def policies(
         self, features: Features | None, routes: "Mapping[str, RecordedRoute] | None" = None
@@ -201,6 +202,7 @@ class Replay:
         import numpy as np
 
         r = self.records
+        self._quality[name] = served.quality
         drawn = None if score is None else self._curve(score, cascade=cascade)
         intervals = dict(self._intervals(served, score))
         timed = bool(np.isfinite(served.latency).all())
@@ -261,6 +263,18 @@ class Replay:
         expected = self.records.quality @ share
         gained = served.quality - expected
         return _quantiles([float(np.average(gained, weights=w)) for w in self._weights()])
+
+    def against(self, current: str, policies: Sequence[PolicyReport]) -> Iterator[PolicyReport]:
+        """The policies with what each gains over one of them, on the same requests."""
+        import numpy as np
+
+        weights = list(self._weights())
+        for policy in policies:
+            if policy.quality is None or policy.name == current:
+                yield policy
+                continue
+            gained = self._quality[policy.name] - self._quality[current]
+            yield replace(policy, over_current=_quantiles([float(np.average(gained, weights=w)) for w in weights]))
 
     def _weights(self) -> Iterator["Floats"]:
         """Bootstrap counts of the requests, drawn by group; the same for every policy, so that differences are paired."""

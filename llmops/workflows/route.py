@@ -7,7 +7,7 @@ from typing import Protocol
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Embedder, Progress, Store
-from llmops.domain.routing import Interval, RouteReport, TagReport
+from llmops.domain.routing import Interval, Machine, PolicyReport, RouteReport, TagReport
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
@@ -25,6 +25,7 @@ SIGNALS = ("hallucination", "toxicity")
 MIN_TAGGED = 10
 """Requests that a tag needs for a row of its own."""
 EMBED_AT_ONCE = 512
+HOURS_A_MONTH = 730
 
 
 class Parts(Protocol):
@@ -56,6 +57,12 @@ class Question:
     """Kind of embedder for the learned router; None leaves it out."""
     routes: Mapping[str, RecordedRoute] | None = None
     """Policies of the project that are replayed, too."""
+    current: str | None = None
+    """Policy that the others are held against: a model, a route of the project, or a name of the report."""
+    usd_per_hour: float | None = None
+    """Price of a machine that the weak model runs on, in place of its recorded cost."""
+    requests_per_s: float | None = None
+    """What the machine serves; None: one request after the other, at the recorded latency."""
 
 
 def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> Records:
@@ -156,9 +163,16 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
     """
     known = priced(records, question.prices or {})
     weak, strong = ends_of(known, question.weak, question.strong)
+    machine = _machine(known, weak, strong, question)
+    if machine is not None:
+        known = priced(known, {machine.model: machine.cost})
     features = None if question.embedder is None else features_of(records.prompts, parts, question.embedder, progress)
     replay = Replay(known, Ends(weak, strong, question.keep))
     means = known.quality.mean(axis=0)
+    policies = tuple(replay.policies(features, question.routes))
+    current = None if question.current is None else _named(question.current, policies)
+    if current is not None:
+        policies = tuple(replay.against(current, policies))
     return RouteReport(
         source,
         len(known),
@@ -166,10 +180,53 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
         known.models[weak],
         known.models[strong],
         question.keep,
-        tuple(replay.policies(features, question.routes)),
+        policies,
         tuple(_tags(known, weak, strong)),
         tuple(_notes(known)),
+        current,
+        machine,
     )
+
+
+def _named(wanted: str, policies: Sequence[PolicyReport]) -> str:
+    """The policy that a user means.
+
+    Raises:
+        UsageError: there is none, or it could not be replayed.
+    """
+    known = {policy.name: policy for policy in policies}
+    found = next((known[name] for name in (wanted, f"always {wanted}", f"route {wanted}") if name in known), None)
+    if found is None:
+        raise UsageError(f"No policy is called {wanted!r}.", hint=nearest(wanted, known) or f"Known: {', '.join(known)}")
+    if found.quality is None:
+        raise UsageError(f"{found.name} cannot be held against the others: {found.note}.")
+    return found.name
+
+
+def _machine(records: Records, weak: int, strong: int, question: Question) -> Machine | None:
+    """What the weak model costs on a machine that is paid by the hour.
+
+    Raises:
+        UsageError: its throughput is neither given nor recorded.
+    """
+    import numpy as np
+
+    if question.usd_per_hour is None:
+        return None
+    name, rate = records.models[weak], question.requests_per_s
+    if rate is None:
+        latency = float(records.latency[:, weak].mean())
+        if not latency > 0:
+            raise UsageError(
+                f"The latency of {name} was not recorded.", hint="Say what it serves: --throughput REQUESTS-PER-SECOND"
+            )
+        rate = 1 / latency
+    hosted = float(records.cost[:, strong].mean())
+    capacity = rate * 3600 * HOURS_A_MONTH
+    needed = question.usd_per_hour * HOURS_A_MONTH / hosted if np.isfinite(hosted) and hosted > 0 else None
+    cost = question.usd_per_hour / (3.6 * rate)
+    even = needed if needed is not None and needed <= capacity else None
+    return Machine(name, question.usd_per_hour, rate, cost, records.models[strong], even, capacity)
 
 
 def features_of(prompts: Sequence[str], parts: Parts, kind: str, progress: Progress) -> Features:

@@ -131,3 +131,31 @@ def test_what_cannot_be_replayed_is_told(tmp_path: Path, line: str, arguments: t
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_policies_are_held_against_the_current_one(tmp_path: Path) -> None:
+    recorded(tmp_path / "r.jsonl")
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--current", "small")
+    gained = {each["name"]: each["over_current"] for each in found["policies"]}
+    assert (found["current"], gained["always small"]) == ("always small", None)
+    assert 0 < gained["always large"][0] < gained["always large"][1] < 1
+    shown = llmops(
+        tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "none", "--current", "large", COLUMNS="120"
+    ).stdout
+    assert "over current" in shown
+    assert "worse" in shown
+    wrong = llmops(tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "none", "--current", "lenght")
+    assert (wrong.returncode, "Did you mean `length`?" in wrong.stderr) == (2, True)
+
+
+def test_a_machine_by_the_hour_pays_from_a_volume_on(tmp_path: Path) -> None:
+    recorded(tmp_path / "r.jsonl")
+    what = ("--from", "r.jsonl", "--embedder", "none", "--gpu-hour", "3.6")
+    machine = document(tmp_path, *what)["machine"]
+    assert machine["requests_per_s"] == pytest.approx(5)  # one after the other at 0.2 s
+    assert machine["cost"] == pytest.approx(0.2)  # $3.6 for 18,000 requests
+    assert machine["break_even"] == pytest.approx(3.6 * 730 / 0.002)
+    slow = document(tmp_path, *what, "--throughput", "0.1")
+    assert slow["machine"]["break_even"] is None
+    assert next(p for p in slow["policies"] if p["name"] == "always small")["cost"] == pytest.approx(10)
+    assert "pays beside large from 1,314,000 requests a month on" in llmops(tmp_path, "route", "report", *what).stdout
