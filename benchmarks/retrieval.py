@@ -31,7 +31,8 @@ from llmops.rag.generations import load_chunks
 from llmops.rag.indexing import Indexer
 from llmops.rag.loading import Corpus, fingerprint
 from llmops.rag.retrieving import Retriever
-from llmops.settings.project import IndexSettings, RetrieveSettings
+from llmops.settings.project import IndexSettings
+from llmops.settings.retrieval import RetrieveSettings
 
 RESAMPLES = 4000
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)

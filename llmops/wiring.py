@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.keys import node_key
 from llmops.domain.models import Price
-from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
+from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Reranker, Store
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.batching import Batcher
@@ -301,6 +301,16 @@ class ProjectIndex:
 
         return ChromaStore(self.settings.store, self._root, self.name, self._embedder.identity)
 
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        """Loaded by the first query."""
+        settings = self.settings.retrieve.rerank
+        if settings is None:
+            return None
+        from llmops.adapters.cross_encoder import CrossEncoderReranker
+
+        return CrossEncoderReranker(settings.name, batch_size=settings.batch_size)
+
     def build(self, progress: Progress, *, repair: bool = False) -> Built:
         """Bring it up to date; `repair` embeds what the vector store has lost.
 
@@ -351,15 +361,20 @@ class ProjectIndex:
 
         by_id = {chunk.id: chunk for chunk in chunks}
         lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
-        fusion = fusion_of(self.settings)
-        return Retriever(self.settings.retrieve, self._embedder, self._vectors, lexical, by_id, self.key, fusion)
+        how, fusion = self.settings.retrieve, fusion_of(self.settings)
+        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker)
+
+    def retrieval_identity(self, key: str) -> str:
+        """Changes whenever the same query could give other hits from the generation with this key."""
+        reranker = self._reranker.identity if self._reranker else ""
+        return retrieval_identity(key, self.settings.retrieve, fusion_of(self.settings), reranker)
 
 
 class IndexedRetriever:
     """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
 
     def __init__(self, index: ProjectIndex, progress: Progress) -> None:
-        self.identity = retrieval_identity(index.key, index.settings.retrieve, fusion_of(index.settings))
+        self.identity = index.retrieval_identity(index.key)
         self._index = index
         self._progress = progress
         self._opened: Retriever | None = None

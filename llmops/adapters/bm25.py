@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -35,20 +35,22 @@ class Bm25Index:
         # The stemmer keeps state between words.
         self._lock = Lock()
 
-    def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+    def query(self, texts: Sequence[str], k: int, among: Set[str] | None = None) -> list[list[tuple[str, float]]]:
         """As the port; equal scores are ordered by chunk id."""
+        left_out = [] if among is None else [at for at, key in enumerate(self._ids) if key not in among]
         with self._lock:
             if self._index is None:
                 self._index = self._load() or self._built()
-            return [self._ranked(tokens, k) for tokens in self._tokens(texts)]
+            return [self._ranked(tokens, k, left_out) for tokens in self._tokens(texts)]
 
-    def _ranked(self, tokens: Sequence[str], k: int) -> list[tuple[str, float]]:
+    def _ranked(self, tokens: Sequence[str], k: int, left_out: Sequence[int]) -> list[tuple[str, float]]:
         import numpy as np
 
         known = [token for token in tokens if token in self._index.vocab_dict]
         if not known or k < 1:
             return []
         scores = self._index.get_scores(known)
+        scores[left_out] = 0.0
         least = np.partition(scores, -k)[-k] if k < len(scores) else 0.0
         best = np.flatnonzero((scores >= least) & (scores > 0))
         ranked = sorted(((self._ids[i], float(scores[i])) for i in best), key=lambda hit: (-hit[1], hit[0]))

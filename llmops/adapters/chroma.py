@@ -70,6 +70,18 @@ class ChromaStore:
             for ids, distances in rows
         ]
 
+    def vectors(self, ids: Sequence[str]) -> "NDArray[float32]":
+        """As the port."""
+        import numpy as np
+
+        found = self._asked(lambda collection: collection.get(ids=list(ids), include=["embeddings"]))
+        rows = dict(zip(found["ids"], found["embeddings"], strict=True))
+        lost = sum(key not in rows for key in ids)
+        if lost:
+            message = f"The vector store has lost {lost} of {len(ids)} vectors."
+            raise RetrievalError(message, hint="Embed them again: llmops rag index --repair")
+        return np.asarray([rows[key] for key in ids], np.float32)
+
     def describe(self, facts: Mapping[str, str | int]) -> None:
         """As `IndexVectors`: the collection's metadata."""
         self._asked(lambda collection: collection.modify(metadata={**self._facts, **facts}))

@@ -1,23 +1,19 @@
 """Any sentence-transformers model, by name or local path (`local` extra)."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import file_digest
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable
-from llmops.domain.errors import LlmopsError, MissingExtra, UsageError
-from llmops.domain.keys import content_hash
+from llmops.adapters.sentence_transformers_models import check_extra, loaded, source
+from llmops.domain.errors import LlmopsError
 from llmops.domain.ports import Tokenizer
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-WEIGHT_FILES = ("*.safetensors", "*.bin", "*.onnx", "*.json", "*.txt", "*.model")
 ASSUMED_WINDOW = 512
 """Tokens, for a model that declares no window."""
 
@@ -50,16 +46,13 @@ class SentenceTransformersEmbedder:
         Raises:
             MissingExtra: sentence-transformers is not installed.
         """
-        from importlib.util import find_spec
-
-        if find_spec("sentence_transformers") is None:
-            raise MissingExtra(f"Embedder {name!r}", "local")
+        check_extra(f"Embedder {name!r}")
         self._name = name
         self._batch_size = batch_size
         self._device = device
         self._normalise = normalise
         self._query_prefix, self._document_prefix = prefixes
-        self.identity = "|".join((f"sentence-transformers:{_source(name)}", str(normalise), *prefixes))
+        self.identity = "|".join((f"sentence-transformers:{source(name)}", str(normalise), *prefixes))
         self._model: Any = None
         self._lock = Lock()
 
@@ -114,7 +107,7 @@ class SentenceTransformersEmbedder:
     def _load(self) -> Any:  # noqa: ANN401 -- an untyped vendor object
         with self._lock:
             if self._model is None:
-                self._model = _loaded(self._name, self._device)
+                self._model = loaded("Embedder", "SentenceTransformer", self._name, self._device)
             return self._model
 
 
@@ -151,39 +144,3 @@ class SentenceTransformersTokenizer:
             return_offsets_mapping=offsets,
             verbose=False,
         )
-
-
-def _loaded(name: str, device: str | None) -> Any:  # noqa: ANN401 -- an untyped vendor object
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    if _looks_like_path(name) and not Path(name).is_dir():
-        raise UsageError(f"Embedder {name!r}: there is no such folder.", hint="Give a hub name or an existing folder.")
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        return SentenceTransformer(name, device=device)
-    except (OSError, ValueError, RuntimeError) as error:
-        # Hub failures (unknown name, no network, offline mode) are all subclasses of OSError or ValueError.
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "Check the name and the network, or download the model once and give the folder as `name`."
-        raise LlmopsError(f"Embedder {name!r} cannot be loaded: {cause}", hint=hint) from error
-
-
-def _looks_like_path(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
-
-
-def _source(name: str) -> str:
-    """The hub name, or a digest of the folder's content."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    files = sorted({path for pattern in WEIGHT_FILES for path in folder.rglob(pattern) if path.is_file()})
-    digests = []
-    for path in files:
-        with path.open("rb") as stream:
-            digests.append(f"{path.relative_to(folder).as_posix()}={file_digest(stream, 'sha256').hexdigest()}")
-    return f"{folder.name}@{content_hash(chr(10).join(digests))}"

@@ -4,7 +4,7 @@
 keys. Implementations live in `llmops.adapters`, one vendor per file, and raise only errors of `llmops.domain.errors`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -94,6 +94,14 @@ class VectorStore(Protocol):
         """All chunk ids."""
         ...
 
+    def vectors(self, ids: Sequence[str]) -> "NDArray[float32]":
+        """The vectors of these chunks, one row each, in their order.
+
+        Raises:
+            RetrievalError: one of them is not there.
+        """
+        ...
+
     def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:
         """For each query vector the ids of its k nearest chunks with their cosine, best first."""
         ...
@@ -102,8 +110,27 @@ class VectorStore(Protocol):
 class LexicalIndex(Protocol):
     """BM25 over the chunks of one index."""
 
-    def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
-        """For each text the ids of its k best chunks with their BM25 score, best first; score 0 is left out."""
+    def query(self, texts: Sequence[str], k: int, among: Set[str] | None = None) -> list[list[tuple[str, float]]]:
+        """For each text the ids of its k best chunks with their BM25 score, best first; score 0 is left out.
+
+        Args:
+            texts: the queries.
+            k: hits of each, at most.
+            among: ids that may be hits; None: all.
+        """
+        ...
+
+
+class Reranker(Protocol):
+    """Reads a query and a passage together."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same pair could get another score."""
+        ...
+
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """How well each passage answers its query; higher is better, on the model's own scale."""
         ...
 
 

@@ -31,6 +31,8 @@ class Chunk:
     """What is embedded, searched and shown: the heading path, when the chunker prefixes it, and the passage."""
     headings: tuple[str, ...] = ()
     """Heading path, outermost first."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Of its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +49,5 @@ class Hit:
     chunk: str | None = None
     """`Chunk.id`; None for a given passage."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Score of each stage that saw it: `dense` (cosine), `bm25`, `fused`."""
+    """Score of each stage that saw it: `dense` (cosine), `bm25`, `fused`, `rerank`."""
     given: bool = False

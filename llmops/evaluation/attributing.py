@@ -8,7 +8,7 @@ from typing import Literal
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.rag.inspecting import Generation
-from llmops.rag.retrieving import hit_of
+from llmops.rag.packing import hit_of
 from llmops.scoring.matching import contains, folded
 from llmops.scoring.ranking import RelevantUnit, covers
 

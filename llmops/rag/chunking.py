@@ -70,7 +70,7 @@ class Chunker:
                 text = body.prefix + document.text[start:end]
                 content = {"document": document.id, "start": start, "end": end, "text": text}
                 key = node_key("chunk", CHUNKING_VERSION, content)
-                found.append(Chunk(key, document.id, start, end, text, body.headings))
+                found.append(Chunk(key, document.id, start, end, text, body.headings, document.metadata))
         return found
 
     def _bodies(self, text: str) -> Iterator[_Body]:

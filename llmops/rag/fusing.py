@@ -31,6 +31,24 @@ def fusion_of(settings: IndexSettings) -> Fusion:
     return Fusion(settings.retrieve.dense_weight)
 
 
+def relative_score_fusion(rankings: Sequence[Sequence[tuple[str, float]]], weights: Sequence[float]) -> list[tuple[str, float]]:
+    """Ids by the weighted sum of their scores, each ranking's scaled to 0 .. 1, best first; equal sums are ordered by id.
+
+    An id that a ranking does not hold gets 0 of it, as its last one does. A ranking of equal scores gives 1 to each.
+
+    Args:
+        rankings: ids with scores of each ranking.
+        weights: one per ranking.
+    """
+    found: dict[str, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        values = [score for _, score in ranking]
+        least, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
+        for key, score in ranking if weight else ():
+            found[key] = found.get(key, 0.0) + weight * ((score - least) / span if span else 1.0)
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
 def reciprocal_rank_fusion(
     rankings: Sequence[Sequence[str]], *, weights: Sequence[float] | None = None, k: int = RRF_K
 ) -> list[tuple[str, float]]:

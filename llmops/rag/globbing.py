@@ -44,6 +44,11 @@ def matching_files(patterns: Sequence[str], exclude: Sequence[str], root: Path) 
     return [found[name] for name in sorted(found)]
 
 
+def pattern(text: str) -> re.Pattern[str]:
+    """A glob as a regular expression over a whole path."""
+    return _regex(text)
+
+
 def _matches(pattern: str, base: Path) -> Iterator[Match]:
     parts = _parts(pattern)
     fixed = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.domain.errors import InvalidFiles, Problem
-from llmops.domain.keys import content_hash
+from llmops.domain.keys import canonical, content_hash
 from llmops.domain.retrieval import Document
 from llmops.rag.globbing import Match, matching_files
 from llmops.settings.files import decode, read_text, shown
@@ -45,7 +45,11 @@ def load_corpus(settings: CorpusSettings, root: Path) -> Corpus:
 
 def fingerprint(corpus: Corpus) -> dict[str, str]:
     """Content hash of each document, by id."""
-    return {document.id: content_hash(document.text) for document in corpus.documents}
+    return {document.id: _hash(document) for document in corpus.documents}
+
+
+def _hash(document: Document) -> str:
+    return content_hash(f"{document.text}\n{canonical(document.metadata)}" if document.metadata else document.text)
 
 
 def corpus_fingerprint(settings: CorpusSettings, root: Path) -> dict[str, str]:
@@ -54,7 +58,7 @@ def corpus_fingerprint(settings: CorpusSettings, root: Path) -> dict[str, str]:
     Raises:
         InvalidFiles: as `load_corpus`.
     """
-    hashes = {document.id: content_hash(document.text) for document in _documents(settings, root, [])}
+    hashes = {document.id: _hash(document) for document in _documents(settings, root, [])}
     return dict(sorted(hashes.items()))
 
 
@@ -140,7 +144,9 @@ def _line(settings: CorpusSettings, line: bytes, file: str, number: int) -> Docu
     titled = isinstance(title, str) and title.strip() and not text.startswith(title)
     whole = f"{title}\n\n{text}" if titled else text
     whole = whole.replace("\r\n", "\n").replace("\r", "\n")
-    return Document(str(key), whole) if whole.strip() else Problem(file, "holds an empty text.", line=number)
+    if not whole.strip():
+        return Problem(file, "holds an empty text.", line=number)
+    return Document(str(key), whole, {name: row[name] for name in settings.metadata if isinstance(row.get(name), str | int)})
 
 
 def beir_id(row: dict[str, Any]) -> str:

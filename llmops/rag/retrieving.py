@@ -1,15 +1,18 @@
-"""From queries to hits: vectors and BM25, fused."""
+"""From queries to hits: vectors and BM25, fused, reranked, and packed for a prompt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import node_key
-from llmops.domain.ports import Embedder, LexicalIndex, VectorStore
+from llmops.domain.ports import Embedder, LexicalIndex, Reranker, VectorStore
 from llmops.domain.retrieval import Chunk, Hit
-from llmops.rag.chunking import HEADING_SEPARATOR
-from llmops.rag.fusing import Fusion, reciprocal_rank_fusion
-from llmops.settings.project import RetrieveSettings
+from llmops.rag.filtering import searched
+from llmops.rag.fusing import Fusion, reciprocal_rank_fusion, relative_score_fusion
+from llmops.rag.packing import Candidate, Packer
+from llmops.rag.reranking import diverse, reranked
+from llmops.settings.retrieval import RetrieveSettings
 
 RETRIEVING_VERSION = 2
 
@@ -17,22 +20,28 @@ Ranking = list[tuple[str, float]]
 """Chunk ids with their score, best first."""
 
 
-def retrieval_identity(index: str, settings: RetrieveSettings, fusion: Fusion | None = None) -> str:
+def retrieval_identity(index: str, settings: RetrieveSettings, fusion: Fusion | None = None, reranker: str = "") -> str:
     """Changes whenever the same query could give other hits; needs no open index.
 
     Args:
         index: its content key.
         settings: how it is asked.
         fusion: how the stages are weighed; None: the `dense_weight` of the settings.
+        reranker: its identity; empty: there is none.
     """
     weighed = fusion or Fusion(settings.dense_weight)
-    inputs = {"index": index, "retrieve": settings.model_dump(mode="json"), "fusion": [weighed.dense_weight, weighed.k]}
-    return node_key("retrieval", RETRIEVING_VERSION, inputs)
+    # An option that is not used leaves no trace, so that a new one does not make old results stale.
+    asked = settings.model_dump(mode="json", exclude_none=True)
+    inputs = {"index": index, "retrieve": asked, "fusion": [weighed.dense_weight, weighed.k]}
+    return node_key("retrieval", RETRIEVING_VERSION, {**inputs, "reranker": reranker} if reranker else inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Retriever:
-    """Searches one complete generation of an index."""
+    """Searches one complete generation of an index.
+
+    The stages in their order: `where`, vectors and BM25, fusion, rerank, abstain, MMR, neighbours, `k` and `max_tokens`.
+    """
 
     settings: RetrieveSettings
     embedder: Embedder
@@ -44,38 +53,58 @@ class Retriever:
     """Content key of the index."""
     fusion: Fusion | None = None
     """How the stages are weighed, as `fusion_of` gives it; None: the `dense_weight` of the settings."""
+    reranker: Reranker | None = None
+    """As the settings name it."""
 
     @property
     def identity(self) -> str:
         """As `retrieval_identity`."""
-        return retrieval_identity(self.key, self.settings, self.fusion)
+        return retrieval_identity(self.key, self.settings, self.fusion, self.reranker.identity if self.reranker else "")
 
     def retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
         """For each query its hits, best first, at most `k` of the settings; a blank query has none.
 
         Raises:
             RetrievalError: the vector store cannot be read, or has lost vectors of this generation.
+            LlmopsError: the reranker cannot be loaded.
         """
         asked = [query for query in dict.fromkeys(queries) if query.strip()]
-        if not asked or not self.chunks:
+        if not asked or not self._among:
             return [() for _ in queries]
         none: list[Ranking] = [[] for _ in asked]
         dense = self._dense(asked) if self.settings.dense else none
-        bm25 = self.lexical.query(asked, min(self.settings.bm25, len(self.chunks))) if self.settings.bm25 else none
-        found = {query: self._fused(d, b) for query, d, b in zip(asked, dense, bm25, strict=True)}
-        return [found.get(query, ()) for query in queries]
+        bm25 = self._bm25(asked) if self.settings.bm25 else none
+        ranked = [self._fused(d, b) for d, b in zip(dense, bm25, strict=True)]
+        if self.reranker is not None and self.settings.rerank is not None:
+            ranked = reranked(self.reranker, asked, ranked, self.chunks, self.settings.rerank.candidates)
+        hits = dict(zip(asked, (self._packed(each) for each in ranked), strict=True))
+        return [hits.get(query, ()) for query in queries]
+
+    @cached_property
+    def _among(self) -> Mapping[str, Chunk]:
+        """The chunks that are searched."""
+        return self.chunks if self.settings.where is None else searched(self.chunks, self.settings.where)
+
+    @cached_property
+    def _packer(self) -> Packer:
+        return Packer(self.chunks, self.settings, self.embedder.tokenizer)
+
+    def _bm25(self, queries: Sequence[str]) -> list[Ranking]:
+        among = None if self.settings.where is None else self._among.keys()
+        return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
 
     def _dense(self, queries: Sequence[str]) -> list[Ranking]:
-        """The nearest live chunks of each query.
+        """The nearest chunks of each query among those that are searched.
 
-        While another generation is being built, its chunks are in the store too and take places: then more are asked for.
+        The store also holds chunks that are not: of another generation that is being built, or left out by `where`. They
+        take places, and then more are asked for.
         """
         vectors = self.embedder.embed_queries(queries)
-        wanted = min(self.settings.dense, len(self.chunks))
+        wanted = min(self.settings.dense, len(self._among))
         depth = wanted
         while True:
             answers = self.vectors.query(vectors, depth)
-            live = [[hit for hit in answer if hit[0] in self.chunks][:wanted] for answer in answers]
+            live = [[hit for hit in answer if hit[0] in self._among][:wanted] for answer in answers]
             if all(len(hits) == wanted for hits in live):
                 return live
             if any(len(answer) < depth for answer in answers):
@@ -89,21 +118,33 @@ class Retriever:
             found = f"The vector store has lost {missing} of the index's {len(self.chunks)} vectors."
             raise RetrievalError(found, hint="Embed them again: llmops rag index --repair")
 
-    def _fused(self, dense: Ranking, bm25: Ranking) -> tuple[Hit, ...]:
-        rankings = [[key for key, _ in dense], [key for key, _ in bm25]]
+    def _fused(self, dense: Ranking, bm25: Ranking) -> list[Candidate]:
         fusion = self.fusion or Fusion(self.settings.dense_weight)
-        fused = reciprocal_rank_fusion(rankings, weights=[fusion.dense_weight, 1.0], k=fusion.k)
+        weights = [fusion.dense_weight, 1.0]
+        if self.settings.fuse == "weighted":
+            fused = relative_score_fusion([dense, bm25], weights)
+        else:
+            rankings = [[key for key, _ in dense], [key for key, _ in bm25]]
+            fused = reciprocal_rank_fusion(rankings, weights=weights, k=fusion.k)
         stages = {"dense": dict(dense), "bm25": dict(bm25)}
-        hits = []
-        for key, score in fused[: self.settings.k]:
-            chunk = self.chunks[key]
-            scores = {stage: round(found[key], 6) for stage, found in stages.items() if key in found}
-            scores["fused"] = round(score, 8)
-            hits.append(hit_of(chunk, scores))
-        return tuple(hits)
+        found = []
+        for key, score in fused:
+            scores = {stage: round(seen[key], 6) for stage, seen in stages.items() if key in seen}
+            found.append(Candidate(key, score, {**scores, "fused": round(score, 8)}))
+        return found
 
+    def _packed(self, ranked: Sequence[Candidate]) -> tuple[Hit, ...]:
+        if self._abstains(ranked):
+            return ()
+        if self.settings.mmr is not None and len(ranked) > 1:
+            vectors = self.vectors.vectors([candidate.key for candidate in ranked])
+            ranked = diverse(ranked, vectors, self.settings.mmr)
+        return tuple(self._packer.hits(ranked))
 
-def hit_of(chunk: Chunk, scores: Mapping[str, float] | None = None) -> Hit:
-    """The chunk as a hit, with the score of each stage that saw it."""
-    heading = HEADING_SEPARATOR.join(chunk.headings)
-    return Hit(chunk.text, chunk.document, heading, chunk.start, chunk.end, chunk.id, scores or {})
+    def _abstains(self, ranked: Sequence[Candidate]) -> bool:
+        abstain = self.settings.abstain
+        if abstain is None:
+            return False
+        stage, least = ("dense", abstain.cosine) if abstain.cosine is not None else ("rerank", abstain.rerank)
+        scores = [candidate.scores[stage] for candidate in ranked if stage in candidate.scores]
+        return least is not None and (not scores or max(scores) < least)

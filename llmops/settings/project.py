@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.routes import RouteSettings
 from llmops.settings.validation import Strict, nearest, validated
 
@@ -93,11 +94,15 @@ class CorpusSettings(Strict):
     """Field of a JSONL line that holds the text."""
     id: str = "id"
     """Field of a JSONL line that holds the id."""
+    metadata: list[str] = Field(default_factory=list)
+    """Fields of a JSONL line that `retrieve.where` may ask for."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.paths, self.beir, self.jsonl)) != 1:
             raise ValueError("needs exactly one of `paths`, `beir`, `jsonl`")
+        if self.metadata and self.paths is not None:
+            raise ValueError("`metadata` names fields of JSONL lines, which `paths` do not have")
         return self
 
 
@@ -145,26 +150,6 @@ class VectorStoreSettings(Strict):
     url: str | None = None
 
 
-class RetrieveSettings(Strict):
-    """How a query becomes hits."""
-
-    dense: Annotated[int, Field(ge=0)] = 20
-    """Candidates from the vectors; 0 switches them off."""
-    bm25: Annotated[int, Field(ge=0)] = 20
-    """Candidates from BM25; 0 switches it off."""
-    fuse: Literal["rrf"] = "rrf"
-    dense_weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
-    """Weight of the dense rank in the fusion, against 1 for BM25."""
-    k: Positive = 5
-    """Hits that a prompt gets."""
-
-    @model_validator(mode="after")
-    def _some_stage(self) -> Self:
-        if not self.dense and not self.bm25:
-            raise ValueError("needs `dense` or `bm25` above 0")
-        return self
-
-
 class IndexSettings(Strict):
     """One corpus, cut, embedded and searchable."""
 
@@ -173,6 +158,15 @@ class IndexSettings(Strict):
     embedder: EmbedderSettings = EmbedderSettings()
     store: VectorStoreSettings = VectorStoreSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
+
+    @model_validator(mode="after")
+    def _room_for_a_hit(self) -> Self:
+        room = self.retrieve.max_tokens
+        if room is not None and room < self.chunker.max_tokens:
+            raise ValueError(
+                f"`retrieve.max_tokens` {room} is below `chunker.max_tokens` {self.chunker.max_tokens}: no hit may fit"
+            )
+        return self
 
 
 class LabelSettings(Strict):

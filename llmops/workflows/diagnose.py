@@ -18,14 +18,11 @@ from llmops.evaluation.evaluators.base import Services
 from llmops.evaluation.evaluators.contains import needed_facts
 from llmops.evaluation.planning import query_of
 from llmops.prompting.template import PromptVersion
-from llmops.rag.fusing import fusion_of
 from llmops.rag.inspecting import Generation
-from llmops.rag.retrieving import retrieval_identity
 from llmops.reporting.outputs import CaseOutputs
 from llmops.scoring.matching import contains
 from llmops.scoring.ranking import parse_unit
 from llmops.scoring.refusal import refuses
-from llmops.settings.project import IndexSettings
 from llmops.settings.suite import Suite, load_suite
 from llmops.settings.validation import nearest
 from llmops.statistics.intervals import proportion_interval
@@ -40,11 +37,13 @@ AGAINST = ("contradicted", "number differs", "name differs")
 class LiveIndex(Protocol):
     """An index as it was last built."""
 
-    settings: IndexSettings
-
     @property
     def live(self) -> Generation:
         """Its chunks."""
+        ...
+
+    def retrieval_identity(self, key: str) -> str:
+        """Changes whenever the same query could give other hits from the generation with this key."""
         ...
 
 
@@ -229,7 +228,5 @@ def _shares(judged: Sequence[CellResult], wrong: Sequence[WrongAnswer]) -> Itera
 
 
 def _index_notes(run: Run, index: LiveIndex) -> Iterator[str]:
-    settings = index.settings
-    now = retrieval_identity(index.live.key, settings.retrieve, fusion_of(settings))
-    if now != run.snapshot.get("index"):
+    if index.retrieval_identity(index.live.key) != run.snapshot.get("index"):
         yield "The index or its `retrieve` has changed since the run: what is in the corpus is told of it as it stands now."

@@ -72,6 +72,11 @@ class FakeVectors:
         self.calls += 1
         return set(self.rows)
 
+    def vectors(self, ids: Sequence[str]) -> "NDArray[float32]":
+        import numpy as np
+
+        return np.stack([self.rows[key] for key in ids])
+
     def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:
         self.calls += 1
         ranked = []

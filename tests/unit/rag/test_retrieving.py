@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ from llmops.domain.errors import RetrievalError
 from llmops.domain.retrieval import Chunk
 from llmops.rag.fusing import Fusion
 from llmops.rag.retrieving import Retriever, retrieval_identity
-from llmops.settings.project import RetrieveSettings
+from llmops.settings.retrieval import RetrieveSettings
 
 
 class FakeLexical:
@@ -18,9 +18,9 @@ class FakeLexical:
         self.ranking = list(ranking)
         self.asked: list[str] = []
 
-    def query(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+    def query(self, texts: Sequence[str], k: int, among: Set[str] | None = None) -> list[list[tuple[str, float]]]:
         self.asked += texts
-        return [self.ranking[:k] for _ in texts]
+        return [[hit for hit in self.ranking if among is None or hit[0] in among][:k] for _ in texts]
 
 
 TEXTS = {"a": "apple pie recipe", "b": "banana bread recipe", "c": "cherry cake"}
@@ -94,3 +94,42 @@ def test_the_fusion_weighs_the_stages() -> None:
     found = retriever(RetrieveSettings(k=1, dense=1), [("c", 5.0)])
     assert replace(found, fusion=Fusion(0.1)).retrieve(["banana bread"])[0][0].chunk == "c"
     assert replace(found, fusion=Fusion(10.0)).retrieve(["banana bread"])[0][0].chunk == "b"
+
+
+def test_only_chunks_for_which_all_of_where_holds_are_searched() -> None:
+    ranking = [("a", 3.0), ("b", 2.0), ("c", 1.0)]
+    chunks = {
+        key: replace(chunk, metadata={"year": n}) for n, (key, chunk) in enumerate(retriever(RetrieveSettings()).chunks.items())
+    }
+
+    def found(**where: object) -> set[str | None]:
+        asked = retriever(RetrieveSettings.model_validate({"where": where}), ranking)
+        return {hit.chunk for hit in replace(asked, chunks=chunks).retrieve(["banana bread recipe"])[0]}
+
+    assert found(documents=["[ab].md"]) == {"a", "b"}
+    assert found(headings=["CAKES"]) == {"a", "b", "c"}
+    assert found(headings=["c"]) == {"c"}
+    assert found(metadata={"year": 1}) == {"b"}
+    assert found(documents=["a.md"], metadata={"year": 1}) == set()
+
+
+def test_a_query_that_nothing_answers_well_has_no_hits() -> None:
+    far = RetrieveSettings.model_validate({"abstain": {"cosine": 0.9}})
+    assert [len(hits) for hits in retriever(far).retrieve(["banana bread recipe", "zebra"])] == [3, 0]
+
+
+def test_weighted_fusion_counts_scores_and_not_ranks() -> None:
+    ranking = [("a", 10.0), ("b", 9.9), ("c", 0.1)]
+    by_score = retriever(RetrieveSettings(fuse="weighted"), ranking).retrieve(["banana bread recipe"])[0]
+    assert [hit.chunk for hit in by_score] == ["b", "a", "c"]
+    assert by_score[0].scores["fused"] == pytest.approx(1 + 9.8 / 9.9, abs=1e-6)
+
+
+def test_an_option_that_is_not_used_leaves_the_identity_alone() -> None:
+    plain = retrieval_identity("key", RetrieveSettings())
+    assert retrieval_identity("key", RetrieveSettings(mmr=None)) == plain
+    used: tuple[dict[str, object], ...] = (
+        {"mmr": 0.5}, {"neighbours": 1}, {"max_tokens": 100}, {"abstain": {"cosine": 0.1}}, {"where": {"headings": ["x"]}}
+    )  # fmt: skip
+    assert len({plain, *(retrieval_identity("key", RetrieveSettings.model_validate(each)) for each in used)}) == 6
+    assert retrieval_identity("key", RetrieveSettings(), reranker="model@1") != plain

@@ -1,0 +1,81 @@
+"""How an index is asked: `retrieve:` of an index in llmops.yaml."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llmops.settings.validation import Strict
+
+Positive = Annotated[int, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class WhereSettings(Strict):
+    """Which chunks are searched; all that is given must hold."""
+
+    documents: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Globs over document ids; one must match."""
+    headings: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Titles; one must stand in the chunk's heading path."""
+    metadata: Annotated[dict[str, str | int | bool], Field(min_length=1)] | None = None
+    """Values that the document's metadata must have."""
+
+
+class RerankSettings(Strict):
+    """A cross-encoder that reads the query and each candidate together."""
+
+    name: Text
+    """Hub name or local folder, for sentence-transformers."""
+    candidates: Positive = 20
+    """Best of the fused ranking that are read; the others are dropped."""
+    batch_size: Positive = 32
+
+
+class AbstainSettings(Strict):
+    """When to give no hits at all: no candidate reaches the score. Fused ranks have no scale, so they cannot say it."""
+
+    cosine: Annotated[float, Field(ge=-1, le=1, strict=False)] | None = None
+    rerank: Annotated[float, Field(allow_inf_nan=False, strict=False)] | None = None
+    """On the scale of the reranker."""
+
+    @model_validator(mode="after")
+    def _one_score(self) -> Self:
+        if (self.cosine is None) == (self.rerank is None):
+            raise ValueError("needs exactly one of `cosine` and `rerank`")
+        return self
+
+
+class RetrieveSettings(Strict):
+    """How a query becomes hits."""
+
+    dense: Annotated[int, Field(ge=0)] = 20
+    """Candidates from the vectors; 0 switches them off."""
+    bm25: Annotated[int, Field(ge=0)] = 20
+    """Candidates from BM25; 0 switches it off."""
+    fuse: Literal["rrf", "weighted"] = "rrf"
+    """By rank, or by scores that are scaled to 0 .. 1 within each ranking."""
+    dense_weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
+    """Weight of the vectors in the fusion, against 1 for BM25."""
+    k: Positive = 5
+    """Hits that a prompt gets."""
+    where: WhereSettings | None = None
+    rerank: RerankSettings | None = None
+    abstain: AbstainSettings | None = None
+    mmr: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    """Weight of relevance against novelty among the hits; 1: relevance alone."""
+    neighbours: Annotated[int, Field(ge=1, le=10)] | None = None
+    """Chunks of the same document that are added before and after each hit."""
+    max_tokens: Positive | None = None
+    """Tokens of the embedder that all hits of a query have together, at most."""
+
+    @model_validator(mode="after")
+    def _stages_that_exist(self) -> Self:
+        if not self.dense and not self.bm25:
+            raise ValueError("needs `dense` or `bm25` above 0")
+        if self.abstain is not None and self.abstain.cosine is not None and not self.dense:
+            raise ValueError("`abstain` on `cosine` needs `dense` above 0")
+        if self.abstain is not None and self.abstain.rerank is not None and self.rerank is None:
+            raise ValueError("`abstain` on `rerank` needs `rerank`")
+        if self.rerank is not None and self.rerank.candidates < self.k:
+            raise ValueError(f"`rerank.candidates` {self.rerank.candidates} should not be below `k` {self.k}")
+        return self
