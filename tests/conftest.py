@@ -1,5 +1,5 @@
 """Fixtures of tests in more than one folder."""
 
-from store_urls import url
+from postgres_server import postgres, url
 
-__all__ = ["url"]
+__all__ = ["postgres", "url"]

@@ -18,7 +18,11 @@ from llmops.reporting.safe import safe
 app = typer.Typer()
 
 CORE = ("chromadb", "litellm", "onnxruntime", "tokenizers", "model2vec", "SQLAlchemy", "tiktoken", "bm25s")
-EXTRAS = {"sentence-transformers": ("local", "embedders and cross-encoders by name"), "torch": ("local", "local models")}
+EXTRAS = {
+    "sentence-transformers": ("local", "embedders and cross-encoders by name"),
+    "torch": ("local", "local models"),
+    "psycopg": ("postgres", "a store on a PostgreSQL server"),
+}
 WEIGHTS = {
     "minilm": "the default embedder",
     "static": "the static embedder",
@@ -33,7 +37,7 @@ Row = tuple[str, str, str, bool]
 
 @app.command()
 def doctor(ctx: typer.Context) -> None:
-    """Say what is installed, what is missing and what it would enable. Nothing is asked over a network.
+    """Say what is installed, what is missing and what it would enable. Over a network only the store may be asked.
 
     Exit code 1 when a part of llmops is missing, or the project cannot be read or its store not written.
     """
@@ -82,6 +86,9 @@ def _project(session: Session) -> Iterator[Row]:
         for name, model in settings.models.items():
             yield f"model {name}", session.wiring.key_state(name), model.id, True
         session.wiring.store.runs(1)
+        if not settings.store.startswith("sqlite:///"):
+            yield "store", "reachable", settings.store, True
+            return
         path = root / settings.store.removeprefix("sqlite:///")
         writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
         yield "store", "writable" if writable else "not writable", settings.store, writable

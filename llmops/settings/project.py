@@ -185,8 +185,8 @@ class ProjectSettings(Strict):
     labels: dict[Name, LabelSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     """Policies that choose between models, under names that suites use as targets."""
-    store: str = "sqlite:///.llmops/llmops.db"
-    """SQLAlchemy URL; a relative SQLite path starts at the project root."""
+    store: str = Field(default="sqlite:///.llmops/llmops.db", repr=False)
+    """SQLAlchemy URL of a SQLite file or a PostgreSQL server; a relative SQLite path starts at the project root."""
 
     @model_validator(mode="after")
     def _routes_of_models(self) -> Self:

@@ -10,6 +10,7 @@ MASK = "***"
 
 _names = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
+_option_password = re.compile(r"(?:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^&\s'\"]{1,200}")
 _look_like_secrets = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,})"
@@ -27,12 +28,14 @@ def masked(text: str) -> str:
     """`text` without configured credentials, passwords in URLs, and what looks like a key."""
     for secret in configured_secrets():
         text = text.replace(secret, MASK)
-    return _look_like_secrets.sub(MASK, _url_password.sub(rf"\1:{MASK}", text))
+    text = _option_password.sub(MASK, _url_password.sub(rf"\1:{MASK}", text))
+    return _look_like_secrets.sub(MASK, text)
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
     """Where `masked` would mask something, in order and without overlaps."""
     found = [(match.start(), match.end()) for match in _look_like_secrets.finditer(text)]
+    found += [(match.start(), match.end()) for match in _option_password.finditer(text)]
     found += [(match.end(1) + 1, match.end()) for match in _url_password.finditer(text)]
     for secret in configured_secrets():
         found += [(match.start(), match.end()) for match in re.finditer(re.escape(secret), text)]

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Executable, Row, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
-from llmops.adapters.sql.databases import Database, database
+from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
-from llmops.domain.errors import LlmopsError, UsageError
+from llmops.adapters.sql.postgresql import postgresql_database
+from llmops.adapters.sql.sqlite import sqlite_database
+from llmops.domain.errors import LlmopsError, StoreError, UsageError
 from llmops.domain.runs import CellResult, Node, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 
@@ -40,6 +42,22 @@ def open_store(url: str, root: Path, migrations: Migrations | None = None) -> "S
     return store
 
 
+def database(url: str, root: Path) -> Database:
+    """The database of a URL, not connected to yet.
+
+    Raises:
+        StoreError: an unknown kind of database, or a folder that cannot be made.
+        MissingExtra: a driver is not installed.
+    """
+    if url.startswith("sqlite:///"):
+        return sqlite_database(root / url.removeprefix("sqlite:///"))
+    scheme = url.partition(":")[0][:20]
+    if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        return postgresql_database(url)
+    hint = "Use a SQLite file or a PostgreSQL server: sqlite:///.llmops/llmops.db, postgresql://USER@HOST/DATABASE"
+    raise StoreError(f"`store:` is a {scheme!r} URL.", hint=hint)
+
+
 class SqlStore:
     """Implements the `Store` port."""
 
@@ -63,36 +81,30 @@ class SqlStore:
 
     def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
         """As the port."""
-        found: dict[str, Node] = {}
-        try:
-            with self._engine.connect() as connection:
-                for start in range(0, len(keys), KEYS_PER_QUERY):
-                    query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
-                    if run is not None:
-                        query = query.where(schema.nodes.c.run == run)
-                    for key, kind, value, maker in connection.execute(query):
-                        found[key] = Node(key, kind, json.loads(value), maker)
-        except (SQLAlchemyError, ValueError) as error:
-            raise self._database.translated(error) from error
-        return found
+        return self._database.transaction(lambda connection: _nodes(connection, keys, run))
 
     def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
         """As the port."""
-        try:
-            with self._engine.begin() as connection:
-                if nodes:
-                    rows = [{"key": n.key, "kind": n.kind, "value": _dumps(n.value), "run": n.run} for n in nodes]
-                    connection.execute(self._database.replacing(schema.nodes, "key"), rows)
-                if results:
-                    cells = [{"run": run, "position": r.position, "value": _dumps(plain(r))} for r in results]
-                    connection.execute(self._database.replacing(schema.results, "run", "position"), cells)
-        except SQLAlchemyError as error:
-            raise self._database.translated(error) from error
+        # In order, so that two processes that write the same rows never wait for each other in a ring.
+        made = [
+            {"key": n.key, "kind": n.kind, "value": _dumps(n.value), "run": n.run} for n in sorted(nodes, key=lambda n: n.key)
+        ]
+        cells = [
+            {"run": run, "position": r.position, "value": _dumps(plain(r))} for r in sorted(results, key=lambda r: r.position)
+        ]
+
+        def write(connection: Connection) -> None:
+            if made:
+                connection.execute(self._database.replacing(schema.nodes, "key"), made)
+            if cells:
+                connection.execute(self._database.replacing(schema.results, "run", "position"), cells)
+
+        self._database.transaction(write)
 
     def begin_run(self, run: Run) -> None:
         """As the port."""
         row = {**plain(run), "snapshot": _dumps(run.snapshot)}
-        self._write(self._database.insert(schema.runs).values(row))
+        self._write(self._database.insert(schema.runs).values(row).on_conflict_do_nothing(index_elements=["id"]))
 
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
@@ -126,13 +138,17 @@ class SqlStore:
 
     def results(self, run_id: str) -> Iterator[CellResult]:
         """As the port."""
-        query = select(schema.results.c.value).where(schema.results.c.run == run_id).order_by(schema.results.c.position)
-        try:
-            with self._engine.connect() as connection:
-                for (value,) in connection.execution_options(yield_per=ROWS_PER_FETCH).execute(query):
-                    yield result_from_json(json.loads(value))
-        except (SQLAlchemyError, ValueError) as error:
-            raise self._database.translated(error) from error
+        position, value = schema.results.c.position, schema.results.c.value
+        of_run = select(value).where(schema.results.c.run == run_id).order_by(position).limit(ROWS_PER_FETCH)
+
+        def page(connection: Connection) -> list[CellResult]:
+            found = connection.execute(of_run.where(position > last)).scalars()
+            return [result_from_json(json.loads(text)) for text in found]
+
+        last = -1
+        while some := self._database.transaction(page):
+            yield from some
+            last = some[-1].position
 
     def report(self, run_id: str) -> object | None:
         """As the port."""
@@ -161,19 +177,22 @@ class SqlStore:
         """As the port."""
         self._engine.dispose()
 
-    def _rows(self, query: Any) -> Sequence[Row[Any]]:  # noqa: ANN401 -- SQLAlchemy's own generics
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(query).all()
-        except SQLAlchemyError as error:
-            raise self._database.translated(error) from error
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        return self._database.transaction(lambda connection: connection.execute(query).all())
 
-    def _write(self, statement: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's own generics
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(statement)
-        except SQLAlchemyError as error:
-            raise self._database.translated(error) from error
+    def _write(self, statement: Executable) -> None:
+        self._database.transaction(lambda connection: connection.execute(statement))
+
+
+def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> dict[str, Node]:
+    found: dict[str, Node] = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
+        if run is not None:
+            query = query.where(schema.nodes.c.run == run)
+        for key, kind, value, maker in connection.execute(query):
+            found[key] = Node(key, kind, json.loads(value), maker)
+    return found
 
 
 def _dumps(value: object) -> str:

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from llmops.adapters.sql.databases import database
 from llmops.adapters.sql.migrations import STEPS, Migrations
-from llmops.adapters.sql.store import open_store
+from llmops.adapters.sql.store import database, open_store
 from llmops.domain.errors import StoreError
 from llmops.domain.runs import Node
 
