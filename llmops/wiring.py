@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,6 +295,12 @@ class ProjectIndex:
         """The content key that the index should have."""
         return index_key(self.settings, self._hashes, self._embedder.identity)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides its hits."""
+        told = self.settings.model_dump(mode="json", include={"chunker", "retrieve"})
+        return {"documents": node_key("documents", 1, self._hashes), "embedder": self._embedder.identity, **told}
+
     @cached_property
     def _vectors(self) -> Any:  # noqa: ANN401 -- a VectorStore
         from llmops.adapters.chroma import ChromaStore
@@ -375,6 +381,7 @@ class IndexedRetriever:
 
     def __init__(self, index: ProjectIndex, progress: Progress) -> None:
         self.identity = index.retrieval_identity(index.key)
+        self.facts: Mapping[str, Any] = index.facts
         self._index = index
         self._progress = progress
         self._opened: Retriever | None = None

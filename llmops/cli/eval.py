@@ -1,23 +1,29 @@
 """`llmops eval`: run suites and judge their gates."""
 
-from collections.abc import Sequence
+import json as jsonlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
+from llmops.domain.explanations import Explanation
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
+from llmops.domain.serial import plain
 from llmops.reporting.documents import SUFFIXES, Format, render
-from llmops.reporting.terminal import print_forecast, print_report
+from llmops.reporting.explanations import print_explanation
+from llmops.reporting.terminal import print_report
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.settings.validation import nearest
-from llmops.workflows.evaluate import EvaluateOptions, forecast, plan_suite
+from llmops.workflows.evaluate import EvaluateOptions, plan_suite
+from llmops.workflows.explain import explain as explained
 from llmops.workflows.guarding import record_evidence
 from llmops.workflows.outcome import worst_exit_code
 from llmops.workflows.suite_runs import run_suite
@@ -46,7 +52,9 @@ def command(
     max_failures: Annotated[
         int | None, typer.Option("-x", "--max-failures", min=1, help="Stop after N cells that did not pass.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what would run, why, and about what it costs; run nothing.")
+    ] = False,
     var: Annotated[list[str] | None, typer.Option("--var", help="Replace a variable of every case: NAME=VALUE.")] = None,
     repeat: Annotated[int | None, typer.Option(min=1, help="Answers per case instead of the suite's.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
@@ -102,9 +110,9 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
-    chosen = _suites(session, suites or [])
-    if dry_run:
-        _forecast(session, chosen, options)
+    chosen = suites_named(session, suites or [])
+    if explain:
+        tell_work(session, chosen, options, print_explanation, json=json)
         return
     reports: list[Report] = []
     for suite in chosen:
@@ -132,14 +140,23 @@ def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str
     return report
 
 
-def _forecast(session: Session, suites: list[Suite], options: EvaluateOptions) -> None:
+def tell_work(
+    session: Session, suites: list[Suite], options: EvaluateOptions, show: Callable[[Console, Explanation], None], *, json: bool
+) -> None:
+    """What a run of each suite would do, as JSON or as `show` prints it."""
+    found = []
     for suite in suites:
         with ShownProgress(session.err, quiet=True) as progress:
-            plan = plan_suite(suite, session.wiring, options, progress)
-        print_forecast(session.out, suite.path, forecast(plan, session.wiring.store))
+            found.append(explained(plan_suite(suite, session.wiring, options, progress), session.wiring))
+    if json:
+        typer.echo(jsonlib.dumps({"suites": [plain(each) for each in found]}, indent=1))
+        return
+    for each in found:
+        show(session.out, each)
 
 
-def _suites(session: Session, names: list[str]) -> list[Suite]:
+def suites_named(session: Session, names: list[str]) -> list[Suite]:
+    """The suites that a user names, or all of the project."""
     root = session.project.root
     if names:
         paths = [suite_path(session, name) for name in names]

@@ -15,6 +15,7 @@ from llmops.domain.errors import LlmopsError
 COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
+    "status": ("llmops.cli.status", "Say what the next eval would run, and why."),
     "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
     "gate": ("llmops.cli.gate", "Judge a stored run again."),
     "power": ("llmops.cli.power", "Say what the cases of a suite can show, and how many more it would take."),

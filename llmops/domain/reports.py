@@ -226,16 +226,3 @@ class Report:
     """The most undecided first."""
     power: Power | None = None
     """None without a gate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a run would do, read from the store without doing it."""
-
-    cells: int
-    complete: int
-    """Cells whose every stored node exists."""
-    searches: int
-    """Queries to search for, at least: an answer may follow from each."""
-    calls: dict[str, int]
-    """Answers to generate, by target, at least."""

@@ -38,6 +38,8 @@ class JudgeUse:
     """Part of `calls` that this run sent."""
     spent_usd: float | None = 0.0
     """Part of `cost_usd` that this run paid."""
+    seconds: float = 0.0
+    """What the calls took, added up."""
 
     def __add__(self, other: "JudgeUse") -> "JudgeUse":
         def total(mine: float | None, theirs: float | None) -> float | None:
@@ -50,6 +52,7 @@ class JudgeUse:
             total(self.cost_usd, other.cost_usd),
             self.sent + other.sent,
             total(self.spent_usd, other.spent_usd),
+            self.seconds + other.seconds,
         )
 
     def reused(self) -> "JudgeUse":

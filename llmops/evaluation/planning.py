@@ -31,6 +31,8 @@ class AskRetriever(Protocol):
 
     identity: str
     """Changes whenever the same query could give other hits."""
+    facts: Mapping[str, Any]
+    """What it is made of, as JSON: recorded with a run to say later what has changed."""
 
     async def __call__(self, query: str) -> tuple[Hit, ...]:
         """The hits of one query, best first."""
@@ -178,6 +180,8 @@ class Plan:
                 t.name: {"model": t.identity, "params": dict(t.params), "price": plain(t.price)} for t in self.targets.values()
             },
             "index": self.retriever.identity if self.retriever else None,
+            "retrieval": {"name": self.suite.settings.index, **self.retriever.facts} if self.retriever else None,
+            "code": {"retrieve": RETRIEVE_VERSION, "generate": GENERATE_VERSION, "evaluate": EVALUATE_VERSION},
             "evaluators": {
                 e.spec.name: {"identity": e.evaluator.identity, "common": e.spec.common.model_dump(mode="json")}
                 for e in self.evaluators

@@ -119,7 +119,7 @@ class Runner:
     async def _run_windows(self) -> None:
         slots = asyncio.Semaphore(self._options.concurrency or self._width())
         async with asyncio.TaskGroup() as group:
-            for window in _windows(self._plan.cells()):
+            for window in windows(self._plan.cells()):
                 states = await asyncio.to_thread(self._steps.resolve, window, self._lookup)
                 self.counts.spent_usd += sum(self._paid_before(state) for state in states)
                 for state in states:
@@ -294,7 +294,8 @@ async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
         return Failure(f"{type(error).__name__}: {error}")
 
 
-def _windows(cells: Iterator[Cell]) -> Iterator[list[Cell]]:
+def windows(cells: Iterator[Cell]) -> Iterator[list[Cell]]:
+    """The cells in the portions whose nodes are looked up together."""
     while window := list(islice(cells, WINDOW)):
         yield window
 

@@ -8,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.reports import Forecast, Report, RuleVerdict, Verdict
 from llmops.domain.reports import Group as Cells
+from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, headline, seconds
@@ -201,12 +201,3 @@ def _verdict(report: Report) -> Text:
         return Text("No gate: nothing was judged.", style="dim")
     style = STYLES[report.verdict]
     return Text.assemble((report.verdict.upper(), f"bold {style}"), f" (exit {report.exit_code})")
-
-
-def print_forecast(console: Console, suite: str, forecast: Forecast) -> None:
-    """What a run would do."""
-    calls = ", ".join(f"{count} of {safe(target)}" for target, count in forecast.calls.items() if count) or "none"
-    console.print(Text(safe(suite), style="bold"))
-    console.print(f"  {forecast.cells} cells, {forecast.complete} of them complete in the store")
-    console.print(f"  searches: at least {forecast.searches}")
-    console.print(f"  answers to generate: {calls}")

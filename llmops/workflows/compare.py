@@ -1,9 +1,8 @@
 """`llmops compare`: two runs of the store, or a file of pairs, held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.errors import UsageError
@@ -26,6 +25,7 @@ from llmops.evaluation.evaluators.catalogue import KINDS
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
+from llmops.workflows.differences import changes
 
 
 def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, metrics: Sequence[str] = ()) -> Comparison:
@@ -63,7 +63,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         (baseline.id, candidate.id),
         found,
         question,
-        changed=tuple(_changes(baseline.snapshot, candidate.snapshot)),
+        changed=tuple(changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(collected.gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
         flips=broken_first(collected.flips),
@@ -190,28 +190,3 @@ def _direction(name: str, aggregate: str) -> Direction:
     if kind.unit:
         return "neither"
     return "lower is better" if kind.lower_is_better else "higher is better"
-
-
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """What differs between the configurations of two runs."""
-    for what in ("suite", "index", "repeat"):
-        if before.get(what) != after.get(what):
-            shown = f": {before.get(what)} -> {after.get(what)}" if what != "index" else " changed"
-            yield f"{what}{shown}"
-    datasets = [side.get("dataset", {}) for side in (before, after)]
-    if datasets[0].get("hash") != datasets[1].get("hash"):
-        sizes = " -> ".join(str(side.get("cases")) for side in datasets)
-        yield f"dataset {datasets[1].get('path')}: {sizes} cases, content changed"
-    for what in ("prompts", "targets", "evaluators"):
-        old, new = before.get(what, {}), after.get(what, {})
-        for name in dict.fromkeys((*old, *new)):
-            if old.get(name) != new.get(name):
-                yield f"{what.removesuffix('s')} {name}: {_how(old.get(name), new.get(name))}"
-
-
-def _how(old: Any, new: Any) -> str:  # noqa: ANN401 -- parts of a snapshot
-    if old is None or new is None:
-        return "only in the candidate" if old is None else "only in the baseline"
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return ", ".join(key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)) + " changed"
-    return f"{str(old)[:12]} -> {str(new)[:12]}"

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,12 +15,11 @@ from typing import Protocol, TypeVar
 from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
-from llmops.domain.reports import Forecast, Report, Timing
-from llmops.domain.runs import CellResult, Node, Run, Step
+from llmops.domain.reports import Report, Timing
+from llmops.domain.runs import CellResult, Run, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
-from llmops.evaluation.cells import CellSteps
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
@@ -28,7 +27,7 @@ from llmops.evaluation.gating import Judgement, judge_run, load_baseline
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
-from llmops.evaluation.runner import OVER_BUDGET, WINDOW, Runner, RunnerOptions
+from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
 from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
@@ -199,29 +198,6 @@ def _case_evaluators(
     if not count:
         raise UsageError(f"No case of {dataset.path} is selected.", hint="Check --filter, --limit and --failed.")
     return own, count
-
-
-def forecast(plan: Plan, store: Store) -> Forecast:
-    """What a run of the plan would do, without doing it."""
-    steps = CellSteps(plan, run_id="")
-    complete = searches = 0
-    calls = dict.fromkeys(plan.targets, 0)
-    seen: set[str] = set()
-    refresh = plan.options.get("refresh", ())
-
-    def lookup(step: Step, keys: Sequence[str]) -> dict[str, Node]:
-        return {} if step in refresh else store.nodes(keys)
-
-    cells = list(plan.cells())
-    for start in range(0, len(cells), WINDOW):
-        for state in steps.resolve(cells[start : start + WINDOW], lookup):
-            complete += state.complete
-            if state.hits is None and state.retrieve_key and state.retrieve_key not in seen:
-                seen.add(state.retrieve_key)
-                searches += 1
-            if state.completion is None and state.error is None:
-                calls[state.cell.target] += 1
-    return Forecast(len(cells), complete, searches, calls)
 
 
 async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress: Progress) -> Report:

@@ -66,7 +66,7 @@ def test_a_missing_dataset(tmp_path: Path) -> None:
 def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:
     path = project(tmp_path, BASE) / "datasets/say.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    done = llmops(tmp_path, "eval", "--dry-run")
+    done = llmops(tmp_path, "eval", "--explain")
     assert done.returncode == 0, done.stderr
     assert "3 cells" in done.stdout
 

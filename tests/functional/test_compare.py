@@ -18,7 +18,7 @@ def test_a_broken_prompt_is_found_and_judged(tmp_path: Path) -> None:
         assert llmops(tmp_path, "eval", "--no-gate", "-q").returncode == 0
     done = llmops(tmp_path, "compare", "@baseline", "--margin", "0.05", "--metric", "contains.pass_rate")
     assert done.returncode == 1, done.stdout
-    for told in ("prompt say:", "contains.pass_rate", "points", "FAIL (exit 1)", "broken ", "before: ", "after: "):
+    for told in ("prompt `say`", "contains.pass_rate", "points", "FAIL (exit 1)", "broken ", "before: ", "after: "):
         assert told in done.stdout
     document = json.loads(llmops(tmp_path, "compare", "@baseline", "@last", "--margin", "0.05", "--json").stdout)
     (metric,) = [m for m in document["metrics"] if m["name"] == "contains.pass_rate"]

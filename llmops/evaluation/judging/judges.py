@@ -131,7 +131,7 @@ class _Asked:
         for each in completions:
             cost = None if price is None else price.cost(each.usage, each.latency_s)
             tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
-            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost)
+            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost, seconds=each.latency_s)
         return use if asked else use.reused()
 
 

@@ -1,0 +1,25 @@
+"""`llmops status`: what the next `llmops eval` would do, and why."""
+
+from typing import Annotated
+
+import typer
+
+from llmops.cli.eval import suites_named, tell_work
+from llmops.cli.session import Session
+from llmops.reporting.explanations import print_status
+from llmops.workflows.evaluate import EvaluateOptions
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Suite files; default: all of evals/.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show what has changed since the last run of each suite, and what the next one would do."""
+    session: Session = ctx.obj
+    tell_work(session, suites_named(session, suites or []), EvaluateOptions(), print_status, json=json)
