@@ -32,7 +32,7 @@ test: $(DEV)  ## Install what development needs and run all tests.
 	$(BIN)/python -m pytest
 
 $(ENGINES): $(DEV)
-	$(PIP) install --quiet --constraint constraints.txt --group engines
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii]" --group engines
 	touch $@
 
 # LiteLLM's proxy pins what it needs, so it has an environment of its own; llmops serves routes from inside it.

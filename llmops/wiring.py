@@ -230,6 +230,15 @@ class Wiring:
         return self._embedders[key]
 
     def _detector(self, kind: str, backend: str) -> AskDetector:
+        name, _, model = backend.partition(":")
+        if kind == "pii" and name == "presidio":
+            if backend not in self._asking:
+                from llmops.adapters.presidio_detector import DEFAULT_MODEL, PresidioDetector
+
+                folder = self.root / model
+                found = str(folder) if model and folder.is_dir() else model or DEFAULT_MODEL
+                self._asking[backend] = BatchedDetector(PresidioDetector(found))
+            return self._asking[backend]  # type: ignore[no-any-return]
         if backend != "embedded":
             raise UsageError(f"No detector backend is called {backend!r}.", hint=nearest(backend, ["embedded"]))
         if kind not in self._asking:

@@ -22,6 +22,7 @@ EXTRAS = {
     "sentence-transformers": ("local", "embedders and cross-encoders by name"),
     "torch": ("local", "local models"),
     "psycopg": ("postgres", "a store on a PostgreSQL server"),
+    "presidio-analyzer": ("pii", "names of people and places in answers"),
 }
 WEIGHTS = {
     "minilm": "the default embedder",

@@ -12,7 +12,7 @@ from llmops.domain.models import Completion, Usage
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample
+from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample, Span
 from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.asking import AskJudge, AskModel, Judged, JudgeFailed
@@ -36,10 +36,11 @@ class RecordingDetector:
     values: list[float]
     identity: str = "detector-1"
     requests: list[DetectionRequest] = field(default_factory=list)
+    spans: tuple[Span, ...] = ()
 
     async def __call__(self, request: DetectionRequest) -> Detection:
         self.requests.append(request)
-        return Detection(self.values[len(self.requests) - 1], parts={"hate": 0.25})
+        return Detection(self.values[len(self.requests) - 1], self.spans, parts={"hate": 0.25})
 
 
 @dataclass

@@ -10,7 +10,7 @@ from evaluator_bench import Bench, answer
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.prompts import Message
-from llmops.domain.scores import Failure, JudgeUse, Sample, Score, Unmeasured
+from llmops.domain.scores import Failure, JudgeUse, Sample, Score, Span, Unmeasured
 from llmops.evaluation.judging.asking import JudgeFailed
 from llmops.statistics.intervals import mean_interval
 
@@ -133,3 +133,20 @@ def test_a_target_that_does_not_answer_again_is_a_failure(bench: Bench) -> None:
 def test_word_lists_that_do_not_answer_each_other_are_refused(bench: Bench) -> None:
     with pytest.raises(InvalidFiles, match="same length"):
         bench.build("bias: {first: [he], second: [she, her]}")
+
+
+def test_names_are_looked_for_by_a_model_and_beside_what_patterns_find(bench: Bench) -> None:
+    text = "Ada wrote to ada@example.org from London."
+    bench.detector.spans = (Span(0, 3, "person"), Span(13, 16, "person"), Span(34, 40, "location"))
+    found = bench.judge("pii: {backend: presidio}", answer(text))
+    assert [(span.kind, text[span.start : span.end]) for span in found.spans] == [
+        ("person", "Ada"),
+        ("email", "ada@example.org"),
+    ]
+    assert (found.value, found.parts["person"], found.parts["card"]) == (2.0, 1.0, 0.0)
+    bench.detector.values.append(0.9)
+    assert [span.kind for span in bench.judge("pii: {backend: 'presidio:x', kinds: [location]}", answer(text)).spans] == [
+        "location"
+    ]
+    with pytest.raises(InvalidFiles, match=r"write `backend: presidio`"):
+        bench.judge("pii: {kinds: [person]}", answer(text))
