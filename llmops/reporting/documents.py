@@ -12,6 +12,7 @@ from llmops.domain.runs import CellResult
 from llmops.domain.serial import plain
 from llmops.reporting.figures import agreed, corrected, counted, headline, seconds
 from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markdown_flips, power, told
+from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
 
 Format = Literal["json", "junit", "markdown", "csv", "sarif", "code quality"]
@@ -158,12 +159,22 @@ def _md_case(result: CellResult) -> Iterator[str]:
     for name, evaluation in result.evaluations.items():
         if evaluation.passed is False or evaluation.status == "failed":
             yield f"  - {markdown_text(name)}: {markdown_text(one_line(evaluation.reason, 300))}\n"
-            for span in evaluation.spans[:3]:
-                found = markdown_text(one_line((result.output or "")[span.start : span.end], 160))
-                nearest = f" — nearest: {markdown_text(one_line(span.evidence, 160))}" if span.evidence else ""
-                yield f"    - {markdown_text(span.kind)}: **{found}**{nearest}\n"
+            for mark in marks(result.output or "", evaluation.spans, 300):
+                yield f"    - {markdown_text(mark.span.kind)}: {_md_marked(mark)}\n"
+                if mark.span.evidence:
+                    source = f" ({markdown_text(one_line(mark.span.source, 60))})" if mark.span.source else ""
+                    yield f"      - nearest{source}: {markdown_text(one_line(mark.span.evidence, 160))}\n"
     if result.output is not None:
         yield f"  - answer: {markdown_text(one_line(result.output, 300))}\n"
+
+
+def _md_marked(mark: Mark) -> str:
+    """The sentence, its marked part in bold; spaces at the edges of bold text would leave the asterisks visible."""
+    found = mark.found.strip()
+    gap = " " * (len(mark.found) - len(mark.found.lstrip()))
+    after = mark.found[len(gap) + len(found) :] + mark.after
+    marked = f"**{markdown_text(found)}**" if found else ""
+    return f"{markdown_text(mark.before + gap)}{marked}{markdown_text(after)}".strip()
 
 
 def to_csv(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:

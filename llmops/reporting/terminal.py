@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,11 +15,14 @@ from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, headline, seconds
 from llmops.reporting.flips import flaky, power, print_flips
+from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.safe import one_line, safe
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
 NARROWEST = 24
 """Columns that a target needs in the table."""
+MARKED_WIDTH = 70
+"""Characters of a sentence with a mark under it: it must not wrap."""
 
 
 def print_report(console: Console, report: Report, *, quiet: bool = False) -> None:
@@ -103,40 +107,21 @@ def _worst(results: Sequence[CellResult]) -> RenderableType:
                 line = Text.assemble((f"{name}{value}", "red"), f": {reason}" if reason else "")
                 parts.append(Padding(line, (0, 0, 0, 4)))
         if result.output is not None:
-            parts.append(Padding(marked_output(result), (0, 0, 0, 4)))
+            parts.append(Padding(Group(*_marked(result)), (0, 0, 0, 4)))
     parts.append(Text(""))
     return Group(*parts)
 
 
-def marked_output(result: CellResult, width: int = 300) -> RenderableType:
-    """The answer with a mark under each unsupported span, and the nearest evidence below it."""
-    output = result.output or ""
-    spans = [s for e in result.evaluations.values() if e.passed is False for s in e.spans]
-    text = Text()
-    at = 0
-    for span in sorted(spans, key=lambda span: span.start):
-        if span.start < at:
-            continue
-        text.append(one_line_part(output[at : span.start]))
-        text.append(one_line_part(output[span.start : span.end]), style="underline red")
-        at = span.end
-    text.append(one_line_part(output[at:]))
-    if len(text) > width:
-        text.truncate(width, overflow="ellipsis")
-    evidence: list[RenderableType] = [Text.assemble(("answer: ", "dim"), text)]
-    for span in spans[:3]:
-        found = one_line(output[span.start : span.end], 120)
-        line = Text.assemble(("^ ", "red"), (f"{safe(span.kind)}: ", "red"), repr(found))
-        if span.evidence:
-            source = f" ({one_line(span.source, 60)})" if span.source else ""
-            line.append(f"  nearest{source}: {one_line(span.evidence, 160)}", style="dim")
-        evidence.append(line)
-    return Group(*evidence)
-
-
-def one_line_part(text: str) -> str:
-    """A piece of a text, harmless and without line breaks, its outer spaces kept."""
-    return safe(text).replace("\n", " ").replace("\t", " ")
+def _marked(result: CellResult) -> Iterable[RenderableType]:
+    """The answer, then each unsupported sentence with a mark under the span and the nearest evidence below it."""
+    yield Text.assemble(("answer: ", "dim"), one_line(result.output or "", 300))
+    for mark in marks(result.output or "", failing_spans(result), MARKED_WIDTH):
+        yield Text(safe(mark.span.kind), style="red")
+        yield Text.assemble("  ", mark.before, (mark.found, "red"), mark.after)
+        yield Text(f"  {' ' * cell_len(mark.before)}{'^' * max(1, cell_len(mark.found))}", style="red")
+        if mark.span.evidence:
+            source = f" ({one_line(mark.span.source, 60)})" if mark.span.source else ""
+            yield Text(f"  nearest{source}: {one_line(mark.span.evidence, 160)}", style="dim")
 
 
 def _footer(report: Report) -> list[Text]:

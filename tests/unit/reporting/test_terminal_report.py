@@ -84,16 +84,19 @@ def test_an_incomplete_run_has_no_verdict() -> None:
 def test_a_bad_case_shows_reason_answer_span_and_evidence_without_escapes() -> None:
     output = "The limit is 40. \x1b[31mIt is free."
     start = output.index("The limit is 40")
-    span = Span(start, start + 15, "number differs", "The limit is 30.", "docs/a.md")
+    span = Span(start + 13, start + 15, "number differs", "The limit is 30.", "docs/a.md")
     bad = EvaluatorResult("scored", 0.9, False, "1 of 2 sentences", (span,))
     result = CellResult(0, "c1", "answer", "small", 0, "scored", output, None, {"hallucination": bad})
     text = shown(replace(REPORT, worst=(result,)))
     for told in (
         "c1 · answer · small",
         "hallucination 0.90",
-        "number differs: 'The limit is 40'",
-        "docs/a.md",
-        "The limit is 30.",
+        "number differs",
+        "nearest (docs/a.md): The limit is 30.",
     ):
         assert told in text
+    lines = text.splitlines()
+    sentence = next(n for n, line in enumerate(lines) if line.strip() == "The limit is 40.")
+    mark = lines[sentence + 1]
+    assert lines[sentence][mark.index("^") : mark.rindex("^") + 1] == "40"
     assert "\x1b" not in text
