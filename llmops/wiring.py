@@ -63,6 +63,12 @@ class Wiring:
 
         return open_store(self.project.settings.store, self.root)
 
+    @property
+    def cache_bytes(self) -> int | None:
+        """How much may be kept for reuse; None: no bound."""
+        bound = self.project.settings.cache.max_mb
+        return None if bound is None else bound * 2**20
+
     @cached_property
     def registry(self) -> Registry:
         """The project's prompts."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),
     "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
     "route": ("llmops.cli.route", "Choose between models: replay policies, learn one, serve one."),
+    "cache": ("llmops.cli.cache", "Look at what is kept for reuse, bound it, carry it elsewhere, check it."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
     "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),

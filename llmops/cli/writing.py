@@ -1,12 +1,13 @@
 """Writing the files that a command line asks for."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
 from llmops.settings.files import write_atomic
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str | Iterable[str]) -> None:
     """Write a text file whole, its folder included.
 
     Raises:

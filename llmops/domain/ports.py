@@ -5,12 +5,14 @@ keys. Implementations live in `llmops.adapters`, one vendor per file, and raise 
 """
 
 from collections.abc import Iterator, Sequence, Set
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+from llmops.domain.caching import Kept, Removed
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.retrieval import Chunk
 from llmops.domain.runs import CellResult, Node, Run, RunStatus
@@ -160,15 +162,52 @@ class Evaluator(Protocol):
         ...
 
 
+class Cache(Protocol):
+    """The nodes of a store, as what they take and whether they are still used. What a run that is going on may need stays."""
+
+    def kept(self) -> list[Kept]:
+        """How much there is of each kind."""
+        ...
+
+    def evict(self, max_bytes: int) -> Removed:
+        """Remove what was not used for longest, until the rest is no larger than this."""
+        ...
+
+    def remove(self, kinds: Sequence[str] = (), *, before: datetime | None = None) -> Removed:
+        """Remove nodes of these kinds, all without any; with `before`, those that were not used since."""
+        ...
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Remove these nodes, whoever uses them."""
+        ...
+
+    def nodes(self) -> Iterator[tuple[str, str, str]]:
+        """Key, kind and value (JSON text) of every node."""
+        ...
+
+    def add(self, nodes: Sequence[Node]) -> int:
+        """Write the nodes whose key is not known yet, and say how many they are."""
+        ...
+
+    def compact(self) -> None:
+        """Give the room of what was removed back to the disk."""
+        ...
+
+
 class Store(Protocol):
     """Nodes, runs and manifests. Calls block; the runner keeps them off the event loop."""
+
+    @property
+    def cache(self) -> Cache:
+        """Its nodes, to be bounded and carried elsewhere."""
+        ...
 
     def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
         """The nodes that exist among `keys`; with `run`, only those that this run computed."""
         ...
 
-    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
-        """Write nodes and cell results in one transaction."""
+    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
+        """Write nodes and cell results in one transaction, and that the nodes `used` were used."""
         ...
 
     def begin_run(self, run: Run) -> None:

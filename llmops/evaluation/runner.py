@@ -150,7 +150,9 @@ class Runner:
     def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
             return {}
-        return self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
+        found = self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
+        self._committer.note_use(found)
+        return found
 
     async def _execute(self, state: CellState) -> None:
         """Bring one cell from where the store left it to its result."""

@@ -177,6 +177,13 @@ class LabelSettings(Strict):
     """Suites whose gate a version must have passed before the label may move onto it."""
 
 
+class CacheSettings(Strict):
+    """How much is kept for reuse."""
+
+    max_mb: Positive | None = None
+    """MiB; what was not used for longest goes first. None: no bound."""
+
+
 class ProjectSettings(Strict):
     """The content of llmops.yaml."""
 
@@ -187,6 +194,7 @@ class ProjectSettings(Strict):
     """Policies that choose between models, under names that suites use as targets."""
     store: str = Field(default="sqlite:///.llmops/llmops.db", repr=False)
     """SQLAlchemy URL of a SQLite file or a PostgreSQL server; a relative SQLite path starts at the project root."""
+    cache: CacheSettings = CacheSettings()
 
     @model_validator(mode="after")
     def _routes_of_models(self) -> Self:

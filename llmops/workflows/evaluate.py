@@ -52,6 +52,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def cache_bytes(self) -> int | None:
+        """How much the store may keep for reuse; None: no bound."""
+        ...
+
+    @property
     def services(self) -> Services:
         """What evaluators may ask."""
         ...
@@ -242,6 +247,8 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     report = report_of(plan, run, aggregator, counts, judged)
     report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began))
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
+    if parts.cache_bytes is not None and (removed := parts.store.cache.evict(parts.cache_bytes)).nodes:
+        progress.note(f"cache: {removed.nodes} nodes removed that were not used for longest")
     return report
 
 

@@ -33,6 +33,8 @@ class Database:
     explain: Explain
     remote: bool = False
     """A server, which may go away and come back."""
+    compacting: str = ""
+    """SQL that gives the room of removed rows back; empty where the server does so itself."""
 
     def replacing(self, table: Table, *key: str) -> Any:  # noqa: ANN401 -- SQLAlchemy's own generics
         """An INSERT that replaces the row of the same key."""
@@ -45,6 +47,20 @@ class Database:
         with self.engine.begin() as connection:
             connection.exec_driver_sql(self.lock)
             work(connection)
+
+    def compact(self) -> None:
+        """Give the room of removed rows back.
+
+        Raises:
+            StoreError: there is not enough of it to copy what is left.
+        """
+        if not self.compacting:
+            return
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql(self.compacting)
+        except SQLAlchemyError as error:
+            raise self.translated(error) from error
 
     def transaction(self, work: Callable[[Connection], Result]) -> Result:
         """What `work` gives in one transaction.

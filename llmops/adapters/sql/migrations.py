@@ -1,5 +1,6 @@
 """Versioned steps from the schema of an older llmops to that of this one."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,13 @@ from llmops.domain.errors import StoreError
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def _note_use(connection: Connection) -> None:
+    """1 to 2: when a node was last used, in seconds since 1970; of those that are there, now."""
+    connection.exec_driver_sql(f"ALTER TABLE nodes ADD COLUMN used INTEGER NOT NULL DEFAULT {int(time.time())}")
+
+
+STEPS: tuple[Step, ...] = (_note_use,)
 """STEPS[n - 1] takes schema n to n + 1. A step says in SQL what it does, since the tables of `schema` move on."""
 
 

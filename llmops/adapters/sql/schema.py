@@ -12,6 +12,7 @@ nodes = Table(
     Column("kind", String(20), nullable=False),
     Column("value", Text, nullable=False),
     Column("run", String(40), nullable=False),
+    Column("used", Integer, nullable=False),
 )
 runs = Table(
     "runs",

@@ -27,7 +27,7 @@ def sqlite_database(path: Path) -> Database:
         raise StoreError(f"The folder {str(path.parent)!r} cannot be made: {error.strerror}.") from error
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _set_pragmas)
-    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", _explain)
+    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", _explain, compacting="VACUUM")
 
 
 def _set_pragmas(connection: Any, _record: "ConnectionPoolEntry") -> None:  # noqa: ANN401 -- a DBAPI connection

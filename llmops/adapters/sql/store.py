@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
+from llmops.adapters.sql.cache import SqlCache, mark_used
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
 from llmops.adapters.sql.postgresql import postgresql_database
@@ -64,6 +66,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._engine = database.engine
+        self.cache = SqlCache(database)
 
     def migrate(self, migrations: Migrations) -> None:
         """Bring the schema to its newest version, in one transaction.
@@ -83,11 +86,13 @@ class SqlStore:
         """As the port."""
         return self._database.transaction(lambda connection: _nodes(connection, keys, run))
 
-    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
+    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
         """As the port."""
         # In order, so that two processes that write the same rows never wait for each other in a ring.
+        now = int(time.time())
         made = [
-            {"key": n.key, "kind": n.kind, "value": _dumps(n.value), "run": n.run} for n in sorted(nodes, key=lambda n: n.key)
+            {"key": n.key, "kind": n.kind, "value": _dumps(n.value), "run": n.run, "used": now}
+            for n in sorted(nodes, key=lambda n: n.key)
         ]
         cells = [
             {"run": run, "position": r.position, "value": _dumps(plain(r))} for r in sorted(results, key=lambda r: r.position)
@@ -98,6 +103,7 @@ class SqlStore:
                 connection.execute(self._database.replacing(schema.nodes, "key"), made)
             if cells:
                 connection.execute(self._database.replacing(schema.results, "run", "position"), cells)
+            mark_used(connection, sorted(used))
 
         self._database.transaction(write)
 
@@ -186,8 +192,9 @@ class SqlStore:
 
 def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> dict[str, Node]:
     found: dict[str, Node] = {}
+    columns = (schema.nodes.c.key, schema.nodes.c.kind, schema.nodes.c.value, schema.nodes.c.run)
     for start in range(0, len(keys), KEYS_PER_QUERY):
-        query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
+        query = select(*columns).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
         if run is not None:
             query = query.where(schema.nodes.c.run == run)
         for key, kind, value, maker in connection.execute(query):

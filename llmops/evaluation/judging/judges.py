@@ -101,6 +101,7 @@ class Judges:
 
     def _found(self, keys: Sequence[str]) -> list[Node | None]:
         found = self._store().nodes(keys, run=self._session.run if self._session.fresh else None)
+        self._store().commit([], self._session.run, [], list(found))
         return [found.get(key) for key in keys]
 
     def _saved(self, nodes: Sequence[Node]) -> list[None]:

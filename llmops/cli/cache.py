@@ -1,0 +1,126 @@
+"""`llmops cache`: look at what is kept for reuse, bound it, carry it elsewhere, and check it."""
+
+import json as jsonlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from llmops.cli.session import Session
+from llmops.cli.writing import write_file
+from llmops.domain.caching import Removed
+from llmops.domain.errors import UsageError
+from llmops.domain.serial import plain
+from llmops.reporting.safe import safe
+from llmops.settings.validation import nearest
+from llmops.workflows.cache import KINDS, exported, import_nodes, verify
+
+app = typer.Typer(no_args_is_help=True, help="Look at what is kept for reuse, bound it, carry it elsewhere, check it.")
+
+MIB = 2**20
+SHOWN = 20
+"""Broken nodes that are named."""
+
+
+@app.command("list")
+def list_nodes(
+    ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
+) -> None:
+    """Show how much is kept of each kind, and when it was last used."""
+    session: Session = ctx.obj
+    kept, bound = session.wiring.store.cache.kept(), session.wiring.cache_bytes
+    if json:
+        typer.echo(jsonlib.dumps({"kinds": [plain(each) for each in kept], "max_bytes": bound}, indent=1))
+        return
+    table = Table("kind", "nodes", "MiB", "last used (UTC)", box=None, header_style="bold")
+    for each in kept:
+        used = f"{each.oldest[:16]} to {each.newest[:16]}".replace("T", " ")
+        table.add_row(each.kind, f"{each.nodes:,}", f"{each.bytes / MIB:,.1f}", used)
+    session.out.print(table if kept else "Nothing is kept yet.")
+    total = sum(each.bytes for each in kept) / MIB
+    limit = f"at most {bound / MIB:,.0f}" if bound is not None else "no bound: `cache: {max_mb: ...}` in llmops.yaml sets one"
+    session.out.print(f"{total:,.1f} MiB, {limit}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    max_mb: Annotated[
+        float | None, typer.Option("--max-mb", min=0, help="Keep so many MiB, the last used; default: llmops.yaml's.")
+    ] = None,
+    unused_days: Annotated[
+        float | None, typer.Option("--unused-days", min=0, help="Remove what was not used for so many days.")
+    ] = None,
+) -> None:
+    """Remove what was not used for longest. What a run that is going on may need stays."""
+    session: Session = ctx.obj
+    cache, bound = session.wiring.store.cache, session.wiring.cache_bytes
+    if max_mb is not None:
+        bound = int(max_mb * MIB)
+    if bound is None and unused_days is None:
+        raise UsageError("There is no bound to prune to.", hint="Name one: --max-mb 500, --unused-days 30, or `cache:`.")
+    if unused_days is not None:
+        _tell(session, cache.remove(before=datetime.now(UTC) - timedelta(days=unused_days)))
+    if bound is not None:
+        _tell(session, cache.evict(bound))
+    cache.compact()
+
+
+@app.command()
+def clear(
+    ctx: typer.Context,
+    kind: Annotated[list[str] | None, typer.Option(help=f"Only this kind: {', '.join(KINDS)}; repeatable.")] = None,
+) -> None:
+    """Remove everything that is kept for reuse; runs, reports and indexes stay."""
+    session: Session = ctx.obj
+    for each in kind or ():
+        if each not in KINDS:
+            raise UsageError(f"--kind {each!r} is no kind of node.", hint=nearest(each, KINDS))
+    _tell(session, session.wiring.store.cache.remove(kind or ()))
+    session.wiring.store.cache.compact()
+
+
+@app.command()
+def export(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="JSONL; replaced whole when it exists.")]) -> None:
+    """Write everything that is kept to a file, for another machine or job."""
+    session: Session = ctx.obj
+    write_file(file, exported(session.wiring.store.cache))
+    session.err.print(f"wrote {file}", soft_wrap=True)
+
+
+@app.command("import")
+def import_file(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="As `cache export` writes it.")]) -> None:
+    """Take what another store has exported; a file with a problem is refused whole."""
+    session: Session = ctx.obj
+    done = import_nodes(session.wiring.store.cache, file, session.root)
+    session.out.print(f"{done.new:,} nodes imported, {done.known:,} were here already")
+    if session.wiring.cache_bytes is not None:
+        _tell(session, session.wiring.store.cache.evict(session.wiring.cache_bytes))
+
+
+@app.command("verify")
+def verify_nodes(
+    ctx: typer.Context,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is broken; the next run computes it again.")] = False,
+) -> None:
+    """Read every node as a run would; exit 1 when one is broken."""
+    session: Session = ctx.obj
+    found = verify(session.wiring.store.cache)
+    for key, reason in list(zip(found.broken, found.reasons, strict=True))[:SHOWN]:
+        session.out.print(Text(f"{key[:12]}: {safe(reason)}"), soft_wrap=True)
+    session.out.print(f"{found.nodes:,} nodes read, {len(found.broken):,} of them broken")
+    if remove:
+        session.wiring.store.cache.drop(found.broken)
+        session.out.print(f"{len(found.broken):,} nodes removed")
+    elif found.broken:
+        session.out.print("Remove them: llmops cache verify --remove")
+        raise typer.Exit(1)
+
+
+def _tell(session: Session, done: Removed) -> None:
+    session.out.print(f"{done.nodes:,} nodes removed, {done.bytes / MIB:,.1f} MiB; {done.left / MIB:,.1f} MiB are left")
+    if done.busy:
+        session.out.print(f"{done.busy:,} nodes stay: a run that is going on may need them")

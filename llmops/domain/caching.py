@@ -1,0 +1,28 @@
+"""What the store keeps for reuse, and what was taken out of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The nodes of one kind."""
+
+    kind: str
+    nodes: int
+    bytes: int
+    """Of their values."""
+    oldest: str
+    newest: str
+    """When one was last used, ISO 8601, UTC, to about an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a removal did."""
+
+    nodes: int = 0
+    bytes: int = 0
+    left: int = 0
+    """Bytes of the nodes that are left."""
+    busy: int = 0
+    """Nodes that were to go and stay, because a run that is going on may need them."""
