@@ -26,6 +26,7 @@ from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.inspecting import Generation, IndexStatus, index_status, live_generation
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
 from llmops.rag.manifests import Manifest, index_key, plan_changes
+from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
@@ -53,6 +54,7 @@ class Wiring:
         self.project = project
         self.root: Path = project.root
         self._embedders: dict[str, Embedder] = {}
+        self._remembering: dict[str, Embedder] = {}
         self._asking: dict[str, Any] = {}
         self._tokenizer: TiktokenTokenizer | None = None
 
@@ -270,10 +272,17 @@ class Wiring:
 
     def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
         """An index with settings of its own, built when it is not up to date."""
-        index = ProjectIndex(name, settings, self.embedder(settings.embedder), self.store, self.root)
+        index = self.planned_index(name, settings)
         began = time.perf_counter()
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
+
+    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
+        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
+        embedder = self.embedder(settings.embedder)
+        if remember:
+            embedder = self._remembering.setdefault(embedder.identity, RememberingEmbedder(embedder))
+        return ProjectIndex(name, settings, embedder, self.store, self.root)
 
     def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.
@@ -281,8 +290,7 @@ class Wiring:
         Raises:
             UsageError: no such index.
         """
-        settings = self.project.index(name)
-        return ProjectIndex(name, settings, self.embedder(settings.embedder), self.store, self.root)
+        return self.planned_index(name, self.project.index(name))
 
 
 class ProjectIndex:

@@ -1,4 +1,4 @@
-"""`llmops rag`: build an index and ask it; `eval`, `diagnose`, `status`, `show` and `drop` stand beside it."""
+"""`llmops rag`: build an index and ask it; `eval`, `sweep`, `diagnose`, `status`, `show` and `drop` stand beside it."""
 
 import asyncio
 import json as jsonlib
@@ -13,6 +13,7 @@ from llmops.cli.rag_eval import app as evaluation
 from llmops.cli.rag_eval import only_index
 from llmops.cli.rag_inspect import IndexOption
 from llmops.cli.rag_inspect import app as inspection
+from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Hit
@@ -77,4 +78,5 @@ async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
 
 app.add_typer(evaluation)
 app.add_typer(inspection)
+app.add_typer(sweeping)
 app.add_typer(diagnosis)

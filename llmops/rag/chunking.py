@@ -20,6 +20,10 @@ MAX_PREFIX_SHARE = 0.4
 HEADING_SEPARATOR = " > "
 
 
+class ChunkerMisfit(UsageError):
+    """A chunker whose chunks its embedder cannot read whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Body:
     """What of a section is cut, and what stands in front of each of its chunks."""
@@ -46,17 +50,17 @@ class Chunker:
         """Check that a chunk can be embedded whole.
 
         Raises:
-            UsageError: `max_tokens` is above the embedder's window, or leaves no room for text.
+            ChunkerMisfit: `max_tokens` is above the embedder's window, or leaves no room for text.
         """
         if settings.max_tokens > embedder.max_tokens:
             found = (
                 f"`chunker.max_tokens` {settings.max_tokens} is above the embedder's window of {embedder.max_tokens} tokens."
             )
             hint = f"A longer chunk would lose its end; set it to {embedder.max_tokens} or less."
-            raise UsageError(found, hint=hint)
+            raise ChunkerMisfit(found, hint=hint)
         if settings.max_tokens <= SPECIAL_TOKENS:
             found = f"`chunker.max_tokens` {settings.max_tokens} leaves no room for text: {SPECIAL_TOKENS} are special tokens."
-            raise UsageError(found, hint="Set it to 32 or more.")
+            raise ChunkerMisfit(found, hint="Set it to 32 or more.")
         self._settings = settings
         self._tokenizer: Tokenizer = embedder.tokenizer
         self._room = settings.max_tokens - SPECIAL_TOKENS

@@ -102,6 +102,18 @@ def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries
     return LabelledQueries({key: text for key, (_, text) in labelled.items()}, {}, units)
 
 
+def index_queries(index: str, settings: IndexSettings, root: Path, dataset: str | None) -> LabelledQueries:
+    """The queries of an index: of its own BEIR folder, else as `case_queries`.
+
+    Raises:
+        InvalidFiles: a file cannot be read.
+        UsageError: nothing is labelled.
+    """
+    if settings.corpus.beir is not None and dataset is None:
+        return beir_queries(root / settings.corpus.beir, root)
+    return case_queries(index, root, dataset)
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """A pipeline to measure."""

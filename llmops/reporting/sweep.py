@@ -1,0 +1,63 @@
+"""A sweep for a terminal or as JSON."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmops.domain.serial import plain
+from llmops.domain.sweeps import Sweep, Tried
+from llmops.reporting.safe import one_line, safe
+
+MAX_LEFT_OUT = 10
+VERDICTS = {
+    "better": "It is better on the reporting fold, too.",
+    "not told apart": "On the reporting fold it cannot be told apart from the current one.",
+    "worse": "On the reporting fold it is worse than the current one: the choice was luck.",
+    "current": "Nothing that was tried did better on the choosing fold.",
+}
+
+
+def print_sweep(console: Console, sweep: Sweep) -> None:
+    """The frontier and the rest, then the winner."""
+    console.print(Text(f"{safe(sweep.index)}: {sweep.metric} within {sweep.budget} tokens of context", style="bold"))
+    folds = (
+        f"chosen on {sweep.choosing} queries, reported on {sweep.reporting} others; * on the frontier of quality, speed, size"
+    )
+    console.print(Text(folds, style="dim"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("")
+    table.add_column("configuration", overflow="fold")
+    for name in ("chosen on", sweep.metric, "difference", "p", "tokens", "ms", "MiB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in (sweep.today, *sweep.tried):
+        style = "bold" if each.name == sweep.winner else ""
+        mark = "*" if each.on_frontier and each is not sweep.today else ""
+        table.add_row(mark, Text(safe(each.name), style=style), *_cells(each))
+    console.print(table)
+    for line in sweep.left_out[:MAX_LEFT_OUT]:
+        console.print(Text(f"left out: {one_line(line, 300)}", style="yellow"), soft_wrap=True)
+    console.print(Text(f"winner: {safe(sweep.winner)}", style="bold"), soft_wrap=True)
+    console.print(VERDICTS[sweep.verdict], soft_wrap=True)
+
+
+def _cells(each: Tried) -> list[str]:
+    return [
+        f"{each.chosen_on:.3f}",
+        "rejected" if each.score is None else f"{each.score:.3f}",
+        "" if each.difference is None else f"{each.difference:+.3f}{_ends(each.difference_interval)}",
+        "" if each.p_value is None else f"{each.p_value:.2g}",
+        f"{each.tokens:.0f}",
+        f"{each.query_ms['p50']:.1f}",
+        f"{each.size_bytes / 2**20:.1f}",
+    ]
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" [{interval[0]:+.3f}, {interval[1]:+.3f}]"
+
+
+def sweep_json(sweep: Sweep) -> str:
+    """The whole sweep."""
+    return json.dumps(plain(sweep), indent=1, ensure_ascii=True, allow_nan=False) + "\n"

@@ -1,0 +1,394 @@
+"""`llmops rag sweep`: configurations of an index held against the current one, at an equal budget of context tokens."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from llmops.domain.errors import UsageError
+from llmops.domain.keys import content_hash, node_key
+from llmops.domain.ports import Embedder, Progress, Store
+from llmops.domain.retrieval import Document
+from llmops.domain.runs import Node
+from llmops.domain.serial import plain
+from llmops.domain.sweeps import Sweep, SweepMetric, SweepVerdict, Tried
+from llmops.rag.chunking import ChunkerMisfit
+from llmops.rag.loading import Corpus
+from llmops.rag.places import spanned
+from llmops.rag.retrieving import Retriever
+from llmops.settings.editing import with_values
+from llmops.settings.files import read_text, write_atomic
+from llmops.settings.project import FILE_NAME, IndexSettings
+from llmops.settings.space import SECTIONS, Space
+from llmops.statistics.adjust import holm
+from llmops.statistics.intervals import mean_interval
+from llmops.statistics.paired import PairedDifference, paired_difference
+from llmops.workflows.rag_eval import LabelledQueries
+
+MEASURING_VERSION = 1
+FEWEST = 10
+"""Labelled queries: both folds have half of them."""
+DEEP = 1000
+"""Depth of the metrics: the budget bounds the context, not a number of hits."""
+REJECTED_AT = 0.99
+"""Confidence at which a configuration is worse than another on the choosing fold, and is not measured on the other."""
+CURRENT = "current"
+
+
+class PlannedIndex(Protocol):
+    """An index with settings of its own; nothing is built before it is asked to."""
+
+    settings: IndexSettings
+
+    @property
+    def corpus(self) -> Corpus:
+        """The documents."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Its content key."""
+        ...
+
+    def retrieval_identity(self, key: str) -> str:
+        """Changes whenever the same query could give other hits from the generation with this key."""
+        ...
+
+    def build(self, progress: Progress) -> object:
+        """Bring it up to date."""
+        ...
+
+    def open(self, progress: Progress) -> Retriever:
+        """The retriever over the current corpus."""
+        ...
+
+    def drop(self) -> None:
+        """Remove it."""
+        ...
+
+
+class Parts(Protocol):
+    """What a sweep needs of a project; `wiring` provides it."""
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Where measurements are kept, so that a sweep goes on where it was stopped."""
+        ...
+
+    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> PlannedIndex:
+        """An index with settings of its own; `remember` embeds no passage twice in this process."""
+        ...
+
+    def embedder(self, settings: Any) -> Embedder:  # noqa: ANN401 -- EmbedderSettings
+        """The embedder that the settings name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How configurations are compared."""
+
+    metric: SweepMetric = "recall"
+    budget: int | None = None
+    """Tokens; None: what the current configuration gives on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One configuration on some queries."""
+
+    name: str
+    settings: IndexSettings
+    chunks: int
+    size_bytes: int
+    build_s: float | None
+    scores: Mapping[str, float]
+    """By query."""
+    tokens: Mapping[str, int]
+    seconds: tuple[float, ...]
+
+    def mean(self, queries: Sequence[str]) -> float:
+        return math.fsum(self.scores[query] for query in queries) / len(queries)
+
+    def percentile_ms(self, q: float) -> float:
+        ordered = sorted(self.seconds)
+        return 1000 * ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)]
+
+
+def folds(labelled: LabelledQueries) -> tuple[list[str], list[str]]:
+    """The queries to choose on, and those to report on: halves, the same in every sweep.
+
+    Raises:
+        UsageError: there are too few.
+    """
+    order = sorted(labelled.texts, key=lambda query: content_hash(f"{query}\n{labelled.texts[query]}"))
+    if len(order) < FEWEST:
+        raise UsageError(f"{len(order)} labelled queries are too few to choose on one half and report on the other.",
+                         hint=f"Label {FEWEST} or more; a few dozen tell configurations apart.")  # fmt: skip
+    return order[::2], order[1::2]
+
+
+def sweep(
+    index: str, base: IndexSettings, space: Space, labelled: LabelledQueries, terms: Terms, parts: Parts, progress: Progress
+) -> Sweep:
+    """Measure every configuration, choose one on half of the queries, and report on the other half.
+
+    Args:
+        index: its name.
+        base: its current settings.
+        space: what to try.
+        labelled: queries with what is relevant to them.
+        terms: metric and budget.
+        parts: of the project.
+        progress: told of each configuration.
+
+    Raises:
+        UsageError: too few labelled queries, or a budget that no chunk fits.
+    """
+    choosing, reporting = folds(labelled)
+    labelled = _by_span(labelled, parts.planned_index(index, base).corpus.documents)
+    every = [*choosing, *reporting]
+    bench = _Bench(index, base, labelled, terms.metric, parts, progress)
+    today = bench.measured("as it is", base, every)
+    budget = _budget(terms.budget, today, choosing, space)
+    current = bench.measured(CURRENT, _within(base, budget, open_k=space.open_k), every)
+    left_out = list(space.left_out)
+    found = [current]
+    progress.started(f"configurations of {index}", len(space.settings))
+    for number, settings in enumerate(space.settings, start=1):
+        limited = _within(settings, budget, open_k=space.open_k)
+        name = _name(limited, current.settings, open_k=space.open_k)
+        try:
+            measured = bench.measured(name, limited, choosing) if name else current
+            if not any(_rejects(other, measured, choosing) for other in found):
+                measured = bench.measured(measured.name, limited, every)
+            found += [measured] if name else []
+        except ChunkerMisfit as error:
+            left_out.append(f"{name}: {error}")
+        progress.advanced(number)
+    progress.finished()
+    bench.close()
+    return _told(index, terms.metric, budget, (today, found), (choosing, reporting), left_out)
+
+
+def adopt(found: Sweep, base: IndexSettings, root: Path) -> Mapping[str, Any]:
+    """Write the winner into llmops.yaml and return what was written; comments and layout stay.
+
+    Raises:
+        InvalidFiles: the index is not written in a way that can be changed in place.
+        OSError: the file cannot be written; what was there is untouched.
+    """
+    changes = next(each.changes for each in found.tried if each.name == found.winner)
+    text = read_text(root / FILE_NAME, root)
+    for section in SECTIONS:
+        values = {key.split(".", 1)[1]: value for key, value in changes.items() if key.startswith(f"{section}.")}
+        if not values:
+            continue
+        if section in base.model_fields_set and getattr(base, section).model_fields_set:
+            text = with_values(text, FILE_NAME, ("indexes", found.index, section), values)
+        else:
+            text = with_values(text, FILE_NAME, ("indexes", found.index), {section: values})
+    write_atomic(root / FILE_NAME, text)
+    return changes
+
+
+def _by_span(labelled: LabelledQueries, documents: Sequence[Document]) -> LabelledQueries:
+    """Chunkers that know no headings find what is labelled by heading all the same."""
+    by_id = {document.id: document for document in documents}
+    return replace(labelled, units={query: spanned(units, by_id) for query, units in labelled.units.items()})
+
+
+class _Bench:
+    """Measures configurations; those with one chunker and embedder share an index, and one scratch index serves all."""
+
+    def __init__(
+        self, index: str, base: IndexSettings, labelled: LabelledQueries, metric: SweepMetric, parts: Parts, progress: Progress
+    ) -> None:
+        self._index = index
+        self._base = base
+        self._labelled = labelled
+        self._metric = metric
+        self._parts = parts
+        self._progress = progress
+        self._count = parts.embedder(base.embedder).tokenizer.count
+        self._built: dict[str, float] = {}
+        self._scratch: PlannedIndex | None = None
+        labels = [labelled.texts, labelled.judgements, labelled.units]
+        self._labels = content_hash(repr([sorted(each.items()) for each in labels]))
+
+    def measured(self, name: str, settings: IndexSettings, queries: Sequence[str]) -> _Measured:
+        """A configuration on these queries; what an earlier sweep measured is read from the store."""
+        shared = (settings.chunker, settings.embedder) == (self._base.chunker, self._base.embedder)
+        planned = self._parts.planned_index(self._index if shared else f"{self._index}.sweep", settings, remember=not shared)
+        inputs = {"retrieval": planned.retrieval_identity(planned.key), "labels": self._labels, "metric": self._metric}
+        key = node_key("sweep", MEASURING_VERSION, inputs)
+        stored = self._parts.store.nodes([key]).get(key)
+        kept: dict[str, Any] = stored.value if stored is not None else {"scores": {}, "tokens": {}, "seconds": []}
+        missing = [query for query in queries if query not in kept["scores"]]
+        if missing:
+            kept = {**kept, **self._asked(planned, missing, kept, shared=shared)}
+            self._parts.store.commit([Node(key, "sweep", plain(kept), f"sweep {self._index}")], "", [])
+        if not shared:
+            self._scratch = planned
+        return _Measured(
+            name, settings, kept["chunks"], kept["size_bytes"], kept["build_s"], kept["scores"], kept["tokens"],
+            tuple(kept["seconds"]),
+        )  # fmt: skip
+
+    def _asked(self, planned: PlannedIndex, queries: Sequence[str], kept: dict[str, Any], *, shared: bool) -> dict[str, Any]:
+        began = time.perf_counter()
+        planned.build(self._progress)
+        retriever = planned.open(self._progress)
+        built = self._built.setdefault(planned.key, time.perf_counter() - began)
+        retriever.retrieve(["the first query loads what the others use"])
+        scores, tokens, seconds = dict(kept["scores"]), dict(kept["tokens"]), list(kept["seconds"])
+        for query in queries:
+            began = time.perf_counter()
+            (hits,) = retriever.retrieve([self._labelled.texts[query]])
+            seconds.append(time.perf_counter() - began)
+            values = self._labelled.score(query, hits, [DEEP])
+            scores[query] = values[self._metric if self._metric == "mrr" else f"{self._metric}@{DEEP}"]
+            tokens[query] = sum(self._count(hit.text) for hit in hits)
+        size = sum(len(chunk.text.encode()) for chunk in retriever.chunks.values())
+        size += len(retriever.chunks) * retriever.embedder.dimensions * 4
+        facts = {"chunks": len(retriever.chunks), "size_bytes": size, "build_s": kept.get("build_s", None if shared else built)}
+        return {"scores": scores, "tokens": tokens, "seconds": seconds, **facts}
+
+    def close(self) -> None:
+        """Remove the scratch index."""
+        if self._scratch is not None:
+            self._scratch.drop()
+
+
+def _budget(wanted: int | None, current: _Measured, choosing: Sequence[str], space: Space) -> int:
+    if wanted is None:
+        wanted = current.settings.retrieve.max_tokens or math.ceil(
+            sum(current.tokens[query] for query in choosing) / len(choosing)
+        )
+        return max(wanted, *(each.chunker.max_tokens for each in space.settings))
+    largest = max(each.chunker.max_tokens for each in space.settings)
+    if wanted < largest:
+        raise UsageError(
+            f"A budget of {wanted} tokens has no room for a chunk of {largest}.", hint=f"--budget {largest} or more."
+        )
+    return wanted
+
+
+def _within(settings: IndexSettings, budget: int, *, open_k: bool) -> IndexSettings:
+    """The settings with the budget; when nothing says how many hits, as many as fit."""
+    retrieve = settings.retrieve
+    candidates = retrieve.rerank.candidates if retrieve.rerank else retrieve.dense + retrieve.bm25
+    update = {"max_tokens": budget, **({"k": candidates} if open_k else {})}
+    return settings.model_copy(update={"retrieve": _copy(retrieve, update)})
+
+
+def _copy(retrieve: Any, update: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- RetrieveSettings
+    return type(retrieve).model_validate({**retrieve.model_dump(exclude_unset=True), **update})
+
+
+def _changes(settings: IndexSettings, base: IndexSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for section in SECTIONS:
+        before, after = (getattr(each, section).model_dump(mode="json") for each in (base, settings))
+        found.update({f"{section}.{key}": value for key, value in after.items() if value != before[key]})
+    return found
+
+
+def _name(settings: IndexSettings, current: IndexSettings, *, open_k: bool) -> str:
+    """What it changes, short; empty: nothing. Where `k` is open it follows from the candidates."""
+    changes = {key: value for key, value in _changes(settings, current).items() if not (open_k and key == "retrieve.k")}
+    return " ".join(f"{key.split('.')[1]}={value}" for key, value in changes.items())
+
+
+def _rejects(other: _Measured, measured: _Measured, queries: Sequence[str]) -> bool:
+    """Whether another is clearly better, and neither slower nor larger."""
+    if measured.size_bytes < other.size_bytes or measured.percentile_ms(0.5) < other.percentile_ms(0.5):
+        return False
+    found = _difference(other, measured, queries, REJECTED_AT)
+    return found is not None and found.high is not None and found.high < 0
+
+
+def _difference(
+    baseline: _Measured, candidate: _Measured, queries: Sequence[str], confidence: float = 0.95
+) -> PairedDifference | None:
+    sides = [[each.scores[query] for query in queries] for each in (baseline, candidate)]
+    return paired_difference(sides[0], sides[1], bounds=(0.0, 1.0), confidence=confidence)
+
+
+def _told(
+    index: str,
+    metric: SweepMetric,
+    budget: int,
+    measured: tuple[_Measured, Sequence[_Measured]],
+    split: tuple[Sequence[str], Sequence[str]],
+    left_out: Sequence[str],
+) -> Sweep:
+    choosing, reporting = split
+    today, found = measured
+    current = found[0]
+    complete = [each for each in found if all(query in each.scores for query in reporting)]
+    differences = {each.name: _difference(current, each, reporting) for each in complete if each is not current}
+    tested = {name: each.p_value for name, each in differences.items() if each is not None and each.p_value is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    # Of equals the current one wins, then the smaller.
+    winner = max(complete, key=lambda each: (each.mean(choosing), each is current, -each.size_bytes))
+    tried = [
+        _tried(each, today, split, (differences.get(each.name), adjusted.get(each.name)), complete)
+        for each in [current, *sorted(found[1:], key=lambda each: -each.mean(choosing))]
+    ]
+    verdict = _verdict(winner is current, differences.get(winner.name))
+    queries = (len(choosing), len(reporting))
+    as_is = _tried(today, today, split, (None, None), [today])
+    return Sweep(index, metric, budget, *queries, as_is, tuple(tried), winner.name, verdict, tuple(left_out))
+
+
+def _tried(
+    each: _Measured,
+    today: _Measured,
+    split: tuple[Sequence[str], Sequence[str]],
+    against: tuple[PairedDifference | None, float | None],
+    complete: Sequence[_Measured],
+) -> Tried:
+    choosing, reporting = split
+    difference, p_value = against
+    score = mean_interval([each.scores[query] for query in reporting], bounds=(0.0, 1.0)) if each in complete else None
+    return Tried(
+        each.name,
+        _changes(each.settings, today.settings),
+        each.chunks,
+        each.size_bytes,
+        each.build_s,
+        sum(each.tokens.values()) / len(each.tokens),
+        {"p50": each.percentile_ms(0.5), "p95": each.percentile_ms(0.95)},
+        each.mean(choosing),
+        None if score is None else score.value,
+        None if score is None or score.low is None or score.high is None else (score.low, score.high),
+        None if difference is None else difference.difference,
+        None if difference is None or difference.low is None or difference.high is None else (difference.low, difference.high),
+        p_value,
+        each in complete and not any(_dominates(other, each, reporting) for other in complete),
+    )
+
+
+def _dominates(other: _Measured, each: _Measured, queries: Sequence[str]) -> bool:
+    mine, theirs = (tuple(_goods(one, queries)) for one in (each, other))
+    return theirs != mine and all(t >= m for t, m in zip(theirs, mine, strict=True))
+
+
+def _goods(each: _Measured, queries: Sequence[str]) -> Iterator[float]:
+    """Each the more the better; latencies that a clock can hardly tell apart count as equal."""
+    yield each.mean(queries)
+    yield -round(each.percentile_ms(0.5), 0)
+    yield -float(each.size_bytes)
+
+
+def _verdict(current: bool, difference: PairedDifference | None) -> SweepVerdict:
+    if current:
+        return "current"
+    if difference is None or difference.low is None or difference.high is None:
+        return "not told apart"
+    return "better" if difference.low > 0 else "worse" if difference.high < 0 else "not told apart"
