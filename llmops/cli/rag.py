@@ -1,4 +1,4 @@
-"""`llmops rag`: build an index and ask it; `eval`, `sweep`, `diagnose`, `status`, `show` and `drop` stand beside it."""
+"""`llmops rag`: build an index and ask it; measuring, making and looking into one stand beside it."""
 
 import asyncio
 import json as jsonlib
@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from llmops.cli.progress import ShownProgress
+from llmops.cli.rag_dataset import app as making
 from llmops.cli.rag_diagnose import app as diagnosis
 from llmops.cli.rag_eval import app as evaluation
 from llmops.cli.rag_eval import only_index
@@ -80,3 +81,4 @@ app.add_typer(evaluation)
 app.add_typer(inspection)
 app.add_typer(sweeping)
 app.add_typer(diagnosis)
+app.add_typer(making)
