@@ -26,6 +26,7 @@ from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.gating import Judgement, judge_run, load_baseline
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
+from llmops.evaluation.ordering import InOrder
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
 from llmops.evaluation.stopping import EarlyStop
@@ -219,6 +220,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     if continued:
         progress.note(f"continuing run {run.id}, which was interrupted")
     aggregator = Aggregator(plan)
+    ordered = InOrder(aggregator.add)
     runner = Runner(
         plan,
         parts.store,
@@ -229,7 +231,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     )
 
     def take(result: CellResult) -> None:
-        aggregator.add(result)
+        ordered.add(result)
         if options.verbose:
             _tell(progress, result)
         if early is not None and (reason := early.add(result)) is not None:
@@ -238,6 +240,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     with _stoppable(runner):
         async with parts.judges.running(run.id, fresh="judge" in options.refresh):
             counts = await runner.run()
+    ordered.rest()
     judged = Judgement()
     if early is not None:
         judged = Judgement(early.rules, baseline=baseline)
