@@ -14,7 +14,7 @@ from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Reranke
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.batching import Batcher
-from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
+from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import Route, Target
@@ -237,23 +237,11 @@ class Wiring:
             self._embedders[key] = _embedder(settings)
         return self._embedders[key]
 
-    def _detector(self, kind: str, backend: str) -> AskDetector:
-        name, _, model = backend.partition(":")
-        if kind == "pii" and name == "presidio":
-            if backend not in self._asking:
-                from llmops.adapters.presidio_detector import DEFAULT_MODEL, PresidioDetector
-
-                folder = self.root / model
-                found = str(folder) if model and folder.is_dir() else model or DEFAULT_MODEL
-                self._asking[backend] = BatchedDetector(PresidioDetector(found))
-            return self._asking[backend]  # type: ignore[no-any-return]
-        if backend != "embedded":
-            raise UsageError(f"No detector backend is called {backend!r}.", hint=nearest(backend, ["embedded"]))
-        if kind not in self._asking:
-            from llmops.adapters.embedded_detectors import EmbeddedDetector
-
-            self._asking[kind] = BatchedDetector(EmbeddedDetector(kind))
-        return self._asking[kind]  # type: ignore[no-any-return]
+    def _detector(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
+        key = f"{kind} {backend} {sorted(labels.items())}"
+        if key not in self._asking:
+            self._asking[key] = BatchedDetector(_detector(self.root, kind, backend, labels))
+        return self._asking[key]  # type: ignore[no-any-return]
 
     def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
         key = f"embedder {settings.model_dump_json()}"
@@ -452,6 +440,24 @@ class BatchedEmbedder:
     async def __call__(self, text: str) -> "NDArray[float32]":
         """As the port."""
         return await self._ask(text)
+
+
+def _detector(root: Path, kind: str, backend: str, labels: Mapping[str, str]) -> Detector:
+    name, _, model = backend.partition(":")
+    found = str(root / model) if model and (root / model).is_dir() else model
+    if kind == "pii" and name == "presidio":
+        from llmops.adapters.presidio_detector import DEFAULT_MODEL, PresidioDetector
+
+        return PresidioDetector(found or DEFAULT_MODEL)
+    if name == "local":
+        from llmops.adapters.local_detectors import LocalDetector
+
+        return LocalDetector(kind, found, labels)
+    if backend != "embedded":
+        raise UsageError(f"No detector backend is called {backend!r}.", hint=nearest(backend, ["embedded"]))
+    from llmops.adapters.embedded_detectors import EmbeddedDetector
+
+    return EmbeddedDetector(kind)
 
 
 def _embedder(settings: EmbedderSettings) -> Embedder:

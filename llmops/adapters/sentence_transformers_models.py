@@ -1,6 +1,7 @@
-"""Models of sentence-transformers (`local` extra): whether they can be used, which they are, and how they are loaded."""
+"""Models of the hub (`local` extra): whether they can be used, which they are, and how they are loaded."""
 
 import os
+from collections.abc import Callable
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -36,18 +37,38 @@ def loaded(what: str, kind: str, name: str, device: str | None) -> Any:  # noqa:
         UsageError: the folder does not exist.
         LlmopsError: it cannot be loaded.
     """
+
+    def load() -> Any:  # noqa: ANN401 -- an untyped vendor object
+        import sentence_transformers
+
+        return getattr(sentence_transformers, kind)(name, device=device)
+
+    return opened(what, name, load)
+
+
+def opened(what: str, name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN401 -- an untyped vendor object
+    """What `load` gives; the vendors stay quiet, and their errors are told as ours.
+
+    Args:
+        what: names it in messages.
+        name: a hub name or a folder.
+        load: imports a vendor and loads the model.
+
+    Raises:
+        UsageError: the folder does not exist.
+        LlmopsError: it cannot be loaded.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if _looks_like_path(name) and not Path(name).is_dir():
         raise UsageError(f"{what} {name!r}: there is no such folder.", hint="Give a hub name or an existing folder.")
-    import sentence_transformers
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
-        return getattr(sentence_transformers, kind)(name, device=device)
-    except (OSError, ValueError, RuntimeError) as error:
+        return load()
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         # Hub failures (unknown name, no network, offline mode) are all subclasses of OSError or ValueError.
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         hint = "Check the name and the network, or download the model once and give the folder as `name`."

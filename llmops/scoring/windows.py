@@ -38,7 +38,7 @@ def windows(output: str, contexts: Sequence[str], count: Count) -> list[Window]:
     ]
     spread = Counter(term for _, found, _ in evidence for term in found)
     windows: list[Window] = []
-    for stretch in _stretches(output, count):
+    for stretch in stretches(output, count, MAX_ANSWER):
         text = output[stretch[0].start : stretch[-1].end]
         own = terms(text)
         near = sorted(range(len(evidence)), key=lambda i: (-sum(1 / spread[term] for term in own & evidence[i][1]), i))
@@ -46,13 +46,13 @@ def windows(output: str, contexts: Sequence[str], count: Count) -> list[Window]:
     return windows
 
 
-def _stretches(output: str, count: Count) -> list[list[Sentence]]:
-    """Neighbouring sentences that fit into one window; a sentence that does not fit alone is cut by the encoder."""
+def stretches(text: str, count: Count, limit: int) -> list[list[Sentence]]:
+    """Neighbouring sentences of `limit` tokens at most; one that is longer stands alone, and the encoder will cut it."""
     found: list[list[Sentence]] = []
-    used = MAX_ANSWER + 1
-    for sentence in split_sentences(output):
+    used = limit + 1
+    for sentence in split_sentences(text):
         tokens = count(sentence.text)
-        if used + tokens > MAX_ANSWER:
+        if used + tokens > limit:
             found.append([])
             used = 0
         found[-1].append(sentence)

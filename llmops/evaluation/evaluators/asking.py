@@ -1,9 +1,29 @@
-"""What evaluators that ask a detector share: the question of a case, and a finding in words."""
+"""What evaluators that ask a detector share: its backends, the question of a case, and a finding in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llmops.domain.cases import Case
 from llmops.domain.scores import Span
+from llmops.evaluation.evaluators.base import WrongOption
+
+EMBEDDED = "embedded"
+LOCAL = "local:"
+"""Opens the name of a backend that is a model of the hub or a folder."""
+
+
+def is_detector(backend: str) -> bool:
+    """Whether a backend is a classifier: the one in the package, or a local model."""
+    return backend == EMBEDDED or (backend.startswith(LOCAL) and len(backend) > len(LOCAL))
+
+
+def check_labels(labels: Mapping[str, str], *backends: str) -> None:
+    """Refuse meanings of labels that no model has.
+
+    Raises:
+        WrongOption: none of the backends is a local model.
+    """
+    if labels and not any(backend.startswith(LOCAL) for backend in backends):
+        raise WrongOption("labels", "only a local model has labels: `backend: local:MODEL`.")
 
 
 def question(case: Case) -> str:

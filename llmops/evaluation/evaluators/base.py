@@ -1,8 +1,9 @@
 """What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Tag
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
 class AskDetector(Protocol):
     """A detector that joins the requests of concurrent cells into batches."""
 
@@ -33,6 +37,20 @@ class AskDetector(Protocol):
 
     async def __call__(self, request: DetectionRequest) -> Detection:
         """The finding on one text."""
+        ...
+
+
+class FindDetector(Protocol):
+    """From a kind and a backend to a detector."""
+
+    def __call__(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
+        """The detector.
+
+        Args:
+            kind: what it looks for: `hallucination`, `toxicity` or `pii`.
+            backend: as an evaluator names it, such as `embedded`.
+            labels: what the labels of a local model mean, where it does not tell.
+        """
         ...
 
 
@@ -68,8 +86,7 @@ class Services:
 
     root: Path
     """The project's root."""
-    detect: Callable[[str, str], AskDetector]
-    """From a kind (`hallucination`, `toxicity`) and a backend to a detector."""
+    detect: "FindDetector"
     embed: Callable[[EmbedderSettings], AskEmbedder]
     judge: Callable[[str], AskJudge]
     """From a model's name to that model as a judge."""

@@ -6,18 +6,19 @@ from typing import Annotated, Protocol
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.asking import described, question
+from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
 from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, WrongOption, identity, shape
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
+from llmops.scoring.labels import Grounding
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
 
 
 def _known(backend: str) -> str:
-    if backend != "embedded" and not backend.startswith(JUDGE):
-        raise ValueError(f"{backend!r} is not one of the valid values: `embedded` or `judge:MODEL`")
-    return backend
+    if is_detector(backend) or backend.startswith(JUDGE):
+        return backend
+    raise ValueError(f"{backend!r} is not one of the valid values: `embedded`, `local:MODEL` or `judge:MODEL`")
 
 
 Backend = Annotated[str, AfterValidator(_known), Tag("single")]
@@ -28,7 +29,9 @@ class HallucinationOptions(Strict):
     """Options of `hallucination`."""
 
     backend: Annotated[Backend | Backends, Discriminator(shape)] = "embedded"
-    """`embedded`, `judge:MODEL`, or a list of judges."""
+    """`embedded`, `local:MODEL`, `judge:MODEL`, or a list of judges."""
+    labels: dict[str, Grounding] = Field(default={}, exclude=True)
+    """What the labels of a local model mean, where its own names do not tell."""
     combine: Combine = "majority"
     """Of several judges: the middle value (for yes and no: the majority), or the mean."""
 
@@ -90,8 +93,9 @@ class Hallucination:
 def _build(options: HallucinationOptions, services: Services) -> Hallucination:
     backends = [options.backend] if isinstance(options.backend, str) else options.backend
     judges = [each.removeprefix(JUDGE) for each in backends if each.startswith(JUDGE)]
+    check_labels(options.labels, *backends)
     if not judges and len(backends) == 1:
-        return Hallucination(options, ByDetector(services.detect("hallucination", backends[0])))
+        return Hallucination(options, ByDetector(services.detect("hallucination", backends[0], options.labels)))
     if len(judges) < len(backends):
         raise WrongOption("backend", "several backends are a panel, and a panel is made of judges: `judge:MODEL`.")
     return Hallucination(options, ClaimCheck(build_panel(judges, options.combine, services, key="backend")))

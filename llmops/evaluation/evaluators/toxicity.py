@@ -1,19 +1,30 @@
 """Is the answer hateful, threatening or insulting?"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score
-from llmops.evaluation.evaluators.asking import described, question
+from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
 from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, identity
+from llmops.scoring.labels import Harm
 from llmops.settings.validation import Strict
+
+
+def _known(backend: str) -> str:
+    if is_detector(backend):
+        return backend
+    raise ValueError(f"{backend!r} is not one of the valid values: `embedded` or `local:MODEL`")
 
 
 class ToxicityOptions(Strict):
     """Options of `toxicity`."""
 
-    backend: Literal["embedded"] = "embedded"
-    """The detector that is asked."""
+    backend: Annotated[str, AfterValidator(_known)] = "embedded"
+    """`embedded` or `local:MODEL`."""
+    labels: dict[str, Harm] = Field(default={}, exclude=True)
+    """What the labels of a local model mean, where its own names do not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,8 @@ class Toxicity:
 
 
 def _build(options: ToxicityOptions, services: Services) -> Toxicity:
-    return Toxicity(options, services.detect("toxicity", options.backend))
+    check_labels(options.labels, options.backend)
+    return Toxicity(options, services.detect("toxicity", options.backend, options.labels))
 
 
 KIND = Kind(

@@ -13,7 +13,7 @@ from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample, Span
-from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, BuiltEvaluator, Services
+from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.asking import AskJudge, AskModel, Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
@@ -93,7 +93,7 @@ class Bench:
     judges: dict[str, "ScriptedJudge"] = field(default_factory=dict)
     again: Callable[[tuple[Message, ...]], str] = lambda messages: ""
 
-    def _detect(self, kind: str, backend: str) -> AskDetector:
+    def _detect(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
         self.asked.append((kind, backend))
         return self.detector
 
