@@ -188,7 +188,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Wall time; the only part of a report that differs between two equal runs."""
+    """When a run was made and how long it took."""
 
     started_at: str
     finished_at: str

@@ -4,7 +4,8 @@ import heapq
 import re
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import fsum
 
 from llmops.domain.keys import content_hash
 from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group, LatencySummary, Metric, Spend
@@ -42,6 +43,26 @@ class Series:
 
 
 @dataclass(slots=True)
+class Amounts:
+    """Dollars whose sum is the same in whatever order they come."""
+
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    unknown: bool = False
+
+    def add(self, value: float | None) -> None:
+        """Take one amount; None: it is not known."""
+        if value is None:
+            self.unknown = True
+        elif value:
+            self.values.append(value)
+
+    @property
+    def total(self) -> float | None:
+        """None when one of them is not known."""
+        return None if self.unknown else fsum(self.values)
+
+
+@dataclass(slots=True)
 class EvaluatorTally:
     """What one evaluator said of the cells of a group."""
 
@@ -59,6 +80,8 @@ class EvaluatorTally:
     ratings: list[tuple[float, ...]] = field(default_factory=list)
     """For each cell that a panel scored the values of its judges."""
     judging: JudgeUse | None = None
+    judges_cost: Amounts = field(default_factory=Amounts)
+    judges_spent: Amounts = field(default_factory=Amounts)
 
     def series(self, aggregate: str) -> Series | None:
         """The values behind an aggregate; None when there is no such aggregate."""
@@ -88,26 +111,24 @@ class GroupTally:
     tokens_in: int = 0
     tokens_out: int = 0
     estimated: bool = False
-    cost: float | None = 0.0
-    spent: float | None = 0.0
+    cost: Amounts = field(default_factory=Amounts)
+    spent: Amounts = field(default_factory=Amounts)
     reused: int = 0
     calls: int = 0
     retries: int = 0
     served: dict[str, int] = field(default_factory=dict)
     """Answers by the model that a route served them from."""
-    passes: dict[int, list[bool]] = field(default_factory=dict)
-    """Whether each repeat of a case passed, by the case's number; empty without repeats."""
+    passes: dict[str, list[bool]] = field(default_factory=dict)
+    """Whether each repeat of a case passed, by the case's id; empty without repeats."""
 
 
 class Aggregator:
-    """Takes results as they arrive; memory grows by a few numbers per cell."""
+    """Takes results in any order, which the figures do not depend on; memory grows by a few numbers per cell."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._case_numbers: dict[str, int] = {}
+        self._cells_per_case = max(1, plan.size // plan.cases)
         self._worst: list[tuple[float, int, CellResult]] = []
-        self._told: set[str] = set()
-        """Reasons of cells without an answer: one cell stands for all that failed alike."""
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
             for prompt in plan.prompts or ("",)
@@ -117,7 +138,7 @@ class Aggregator:
     def add(self, result: CellResult) -> None:
         """Count one finished cell."""
         group = self.groups[result.prompt, result.target]
-        case = self._case_numbers.setdefault(result.case_id, len(self._case_numbers))
+        case = result.position // self._cells_per_case
         group.cells += 1
         group.statuses[result.status] += 1
         group.reused += result.cached
@@ -126,7 +147,7 @@ class Aggregator:
         broken = any(e.status == "failed" for e in result.evaluations.values())
         group.uncovered += result.status == "failed" or broken
         if self._plan.repeat > 1 and result.passed is not None:
-            group.passes.setdefault(case, []).append(result.passed)
+            group.passes.setdefault(result.case_id, []).append(result.passed)
         if result.status != "failed":
             group.answered += 1
             self._add_spend(group, result, case)
@@ -134,6 +155,8 @@ class Aggregator:
             tally = group.evaluators.setdefault(name, EvaluatorTally(calibration=self._plan.calibrations.get(name)))
             if evaluation.judging is not None:
                 tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
+                tally.judges_cost.add(evaluation.judging.cost_usd)
+                tally.judges_spent.add(evaluation.judging.spent_usd)
             if evaluation.status != "scored" or evaluation.value is None:
                 tally.failed += evaluation.status == "failed"
                 tally.unmeasured += evaluation.status == "unmeasured"
@@ -160,23 +183,23 @@ class Aggregator:
             group.tokens_in += result.usage.input_tokens
             group.tokens_out += result.usage.output_tokens
             group.estimated |= result.usage.estimated
-        group.cost = None if None in (group.cost, result.cost_usd) else (group.cost or 0.0) + (result.cost_usd or 0.0)
-        group.spent = None if None in (group.spent, result.spent_usd) else (group.spent or 0.0) + (result.spent_usd or 0.0)
+        group.cost.add(result.cost_usd)
+        group.spent.add(result.spent_usd)
         if result.served is not None:
             group.served[result.served] = group.served.get(result.served, 0) + 1
 
     def _add_worst(self, result: CellResult) -> None:
         badness = self._badness(result)
-        if result.error is not None:
-            if result.error in self._told:
+        if not badness:
+            return
+        if result.error is not None:  # the first cell that failed so stands for all
+            alike = [entry for entry in self._worst if entry[2].error == result.error]
+            if any(entry[2].position < result.position for entry in alike):
                 return
-            self._told.add(result.error)
-        if badness > 0:
-            entry = (badness, -result.position, result)
-            if len(self._worst) < WORST:
-                heapq.heappush(self._worst, entry)
-            else:
-                heapq.heappushpop(self._worst, entry)
+            self._worst = [entry for entry in self._worst if entry not in alike]
+        heapq.heappush(self._worst, (badness, -result.position, result))
+        if len(self._worst) > WORST:
+            heapq.heappop(self._worst)
 
     def _badness(self, result: CellResult) -> float:
         """Weighted share of evaluators that did not pass; a cell without an answer comes first."""
@@ -191,7 +214,7 @@ class Aggregator:
     def notes(self) -> Iterator[str]:
         """Why a calibrated figure cannot be corrected."""
         for group in self.groups.values():
-            for name, tally in group.evaluators.items():
+            for name, tally in sorted(group.evaluators.items()):
                 if tally.calibration is not None and (reason := uncorrected(tally)):
                     place = " · ".join(part for part in (group.prompt, group.target) if part)
                     yield f"{name} ({place}) has no corrected rate: {reason}"
@@ -199,11 +222,10 @@ class Aggregator:
     @property
     def flaky(self) -> tuple[FlakyCase, ...]:
         """Cases that pass in some repeats and not in others, the most undecided first."""
-        names = list(self._case_numbers)
         found = [
             FlakyCase(each.case, group.prompt, group.target, each.passed, each.repeats)
             for group in self.groups.values()
-            for each in flaky_cases({names[case]: passes for case, passes in group.passes.items()})
+            for each in flaky_cases(group.passes)
         ]
         return tuple(sorted(found, key=lambda each: abs(each.passed / each.repeats - 0.5))[:MAX_FLAKY])
 
@@ -258,14 +280,14 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
     if aggregate in QUANTILES:
         return quantile_interval(series.values, QUANTILES[aggregate], confidence=confidence)
     if aggregate == "total":
-        return Estimate(sum(series.values), None, None, len(series.values), "sum")
+        return Estimate(fsum(series.values), None, None, len(series.values), "sum")
     return mean_interval(series.values, clusters=series.cases, confidence=confidence)
 
 
 def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
     if tally.calibration is None:
         return None
-    values = tally.unlabelled.values
+    values = sorted(tally.unlabelled.values)
     if aggregate == "corrected_mean":
         return tally.calibration.mean(values, confidence)
     return tally.calibration.rate(values, len(set(tally.unlabelled.cases)), confidence)[0]
@@ -290,16 +312,24 @@ def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator], repeat: int) 
         group.cells,
         group.answered,
         group.cells - group.answered,
-        tuple(_summary(name, tally, kinds[name], repeat) for name, tally in group.evaluators.items()),
-        Spend(group.tokens_in, group.tokens_out, group.estimated, group.cost, group.spent, group.calls, group.retries),
+        tuple(_summary(name, group.evaluators[name], kinds[name], repeat) for name in kinds if name in group.evaluators),
+        Spend(
+            group.tokens_in,
+            group.tokens_out,
+            group.estimated,
+            group.cost.total,
+            group.spent.total,
+            group.calls,
+            group.retries,
+        ),
         _latency(group),
-        dict(group.served),
+        dict(sorted(group.served.items())),
     )
 
 
 def _by_case(series: Series) -> dict[int, list[bool]]:
     found: dict[int, list[bool]] = {}
-    for case, passed in zip(series.cases, series.values, strict=True):
+    for case, passed in sorted(zip(series.cases, series.values, strict=True)):
         found.setdefault(case, []).append(bool(passed))
     return found
 
@@ -324,13 +354,15 @@ def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator, repeat: in
         len(tally.verdicts.values),
         tuple(found),
         direction,
-        tally.judging,
+        None
+        if tally.judging is None
+        else replace(tally.judging, cost_usd=tally.judges_cost.total, spent_usd=tally.judges_spent.total),
     )
 
 
 def _alpha(name: str, tally: EvaluatorTally) -> Metric | None:
     """How well the judges of a panel agree; None without a panel, or when all their values are equal."""
-    alpha = krippendorff_alpha(tally.ratings, "interval")
+    alpha = krippendorff_alpha(sorted(tally.ratings), "interval")
     return None if alpha is None else Metric(f"{name}.alpha", alpha, None, None, len(tally.ratings), "", "Krippendorff's alpha")
 
 

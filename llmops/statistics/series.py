@@ -85,7 +85,9 @@ def array_of(values: "Values") -> "Floats":
 
 
 def by_case(values: "Floats", clusters: "Clusters | None") -> ByCase:
-    """Sum up values case by case; without `clusters` each value is a case of its own.
+    """Sum up values case by case, to the same last digit in whatever order they come.
+
+    Without `clusters` each value is a case of its own.
 
     Raises:
         ValueError: `clusters` is not as long as `values`.
@@ -97,6 +99,8 @@ def by_case(values: "Floats", clusters: "Clusters | None") -> ByCase:
     if len(clusters) != len(values):
         raise ValueError(f"{len(values)} values but {len(clusters)} case numbers")
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    order = np.lexsort((values, index))
+    values, index = values[order], index[order]
     sums, counts = np.bincount(index, weights=values), np.bincount(index)
     return ByCase(sums.astype(np.float64), counts.astype(np.float64))
 

@@ -22,11 +22,14 @@ class OpenAiServer:
         self.requests = 0
         self.reply: Callable[[list[dict[str, str]]], str] | None = None
         """From the messages of a request to the answer; None: the echo."""
+        self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
+        """From a prompt to the tokens of it and of its answer."""
         self._lock = threading.Lock()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an acknowledgement
 
             def do_POST(self) -> None:
                 server.handle(self)
@@ -63,7 +66,7 @@ class OpenAiServer:
         echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
         text = "" if fault == "empty" else echo
         if body.get("stream"):
-            self._stream(request, text, usage=fault != "no usage")
+            self._stream(request, text, usage=None if fault == "no usage" else self._usage(prompt))
             return
         answer: dict[str, Any] = {
             "id": "1",
@@ -73,7 +76,7 @@ class OpenAiServer:
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         }
         if fault != "no usage":
-            answer["usage"] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+            answer["usage"] = self._usage(prompt)
         self._send(request, 200, json.dumps(answer).encode())
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
@@ -90,12 +93,16 @@ class OpenAiServer:
         except OSError:
             pass  # the client was killed; that is what some tests do
 
-    def _stream(self, request: BaseHTTPRequestHandler, text: str, *, usage: bool) -> None:
+    def _usage(self, prompt: str) -> dict[str, int]:
+        read, written = self.tokens(prompt)
+        return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+    def _stream(self, request: BaseHTTPRequestHandler, text: str, *, usage: dict[str, int] | None) -> None:
         chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": part}}]} for part in text.split(" ")]
         end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         events = [*chunks, end]
-        if usage:
-            events.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}})
+        if usage is not None:
+            events.append({"choices": [], "usage": usage})
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         lines = "".join(f"data: {json.dumps(head | event)}\n\n" for event in events) + "data: [DONE]\n\n"
         self._send(request, 200, lines.encode(), {"Content-Type": "text/event-stream"})

@@ -1,5 +1,7 @@
 """The store in a SQLite file."""
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30
+DISK_HINT = (
+    "Check its permissions, its disk and any limit on the size of files, or change `store:`; then run the same command again: "
+    "what was written is kept."
+)
 
 
 def sqlite_database(path: Path) -> Database:
@@ -27,7 +33,8 @@ def sqlite_database(path: Path) -> Database:
         raise StoreError(f"The folder {str(path.parent)!r} cannot be made: {error.strerror}.") from error
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _set_pragmas)
-    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", _explain, compacting="VACUUM")
+    explain = partial(_explain, path)
+    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", explain, compacting="VACUUM")
 
 
 def _set_pragmas(connection: Any, _record: "ConnectionPoolEntry") -> None:  # noqa: ANN401 -- a DBAPI connection
@@ -35,11 +42,22 @@ def _set_pragmas(connection: Any, _record: "ConnectionPoolEntry") -> None:  # no
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _explain(state: str, reason: str) -> tuple[str, str | None]:
-    if "readonly" in reason or "unable to open" in reason or "permission" in reason:
-        return "cannot be written", "Check its permissions, or change `store:`."
+def _explain(path: Path, state: str, reason: str) -> tuple[str, str | None]:
+    if "I/O" in reason or "readonly" in reason or "unable to open" in reason or "permission" in reason:
+        return f"cannot be written{_refused(path)}", DISK_HINT
     if state == "corrupt" or "malformed" in reason or "not a database" in reason:
         return "is corrupt", "Move the file away to start anew; nothing in it is deleted by llmops."
     if "full" in reason:
         return "cannot grow", "Free some space and run the same command again."
     return "failed", None
+
+
+def _refused(path: Path) -> str:
+    """What the system says to a writer, in brackets: SQLite does not pass it on."""
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            if file.exists():
+                os.close(os.open(file, os.O_WRONLY))
+        except OSError as error:
+            return f" ({error.strerror})"
+    return ""

@@ -61,6 +61,16 @@ def test_wilson_covers_as_often_as_the_inverted_score_test_enumerated(n: int) ->
         assert covered == pytest.approx(chances[kept].sum(), abs=1e-9)
 
 
+def test_an_estimate_is_the_same_to_the_last_digit_in_whatever_order_the_values_come() -> None:
+    random = np.random.default_rng(0)
+    cases, values = np.repeat(np.arange(4), 5), random.random(20)
+    found = set()
+    for _ in range(100):
+        order = random.permutation(20)
+        found.add(mean_interval(values[order], cases[order]))
+    assert len(found) == 1
+
+
 def test_no_values_give_no_estimate() -> None:
     assert proportion_interval([]) is None
     assert mean_interval([]) is None
