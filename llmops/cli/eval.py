@@ -2,13 +2,13 @@
 
 import json as jsonlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from llmops.cli.documents import document
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -17,7 +17,7 @@ from llmops.domain.explanations import Explanation
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 from llmops.domain.serial import plain
-from llmops.reporting.documents import SUFFIXES, Format, render
+from llmops.reporting.documents import SUFFIXES, Format
 from llmops.reporting.explanations import print_explanation
 from llmops.reporting.terminal import print_report
 from llmops.settings.suite import Suite, load_suite, suite_files
@@ -75,8 +75,9 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, or write it to -o.")] = False,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Write a report; the suffix decides: .json .xml .md .csv .sarif."),
+        typer.Option("-o", "--output", help="Write a report; the suffix decides: .html .json .xml .md .csv .sarif."),
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one HTML page with every answer.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
@@ -88,7 +89,14 @@ def command(
     """Run suites and judge their gates. The gate decides the exit code."""
     session: Session = ctx.obj
     given: tuple[tuple[Path | None, Format], ...]
-    given = ((junit, "junit"), (markdown, "markdown"), (csv, "csv"), (sarif, "sarif"), (code_quality, "code quality"))
+    given = (
+        (html, "html"),
+        (junit, "junit"),
+        (markdown, "markdown"),
+        (csv, "csv"),
+        (sarif, "sarif"),
+        (code_quality, "code quality"),
+    )
     documents = _documents(output or [], given, force_json=json)
     options = EvaluateOptions(
         tuple(model or ()),
@@ -119,13 +127,11 @@ def command(
         reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
         if reports[-1].status in ("interrupted", "over budget"):
             break
-    store = session.wiring.store
-    written = [(report, partial(store.results, report.run_id)) for report in reports]
     for path, form in documents:
-        write_file(path, "".join(render(written, form)))
+        write_file(path, "".join(document(session, reports, form)))
         session.err.print(f"wrote {path}", soft_wrap=True)
     if json and not documents:
-        for piece in render(written, "json"):
+        for piece in document(session, reports, "json"):
             typer.echo(piece, nl=False)
     raise typer.Exit(worst_exit_code([report.exit_code for report in reports]))
 

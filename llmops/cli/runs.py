@@ -1,7 +1,6 @@
 """`llmops runs`: list, show and export runs; choose a baseline."""
 
 import json as jsonlib
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +9,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from llmops.cli.documents import document
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import plain, report_from_json
-from llmops.reporting.documents import SUFFIXES, render
+from llmops.reporting.documents import SUFFIXES
 from llmops.reporting.outputs import print_outputs
 from llmops.reporting.safe import safe
 from llmops.reporting.terminal import print_report
@@ -64,7 +64,7 @@ def show(
         return
     report = _report(session, found)
     if json:
-        for piece in render([(report, partial(store.results, found.id))], "json"):
+        for piece in document(session, [report], "json"):
             typer.echo(piece, nl=False)
     else:
         print_report(session.out, report)
@@ -104,8 +104,7 @@ def export(
     if form is None:
         raise UsageError(f"-o {str(output)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}.")
     found = session.wiring.store.run(run)
-    results = partial(session.wiring.store.results, found.id)
-    write_file(output, "".join(render([(_report(session, found), results)], form)))
+    write_file(output, "".join(document(session, [_report(session, found)], form)))
     session.err.print(f"wrote {output}", soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""A report as a file: JSON, JUnit XML, Markdown, CSV, SARIF or GitLab code quality."""
+"""A report as a file: HTML, JSON, JUnit XML, Markdown, CSV, SARIF or GitLab code quality."""
 
 import csv
 import io
@@ -15,11 +15,12 @@ from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markd
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
 
-Format = Literal["json", "junit", "markdown", "csv", "sarif", "code quality"]
+Format = Literal["html", "json", "junit", "markdown", "csv", "sarif", "code quality"]
 Results = Callable[[], Iterable[CellResult]]
 """Reads the cell results of a run anew."""
 
 SUFFIXES: dict[str, Format] = {
+    ".html": "html",
     ".json": "json",
     ".xml": "junit",
     ".md": "markdown",

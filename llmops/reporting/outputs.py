@@ -30,11 +30,13 @@ class CaseOutputs:
     """By reference: the rendered messages, or why they cannot be shown."""
     results: tuple[CellResult, ...]
     """In the order of the run."""
+    question: str = ""
+    """What the case asked; empty when its dataset is another by now."""
 
 
 def print_outputs(console: Console, case: CaseOutputs) -> None:
     """One case: passages, in full unless a prompt below may hold them, then rendered prompts, then answers."""
-    console.print(Text(f"\n{safe(case.case_id)}", style="bold"))
+    console.print(Text.assemble((f"\n{safe(case.case_id)}", "bold"), f"  {one_line(case.question, 300)}"))
     in_full = all(isinstance(messages, str) for messages in case.prompts.values())
     for number, hit in enumerate(case.hits, start=1):
         heading = f" > {hit.heading}" if hit.heading else ""

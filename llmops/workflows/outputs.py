@@ -14,6 +14,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.serial import hit_from_json
 from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.planning import question_of
 from llmops.prompting.template import PromptVersion
 from llmops.reporting.outputs import CaseOutputs
 
@@ -48,7 +49,7 @@ def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[Ca
         hits = _retrieved(parts.store, cells) + _given(case)
         references = dict.fromkeys(cell.prompt for cell in cells if cell.prompt)
         prompts = {reference: sources.rendered(reference, case, hits) for reference in references}
-        yield CaseOutputs(case_id, hits, prompts, cells)
+        yield CaseOutputs(case_id, hits, prompts, cells, "" if case is None else question_of(case))
 
 
 def recorded_cases(run: Run, root: Path) -> tuple[Mapping[str, Case], str]:

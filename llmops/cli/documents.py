@@ -1,0 +1,19 @@
+"""Reports of runs as documents."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from llmops.cli.session import Session
+from llmops.domain.reports import Report
+from llmops.reporting.documents import Format, render
+from llmops.reporting.page import to_html
+from llmops.workflows.outputs import outputs_of
+
+
+def document(session: Session, reports: Sequence[Report], form: Format) -> Iterator[str]:
+    """The reports of one command in one document, piece by piece; results, passages and prompts come from the store."""
+    wiring = session.wiring
+    if form == "html":
+        runs = [wiring.store.run(report.run_id) for report in reports]
+        return to_html([(report, partial(outputs_of, run, wiring)) for report, run in zip(reports, runs, strict=True)])
+    return render([(report, partial(wiring.store.results, report.run_id)) for report in reports], form)

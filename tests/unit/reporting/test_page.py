@@ -1,0 +1,47 @@
+"""What a page shows of answers: marks, differences, and no more cases than a browser can take."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_terminal_report import REPORT
+
+from llmops.domain.reports import Flip
+from llmops.domain.runs import CellResult, EvaluatorResult
+from llmops.domain.scores import Span
+from llmops.reporting import page
+from llmops.reporting.outputs import CaseOutputs
+from llmops.reporting.page import to_html
+
+
+@given(st.text(max_size=40), st.lists(st.tuples(st.integers(-3, 45), st.integers(-3, 45)), max_size=6))
+def test_marks_never_change_the_answer(text: str, places: list[tuple[int, int]]) -> None:
+    spans = [Span(start, end, "not found") for start, end in places]
+    assert "".join(piece for _, piece in page._marked(text, spans)) == text
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_differences_never_change_the_answers(before: str, after: str) -> None:
+    shown = page._flip(Flip("c", "p", "t", 0, True, ("x",), "", before, after))
+    assert "".join(text for _, text in shown.before) == before
+    assert "".join(text for _, text in shown.after) == after
+    assert "".join(text for kind, text in shown.before if not kind) == "".join(text for kind, text in shown.after if not kind)
+
+
+def case(number: int, *, passed: bool) -> CaseOutputs:
+    evaluation = EvaluatorResult("scored", 1.0, passed)
+    result = CellResult(number, f"c{number}", "answer", "small", 0, "scored", "an answer", None, {"contains": evaluation})
+    return CaseOutputs(f"c{number}", (), {}, (result,), f"question {number}?")
+
+
+def test_cases_that_passed_give_way_to_those_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "MOST_CASES", 6)
+
+    def cases() -> Iterator[CaseOutputs]:
+        return (case(number, passed=number % 2 == 0) for number in range(10))
+
+    text = "".join(to_html([(REPORT, cases)]))
+    assert re.findall(r"question (\d)\?", text) == ["0", "1", "3", "5", "7", "9"]
+    assert "4 further cases" in text
