@@ -81,11 +81,8 @@ def _is_rate(metric: str | None) -> bool:
 
 
 def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | None:
-    """The cells of the baseline run, when a rule of the suite needs them."""
-    relative = any(r.non_inferior_to or r.superior_to or r.no_new_failures for r in plan.suite.settings.gate)
-    if run_id is None or not relative:
-        return None
-    return Baseline.of(store.results(run_id), plan.prompts, plan.targets)
+    """The cells of the baseline run, for relative rules and to tell what flipped."""
+    return None if run_id is None else Baseline.of(store.results(run_id), plan.prompts, plan.targets)
 
 
 def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:

@@ -244,7 +244,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     judged = Judgement()
     if early is not None:
         judged = Judgement(early.rules, baseline=baseline)
-    elif not options.no_gate and plan.suite.settings.gate and counts.stopped != OVER_BUDGET:
+    elif not options.no_gate and (plan.suite.settings.gate or baseline) and counts.stopped != OVER_BUDGET:
         judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
     finished_at = _now()
     report = report_of(plan, run, aggregator, counts, judged)

@@ -62,7 +62,7 @@ def test_two_versions_are_compared_and_only_what_is_missing_is_run(repository: P
         (metric,) = [m for m in json.loads(done.stdout)["metrics"] if m["name"] == "contains.pass_rate"]
         assert (metric["n"], metric["prompt"]) == (60, "say")
         asked = server.requests
-        assert "prompt say" in llmops(repository, "compare", "git:main").stdout
+        assert "prompt `say`" in llmops(repository, "compare", "git:main").stdout
         assert server.requests == asked
 
 
