@@ -1,5 +1,6 @@
 """`llmops rag make-dataset`: write labelled questions about a corpus."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,15 @@ from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
+from llmops.domain.ports import Progress
+from llmops.reporting.figures import dollars
 from llmops.reporting.safe import safe
-from llmops.workflows.make_dataset import MadeDataset, make_known_items
+from llmops.wiring import Wiring
+from llmops.workflows.make_dataset import KINDS, MadeDataset, make_known_items, make_questions
 
 app = typer.Typer()
 
-EPILOG = "Example:  llmops rag make-dataset manual --out datasets/made.jsonl -n 100"
+EPILOG = "Example:  llmops rag make-dataset manual --out datasets/made.jsonl --model gpt -n 100"
 
 
 @app.command("make-dataset", epilog=EPILOG)
@@ -24,6 +28,7 @@ def make_dataset(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file to write.")],
     name: Annotated[str | None, typer.Argument(metavar="[INDEX]", help="Default: the only index.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000, help="Questions to make.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the choice of passages.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
@@ -31,10 +36,20 @@ def make_dataset(
     """Make labelled questions about an index's corpus: each with its answer and the exact place where that stands."""
     session: Session = ctx.obj
     _check_free(out, force=force)
+    index = only_index(session, name)
     with ShownProgress(session.err) as progress:
-        made = make_known_items(session.wiring.index(only_index(session, name)), number, seed, progress)
+        if model is None:
+            made = make_known_items(session.wiring.index(index), number, seed, progress)
+        else:
+            made = asyncio.run(_asked(session.wiring, index, model, (number, seed), progress))
     write_file(out, made.text)
     _tell(session, made, out, number)
+
+
+async def _asked(wiring: Wiring, index: str, model: str, how: tuple[int, int], progress: Progress) -> MadeDataset:
+    judge = wiring.judges.judge(model)
+    async with wiring.judges.running("", fresh=False):
+        return await make_questions(wiring.index(index), judge, *how, progress)
 
 
 def _check_free(out: Path, *, force: bool) -> None:
@@ -45,10 +60,13 @@ def _check_free(out: Path, *, force: bool) -> None:
 
 
 def _tell(session: Session, made: MadeDataset, out: Path, wanted: int) -> None:
-    documents = len({each.document for each in made.questions})
-    count = len(made.questions)
-    head = f"wrote {safe(str(out))}: {count} of {wanted}, each a {made.kind}, from {documents} documents"
-    session.out.print(Text(head), soft_wrap=True)
-    for problem, times in made.dropped.items():
-        session.out.print(Text(f"  {times} left out: {problem}"), soft_wrap=True)
-    session.out.print(Text(f"Measure: llmops rag eval {made.index} --dataset {safe(str(out))}"), soft_wrap=True)
+    count, documents = len(made.questions), len({each.document for each in made.questions})
+    lines = [f"wrote {out}: {count} of {wanted}, each a {KINDS[made.kind]}, from {documents} documents"]
+    lines += [f"  {times} left out: {problem}" for problem, times in made.dropped.items()]
+    if made.model:
+        use = made.use
+        cost = f"worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
+        lines.append(f"{made.model}: {use.calls} calls, {use.sent} of them now, {cost}")
+    lines.append(f"Measure: llmops rag eval {made.index} --dataset {out}")
+    for line in lines:
+        session.out.print(Text(safe(line)), soft_wrap=True)

@@ -6,15 +6,15 @@ easier, as they share their words with the passage.
 """
 
 import math
-import random
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from llmops.domain.retrieval import Document
-from llmops.rag.questions import PlacedQuestion, words
+from llmops.rag.questions import PlacedQuestion, in_turn, words
 from llmops.rag.splitting import paragraphs
 from llmops.scoring.sentences import split_sentences
 
@@ -53,13 +53,8 @@ def known_items(documents: Sequence[Document], seed: int) -> Iterator[PlacedQues
         if once[sentence.words] == 1:
             by_document.setdefault(sentence.document, []).append(sentence)
     rarity = {word: math.log(once.total() / count) for word, count in counts.items()}
-    draw = random.Random(seed)
     queues = [_rarer_half(by_document[name], rarity) for name in sorted(by_document)]
-    for queue in queues:
-        draw.shuffle(queue)
-    draw.shuffle(queues)
-    for turn in range(max(map(len, queues), default=0)):
-        yield from (_cloze(queue[turn], rarity) for queue in queues if turn < len(queue))
+    yield from (_cloze(sentence, rarity) for sentence in in_turn(queues, Random(seed)))
 
 
 def _sentences(documents: Sequence[Document]) -> Iterator[_Sentence]:

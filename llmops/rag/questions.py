@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from random import Random
+from typing import TypeVar
 
 from llmops.domain.keys import content_hash
 from llmops.domain.retrieval import Hit
@@ -15,6 +17,7 @@ REACH = 50
 ALIKE = 0.8
 """Share of common words (Jaccard) from which two questions count as one."""
 
+Drawn = TypeVar("Drawn")
 _word = re.compile(r"\w+")
 
 
@@ -44,6 +47,23 @@ class PlacedQuestion:
 def words(text: str) -> list[str]:
     """The words of a text without case and punctuation."""
     return _word.findall(text.casefold())
+
+
+def copies(question: str, passage: str) -> bool:
+    """Does more than half of a question's words, and no fewer than five, stand in a row in the passage?"""
+    mine = words(question)
+    length = max(5, len(mine) // 2 + 1)
+    theirs = words(passage)
+    rows = {tuple(theirs[at : at + length]) for at in range(len(theirs) - length + 1)}
+    return any(tuple(mine[at : at + length]) in rows for at in range(len(mine) - length + 1))
+
+
+def in_turn(queues: Iterable[list[Drawn]], draw: Random) -> Iterator[Drawn]:
+    """One of each queue, then the second of each, and so on; queues and what is in them in random order."""
+    shuffled = [draw.sample(queue, len(queue)) for queue in queues]
+    draw.shuffle(shuffled)
+    for turn in range(max(map(len, shuffled), default=0)):
+        yield from (queue[turn] for queue in shuffled if turn < len(queue))
 
 
 class Screen:

@@ -1,19 +1,35 @@
 """`llmops rag make-dataset`: labelled questions about a corpus, for users who have none."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from random import Random
+from typing import Any, Literal, Protocol, TypeVar
 
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import RunIncomplete, UsageError
 from llmops.domain.ports import Progress
+from llmops.domain.retrieval import Chunk
+from llmops.domain.scores import JudgeUse
+from llmops.evaluation.judging.asking import AskJudge
+from llmops.evaluation.judging.questions import Questioner
 from llmops.rag.known_items import known_items
 from llmops.rag.loading import Corpus
-from llmops.rag.questions import PlacedQuestion, Screen
+from llmops.rag.questions import PlacedQuestion, Screen, in_turn, words
 from llmops.rag.retrieving import Retriever
 
-KNOWN_ITEM = "cloze-style known-item query"
+BATCH = 64
+"""Questions that are made before they are screened together."""
+LEAST_WORDS = 25
+"""Of a passage that a question is made of."""
+PASSAGES = 3
+"""So many passages are tried for each question that is wanted, at most: a model that fails most of the time is no use."""
+
+Kind = Literal["known-item", "generated"]
+KINDS: dict[Kind, str] = {"known-item": "cloze-style known-item query", "generated": "question made by a model"}
+Drawn = TypeVar("Drawn")
 
 
 class SearchedIndex(Protocol):
@@ -36,12 +52,15 @@ class MadeDataset:
     """Labelled questions and how they were made."""
 
     index: str
-    kind: str
-    """What they are, in words."""
+    kind: Kind
     seed: int
     questions: tuple[PlacedQuestion, ...]
     dropped: Mapping[str, int]
     """Questions that did not pass a screen, by what is wrong with them."""
+    model: str = ""
+    """That made them; empty: none did."""
+    use: JudgeUse = JudgeUse()
+    """What its calls took."""
 
     @property
     def text(self) -> str:
@@ -49,14 +68,14 @@ class MadeDataset:
         return "".join(f"{json.dumps(self._case(each), ensure_ascii=False)}\n" for each in self.questions)
 
     def _case(self, each: PlacedQuestion) -> dict[str, Any]:
-        tag = "known-item"
+        made = {"made_by": "llmops rag make-dataset", "kind": KINDS[self.kind], "index": self.index, "seed": self.seed}
         return {
-            "id": f"{tag}-{each.key}",
+            "id": f"{self.kind}-{each.key}",
             "vars": {"question": each.question},
             "expected": [each.answer],
             "relevant": [each.relevant],
-            "tags": [tag],
-            "metadata": {"made_by": "llmops rag make-dataset", "kind": self.kind, "index": self.index, "seed": self.seed},
+            "tags": [self.kind],
+            "metadata": {**made, "model": self.model} if self.model else made,
         }
 
 
@@ -83,12 +102,64 @@ def make_known_items(index: SearchedIndex, wanted: int, seed: int, progress: Pro
     if not kept:
         hint = "It takes sentences of 8 to 30 words that stand in one place only."
         raise UsageError(f"The corpus of {index.name!r} has no sentence to make a query from.", hint=hint)
-    return MadeDataset(index.name, KNOWN_ITEM, seed, tuple(kept), dict(screen.dropped))
+    return MadeDataset(index.name, "known-item", seed, tuple(kept), dict(screen.dropped))
 
 
-def _batches(
-    drawn: Iterator[PlacedQuestion], kept: list[PlacedQuestion], wanted: int, size: int = 64
-) -> Iterator[list[PlacedQuestion]]:
-    """As many as are still wanted, again and again, until there are enough or no more."""
-    while batch := list(islice(drawn, min(size, wanted - len(kept)))):
+async def make_questions(index: SearchedIndex, judge: AskJudge, wanted: int, seed: int, progress: Progress) -> MadeDataset:
+    """Questions that a model makes of an index's passages, each checked by the same model and searched for.
+
+    Every reply is in the store: the same call continues where another was stopped.
+
+    Args:
+        index: built when it is not up to date.
+        judge: the model.
+        wanted: number of questions, as far as the corpus has passages for them.
+        seed: of the choice of passages.
+        progress: told of each batch.
+
+    Raises:
+        RunIncomplete: the model gives no usable reply, or no question passes.
+        UsageError: the corpus has no passage of enough words.
+        RetrievalError: the index cannot be built or read.
+    """
+    retriever = index.open(progress)
+    screen, questioner = Screen(retriever), Questioner(judge)
+    kept: list[PlacedQuestion] = []
+    dropped: Counter[str] = Counter()
+    progress.started(f"questions by {judge.name}", wanted)
+    drawn = islice(_passages(retriever.chunks, seed), PASSAGES * wanted)
+    for batch in _batches(drawn, kept, wanted):
+        made = await asyncio.gather(*map(questioner.question, batch))
+        if all(each is None for each in made):
+            hint = "Nothing was written. Replies so far are kept: run the same command again to go on."
+            raise RunIncomplete(f"The model gave no usable reply: {questioner.problem}", hint=hint)
+        dropped.update(each or "no usable reply" for each in made if not isinstance(each, PlacedQuestion))
+        kept += screen.passed([each for each in made if isinstance(each, PlacedQuestion)])
+        progress.advanced(len(kept), failures=dropped.total(), spent_usd=questioner.use.spent_usd)
+    progress.finished()
+    dropped += screen.dropped
+    if not kept:
+        raise _nothing(index.name, dropped)
+    return MadeDataset(index.name, "generated", seed, tuple(kept), dict(dropped), judge.name, questioner.use)
+
+
+def _nothing(index: str, dropped: Mapping[str, int]) -> UsageError | RunIncomplete:
+    if not dropped:
+        return UsageError(f"The index {index!r} has no passage of {LEAST_WORDS} words to ask about.")
+    told = ", ".join(f"{times} {problem}" for problem, times in dropped.items())
+    return RunIncomplete(f"No question passed: {told}.", hint="Nothing was written. A larger model asks better questions.")
+
+
+def _passages(chunks: Mapping[str, Chunk], seed: int) -> Iterator[Chunk]:
+    """Passages of all documents in turn."""
+    by_document: dict[str, list[Chunk]] = {}
+    for chunk in sorted(chunks.values(), key=lambda each: (each.document, each.start, each.id)):
+        if len(words(chunk.text)) >= LEAST_WORDS:
+            by_document.setdefault(chunk.document, []).append(chunk)
+    return in_turn(by_document.values(), Random(seed))
+
+
+def _batches(drawn: Iterator[Drawn], kept: Sequence[PlacedQuestion], wanted: int) -> Iterator[list[Drawn]]:
+    """As many as are still wanted, again and again, until enough are kept or there are no more."""
+    while batch := list(islice(drawn, min(BATCH, wanted - len(kept)))):
         yield batch

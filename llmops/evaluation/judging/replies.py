@@ -46,6 +46,15 @@ class Preference(Reply):
     reason: str = ""
 
 
+class MadeQuestion(Reply):
+    """A question that a passage answers."""
+
+    question: Annotated[str, Field(min_length=1, max_length=400)]
+    answer: Annotated[str, Field(min_length=1, max_length=400)]
+    quote: Annotated[str, Field(min_length=1, max_length=2000)]
+    """The words of the passage that answer it."""
+
+
 class Claim(Reply):
     """One statement of an answer."""
 

@@ -1,10 +1,13 @@
 """Made questions pass when they are new and their passage can be found."""
 
+from random import Random
+
+import pytest
 from rag_fakes import FakeEmbedder, FakeVectors
 
 from llmops.adapters.bm25 import Bm25Index
 from llmops.domain.retrieval import Chunk
-from llmops.rag.questions import PlacedQuestion, Screen, wide
+from llmops.rag.questions import PlacedQuestion, Screen, copies, in_turn, wide
 from llmops.rag.retrieving import Retriever
 from llmops.settings.retrieval import AbstainSettings, RetrieveSettings
 
@@ -44,3 +47,25 @@ def test_the_screen_asks_widely_and_does_not_abstain_or_cut() -> None:
 def test_a_question_is_known_by_its_words_and_its_place() -> None:
     assert _asked("When?", 1).key == _asked("When?", 1).key != _asked("When?", 2).key
     assert _asked("When?", 1).relevant == "d1.md:4-10"
+
+
+@pytest.mark.parametrize(
+    ("question", "copied"),
+    [
+        ("when does the keeper of the tower sleep?", False),
+        ("Does the keeper of the north tower rest?", True),
+        ("Is it so that the keeper of the north tower sleeps at noon on most days?", True),
+        ("In the summer and in the winter, does somebody watch, or does the keeper of the lamp lie down?", False),
+        ("Keeper of the north?", False),
+    ],
+)
+def test_a_question_copies_when_most_of_it_stands_in_a_row(question: str, copied: bool) -> None:
+    passage = "As a rule the keeper of the north tower sleeps at noon, and nobody watches."
+    assert copies(question, passage) is copied
+
+
+def test_queues_are_drawn_from_in_turn() -> None:
+    drawn = list(in_turn([[1, 2, 3], [10], [20, 21]], Random(0)))
+    assert sorted(value // 10 for value in drawn[:3]) == [0, 1, 2]
+    assert sorted(drawn) == [1, 2, 3, 10, 20, 21]
+    assert list(in_turn([], Random(0))) == []
