@@ -1,18 +1,23 @@
 """Cuts documents into chunks that fit the embedder, each with its exact span and heading path."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Tokenizer
 from llmops.domain.retrieval import Chunk, Document
+from llmops.rag.code import Definitions, code_lines
 from llmops.rag.markdown import markdown_sections
+from llmops.rag.semantic import topic_ends
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.project import ChunkerSettings
 
 CHUNKING_VERSION = 2
+HEADED_VERSION = 3
+"""Of the kinds that did not know headings before."""
 SPECIAL_TOKENS = 2
 """[CLS] and [SEP], which an encoder adds to each text."""
 MAX_PREFIX_SHARE = 0.4
@@ -41,9 +46,12 @@ class Chunker:
     - `recursive` cuts between paragraphs, then between sentences.
     - `sentences` packs sentences and does not look at paragraphs.
     - `tokens` cuts windows of equal length.
+    - `semantic` cuts where neighbouring sentences differ most in what they are about, then packs sentences.
+    - `code` cuts between blocks of source code, then between lines; its headings are classes and functions.
 
-    A sentence that is longer than a chunk is cut between tokens. Together the spans hold all of a document but blank
-    space and the heading lines that stand in a prefix.
+    All keep the heading path of a chunk's first character; `markdown` alone puts it in front of the text. A sentence that
+    is longer than a chunk is cut between tokens. Together the spans hold all of a document but blank space and the heading
+    lines that stand in a prefix.
     """
 
     def __init__(self, settings: ChunkerSettings, embedder: Embedder) -> None:
@@ -62,20 +70,33 @@ class Chunker:
             found = f"`chunker.max_tokens` {settings.max_tokens} leaves no room for text: {SPECIAL_TOKENS} are special tokens."
             raise ChunkerMisfit(found, hint="Set it to 32 or more.")
         self._settings = settings
+        self._embedder = embedder
         self._tokenizer: Tokenizer = embedder.tokenizer
         self._room = settings.max_tokens - SPECIAL_TOKENS
 
     def chunks(self, document: Document) -> list[Chunk]:
         """The chunks of one document, in order."""
         found: list[Chunk] = []
+        headings = self._headings(document.text)
         for body in self._bodies(document.text):
             room = self._room - (self._tokenizer.count(body.prefix) if body.prefix else 0)
             for start, end in self._spans(document.text, body, room):
                 text = body.prefix + document.text[start:end]
                 content = {"document": document.id, "start": start, "end": end, "text": text}
                 key = node_key("chunk", CHUNKING_VERSION, content)
-                found.append(Chunk(key, document.id, start, end, text, body.headings, document.metadata))
+                found.append(Chunk(key, document.id, start, end, text, headings(start, body), document.metadata))
         return found
+
+    def _headings(self, text: str) -> Callable[[int, _Body], tuple[str, ...]]:
+        """The heading path of a chunk by its start."""
+        if self._settings.kind == "markdown":
+            return lambda _, body: body.headings
+        if self._settings.kind == "code":
+            definitions = Definitions(text)
+            return lambda start, _: definitions.path(start)
+        sections = list(markdown_sections(text))
+        starts = [section.start for section in sections]
+        return lambda start, _: sections[bisect_right(starts, start) - 1].headings
 
     def _bodies(self, text: str) -> Iterator[_Body]:
         if self._settings.kind != "markdown":
@@ -110,45 +131,66 @@ class Chunker:
         """Spans of at most `room` tokens, by the count of the tokenizer for the whole chunk."""
         tokens = TokenMap(self._tokenizer, text, body.start, body.end)
         pieces = self._pieces(text, body, tokens, room)
-        waiting = list(reversed(list(_packed(pieces, room, min(self._settings.overlap, room // 2), self._by_paragraph))))
+        runs = self._topics(text, body, pieces) if self._settings.kind == "semantic" else [pieces]
+        overlap = min(self._settings.overlap, room // 2)
+        waiting = [span for run in runs for span in _packed(run, room, overlap, self._fullest)][::-1]
         while waiting:
             start, end = waiting.pop()
             if self._tokenizer.count(body.prefix + text[start:end]) <= self._room:
                 yield start, end
                 continue
             # A tokenizer may count more tokens for a part than it did within the whole text.
-            parts = list(_packed(tokens.pieces(start, end), max(1, tokens.count(start, end) // 2), 0, False))
+            parts = list(_packed(tokens.pieces(start, end), max(1, tokens.count(start, end) // 2), 0, 1.0))
             if len(parts) == 1:
                 middle = start + (end - start) // 2
                 parts = [(start, middle), (middle, end)] if end - start > 1 else []
             waiting.extend(reversed(parts))
 
     @property
-    def _by_paragraph(self) -> bool:
-        return self._settings.kind in ("markdown", "recursive")
+    def _fullest(self) -> float:
+        """Share of a chunk after which it ends with a block, if one ends there: half a page of prose, a quarter of code."""
+        return {"markdown": 0.5, "recursive": 0.5, "code": 0.25}.get(self._settings.kind, 1.0)
 
     def _pieces(self, text: str, body: _Body, tokens: TokenMap, room: int) -> list[Piece]:
         """What a chunk is made of, each of at most `room` tokens."""
+        found: list[Piece] = []
         if self._settings.kind == "tokens":
             return tokens.pieces(body.start, body.end)
-        blocks = paragraphs(text, body.start, body.end) if self._by_paragraph else [(body.start, body.end)]
-        found: list[Piece] = []
+        if self._settings.kind == "code":
+            for start, end, last in code_lines(text, body.start, body.end):
+                found += self._fitting(start, end, tokens, room)
+                found[-1] = replace(found[-1], last_of_block=last)
+            return found
+        blocks = paragraphs(text, body.start, body.end) if self._fullest < 1 else [(body.start, body.end)]
         for block_start, block_end in blocks:
             for start, end in sentences(text, block_start, block_end):
-                count = tokens.count(start, end)
-                found += [Piece(start, end, count)] if count <= room else tokens.pieces(start, end)
+                found += self._fitting(start, end, tokens, room)
             if found:
-                found[-1] = Piece(found[-1].start, found[-1].end, found[-1].tokens, last_of_block=True)
+                found[-1] = replace(found[-1], last_of_block=True)
         return found
 
+    def _fitting(self, start: int, end: int, tokens: TokenMap, room: int) -> list[Piece]:
+        count = tokens.count(start, end)
+        return [Piece(start, end, count)] if count <= room else tokens.pieces(start, end)
 
-def _packed(pieces: Sequence[Piece], room: int, overlap: int, by_paragraph: bool) -> Iterator[tuple[int, int]]:
+    def _topics(self, text: str, body: _Body, pieces: list[Piece]) -> list[list[Piece]]:
+        """Runs of pieces about one topic, as many as whole chunks would have made."""
+        breaks = sum(piece.tokens for piece in pieces) // self._room
+        ends = topic_ends(text, [(piece.start, piece.end) for piece in pieces], breaks, self._embedder)
+        runs: list[list[Piece]] = [[]]
+        for at, piece in enumerate(pieces):
+            runs[-1].append(piece)
+            runs += [[]] if at in ends else []
+        return runs
+
+
+def _packed(pieces: Sequence[Piece], room: int, overlap: int, fullest: float) -> Iterator[tuple[int, int]]:
     """Spans of as many pieces as fit, the next one starting up to `overlap` tokens before the end of the last."""
     first = 0
     while first < len(pieces):
         after = _fill(pieces, first, room)
-        if by_paragraph and after < len(pieces):
-            after = _paragraph_end(pieces, first, after, room)
+        if fullest < 1 and after < len(pieces):
+            after = _paragraph_end(pieces, first, after, fullest * room)
         yield pieces[first].start, pieces[after - 1].end
         if after == len(pieces):
             return
@@ -169,13 +211,13 @@ def _fill(pieces: Sequence[Piece], first: int, room: int) -> int:
     return after
 
 
-def _paragraph_end(pieces: Sequence[Piece], first: int, after: int, room: int) -> int:
-    """The last end of a paragraph in the second half of the chunk, else `after`."""
+def _paragraph_end(pieces: Sequence[Piece], first: int, after: int, least: float) -> int:
+    """The last end of a paragraph or block that leaves `least` tokens in the chunk, else `after`."""
     total = sum(piece.tokens for piece in pieces[first:after])
     for at in range(after, first + 1, -1):
         if pieces[at - 1].last_of_block:
             return at
         total -= pieces[at - 1].tokens
-        if total * 2 < room:
+        if total < least:
             break
     return after

@@ -109,7 +109,7 @@ class CorpusSettings(Strict):
 class ChunkerSettings(Strict):
     """How documents are cut."""
 
-    kind: Literal["markdown", "tokens", "sentences", "recursive"] = "markdown"
+    kind: Literal["markdown", "tokens", "sentences", "recursive", "semantic", "code"] = "markdown"
     max_tokens: Annotated[int, Field(gt=0, le=8192)] = 240
     """Tokens of the embedder, heading prefix and special tokens included."""
     overlap: Annotated[int, Field(ge=0)] = 32

@@ -262,7 +262,7 @@ def test_chunks_fit_the_real_window(pipeline: Pipeline) -> None:
     text = "\n\n".join(
         f"## Heading {n} \u200b\n\n" + "Überraschung internationalization 日本語 🙂 x1y2. " * 40 for n in range(5)
     )
-    for kind in ("markdown", "tokens", "sentences", "recursive"):
+    for kind in ("markdown", "tokens", "sentences", "recursive", "semantic", "code"):
         settings = ChunkerSettings.model_validate({"kind": kind, "max_tokens": 240, "overlap": 32})
         chunks = Chunker(settings, pipeline.embedder).chunks(Document("d", text))
         assert len(chunks) > 5

@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,8 +10,8 @@ from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
 from llmops.settings.project import ChunkerSettings
 
-Kind = Literal["markdown", "tokens", "sentences", "recursive"]
-KINDS: tuple[Kind, ...] = ("markdown", "tokens", "sentences", "recursive")
+Kind = Literal["markdown", "tokens", "sentences", "recursive", "semantic", "code"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 lines = st.sampled_from(
     [
@@ -34,6 +34,9 @@ lines = st.sampled_from(
         "Ünïcödé 日本語 \u200b emoji 🙂",
         "| a | b |",
         "    # code",
+        "def go(now):",
+        "    return {",
+        "}",
     ]
 )
 documents = st.one_of(st.lists(lines, max_size=25).map("\n".join), st.text(max_size=300))
@@ -183,3 +186,55 @@ def test_hostile_lines_are_cut_in_linear_time() -> None:
         "---\n" * 50_000,
     ):
         assert all(chunk.end <= len(text) for chunk in cut(text, max_tokens=200))
+
+
+def test_every_chunker_keeps_the_heading_path_of_where_a_chunk_begins() -> None:
+    text = "Before it all.\n\n# Guide\n\n## Install\n\nRun the thing at once.\n\n## Use\n\nAsk it politely.\n"
+    for kind in KINDS[1:5]:
+        found = cut(text, kind=kind, max_tokens=9, overlap=0)
+        paths = [chunk.headings for chunk in found]
+        assert paths[0] == ()
+        assert paths[-1] == ("Guide", "Use")
+        assert next(chunk for chunk in found if "Run" in chunk.text).headings in (("Guide", "Install"), ("Guide",))
+
+
+CODE = """import os
+
+class Kite:
+    \"\"\"Flies.\"\"\"
+
+    def rise(self, metres):
+        wind = os.environ["WIND"]
+        return metres * wind
+
+    def land(self):
+        return 0
+
+
+def build(colour):
+    return Kite()
+"""
+
+
+def test_code_is_cut_between_blocks_and_knows_what_it_belongs_to() -> None:
+    chunks = cut(CODE, kind="code", max_tokens=30, overlap=0)
+    assert [(chunk.headings, chunk.text.splitlines()[0]) for chunk in chunks] == [
+        ((), "import os"),
+        (("Kite", "rise"), "def rise(self, metres):"),
+        (("Kite", "land"), "def land(self):"),
+    ]
+    assert chunks[-1].text.endswith("return Kite()")
+
+
+def test_braces_stay_with_what_they_close() -> None:
+    text = "func Rise(m int) int {\n\treturn m\n}\n\nfunc Land() int {\n\treturn 0\n}\n"
+    chunks = cut(text, kind="code", max_tokens=16, overlap=0)
+    assert [chunk.text.splitlines()[-1] for chunk in chunks] == ["}", "}"]
+    assert [chunk.headings for chunk in chunks] == [("Rise",), ("Land",)]
+
+
+def test_semantic_cuts_where_the_topic_changes() -> None:
+    bread = "Bread needs yeast flour water. Bread dough needs flour water. Yeast bread dough water."
+    stars = "Stars burn helium gas far. Far stars burn gas. Helium stars burn far."
+    chunks = cut(f"{bread} {stars}", kind="semantic", max_tokens=24, overlap=0)
+    assert [chunk.text for chunk in chunks] == [bread, stars]

@@ -1,0 +1,69 @@
+"""Where source code may be cut, and what its lines belong to, by indentation and keywords: no parser per language."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from llmops.rag.splitting import stripped
+
+_line = re.compile(r"[^\n]*\n?")
+_definition = re.compile(
+    r"(?:export\s+|default\s+|public\s+|private\s+|protected\s+|internal\s+|static\s+|final\s+|abstract\s+|async\s+|pub(?:\([^)]*\))?\s+"
+    r"|unsafe\s+|const\s+)*"
+    r"(?:class|def|function\*?|func|fn|interface|struct|enum|trait|impl|module|namespace|type|sub|proc)\s+(?:\([^)]*\)\s*)?"
+    r"(?P<name>[A-Za-z_$](?:[\w$.]|::)*)"
+)
+MAX_LINE = 500
+"""Characters of a line in which a definition is looked for."""
+
+
+def code_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Spans of the lines that are not blank, with True where a block ends: before a blank line or a line of column 0."""
+    found: list[tuple[int, int, int, bool]] = []
+    at = start
+    blank_before = False
+    while at < end:
+        match = _line.match(text, at, end)
+        until = match.end() if match and match.end() > at else end
+        span = stripped(text, at, until)
+        if span is None:
+            blank_before = True
+        else:
+            found.append((*span, span[0] - at, blank_before))
+            blank_before = False
+        at = until
+    for (begin, until, _, _), following in zip_longest(found, found[1:]):
+        closes = following is not None and text[following[0]] in ")]}"
+        ends = following is None or ((following[3] or following[2] == 0) and not closes)
+        yield begin, until, ends
+
+
+class Definitions:
+    """The classes and functions of a source file, and which of them a place is in."""
+
+    def __init__(self, text: str) -> None:
+        """Find them."""
+        self._starts: list[int] = []
+        self._paths: list[tuple[str, ...]] = []
+        path: list[tuple[int, str]] = []
+        at = 0
+        while at < len(text):
+            match = _line.match(text, at)
+            until = match.end() if match and match.end() > at else len(text)
+            line = text[at : min(until, at + MAX_LINE)]
+            bare = line.lstrip(" \t")
+            if bare.strip() and bare[0] not in ")]}#/*@":
+                indent = len(line) - len(bare)
+                kept = [entry for entry in path if entry[0] < indent]
+                definition = _definition.match(bare)
+                if definition or len(kept) < len(path):
+                    path = [*kept, (indent, definition["name"])] if definition else kept
+                    self._starts.append(at)
+                    self._paths.append(tuple(name for _, name in path))
+            at = until
+
+    def path(self, place: int) -> tuple[str, ...]:
+        """Names from the outermost definition to the one that the line of this character belongs to."""
+        number = bisect_right(self._starts, place)
+        return self._paths[number - 1] if number else ()
