@@ -22,7 +22,7 @@ $(CORE): pyproject.toml constraints.txt
 # torch comes first and alone: only this release has a CPU build, and a range would bring gigabytes of CUDA.
 $(DEV): $(CORE)
 	$(PIP) install --quiet torch==2.13.0
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[local,postgres]" --group dev
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[documents,local,postgres]" --group dev
 	touch $@
 
 eval: $(CORE)  ## Install the core and evaluate the sample project.

@@ -295,7 +295,9 @@ class ProjectIndex:
     @cached_property
     def corpus(self) -> Corpus:
         """The documents."""
-        return load_corpus(self.settings.corpus, self._root)
+        from llmops.adapters.documents.reader import FileReader
+
+        return load_corpus(self.settings.corpus, self._root, FileReader(self._root / ".llmops" / "documents"))
 
     @cached_property
     def _hashes(self) -> dict[str, str]:

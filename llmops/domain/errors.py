@@ -83,6 +83,7 @@ class MissingExtra(UsageError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the `{extra}` extra.", hint=f'Install it: pip install "llmops[{extra}]"')
+        self.extra = extra
 
 
 class StoreError(LlmopsError):

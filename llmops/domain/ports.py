@@ -49,6 +49,23 @@ class Tokenizer(Protocol):
         ...
 
 
+class DocumentReader(Protocol):
+    """Turns the files of a corpus into text."""
+
+    def text(self, name: str, data: bytes) -> str:
+        """The text of a file, its headings written as Markdown's.
+
+        Args:
+            name: path from the project's root; its ending says what the file is.
+            data: the content.
+
+        Raises:
+            InvalidFiles: the file cannot be read, and why.
+            MissingExtra: what reads such files is not installed.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors of length 1."""
 

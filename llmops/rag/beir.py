@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem
-from llmops.rag.loading import beir_id
+from llmops.rag.rows import beir_id
 from llmops.settings.files import read_text, shown
 from llmops.settings.lines import json_lines
 

@@ -124,7 +124,7 @@ def plan_changes(old: Manifest | None, settings: IndexSettings, hashes: Mapping[
     Args:
         old: the live generation.
         settings: of the index.
-        hashes: content hash by document id, as `corpus_fingerprint` gives it.
+        hashes: content hash by document id, as `fingerprint` gives it.
         embedder: of the settings; it embeds nothing.
     """
     before = old.hashes if old else {}

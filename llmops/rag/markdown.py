@@ -14,6 +14,8 @@ _link = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _emphasis = re.compile(r"(\*\*|\*|`+)(.+?)\1")
 _anchor = re.compile(r"\s*\{#[^{}]*\}$")
 
+_mark = re.compile(r"( {0,3})(#{1,6}(?=[ \t]|$)|`{3}|~{3}|(?:=+|-+)[ \t]*$)")
+
 MAX_TITLE = 300
 """Characters of an underlined heading; a longer paragraph above a line of dashes is a paragraph above a rule."""
 NO_PARAGRAPH = -1
@@ -49,6 +51,11 @@ def markdown_sections(text: str) -> Iterator[Section]:
         start, body = at, end
     if start < len(text):
         yield Section(start, body, len(text), tuple(name for _, name in path))
+
+
+def plain_line(line: str) -> str:
+    """A line of text that is not Markdown, with a backslash before what would make it a heading or the end of one."""
+    return _mark.sub(r"\1\\\2", line, count=1) if _mark.match(line) else line
 
 
 def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:

@@ -24,18 +24,26 @@ def read_text(path: Path, root: Path, *, max_bytes: int = MAX_BYTES) -> str:
     Raises:
         InvalidFiles: the file is missing, unreadable, too large or not UTF-8.
     """
+    return decode(read_bytes(path, root, max_bytes=max_bytes), shown(path, root))
+
+
+def read_bytes(path: Path, root: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a file.
+
+    Raises:
+        InvalidFiles: the file is missing, unreadable or too large.
+    """
     file = shown(path, root)
     try:
         if path.stat().st_size > max_bytes:
             raise InvalidFiles([Problem(file, f"is larger than {max_bytes // 2**20} MiB.")])
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InvalidFiles([Problem(file, "no such file.")]) from None
     except IsADirectoryError:
         raise InvalidFiles([Problem(file, "is a folder; a file was expected.")]) from None
     except OSError as error:
         raise InvalidFiles([Problem(file, f"cannot be read: {error.strerror}.")]) from error
-    return decode(data, file)
 
 
 def decode(data: bytes, file: str) -> str:

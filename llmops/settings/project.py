@@ -82,7 +82,7 @@ class ModelSettings(Strict):
 
 
 class CorpusSettings(Strict):
-    """Where documents come from; exactly one of `paths`, `beir`, `jsonl`."""
+    """Where documents come from; exactly one of `paths`, `beir`, `jsonl`, `csv`."""
 
     paths: list[InsidePath] | None = None
     """Globs, relative to the project root."""
@@ -90,19 +90,21 @@ class CorpusSettings(Strict):
     beir: str | None = None
     """A folder with `corpus.jsonl`."""
     jsonl: str | None = None
+    csv: str | None = None
+    """A file whose first line names its columns."""
     text: str = "text"
-    """Field of a JSONL line that holds the text."""
+    """Field of a row that holds the text."""
     id: str = "id"
-    """Field of a JSONL line that holds the id."""
+    """Field of a row that holds the id."""
     metadata: list[str] = Field(default_factory=list)
-    """Fields of a JSONL line that `retrieve.where` may ask for."""
+    """Fields of a row that `retrieve.where` may ask for."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if sum(source is not None for source in (self.paths, self.beir, self.jsonl)) != 1:
-            raise ValueError("needs exactly one of `paths`, `beir`, `jsonl`")
+        if sum(source is not None for source in (self.paths, self.beir, self.jsonl, self.csv)) != 1:
+            raise ValueError("needs exactly one of `paths`, `beir`, `jsonl`, `csv`")
         if self.metadata and self.paths is not None:
-            raise ValueError("`metadata` names fields of JSONL lines, which `paths` do not have")
+            raise ValueError("`metadata` names fields of rows, which `paths` do not have")
         return self
 
 

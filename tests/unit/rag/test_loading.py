@@ -5,7 +5,7 @@ import pytest
 
 from llmops.domain.errors import InvalidFiles
 from llmops.rag.globbing import matching_files
-from llmops.rag.loading import MAX_PROBLEMS, corpus_fingerprint, fingerprint, load_corpus
+from llmops.rag.loading import MAX_PROBLEMS, fingerprint, load_corpus
 from llmops.settings.project import CorpusSettings
 
 
@@ -90,16 +90,15 @@ def test_a_file_that_vanishes_midway_is_left_out_and_told(tmp_path: Path, monkey
     assert [str(problem) for problem in corpus.problems] == ["b.md: no such file."]
 
 
-def test_the_fingerprint_is_that_of_the_loaded_corpus_and_ignores_line_ends(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_the_text_and_ignores_line_ends(tmp_path: Path) -> None:
     write(tmp_path, {"b.md": "two\nlines", "a.md": "one"})
     settings = CorpusSettings(paths=["*.md"])
-    before = corpus_fingerprint(settings, tmp_path)
-    assert before == fingerprint(load_corpus(settings, tmp_path))
+    before = fingerprint(load_corpus(settings, tmp_path))
     assert list(before) == ["a.md", "b.md"]
     (tmp_path / "b.md").write_bytes(b"\xef\xbb\xbftwo\r\nlines")
-    assert corpus_fingerprint(settings, tmp_path) == before
+    assert fingerprint(load_corpus(settings, tmp_path)) == before
     write(tmp_path, {"a.md": "other"})
-    assert corpus_fingerprint(settings, tmp_path)["a.md"] != before["a.md"]
+    assert fingerprint(load_corpus(settings, tmp_path))["a.md"] != before["a.md"]
 
 
 def test_a_corpus_without_a_document_is_refused(tmp_path: Path) -> None:
@@ -116,6 +115,16 @@ def test_jsonl_lines_are_documents(tmp_path: Path) -> None:
     assert corpus.problems == ()
 
 
+def test_csv_rows_are_documents_with_named_fields(tmp_path: Path) -> None:
+    write(tmp_path, {"faq.csv": 'key,answer,team\n7,"Two days,\nat most.",ops\n8,,ops\n9,too,many,cells\n'})
+    settings = CorpusSettings(csv="faq.csv", id="key", text="answer", metadata=["team"])
+    corpus = load_corpus(settings, tmp_path)
+    assert [(d.id, d.text, d.metadata) for d in corpus.documents] == [("7", "Two days,\nat most.", {"team": "ops"})]
+    assert [problem.line for problem in corpus.problems] == [4, 5]
+    with pytest.raises(InvalidFiles, match="has no text in the field 'text'"):
+        load_corpus(CorpusSettings(csv="faq.csv", id="key"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -126,7 +135,7 @@ def test_jsonl_lines_are_documents(tmp_path: Path) -> None:
         ('{"id": "x", "text": null}', "has no text in the field 'text'"),
         ('{"id": "x", "text": " "}', "holds an empty text"),
         ('{"id": "ok", "text": "again"}', "'ok' stands twice"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path, line: str, message: str) -> None:
