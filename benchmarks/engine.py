@@ -1,6 +1,6 @@
 """Prints what `llmops eval` costs in time, processor and memory, beside the bare client loop and other tools.
 
-Run: python -m benchmarks.engine [--cases 10000] [--latency-ms 200] [--transport litellm] [--faults] [--peers promptfoo,inspect]
+Run: python -m benchmarks.engine [--cases 10000] [--latency-ms 200] [--transport litellm] [--peers promptfoo,inspect]
 
 Every row makes the same calls to the same endpoint, in turns; each round starts from an empty store. "start-up" is the same
 command with one case. Peers are installed on demand, each into an environment of its own under --peers-dir.
@@ -8,44 +8,19 @@ command with one case. Peers are installed on demand, each into an environment o
 
 import argparse
 import asyncio
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.request import urlopen
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import LLMOPS, Cost, asked, last_run, run, serving, write_project
 from benchmarks.peers import PEERS
-
-LLMOPS = [sys.executable, "-c", "from llmops.cli.main import main; main()"]
-HOME = str(Path(__file__).parents[1])
-PROMPT = "---\ndescription: Benchmark.\nvariables:\n  word: {type: string}\n---\nuser:\nSay the code word.\n{{ word }}\n"
-SUITE = """description: Benchmark.
-dataset: datasets/cases.jsonl
-prompts: [say]
-targets: [endpoint]
-evaluators:
-  - contains: {any: expected}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Of one process."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
 
 
 @dataclass(slots=True)
@@ -69,9 +44,6 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--transport", choices=("direct", "litellm"), default="direct")
-    parser.add_argument(
-        "--faults", action="store_true", help="add a run with 5 %% 429, 2 %% 500, 1 %% resets, broken JSON, hangs"
-    )
     parser.add_argument("--peers", default="", help="tools to run too: promptfoo, inspect")
     parser.add_argument("--peers-dir", type=Path, default=Path(tempfile.gettempdir()) / "llmops-peers")
     parser.add_argument("--bare", metavar="BASE", help=argparse.SUPPRESS)
@@ -79,14 +51,10 @@ def main() -> None:
     if options.bare:
         asyncio.run(bare_loop(options))
         return
-    with ExitStack() as stack:
-        base = stack.enter_context(serving(options.latency_ms, faults=False))
-        faulty = stack.enter_context(serving(options.latency_ms, faults=True)) if options.faults else None
-        rows: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
+    with serving(options.latency_ms) as base:
         for _ in range(options.rounds):
             measure(options, rows, base)
-            if faulty is not None:
-                measure_faults(options, rows, faulty)
     show(options, rows)
 
 
@@ -95,9 +63,9 @@ def measure(options: argparse.Namespace, rows: dict[str, Row], base: str) -> Non
     bare = [sys.executable, "-m", "benchmarks.engine", f"--bare={base}"]
     bare += [f"--transport={options.transport}", f"--concurrency={options.concurrency}"]
     with tempfile.TemporaryDirectory() as name:
-        folder, first = Path(name), Path(name) / "first"
-        write_project(folder, base, options)
-        write_project(first, base, options)
+        model = {"concurrency": options.concurrency, "transport": options.transport}
+        folder = write_project(Path(name), base, options.cases, **model)
+        first = write_project(folder / "first", base, options.cases, **model)
         row = rows.setdefault(f"bare {options.transport} loop", Row())
         row.start_ups.append(run([*bare, "--cases=1"], folder).wall_s)
         row.costs.append(run([*bare, f"--cases={options.cases}"], folder))
@@ -105,7 +73,8 @@ def measure(options: argparse.Namespace, rows: dict[str, Row], base: str) -> Non
         row.start_ups.append(run([*LLMOPS, "eval", "--limit=1"], first).wall_s)
         asked(base)
         row.costs.append(run([*LLMOPS, "eval"], folder))
-        tell("llmops eval", folder, base)
+        counts = last_run(folder)["counts"]
+        print(f"llmops eval: {counts['scored']:,} of {counts['cells']:,} scored; the endpoint counted {asked(base)}")
         rows.setdefault("llmops eval again", Row()).costs.append(run([*LLMOPS, "eval"], folder))
         rows.setdefault("llmops runs show", Row()).costs.append(run([*LLMOPS, "runs", "show"], folder))
         for name in filter(None, options.peers.split(",")):
@@ -113,47 +82,6 @@ def measure(options: argparse.Namespace, rows: dict[str, Row], base: str) -> Non
             asked(base)
             rows.setdefault(name, Row()).costs.append(run(peer.command, folder, peer.environment))
             print(f"{name}: the endpoint counted {asked(base)}")
-
-
-def measure_faults(options: argparse.Namespace, rows: dict[str, Row], base: str) -> None:
-    """The same run against an endpoint that fails now and then; a call may take a second."""
-    with tempfile.TemporaryDirectory() as name:
-        write_project(Path(name), base, options, timeout_s=1)
-        rows.setdefault("llmops eval, faults", Row()).costs.append(run([*LLMOPS, "eval"], Path(name)))
-        tell("llmops eval, faults", Path(name), base)
-
-
-def tell(name: str, folder: Path, base: str) -> None:
-    """What a run made of its cases, and what the endpoint saw."""
-    shown = subprocess.run([*LLMOPS, "runs", "show", "--json"], cwd=folder, env=environment(), capture_output=True, check=True)
-    counts = json.loads(shown.stdout)["runs"][0]["counts"]
-    scored = f"{counts['scored']:,} of {counts['cells']:,} scored, {counts['failed']} failed"
-    print(f"{name}: {scored}; the endpoint counted {asked(base)}")
-
-
-def asked(base: str) -> dict[str, int]:
-    """What the endpoint counted since the last time."""
-    with urlopen(base.replace("/v1", "/counts")) as response:
-        return dict(json.load(response))
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of every command."""
-    return {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": HOME, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **(extra or {})}
-
-
-def run(command: list[str], folder: Path, extra: Mapping[str, str] | None = None) -> Cost:
-    """Run a command to its end; its output counts only when it fails."""
-    began = time.perf_counter()
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment(extra), stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - began
-        output.seek(0)
-        if process.returncode not in (0, 3):  # 3: faults left cases without an answer, which is told
-            raise SystemExit(output.read().decode(errors="replace"))
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def show(options: argparse.Namespace, rows: Mapping[str, Row]) -> None:
@@ -203,37 +131,6 @@ async def litellm_worker(base: str, requests: Iterator[int]) -> None:
 
 def messages(number: int) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"Say the code word.\nword-{number}"}]
-
-
-def write_project(root: Path, base: str, options: argparse.Namespace, timeout_s: float = 60) -> None:
-    """A project whose one suite asks the endpoint."""
-    settings = {"id": "openai/m", "api_base": base, "timeout_s": timeout_s}
-    settings |= {"concurrency": options.concurrency, "transport": options.transport}
-    cases = (
-        json.dumps({"id": f"c{n}", "vars": {"word": f"word-{n}"}, "expected": [f"word-{n}"]}) for n in range(options.cases)
-    )
-    texts = {
-        "llmops.yaml": json.dumps({"models": {"endpoint": settings}}),
-        "prompts/say/prompt.j2": PROMPT,
-        "evals/say.yaml": SUITE,
-        "datasets/cases.jsonl": "\n".join(cases) + "\n",
-    }
-    for name, text in texts.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def serving(latency_ms: float, *, faults: bool) -> Iterator[str]:
-    """The endpoint's base URL, while it runs."""
-    command = [sys.executable, "-m", "benchmarks.endpoint", f"--latency-ms={latency_ms}", *(["--faults"] if faults else [])]
-    with subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from llmops.domain.errors import EndpointDown, ModelError, ModelTimeout, RateLimited, Unavailable
@@ -17,9 +18,11 @@ THROTTLED_SHARE = 0.2
 RECENT = 0.05
 """Weight of the newest answer in that share."""
 BREAKER_FAILURES = 8
-"""So many connection failures in a row, with no answer between them, and ..."""
+"""So many calls in a row that met no server or no answer, with no answer between them, and ..."""
 BREAKER_AFTER_S = 2.0
 """... so many seconds since the first of them: the endpoint is taken for dead."""
+BREAKER_TIMEOUTS = 3
+"""Of calls that met a server which never answered also so many times the model's `timeout_s`: it may be loading its weights."""
 
 
 class Caller:
@@ -39,6 +42,7 @@ class Caller:
         self._failures = 0
         self._first_failure = 0.0
         self._dead: EndpointDown | None = None
+        self._died = asyncio.Event()
 
     @property
     def dead(self) -> bool:
@@ -66,7 +70,9 @@ class Caller:
             failed.attempts = attempt + 1
             if not failed.retryable or attempt == self.target.max_retries:
                 raise failed
-            await asyncio.sleep(self._delay(failed, attempt))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._delay(failed, attempt)):
+                    await self._died.wait()
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _attempt(self, request: CompletionRequest) -> Completion:
@@ -110,15 +116,17 @@ class Caller:
                 self._throttled = 0.0
                 self._limit = max(1.0, self._limit / 2)
                 self._paused_until = max(self._paused_until, now + min(error.retry_after_s or 0, MAX_RETRY_AFTER_S))
-        if not isinstance(error, Unavailable):
+        if not isinstance(error, Unavailable | ModelTimeout):
             self._failures = 0
             return
         if self._failures == 0:
             self._first_failure = now
         self._failures += 1
-        if self._failures >= BREAKER_FAILURES and now - self._first_failure >= BREAKER_AFTER_S:
+        silent = BREAKER_TIMEOUTS * self.target.timeout_s if isinstance(error, ModelTimeout) else 0.0
+        if self._failures >= BREAKER_FAILURES and now - self._first_failure >= max(BREAKER_AFTER_S, silent):
             where = f"{self.target.name!r} ({self.target.model_id})"
             self._dead = EndpointDown(f"the endpoint of {where} does not answer: {error.message}")
+            self._died.set()
 
     def _delay(self, error: ModelError, attempt: int) -> float:
         """Seconds to wait: what the server asks for, else exponential backoff with full jitter."""

@@ -8,7 +8,6 @@ from llmops.domain.reports import RuleVerdict
 from llmops.domain.runs import CellResult
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.gating import rule_text, status_of, value_of
-from llmops.evaluation.ordering import InOrder
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
 from llmops.statistics.sequential import SequentialTest
@@ -47,7 +46,8 @@ class EarlyStop:
 
     plan: Plan
     baseline: Baseline | None
-    _followed: int = 0
+    _waiting: dict[int, CellResult] = field(default_factory=dict)
+    _next: int = 0
     _case: list[CellResult] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,6 @@ class EarlyStop:
         Raises:
             UsageError: a rule cannot be decided early, or needs a baseline that there is not.
         """
-        self._ordered = InOrder(self._follow, most=self.plan.size)
         self._per_case = self.plan.size // self.plan.cases
         places = [(prompt, target) for prompt in self.plan.prompts or ("",) for target in self.plan.targets]
         self._questions = [
@@ -85,16 +84,15 @@ class EarlyStop:
 
     def add(self, result: CellResult) -> str | None:
         """Take one result, in any order; the reason to stop once everything is decided, else None."""
-        self._ordered.add(result)
+        self._waiting[result.position] = result
+        while (following := self._waiting.pop(self._next, None)) is not None:
+            self._next += 1
+            self._case.append(following)
+            if len(self._case) == self._per_case:
+                self._ask()
+                self._case.clear()
         verdicts = {question.test.verdict for question in self._questions}
         return DECIDED if "fail" in verdicts or "inconclusive" not in verdicts else None
-
-    def _follow(self, result: CellResult) -> None:
-        self._followed += 1
-        self._case.append(result)
-        if len(self._case) == self._per_case:
-            self._ask()
-            self._case.clear()
 
     def _ask(self) -> None:
         """Give the case that is complete to each question that is still open."""
@@ -135,4 +133,4 @@ class EarlyStop:
     @property
     def cases(self) -> int:
         """Cases that were looked at."""
-        return self._followed // self._per_case
+        return self._next // self._per_case

@@ -26,7 +26,6 @@ from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.gating import Judgement, judge_run, load_baseline
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
-from llmops.evaluation.ordering import InOrder
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
 from llmops.evaluation.stopping import EarlyStop
@@ -220,7 +219,6 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     if continued:
         progress.note(f"continuing run {run.id}, which was interrupted")
     aggregator = Aggregator(plan)
-    ordered = InOrder(aggregator.add)
     runner = Runner(
         plan,
         parts.store,
@@ -231,7 +229,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     )
 
     def take(result: CellResult) -> None:
-        ordered.add(result)
+        aggregator.add(result)
         if options.verbose:
             _tell(progress, result)
         if early is not None and (reason := early.add(result)) is not None:
@@ -240,7 +238,6 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     with _stoppable(runner):
         async with parts.judges.running(run.id, fresh="judge" in options.refresh):
             counts = await runner.run()
-    ordered.rest()
     judged = Judgement()
     if early is not None:
         judged = Judgement(early.rules, baseline=baseline)

@@ -111,6 +111,17 @@ def test_a_dead_endpoint_ends_soon_with_one_message_and_exit_3(tmp_path: Path) -
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_an_endpoint_that_never_answers_is_given_up(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 200)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace("timeout_s: 5", "timeout_s: 0.2"))
+    server.delay_s = 1.0
+    done = llmops(tmp_path, "eval")
+    assert done.returncode == 3
+    assert "does not answer: no complete answer within 0.2 s" in " ".join(done.stdout.split())
+    assert server.requests < 200
+
+
 def test_json_fits_its_schema_and_junit_parses(server: OpenAiServer, tmp_path: Path) -> None:
     project(tmp_path, server.base, 4)
     done = llmops(tmp_path, "eval", "--json")
