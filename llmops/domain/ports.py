@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.retrieval import Chunk
-from llmops.domain.runs import CellResult, Node, Run, RunStatus
+from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
 from llmops.domain.scores import Detection, DetectionRequest, Outcome, Sample
 
 
@@ -223,8 +223,19 @@ class Store(Protocol):
         """The nodes that exist among `keys`; with `run`, only those that this run computed."""
         ...
 
+    def claim(self, keys: Sequence[str]) -> Claimed:
+        """Say that the nodes of these keys are made here, unless they exist or another process makes them.
+
+        A claim ends when its node is committed or the key released, and when this process is silent for a while.
+        """
+        ...
+
+    def release(self, keys: Sequence[str]) -> None:
+        """Give up claims whose nodes could not be made."""
+        ...
+
     def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
-        """Write nodes and cell results in one transaction, and that the nodes `used` were used."""
+        """Write nodes and cell results in one transaction, which ends the nodes' claims; and note that `used` were used."""
         ...
 
     def begin_run(self, run: Run) -> None:

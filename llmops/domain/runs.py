@@ -29,6 +29,16 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came of claiming some keys; a key that is in neither is being made by another process."""
+
+    mine: frozenset[str]
+    """To be made here, and then committed or released."""
+    nodes: Mapping[str, Node]
+    """Made already."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One prompt version x target x case x repeat."""
 

@@ -75,6 +75,11 @@ class Target:
         return RECORDED if self.model is None else self.model.identity
 
     @property
+    def embedded(self) -> bool:
+        """It comes with llmops, and its answers cost nothing."""
+        return self.model_id.startswith("embedded/")
+
+    @property
     def asked(self) -> "tuple[Target, ...]":
         """The models behind it: itself, or those of its route."""
         return (self,) if self.route is None else tuple(self.route.targets.values())

@@ -15,6 +15,7 @@ from llmops.domain.scores import Failure, Outcome, Sample
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.cells import CellState, CellSteps
+from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of, request_of
@@ -81,6 +82,8 @@ class Runner:
         self._callers = {name: Caller(target) for name, target in plan.asked().items()}
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._in_flight: InFlight[Node] = InFlight()
+        self._claims = Claims(lambda: store)
+        self._slots = {name: asyncio.Semaphore(target.concurrency) for name, target in plan.asked().items()}
         self._stopping = False
         self._done = 0
         self._bad = 0
@@ -202,7 +205,11 @@ class Runner:
             self.counts.spent_usd += cost or 0.0
             return Node(key, "generate", plain(completion), self._run_id)
 
-        return await self._once(key, generate)
+        if target.embedded or "generate" in self._options.refresh:
+            return await self._once(key, generate)
+        return await self._in_flight.once(
+            key, lambda: self._claims.node(key, self._slots[target.name], lambda: self._stored(generate))
+        )
 
     async def _routed(self, target: Target, route: Route, state: CellState, key: str) -> Node:
         """The answer of a route; what its models have answered before is reused."""
@@ -231,13 +238,12 @@ class Runner:
 
     async def _once(self, key: str, make: Callable[[], Awaitable[Node]]) -> Node:
         """The node of a key, made and stored once however many cells ask for it at the same time."""
+        return await self._in_flight.once(key, lambda: self._stored(make))
 
-        async def stored() -> Node:
-            node = await make()
-            await self._committer.put_node(node)
-            return node
-
-        return await self._in_flight.once(key, stored)
+    async def _stored(self, make: Callable[[], Awaitable[Node]]) -> Node:
+        node = await make()
+        await self._committer.put_node(node)
+        return node
 
     async def _finish(self, state: CellState) -> None:
         evaluations: dict[str, EvaluatorResult] = {}

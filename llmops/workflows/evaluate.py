@@ -217,7 +217,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
     run, continued = _begin(plan, parts.store)
     if continued:
-        progress.note(f"continuing run {run.id}, which was interrupted")
+        progress.note(f"continuing run {run.id}, which has not finished")
     aggregator = Aggregator(plan)
     runner = Runner(
         plan,
@@ -270,7 +270,7 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     budget = options.budget if options.budget is not None else plan.suite.settings.budget
     judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges)]
-    unpriced = [t.name for t in asked if t.price is None and not t.model_id.startswith("embedded/")]
+    unpriced = [t.name for t in asked if t.price is None and not t.embedded]
     if budget is not None and unpriced:
         hint = f"Give it one: models: {{{unpriced[0]}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
         raise UsageError(f"A budget needs the price of {unpriced[0]!r}, which is not known.", hint=hint)

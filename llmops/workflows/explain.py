@@ -241,7 +241,7 @@ def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Esti
 
 def _cost(target: Target, tokens: tuple[float | None, float | None], seconds: float | None) -> float | None:
     """USD of one call."""
-    if target.model_id.startswith("embedded/"):
+    if target.embedded:
         return 0.0
     if target.price is None or seconds is None or None in tokens:
         return None

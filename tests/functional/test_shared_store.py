@@ -1,8 +1,12 @@
 """One PostgreSQL store for several processes, with the real command line and a real server."""
 
+import json
+import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
-from command_line import llmops, project, report
+from command_line import COMMAND, environment, llmops, project, report
 from openai_server import OpenAiServer
 from postgres_server import PASSWORD, PostgresServer
 
@@ -46,3 +50,72 @@ def test_an_unreachable_store_is_exit_code_2_without_a_traceback(tmp_path: Path)
         assert "Check that the server runs" in done.stderr
         assert "Traceback" not in done.stderr
         assert "hidden-word" not in done.stdout + done.stderr
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, *arguments], cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    (run,) = json.loads(out)["runs"]
+    return dict(run)
+
+
+def counted(postgres: PostgresServer, url: str, query: str) -> int:
+    return int(postgres.sql(url.rpartition("/")[2], f"SELECT count(*) FROM {query}"))
+
+
+def test_four_processes_at_once_pay_for_each_answer_once(tmp_path: Path, postgres: PostgresServer) -> None:
+    url, cases = postgres.database(), 240
+    with OpenAiServer().running() as server:
+        server.delay_s = 0.05
+        folders = [on_database(tmp_path / str(number), url, server.base, cases) for number in range(4)]
+        reports = [finished(process) for process in [start(folder, "eval", "--json") for folder in folders]]
+        assert set(server.prompts.values()) == {1}
+        assert server.requests == cases
+    assert [report["counts"]["scored"] for report in reports] == [cases] * 4
+    assert sum(report["counts"]["generated"] for report in reports) >= cases
+    runs = {report["run_id"] for report in reports}
+    assert counted(postgres, url, "nodes WHERE kind = 'generate'") == cases
+    assert counted(postgres, url, "results") == cases * len(runs)
+    assert counted(postgres, url, "runs WHERE status = 'finished'") == len(runs)
+    assert counted(postgres, url, "claims") == 0
+    assert counted(postgres, url, "pg_stat_database WHERE datname = current_database() AND deadlocks > 0") == 0
+
+
+def test_a_server_that_crashes_midway_costs_no_answer_and_the_runs_go_on(tmp_path: Path, postgres: PostgresServer) -> None:
+    url, cases = postgres.database(), 240
+    with OpenAiServer().running() as server:
+        server.delay_s = 0.05
+        processes = [start(on_database(tmp_path / str(number), url, server.base, cases), "eval", "--json") for number in (0, 1)]
+        while server.requests < cases // 3:
+            time.sleep(0.02)
+        postgres.control("restart", "-m", "immediate")
+        reports = [finished(process) for process in processes]
+        assert server.requests == cases
+    assert [report["counts"]["scored"] for report in reports] == [cases] * 2
+    assert counted(postgres, url, "nodes WHERE kind = 'generate'") == cases
+    assert counted(postgres, url, "results") == cases * len({report["run_id"] for report in reports})
+
+
+def test_an_answer_that_one_process_could_not_get_is_asked_for_by_the_other(tmp_path: Path, postgres: PostgresServer) -> None:
+    url = postgres.database()
+    with OpenAiServer().running() as server:
+        server.delay_s = 0.3
+        server.faults = dict.fromkeys((1, 2), "500")
+        one = on_database(tmp_path / "one", url, server.base, cases=2)
+        (one / "llmops.yaml").write_text(
+            (one / "llmops.yaml").read_text().replace("timeout_s: 5", "timeout_s: 5, max_retries: 0")
+        )
+        first = start(one, "eval", "--json")
+        while server.requests < 2:
+            time.sleep(0.02)
+        two = finished(start(on_database(tmp_path / "two", url, server.base, cases=2), "eval", "--json"))
+        out, _ = first.communicate(timeout=200)
+        assert json.loads(out)["runs"][0]["counts"]["failed"] == 2
+    assert two["counts"]["scored"] == 2
+    assert server.requests == 4

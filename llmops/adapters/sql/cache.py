@@ -28,7 +28,9 @@ def mark_used(connection: Connection, keys: Sequence[str]) -> None:
     now = int(time.time())
     for start in range(0, len(keys), NODES_PER_PAGE):
         stale = schema.nodes.c.key.in_(keys[start : start + NODES_PER_PAGE]) & (schema.nodes.c.used < now - USED_EVERY_S)
-        connection.execute(schema.nodes.update().where(stale).values(used=now))
+        # Who finds a row locked leaves it to the other, so that two processes never wait for each other in a ring.
+        mine = select(schema.nodes.c.key).where(stale).with_for_update(skip_locked=True)
+        connection.execute(schema.nodes.update().where(schema.nodes.c.key.in_(mine)).values(used=now))
 
 
 class SqlCache:

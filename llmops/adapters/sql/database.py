@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import ColumnElement, Connection, Engine, Table
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 
 from llmops.domain.errors import StoreError
@@ -30,6 +30,8 @@ class Database:
     """An INSERT that knows ON CONFLICT."""
     lock: str
     """SQL that keeps other processes from migrating until the transaction ends."""
+    now: ColumnElement[Any]
+    """Seconds since 1970 by the database's clock, which all processes share."""
     explain: Explain
     remote: bool = False
     """A server, which may go away and come back."""

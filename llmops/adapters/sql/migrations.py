@@ -17,7 +17,14 @@ def _note_use(connection: Connection) -> None:
     connection.exec_driver_sql(f"ALTER TABLE nodes ADD COLUMN used INTEGER NOT NULL DEFAULT {int(time.time())}")
 
 
-STEPS: tuple[Step, ...] = (_note_use,)
+def _claims(connection: Connection) -> None:
+    """2 to 3: keys that are being paid for."""
+    columns = "key VARCHAR(32) NOT NULL PRIMARY KEY, holder VARCHAR(40) NOT NULL, expires DOUBLE PRECISION NOT NULL"
+    connection.exec_driver_sql(f"CREATE TABLE claims ({columns})")
+    connection.exec_driver_sql("CREATE INDEX ix_claims_holder ON claims (holder)")
+
+
+STEPS: tuple[Step, ...] = (_note_use, _claims)
 """STEPS[n - 1] takes schema n to n + 1. A step says in SQL what it does, since the tables of `schema` move on."""
 
 
@@ -55,10 +62,10 @@ class Migrations:
             StoreError: a newer llmops wrote it.
         """
         version = self.found(connection)
-        for step in self.steps[version - 1 :] if version else ():
-            step(connection)
-        metadata.create_all(connection)
         if version == 0:
+            metadata.create_all(connection)
             connection.execute(meta.insert().values(name="schema_version", value=str(self.newest)))
-        else:
-            connection.execute(meta.update().where(meta.c.name == "schema_version").values(value=str(self.newest)))
+            return
+        for step in self.steps[version - 1 :]:
+            step(connection)
+        connection.execute(meta.update().where(meta.c.name == "schema_version").values(value=str(self.newest)))

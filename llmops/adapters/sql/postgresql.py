@@ -1,6 +1,6 @@
 """The store on a PostgreSQL server, through psycopg."""
 
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL, create_engine, extract, func, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import ArgumentError
 
@@ -32,8 +32,9 @@ def postgresql_database(text: str) -> Database:
     except ImportError:
         raise MissingExtra("A PostgreSQL store", "postgres") from None
     name = URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
+    now = extract("epoch", func.clock_timestamp())
     lock = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
-    return Database(name, engine, postgresql.insert, lock, _explain, remote=True)
+    return Database(name, engine, postgresql.insert, lock, now, _explain, remote=True)
 
 
 def _explain(state: str, reason: str) -> tuple[str, str | None]:

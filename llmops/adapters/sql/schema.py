@@ -1,6 +1,6 @@
 """The tables of the store as they stand now; `migrations` brings an older store here."""
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Double, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -28,6 +28,13 @@ runs = Table(
     Column("snapshot", Text, nullable=False),
     Column("report", Text),
     Index("runs_by_plan", "plan_key", "status"),
+)
+claims = Table(
+    "claims",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("holder", String(40), nullable=False, index=True),
+    Column("expires", Double, nullable=False),
 )
 results = Table(
     "results",

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, func
 from sqlalchemy.dialects import sqlite
 
 from llmops.adapters.sql.database import Database
@@ -19,6 +19,8 @@ DISK_HINT = (
     "Check its permissions, its disk and any limit on the size of files, or change `store:`; then run the same command again: "
     "what was written is kept."
 )
+UNIX_EPOCH = 2440587.5
+"""As a Julian day."""
 
 
 def sqlite_database(path: Path) -> Database:
@@ -33,8 +35,9 @@ def sqlite_database(path: Path) -> Database:
         raise StoreError(f"The folder {str(path.parent)!r} cannot be made: {error.strerror}.") from error
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _set_pragmas)
+    now = (func.julianday("now") - UNIX_EPOCH) * 86400.0
     explain = partial(_explain, path)
-    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", explain, compacting="VACUUM")
+    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", now, explain, compacting="VACUUM")
 
 
 def _set_pragmas(connection: Any, _record: "ConnectionPoolEntry") -> None:  # noqa: ANN401 -- a DBAPI connection

@@ -12,12 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.cache import SqlCache, mark_used
+from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
 from llmops.adapters.sql.postgresql import postgresql_database
+from llmops.adapters.sql.rows import dumps, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
-from llmops.domain.runs import CellResult, Node, Run, RunStatus
+from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 
 KEYS_PER_QUERY = 500
@@ -67,6 +69,7 @@ class SqlStore:
         self._database = database
         self._engine = database.engine
         self.cache = SqlCache(database)
+        self._claims = Claims(database)
 
     def migrate(self, migrations: Migrations) -> None:
         """Bring the schema to its newest version, in one transaction.
@@ -86,16 +89,26 @@ class SqlStore:
         """As the port."""
         return self._database.transaction(lambda connection: _nodes(connection, keys, run))
 
+    def claim(self, keys: Sequence[str]) -> Claimed:
+        """As the port."""
+        return self._claims.take(keys)
+
+    def release(self, keys: Sequence[str]) -> None:
+        """As the port."""
+        with self._claims.writing:
+            self._database.transaction(lambda connection: self._claims.end(connection, keys))
+            self._claims.ended(keys)
+
     def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
         """As the port."""
         # In order, so that two processes that write the same rows never wait for each other in a ring.
         now = int(time.time())
         made = [
-            {"key": n.key, "kind": n.kind, "value": _dumps(n.value), "run": n.run, "used": now}
+            {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
             for n in sorted(nodes, key=lambda n: n.key)
         ]
         cells = [
-            {"run": run, "position": r.position, "value": _dumps(plain(r))} for r in sorted(results, key=lambda r: r.position)
+            {"run": run, "position": r.position, "value": dumps(plain(r))} for r in sorted(results, key=lambda r: r.position)
         ]
 
         def write(connection: Connection) -> None:
@@ -104,28 +117,32 @@ class SqlStore:
             if cells:
                 connection.execute(self._database.replacing(schema.results, "run", "position"), cells)
             mark_used(connection, sorted(used))
+            self._claims.end(connection, keys)
 
-        self._database.transaction(write)
+        keys = [node.key for node in nodes]
+        with self._claims.writing:
+            self._database.transaction(write)
+            self._claims.ended(keys)
 
     def begin_run(self, run: Run) -> None:
         """As the port."""
-        row = {**plain(run), "snapshot": _dumps(run.snapshot)}
+        row = {**plain(run), "snapshot": dumps(run.snapshot)}
         self._write(self._database.insert(schema.runs).values(row).on_conflict_do_nothing(index_elements=["id"]))
 
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
         same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(("running", "interrupted", "over budget"))
         rows = self._rows(select(schema.runs).where(same).order_by(schema.runs.c.number.desc()).limit(1))
-        return _run(rows[0]) if rows else None
+        return run_of(rows[0]) if rows else None
 
     def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
         """As the port."""
-        values = {"status": status, "finished_at": finished_at, "report": _dumps(report)}
+        values = {"status": status, "finished_at": finished_at, "report": dumps(report)}
         self._write(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
 
     def runs(self, limit: int = 50) -> list[Run]:
         """As the port."""
-        return [_run(row) for row in self._rows(select(schema.runs).order_by(schema.runs.c.number.desc()).limit(limit))]
+        return [run_of(row) for row in self._rows(select(schema.runs).order_by(schema.runs.c.number.desc()).limit(limit))]
 
     def run(self, reference: str) -> Run:
         """As the port."""
@@ -140,7 +157,7 @@ class SqlStore:
             raise UsageError(f"No run is called {reference!r}.", hint=hint)
         if len(rows) > 1:
             raise UsageError(f"More than one run begins with {reference!r}.", hint="Give more of its id.")
-        return _run(rows[0])
+        return run_of(rows[0])
 
     def results(self, run_id: str) -> Iterator[CellResult]:
         """As the port."""
@@ -177,10 +194,11 @@ class SqlStore:
 
     def set_manifest(self, index: str, manifest: object) -> None:
         """As the port."""
-        self._write(self._database.replacing(schema.manifests, "name").values(name=index, value=_dumps(manifest)))
+        self._write(self._database.replacing(schema.manifests, "name").values(name=index, value=dumps(manifest)))
 
     def close(self) -> None:
         """As the port."""
+        self._claims.close()
         self._engine.dispose()
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
@@ -197,17 +215,6 @@ def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> dict
         query = select(*columns).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
         if run is not None:
             query = query.where(schema.nodes.c.run == run)
-        for key, kind, value, maker in connection.execute(query):
-            found[key] = Node(key, kind, json.loads(value), maker)
+        for row in connection.execute(query):
+            found[row.key] = node_of(*row)
     return found
-
-
-def _dumps(value: object) -> str:
-    # ASCII, so that a lone surrogate in a model's output cannot make the row unwritable.
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _run(row: Row[Any]) -> Run:
-    data = dict(row._mapping)
-    data["snapshot"] = json.loads(data["snapshot"])
-    return Run(**{key: value for key, value in data.items() if key not in ("number", "report")})

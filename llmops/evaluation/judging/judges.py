@@ -1,5 +1,6 @@
 """Asks models to grade: rendered prompts in, validated replies out, each reply stored under its own key."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json, plain
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.calling import Caller
+from llmops.evaluation.claiming import Claims
 from llmops.evaluation.judging.asking import Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.evaluation.planning import Target
@@ -34,6 +36,7 @@ class _Session:
     run: str = ""
     fresh: bool = False
     callers: dict[str, Caller] = field(default_factory=dict)
+    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
 
 
@@ -44,6 +47,7 @@ class Judges:
         """Args: `target` builds a model; `store` opens the store, when a judge is first asked."""
         self._target = target
         self._store = store
+        self._claims = Claims(store)
         self._session = _Session()
         self._find: Batcher[str, Node | None] = Batcher(self._found)
         self._save: Batcher[Node, None] = Batcher(self._saved)
@@ -55,7 +59,7 @@ class Judges:
             UsageError: no such model, or one that cannot judge.
         """
         target = self._target(name)
-        if target.model_id.startswith("embedded/"):
+        if target.embedded:
             raise UsageError(
                 f"{name!r} is an embedded reader, which copies sentences and cannot judge.",
                 hint="Name a language model of llmops.yaml.",
@@ -87,15 +91,22 @@ class Judges:
         """The completions stored under a key, else what `ask` gives; and whether `ask` was needed."""
         session, asked = self._session, False
 
-        async def make() -> tuple[Completion, ...]:
+        async def judge() -> Node:
             nonlocal asked
-            node = await self._find(key)
-            if node is not None:
-                return tuple(completion_from_json(each) for each in node.value)
             asked = True
             completions = await ask(session.callers.setdefault(target.name, Caller(target)))
-            await self._save(Node(key, "judge", plain(completions), session.run))
-            return completions
+            node = Node(key, "judge", plain(completions), session.run)
+            await self._save(node)
+            return node
+
+        async def make() -> tuple[Completion, ...]:
+            node = await self._find(key)
+            if node is None and session.fresh:
+                node = await judge()
+            elif node is None:
+                slots = session.slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
+                node = await self._claims.node(key, slots, judge)
+            return tuple(completion_from_json(each) for each in node.value)
 
         return await session.in_flight.once(key, make), asked
 

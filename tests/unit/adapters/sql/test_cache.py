@@ -102,7 +102,12 @@ def test_nodes_of_schema_1_count_as_used_at_the_migration(url: str) -> None:
     store = open_store(url, HERE)
     store.commit([Node("k", "generate", "kept", "r")], "r", [])
     store.close()
-    execute(url, "ALTER TABLE nodes DROP COLUMN used", "UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+    execute(
+        url,
+        "DROP TABLE claims",
+        "ALTER TABLE nodes DROP COLUMN used",
+        "UPDATE meta SET value = '1' WHERE name = 'schema_version'",
+    )
     store = open_store(url, HERE)
     assert store.nodes(["k"])["k"].value == "kept"
     (kept,) = store.cache.kept()

@@ -79,3 +79,25 @@ def test_a_newer_store_is_refused_with_both_versions_and_left_alone(filled: str)
     assert told.value.hint is not None
     assert "Upgrade llmops" in told.value.hint
     assert version(filled) == str(ONE_MORE.newest)
+
+
+SCHEMA_1 = (
+    "CREATE TABLE meta (name VARCHAR(40) NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE nodes (key VARCHAR(32) NOT NULL PRIMARY KEY, kind VARCHAR(20) NOT NULL, value TEXT NOT NULL, "
+    "run VARCHAR(40) NOT NULL)",
+    "INSERT INTO meta VALUES ('schema_version', '1')",
+    "INSERT INTO nodes VALUES ('k', 'generate', '{\"text\":\"kept\"}', 'r')",
+)
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date(url: str) -> None:
+    engine = database(url, HERE).engine
+    with engine.begin() as connection:
+        for statement in SCHEMA_1:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = open_store(url, HERE)
+    assert store.nodes(["k"])["k"].value == {"text": "kept"}
+    assert store.claim(["a"]).mine == {"a"}
+    store.close()
+    assert version(url) == str(len(STEPS) + 1)

@@ -1,0 +1,25 @@
+"""Rows of the tables as domain objects, and back."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from llmops.domain.runs import Node, NodeKind, Run
+
+
+def dumps(value: object) -> str:
+    """JSON in ASCII, so that a lone surrogate in a model's output cannot make the row unwritable."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def node_of(key: str, kind: NodeKind, value: str, run: str) -> Node:
+    """A row of `nodes`."""
+    return Node(key, kind, json.loads(value), run)
+
+
+def run_of(row: Row[Any]) -> Run:
+    """A row of `runs`."""
+    data = dict(row._mapping)
+    data["snapshot"] = json.loads(data["snapshot"])
+    return Run(**{key: value for key, value in data.items() if key not in ("number", "report")})
