@@ -3,13 +3,14 @@
 import json
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
-from llmops.adapters.openai_protocol import model_identity, seconds, usage_of
+from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, seconds, usage_of
 from llmops.domain.errors import BadResponse, ContextOverflow, ModelError, ModelTimeout, RateLimited, Refused, Unavailable
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.settings.project import ModelSettings
@@ -92,6 +93,7 @@ class DirectModel:
         usage: Any = None
         finish: str | None = None
         first: float | None = None
+        sure: list[float] = []
         async for raw in response.content:
             line = raw.decode("utf-8", "replace").strip()
             if not line.startswith("data:") or line == "data: [DONE]":
@@ -100,13 +102,14 @@ class DirectModel:
             usage = whole.get("usage") or usage
             for choice in whole.get("choices") or ():
                 text = (choice.get("delta") or {}).get("content")
+                sure += logprobs_of(choice.get("logprobs"))
                 finish = choice.get("finish_reason") or finish
                 if text:
                     first = first if first is not None else time.perf_counter() - started
                     parts.append(text)
         message = {"message": {"content": "".join(parts)}, "finish_reason": finish}
         data = {"choices": [message], "usage": usage, "model": whole.get("model")}
-        return self._completion(data, request, time.perf_counter() - started, first)
+        return replace(self._completion(data, request, time.perf_counter() - started, first), logprob=mean(sure))
 
     def _completion(self, data: Any, request: CompletionRequest, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
         try:
@@ -118,7 +121,8 @@ class DirectModel:
         if not text or not isinstance(text, str):
             raise BadResponse(f"the model returned nothing (finish reason: {finish})")
         usage = usage_of(data.get("usage")) or self._counted(request, text)
-        return Completion(text, usage, latency, ttft, finish, model=data.get("model"))
+        sure = mean(logprobs_of(choice.get("logprobs")))
+        return Completion(text, usage, latency, ttft, finish, model=data.get("model"), logprob=sure)
 
     def _counted(self, request: CompletionRequest, text: str) -> Usage:
         count = load_litellm().token_counter

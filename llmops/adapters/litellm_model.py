@@ -3,10 +3,11 @@
 import logging
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from llmops.adapters.credentials import key_of
-from llmops.adapters.openai_protocol import model_identity, seconds, usage_of
+from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, seconds, usage_of
 from llmops.domain.errors import (
     BadResponse,
     ContextOverflow,
@@ -86,14 +87,16 @@ class LitellmModel:
     async def _stream(self, arguments: dict[str, Any], started: float) -> Completion:
         chunks: list[Any] = []
         first: float | None = None
+        sure: list[float] = []
         async for chunk in await self._litellm.acompletion(**arguments):
             if first is None and chunk.choices and chunk.choices[0].delta.content:
                 first = time.perf_counter() - started
             chunks.append(chunk)
+            sure += [each for choice in chunk.choices for each in logprobs_of(getattr(choice, "logprobs", None))]
         latency = time.perf_counter() - started
         response = self._litellm.stream_chunk_builder(chunks, messages=arguments["messages"])
         request = CompletionRequest((), stream=True)
-        return self._completion(response, request, latency, first)
+        return replace(self._completion(response, request, latency, first), logprob=mean(sure))
 
     def _completion(self, response: Any, request: CompletionRequest, latency: float, ttft: float | None) -> Completion:  # noqa: ANN401
         try:
@@ -106,7 +109,8 @@ class LitellmModel:
         usage = usage_of(getattr(response, "usage", None))
         if usage is None:
             usage = self._counted(request, text)
-        return Completion(text, usage, latency, ttft, choice.finish_reason, model=response.model)
+        sure = mean(logprobs_of(getattr(choice, "logprobs", None)))
+        return Completion(text, usage, latency, ttft, choice.finish_reason, model=response.model, logprob=sure)
 
     def _counted(self, request: CompletionRequest, text: str) -> Usage | None:
         messages = [message.to_json() for message in request.messages]

@@ -1,7 +1,9 @@
 """What the OpenAI protocol says the same way whichever client carries it."""
 
 import time
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 from llmops.domain.models import Usage
@@ -26,9 +28,24 @@ def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 -- a client's object, 
     )
 
 
+def logprobs_of(logprobs: Any) -> list[float]:  # noqa: ANN401 -- as `usage_of`
+    """The log-probability of each token, as a choice of an answer or of a chunk reports it; empty when it does not."""
+    tokens = _field(logprobs, "content")
+    found = [_field(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
+    return [float(each) for each in found if isinstance(each, int | float) and isfinite(each)]
+
+
+def _field(value: Any, name: str) -> Any:  # noqa: ANN401 -- as `usage_of`
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """None of nothing."""
+    return sum(values) / len(values) if values else None
+
+
 def _detail(details: Any, name: str) -> int:  # noqa: ANN401 -- as `usage_of`
-    value = details.get(name) if isinstance(details, dict) else getattr(details, name, None)
-    return value or 0
+    return _field(details, name) or 0
 
 
 def seconds(value: str | None) -> float | None:

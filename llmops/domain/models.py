@@ -82,6 +82,8 @@ class Completion:
     """The model id that the provider says has answered."""
     route: tuple[RoutedCall, ...] = ()
     """Every call that led to the answer, in order; empty without a route."""
+    logprob: float | None = None
+    """Mean natural log-probability of the answer's tokens; None when the model sent none."""
 
 
 @dataclass(frozen=True, slots=True)

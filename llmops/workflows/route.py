@@ -20,7 +20,7 @@ from llmops.settings.project import EmbedderSettings
 from llmops.settings.validation import nearest
 from llmops.statistics.intervals import mean_interval
 
-SIGNALS = ("hallucination", "toxicity")
+SIGNALS = ("hallucination", "toxicity", "perplexity")
 """Evaluators whose values a cascade may look at; a refusal is a signal, too."""
 MIN_TAGGED = 10
 """Requests that a tag needs for a row of its own."""

@@ -24,6 +24,8 @@ class OpenAiServer:
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
         """From a prompt to the tokens of it and of its answer."""
+        self.logprob: Callable[[str], float] = lambda _: -0.25
+        """From a prompt to the log-probability of each word of its answer, told when it is asked for."""
         self._lock = threading.Lock()
         server = self
 
@@ -65,15 +67,19 @@ class OpenAiServer:
             return
         echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
         text = "" if fault == "empty" else echo
+        words = [{"token": part, "logprob": self.logprob(prompt)} for part in text.split()]
+        sure = {"content": words} if body.get("logprobs") else None
         if body.get("stream"):
-            self._stream(request, text, usage=None if fault == "no usage" else self._usage(prompt))
+            self._stream(request, text, sure, usage=None if fault == "no usage" else self._usage(prompt))
             return
         answer: dict[str, Any] = {
             "id": "1",
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": sure, "finish_reason": "stop"}
+            ],
         }
         if fault != "no usage":
             answer["usage"] = self._usage(prompt)
@@ -97,8 +103,14 @@ class OpenAiServer:
         read, written = self.tokens(prompt)
         return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
-    def _stream(self, request: BaseHTTPRequestHandler, text: str, *, usage: dict[str, int] | None) -> None:
+    def _stream(
+        self, request: BaseHTTPRequestHandler, text: str, sure: dict[str, Any] | None, *, usage: dict[str, int] | None
+    ) -> None:
+        chunks: list[dict[str, Any]]
         chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": part}}]} for part in text.split(" ")]
+        if sure is not None:
+            for chunk, token in zip(chunks, sure["content"], strict=False):
+                chunk["choices"][0]["logprobs"] = {"content": [token]}
         end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         events = [*chunks, end]
         if usage is not None:

@@ -60,6 +60,16 @@ async def test_a_streamed_answer_has_a_time_to_first_token(server: OpenAiServer,
 
 
 @BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_log_probabilities_are_read_where_they_are_asked_for(server: OpenAiServer, adapter: type, stream: bool) -> None:
+    model = adapter("m", settings(server))
+    told = await model.complete(CompletionRequest(REQUEST.messages, {"logprobs": True}, stream=stream))
+    silent = await model.complete(CompletionRequest(REQUEST.messages, stream=stream))
+    await model.close()
+    assert (told.logprob, silent.logprob) == (pytest.approx(-0.25), None)
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("fault", "error"), [("429", RateLimited), ("500", Unavailable), ("reset", Unavailable), ("empty", BadResponse)]
 )

@@ -14,6 +14,7 @@ CASES = 40
 ROUTES = """routes:
   careful: {kind: cascade, models: [small, large], checks: [refusal]}
   backed: {kind: fallback, models: [small, large]}
+  sure: {kind: cascade, models: [small, large], checks: [{perplexity: {max: 1.5}}]}
   finder: {kind: bandit, models: [small, large], checks: [refusal]}
   thrifty: {kind: budget, models: [large, small], usd: 0.0002}
 """
@@ -161,3 +162,16 @@ def test_a_bandit_leaves_the_model_whose_answers_do_not_pass(folder: Path, serve
     last = run["results"][-1]["route"][0]
     assert "passed so far" in last["reason"] or last["reason"].startswith("exploring")
     assert {call["passed"] for result in run["results"] for call in result["route"]} == {True, False}
+
+
+def test_a_cascade_goes_on_when_the_small_model_is_not_sure(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    small, large = servers
+    run = report(llmops(folder, "eval", "--model", "sure", "--limit", "4", "--json"))
+    assert run["counts"]["failed"] == 0
+    assert large.requests == 0  # without log-probabilities nobody can tell, and what is not measured does not fail
+    small.logprob = lambda prompt: -1.0 if prompt.endswith("0?") else -0.1
+    text = (folder / "llmops.yaml").read_text()
+    (folder / "llmops.yaml").write_text(text.replace("id: openai/small,", "id: openai/small, params: {logprobs: true},"))
+    run = report(llmops(folder, "eval", "--model", "sure", "--json"))
+    assert group(run, "sure")["served"] == {"small": 30, "large": 10}
+    assert "small did not pass perplexity" in run["results"][0]["route"][1]["reason"]

@@ -21,6 +21,7 @@ from llmops.evaluation.evaluators import (
     latency,
     over_refusal,
     pairwise,
+    perplexity,
     pii,
     policy,
     prompt_leakage,
@@ -70,6 +71,7 @@ KINDS: tuple[Kind, ...] = (
     policy.KIND,
     latency.KIND,
     tokens.KIND,
+    perplexity.KIND,
     cost.KIND,
     python.KIND,
 )
