@@ -9,6 +9,7 @@ from rich.text import Text
 from llmops.domain.measures import Measured
 from llmops.reporting.figures import seconds
 from llmops.reporting.safe import safe
+from llmops.scoring.spans import SPAN_METRICS
 
 
 def print_measured(console: Console, measured: Sequence[Measured], depths: Sequence[int]) -> None:
@@ -18,7 +19,8 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
     for each in measured:
         table.add_column(Text(safe(each.name)), no_wrap=True)
     names = [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "hit") for k in depths]
-    for name in (*names, "mrr", "map"):
+    spans = [f"{name}@{k}" for name in SPAN_METRICS for k in depths if any(f"{name}@{k}" in each.metrics for each in measured)]
+    for name in (*names, "mrr", "map", *spans):
         table.add_row(name, *(_cell(each, name) for each in measured))
     console.print(table)
     for each in measured:

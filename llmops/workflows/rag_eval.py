@@ -16,6 +16,7 @@ from llmops.evaluation.planning import query_of
 from llmops.rag.beir import Judgements, read_judgements, read_queries
 from llmops.rag.retrieving import Retriever
 from llmops.scoring.ranking import collapsed, graded_metrics, parse_unit, ranking_metrics
+from llmops.scoring.spans import span_metrics
 from llmops.settings.project import IndexSettings
 from llmops.settings.suite import load_suite, suite_files
 from llmops.statistics.intervals import mean_interval, quantile_interval
@@ -60,7 +61,7 @@ class LabelledQueries:
         if query in self.judgements:
             return graded_metrics([hit.source for hit in hits], self.judgements[query], depths)
         units = [parse_unit(text) for text in self.units[query]]
-        return ranking_metrics(collapsed(hits, units), len(units), depths)
+        return ranking_metrics(collapsed(hits, units), len(units), depths) | span_metrics(hits, units, depths)
 
 
 def beir_queries(folder: Path, root: Path) -> LabelledQueries:

@@ -64,6 +64,28 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     assert "1 queries, 4 documents, 4 chunks" in shown
 
 
+def test_labels_that_are_spans_are_measured_by_their_characters(tmp_path: Path) -> None:
+    files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    spans = {"q1": "docs/d1.md:6-16", "q2": "docs/d2.md:0-16"}  # the second begins with the heading, which no chunk holds
+    rows = [{"id": key, "vars": {"question": QUERIES[key]}, "relevant": [span]} for key, span in spans.items()]
+    files["spans.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
+    rows.append({"id": "heading", "vars": {"question": QUERIES["q1"]}, "relevant": ["docs/d1.md#d1", spans["q1"]]})
+    files["mixed.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
+    write(tmp_path, files)
+    (found,) = measured(tmp_path, "i", "--dataset", "spans.jsonl", "-k", "1")
+    first, second = len(TEXTS["d1"]), len(TEXTS["d2"])
+    assert found["metrics"]["span_recall@1"] == pytest.approx((1 + 10 / 16) / 2)
+    assert found["metrics"]["span_precision@1"] == pytest.approx((10 / first + 10 / second) / 2)
+    assert found["metrics"]["span_iou@1"] == pytest.approx((10 / first + 10 / (second + 6)) / 2)
+    low, high = found["intervals"]["span_recall@1"]
+    assert low <= found["metrics"]["span_recall@1"] <= high
+    (mixed,) = measured(tmp_path, "i", "--dataset", "mixed.jsonl", "-k", "1")
+    assert mixed["queries"] == 3
+    assert mixed["metrics"]["span_iou@1"] == found["metrics"]["span_iou@1"]
+    assert "span_iou@1" in llmops(tmp_path, "rag", "eval", "i", "--dataset", "spans.jsonl", "-k", "1").stdout
+
+
 @pytest.mark.parametrize(
     ("edit", "arguments", "told"),
     [
