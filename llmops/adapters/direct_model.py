@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
-from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, seconds, usage_of
+from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
 from llmops.domain.errors import BadResponse, ContextOverflow, ModelError, ModelTimeout, RateLimited, Refused, Unavailable
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.settings.project import ModelSettings
@@ -33,6 +33,7 @@ class DirectModel:
 
     def __init__(self, name: str, settings: ModelSettings) -> None:
         self.identity = model_identity(settings)
+        self.resumes_at = 0.0
         self._name = name
         self._settings = settings
         self._session: ClientSession | None = None
@@ -55,6 +56,7 @@ class DirectModel:
             async with session.post("chat/completions", json=body) as response:
                 if response.status != 200:
                     raise await _refused(response)
+                self.resumes_at = resumes_at(response.headers)
                 if request.stream:
                     return await self._streamed(response, request, started)
                 data = await response.read()
@@ -152,9 +154,9 @@ async def _refused(response: "ClientResponse") -> ModelError:
         told = body
     message = masked(f"HTTP {response.status}: {' '.join(str(told).split())[:300]}")
     if response.status == 429:
-        return RateLimited(message, retry_after_s=seconds(response.headers.get("Retry-After")))
+        return RateLimited(message, retry_after_s=retry_after(response.headers))
     if response.status in (408, 409) or response.status >= 500:
-        return Unavailable(message)
+        return Unavailable(message, retry_after_s=retry_after(response.headers))
     if "context_length_exceeded" in body or "maximum context length" in body:
         return ContextOverflow(message)
     return Refused(message)

@@ -26,6 +26,7 @@ class EmbeddedReader:
         self._settings = SMALL if embedder is None else LARGE
         self._embedder = embedder
         asks = f"|{embedder.identity}" if embedder is not None else ""
+        self.resumes_at = 0.0
         self.identity = f"{model_id}|{READER_VERSION}{asks}"
 
     async def complete(self, request: CompletionRequest) -> Completion:

@@ -3,11 +3,12 @@
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from llmops.adapters.credentials import key_of
-from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, seconds, usage_of
+from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
 from llmops.domain.errors import (
     BadResponse,
     ContextOverflow,
@@ -41,6 +42,7 @@ class LitellmModel:
 
     def __init__(self, name: str, settings: ModelSettings) -> None:
         self.identity = model_identity(settings)
+        self.resumes_at = 0.0
         self._name = name
         self._settings = settings
         self._litellm: Any = None
@@ -57,6 +59,7 @@ class LitellmModel:
             if request.stream:
                 return await self._stream(arguments, started)
             response = await self._litellm.acompletion(**arguments)
+            self.resumes_at = resumes_at(_headers(response))
         except Exception as error:
             raise translated(self._litellm, error) from error
         return self._completion(response, request, time.perf_counter() - started, None)
@@ -140,7 +143,7 @@ def translated(litellm: Any, error: Exception) -> ModelError:  # noqa: ANN401 --
         return Refused(message)
     if "JSON" in message or "Expecting value" in message:
         return BadResponse(message)
-    return Unavailable(message)
+    return Unavailable(message, retry_after_s=_retry_after(error))
 
 
 def _short(message: str) -> str:
@@ -148,6 +151,12 @@ def _short(message: str) -> str:
     return first if len(first) <= 300 else f"{first[:297]}..."
 
 
+def _headers(response: Any) -> Mapping[str, str]:  # noqa: ANN401 -- a LiteLLM response
+    """The provider's own headers."""
+    hidden = getattr(response, "_hidden_params", None) or {}
+    return {name.removeprefix("llm_provider-"): str(value) for name, value in (hidden.get("additional_headers") or {}).items()}
+
+
 def _retry_after(error: Exception) -> float | None:
     headers = getattr(getattr(error, "response", None), "headers", None) or getattr(error, "headers", None) or {}
-    return seconds(headers.get("retry-after"))
+    return retry_after(headers)

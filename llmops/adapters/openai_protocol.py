@@ -1,13 +1,18 @@
 """What the OpenAI protocol says the same way whichever client carries it."""
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
 from llmops.domain.models import Usage
 from llmops.settings.project import ModelSettings
+
+LIMITED = ("requests", "tokens")
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s|$)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
 
 def model_identity(settings: ModelSettings) -> str:
@@ -46,6 +51,35 @@ def mean(values: Sequence[float]) -> float | None:
 
 def _detail(details: Any, name: str) -> int:  # noqa: ANN401 -- as `usage_of`
     return _field(details, name) or 0
+
+
+def resumes_at(headers: Mapping[str, str]) -> float:
+    """`time.monotonic()` from when the provider takes requests again; 0 when it has not run out of any.
+
+    Args:
+        headers: of an answer, as OpenAI and those who follow it send them: `x-ratelimit-remaining-requests`,
+            `x-ratelimit-reset-requests` (such as `6m0s`), and the same of tokens.
+    """
+    waits = [_duration(headers.get(f"x-ratelimit-reset-{what}")) for what in LIMITED if _used_up(headers, what)]
+    return time.monotonic() + max(waits) if waits else 0.0
+
+
+def _used_up(headers: Mapping[str, str], what: str) -> bool:
+    left = headers.get(f"x-ratelimit-remaining-{what}", "").strip()
+    return left.isdigit() and int(left) == 0
+
+
+def _duration(text: str | None) -> float:
+    """Seconds of `1s`, `6m0s`, `250ms`, `1h2m` or a plain number; 0 for anything else."""
+    parts = _PART.findall((text or "").strip())
+    whole = "".join(number + unit for number, unit in parts) == (text or "").strip()
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds until another try is worth it, as the server says: `retry-after-ms`, else `Retry-After`."""
+    milliseconds = seconds(headers.get("retry-after-ms"))
+    return seconds(headers.get("Retry-After") or headers.get("retry-after")) if milliseconds is None else milliseconds / 1000
 
 
 def seconds(value: str | None) -> float | None:

@@ -127,6 +127,11 @@ class ModelError(LlmopsError):
     attempts = 1
     """Calls that were made before giving up."""
 
+    def __init__(self, message: str, *, retry_after_s: float | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+        """When another try is worth it, as the server says."""
+
     @property
     def kind(self) -> str:
         """The class name, recorded with the failed cell."""
@@ -137,10 +142,6 @@ class RateLimited(ModelError):
     """HTTP 429, or the provider's equivalent."""
 
     retryable = True
-
-    def __init__(self, message: str, *, retry_after_s: float | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
 
 
 class ModelTimeout(ModelError):

@@ -1,13 +1,16 @@
-"""Calls to one target: bounded concurrency that adapts, bounded retries, and a breaker for a dead endpoint."""
+"""Calls to one target: paced, with concurrency that adapts, bounded retries, and an end when the endpoint is dead."""
 
 import asyncio
 import random
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
-from llmops.domain.errors import EndpointDown, ModelError, ModelTimeout, RateLimited, Unavailable
+from llmops.domain.errors import ModelError, ModelTimeout, RateLimited
 from llmops.domain.models import Completion, CompletionRequest
+from llmops.evaluation.endpoints import Endpoint, Stopping
+from llmops.evaluation.pacing import Pace
 from llmops.evaluation.planning import Target
 
 FIRST_DELAY_S = 0.5
@@ -16,120 +19,177 @@ MAX_RETRY_AFTER_S = 120.0
 THROTTLED_SHARE = 0.2
 """Above this share of recent 429 answers the endpoint is overloaded, not merely unlucky."""
 RECENT = 0.05
-"""Weight of the newest answer in that share."""
-BREAKER_FAILURES = 8
-"""So many calls in a row that met no server or no answer, with no answer between them, and ..."""
-BREAKER_AFTER_S = 2.0
-"""... so many seconds since the first of them: the endpoint is taken for dead."""
-BREAKER_TIMEOUTS = 3
-"""Of calls that met a server which never answered also so many times the model's `timeout_s`: it may be loading its weights."""
+"""Weight of the newest answer in that share, and of its tokens in what the next call is expected to take."""
+CHARACTERS_PER_TOKEN = 4
+"""Of a call that failed, which has not told what it took."""
+POLL_S = 0.1
+"""Until the first answer has told what a call takes, only one is sent, and the others look so often whether it has."""
 
 
 class Caller:
     """Calls one target."""
 
-    def __init__(self, target: Target, *, seed: int = 0) -> None:
+    def __init__(self, target: Target, endpoint: Endpoint | None = None, *, seed: int = 0) -> None:
         if target.model is None:
             raise ValueError(f"target {target.name!r} has recorded answers and cannot be called")
         self.target = target
         self._model = target.model
+        self._endpoint = endpoint or Endpoint()
+        self._endpoint.on_disturbance(lambda: self._wake(len(self._waiting)))
         self._random = random.Random(seed)
         self._limit = float(target.concurrency)
         self._in_flight = 0
-        self._free = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._pace = Pace(target.rpm, target.tpm)
+        self._tokens: float | None = None
         self._paused_until = 0.0
         self._throttled = 0.0
-        self._failures = 0
-        self._first_failure = 0.0
-        self._dead: EndpointDown | None = None
-        self._died = asyncio.Event()
 
     @property
     def dead(self) -> bool:
-        """The breaker is open."""
-        return self._dead is not None
+        """Its endpoint does not answer any more."""
+        return self._endpoint.dead
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """One answer, after as many attempts as it takes and `max_retries` allows.
 
         Raises:
             ModelError: the last attempt's error.
+            Stopping: the run is being stopped, and the call was not made.
         """
         for attempt in range(self.target.max_retries + 1):
-            await self._enter()
+            await self._take_slot()
             try:
                 completion = await self._attempt(request)
             except ModelError as error:
-                self._learn(error)
+                self._learn(error, first=attempt == 0)
                 failed = error
             else:
                 self._succeeded()
                 return replace(completion, attempts=attempt + 1)
             finally:
-                await self._leave()
+                self._in_flight -= 1
+                self._wake(int(self._limit) - self._in_flight)
             failed.attempts = attempt + 1
             if not failed.retryable or attempt == self.target.max_retries:
                 raise failed
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._delay(failed, attempt)):
-                    await self._died.wait()
+            await self._endpoint.wait(self._delay(failed, attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _attempt(self, request: CompletionRequest) -> Completion:
+        await self._until_allowed()
+        sent = self._pace.send(self._expected)
+        taken = sum(len(message.content) for message in request.messages) / CHARACTERS_PER_TOKEN
         # The adapter has its own timeout; this one holds if a vendor's does not.
         bound = self.target.timeout_s * 1.1 + 1
         try:
             async with asyncio.timeout(bound):
-                return await self._model.complete(request)
+                completion = await self._model.complete(request)
+            if completion.usage is not None:
+                taken = completion.usage.input_tokens + completion.usage.output_tokens
+                self._tokens = taken if self._tokens is None else (1 - RECENT) * self._tokens + RECENT * taken
+            return completion
         except TimeoutError as error:
             raise ModelTimeout(f"no answer within {self.target.timeout_s:g} s") from error
+        finally:
+            self._pace.settle(sent, taken)
 
-    async def _enter(self) -> None:
-        async with self._free:
-            await self._free.wait_for(lambda: self._in_flight < max(1, int(self._limit)))
-            self._in_flight += 1
-        try:
-            while self._dead is None and (pause := self._paused_until - time.monotonic()) > 0:
-                await asyncio.sleep(pause)
-            if self._dead is not None:
-                raise self._dead
-        except BaseException:
-            await self._leave()
-            raise
+    async def _until_allowed(self) -> None:
+        """Wait for the limits per minute, and as long as the provider has asked for."""
+        self._endpoint.check()
+        while True:
+            now = time.monotonic()
+            asked_for = min(self._model.resumes_at, now + MAX_RETRY_AFTER_S)
+            paced = self._pace.wait_s(self._expected)
+            if self._tokens is None and self.target.tpm is not None:
+                paced = min(paced, POLL_S)
+            wait = max(paced, self._paused_until - now, asked_for - now)
+            if wait <= 0:
+                return
+            await self._endpoint.wait(wait)
 
-    async def _leave(self) -> None:
-        async with self._free:
-            self._in_flight -= 1
-            self._free.notify()
+    @property
+    def _expected(self) -> float:
+        """Tokens that a call will take, about; all that are allowed, before any has told."""
+        return float(self.target.tpm or 0) if self._tokens is None else self._tokens
+
+    async def _take_slot(self) -> None:
+        while self._in_flight >= max(1, int(self._limit)):
+            self._endpoint.check()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake(1)
+                raise
+        self._in_flight += 1
+
+    def _wake(self, slots: int) -> None:
+        while slots > 0 and self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                slots -= 1
 
     def _succeeded(self) -> None:
-        self._failures = 0
+        self._endpoint.answered()
         self._throttled *= 1 - RECENT
         if self._limit < self.target.concurrency:
             self._limit = min(self.target.concurrency, self._limit + 1 / self._limit)
 
-    def _learn(self, error: ModelError) -> None:
-        now = time.monotonic()
+    def _learn(self, error: ModelError, *, first: bool) -> None:
         if isinstance(error, RateLimited):
             self._throttled += RECENT * (1 - self._throttled)
             if self._throttled > THROTTLED_SHARE:
                 self._throttled = 0.0
                 self._limit = max(1.0, self._limit / 2)
-                self._paused_until = max(self._paused_until, now + min(error.retry_after_s or 0, MAX_RETRY_AFTER_S))
-        if not isinstance(error, Unavailable | ModelTimeout):
-            self._failures = 0
-            return
-        if self._failures == 0:
-            self._first_failure = now
-        self._failures += 1
-        silent = BREAKER_TIMEOUTS * self.target.timeout_s if isinstance(error, ModelTimeout) else 0.0
-        if self._failures >= BREAKER_FAILURES and now - self._first_failure >= max(BREAKER_AFTER_S, silent):
-            where = f"{self.target.name!r} ({self.target.model_id})"
-            self._dead = EndpointDown(f"the endpoint of {where} does not answer: {error.message}")
-            self._died.set()
+                pause = min(error.retry_after_s or 0, MAX_RETRY_AFTER_S)
+                self._paused_until = max(self._paused_until, time.monotonic() + pause)
+        self._endpoint.failed(error, f"{self.target.name!r} ({self.target.model_id})", self.target.timeout_s, first=first)
 
     def _delay(self, error: ModelError, attempt: int) -> float:
         """Seconds to wait: what the server asks for, else exponential backoff with full jitter."""
-        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        if error.retry_after_s is not None:
             return min(error.retry_after_s, MAX_RETRY_AFTER_S) * (1 + 0.1 * self._random.random())
         return float(self._random.uniform(0.1, 1.0) * min(MAX_DELAY_S, FIRST_DELAY_S * 2**attempt))
+
+
+class Callers:
+    """The callers of one run: a model has one, whether it answers or judges, and models of one endpoint share its breaker."""
+
+    def __init__(self) -> None:
+        self._callers: dict[str, Caller] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._stopped = asyncio.Event()
+
+    def of(self, target: Target) -> Caller:
+        """The caller of a target, by its name."""
+        if target.name not in self._callers:
+            endpoint = self._endpoints.setdefault(target.endpoint or target.name, Endpoint())
+            self._callers[target.name] = Caller(target, endpoint)
+        return self._callers[target.name]
+
+    def stop(self) -> None:
+        """Make no call that waits for its turn, its retry or a limit; those that are sent come to their end."""
+        self._stopped.set()
+        for endpoint in self._endpoints.values():
+            endpoint.stop()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for something else than a call.
+
+        Raises:
+            Stopping: the run is being stopped.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+            raise Stopping
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for caller in self._callers.values():
+            if caller.target.model is not None:
+                await caller.target.model.close()

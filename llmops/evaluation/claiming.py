@@ -8,11 +8,14 @@ from llmops.domain.errors import StoreError
 from llmops.domain.ports import Store
 from llmops.domain.runs import Node
 from llmops.evaluation.batching import Batcher
+from llmops.evaluation.endpoints import Stopping
 
 FIRST_LOOK_S = 0.05
 """So long after a claim of another process was met its node is looked for, ..."""
 LAST_LOOK_S = 1.0
 """... and then ever less often, up to this."""
+
+Pause = Callable[[float], Awaitable[None]]
 
 
 class Claims:
@@ -24,13 +27,14 @@ class Claims:
         self._claim: Batcher[str, Node | bool] = Batcher(self._claimed)
         self._release: Batcher[str, None] = Batcher(self._released)
 
-    async def node(self, key: str, slots: asyncio.Semaphore, make: Callable[[], Awaitable[Node]]) -> Node:
+    async def node(self, key: str, slots: asyncio.Semaphore, make: Callable[[], Awaitable[Node]], pause: Pause) -> Node:
         """The node of a key: what `make` makes and commits, or what another process has.
 
         Args:
             key: of the node.
             slots: as many as nodes can really be made at once, so that what would only queue here is left to others.
             make: called when the key is ours; what it raises gives the key back.
+            pause: waits for some seconds, or raises when the run is being stopped.
         """
         wait = FIRST_LOOK_S
         while True:
@@ -40,13 +44,13 @@ class Claims:
                     return await self._made(key, make)
             if isinstance(found, Node):
                 return found
-            await asyncio.sleep(wait)
+            await pause(wait)
             wait = min(1.5 * wait, LAST_LOOK_S)
 
     async def _made(self, key: str, make: Callable[[], Awaitable[Node]]) -> Node:
         try:
             return await make()
-        except Exception:
+        except (Exception, Stopping):
             with suppress(StoreError):
                 await self._release(key)
             raise

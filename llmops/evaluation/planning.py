@@ -66,6 +66,12 @@ class Target:
     timeout_s: float = 60.0
     """Bound on one attempt."""
     route: Route | None = None
+    rpm: int | None = None
+    """Requests in any minute, at most."""
+    tpm: int | None = None
+    """Tokens in any minute, at most, questions and answers together."""
+    endpoint: str = ""
+    """Models with the same text are served by the same server; empty: by one of its own."""
 
     @property
     def identity(self) -> str:

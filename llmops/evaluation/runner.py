@@ -13,10 +13,11 @@ from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import Failure, Outcome, Sample
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
-from llmops.evaluation.calling import Caller
+from llmops.evaluation.calling import Callers
 from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
+from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
@@ -67,6 +68,7 @@ class Runner:
         store: Store,
         run_id: str,
         *,
+        callers: Callers,
         options: RunnerOptions,
         progress: Progress,
         on_result: Callable[[CellResult], None],
@@ -79,10 +81,11 @@ class Runner:
         self._progress = progress
         self._on_result = on_result
         self._steps = CellSteps(plan, run_id)
-        self._callers = {name: Caller(target) for name, target in plan.asked().items()}
+        self._callers = {name: callers.of(target) for name, target in plan.asked().items()}
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._in_flight: InFlight[Node] = InFlight()
         self._claims = Claims(lambda: store)
+        self._pause = callers.pause
         self._slots = {name: asyncio.Semaphore(target.concurrency) for name, target in plan.asked().items()}
         self._stopping = False
         self._done = 0
@@ -114,9 +117,6 @@ class Runner:
             raise _first(error) from error
         finally:
             self._progress.finished()
-            for target in self._plan.asked().values():
-                if target.model is not None:
-                    await target.model.close()
         return self.counts
 
     async def _run_windows(self) -> None:
@@ -169,6 +169,8 @@ class Runner:
                 self._give_up(error.message)
         except TemplateError as error:
             state.error = error.message
+        except Stopping:
+            return
         await self._finish(state)
 
     async def _retrieve(self, state: CellState) -> None:
@@ -208,7 +210,7 @@ class Runner:
         if target.embedded or "generate" in self._options.refresh:
             return await self._once(key, generate)
         return await self._in_flight.once(
-            key, lambda: self._claims.node(key, self._slots[target.name], lambda: self._stored(generate))
+            key, lambda: self._claims.node(key, self._slots[target.name], lambda: self._stored(generate), self._pause)
         )
 
     async def _routed(self, target: Target, route: Route, state: CellState, key: str) -> Node:
@@ -248,7 +250,10 @@ class Runner:
     async def _finish(self, state: CellState) -> None:
         evaluations: dict[str, EvaluatorResult] = {}
         if state.completion is not None:
-            evaluations = await self._evaluate(state, state.completion)
+            try:
+                evaluations = await self._evaluate(state, state.completion)
+            except Stopping:
+                return
         result = self._steps.result(state, evaluations)
         await self._committer.put_result(result)
         self._on_result(result)

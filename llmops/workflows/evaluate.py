@@ -20,6 +20,7 @@ from llmops.domain.runs import CellResult, Run, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
+from llmops.evaluation.calling import Callers
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
@@ -32,7 +33,7 @@ from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
-from llmops.workflows.outcome import SIGNALLED, report_of
+from llmops.workflows.outcome import OUT_OF_TIME, SIGNALLED, report_of
 from llmops.workflows.validate import disagreements
 
 RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
@@ -99,6 +100,8 @@ class EvaluateOptions:
     no_gate: bool = False
     budget: float | None = None
     """USD; None: the suite's."""
+    minutes: float | None = None
+    """Stop after so long, as at a Ctrl-C."""
     verbose: bool = False
     """Tell each cell as it finishes."""
     sequential: bool = False
@@ -219,14 +222,6 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     if continued:
         progress.note(f"continuing run {run.id}, which has not finished")
     aggregator = Aggregator(plan)
-    runner = Runner(
-        plan,
-        parts.store,
-        run.id,
-        options=RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget),
-        progress=progress,
-        on_result=lambda result: take(result),
-    )
 
     def take(result: CellResult) -> None:
         aggregator.add(result)
@@ -235,8 +230,10 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         if early is not None and (reason := early.add(result)) is not None:
             runner.stop(reason)
 
-    with _stoppable(runner):
-        async with parts.judges.running(run.id, fresh="judge" in options.refresh):
+    async with parts.judges.running(run.id, fresh="judge" in options.refresh) as callers:
+        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget)
+        runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
+        with _stoppable(runner, callers, options.minutes):
             counts = await runner.run()
     judged = Judgement()
     if early is not None:
@@ -290,17 +287,19 @@ def _begin(plan: Plan, store: Store) -> tuple[Run, bool]:
 
 
 @contextmanager
-def _stoppable(runner: Runner) -> Iterator[None]:
-    """SIGINT and SIGTERM: once finishes what is in flight and reports; twice stops at once."""
+def _stoppable(runner: Runner, callers: Callers, minutes: float | None) -> Iterator[None]:
+    """SIGINT, SIGTERM and the deadline: once finishes what is in flight and reports; twice stops at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
     def stop(reason: str) -> None:
-        if runner.counts.stopped in SIGNALLED and task is not None:
+        if runner.counts.stopped in SIGNALLED and task is not None and reason != OUT_OF_TIME:
             task.cancel()
         runner.stop(reason)
+        callers.stop()
 
     handled = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+    deadline = None if minutes is None else loop.call_later(60 * minutes, stop, OUT_OF_TIME)
     try:
         for number, reason in handled.items():
             loop.add_signal_handler(number, stop, reason)
@@ -308,6 +307,8 @@ def _stoppable(runner: Runner) -> Iterator[None]:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
+        if deadline is not None:
+            deadline.cancel()
         for number in handled:
             loop.remove_signal_handler(number)
 

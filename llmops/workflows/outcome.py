@@ -11,8 +11,9 @@ from llmops.evaluation.stopping import DECIDED
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
-SIGNALLED = {"interrupted": 130, "terminated": 143}
-"""Exit codes of a run that a signal stopped, by what the runner is told."""
+OUT_OF_TIME = "out of time"
+SIGNALLED = {"interrupted": 130, "terminated": 143, OUT_OF_TIME: 3}
+"""Exit codes of a run that a signal or its deadline stopped, by what the runner is told."""
 
 
 def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, judged: Judgement) -> Report:
@@ -88,4 +89,4 @@ def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
 
 def worst_exit_code(codes: list[int]) -> int:
     """Of several suites: a signal's code, else the first that applies of 70, 2, 5, 3, 1, 4, 0."""
-    return next((code for code in (*SIGNALLED.values(), 70, 2, 5, 3, 1, 4) if code in codes), 0)
+    return next((code for code in (130, 143, 70, 2, 5, 3, 1, 4) if code in codes), 0)

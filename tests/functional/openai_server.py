@@ -20,6 +20,8 @@ class OpenAiServer:
         self.always: str | None = None
         self.prompts: Counter[str] = Counter()
         self.requests = 0
+        self.headers: dict[str, str] = {}
+        """Of every answer."""
         self.reply: Callable[[list[dict[str, str]]], str] | None = None
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
@@ -59,6 +61,9 @@ class OpenAiServer:
         if fault == "429":
             self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0"})
             return
+        if fault == "429 for long":
+            self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "100"})
+            return
         if fault == "500":
             self._send(request, 500, b'{"error": {"message": "broken"}}')
             return
@@ -83,7 +88,7 @@ class OpenAiServer:
         }
         if fault != "no usage":
             answer["usage"] = self._usage(prompt)
-        self._send(request, 200, json.dumps(answer).encode())
+        self._send(request, 200, json.dumps(answer).encode(), self.headers)
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
         try:

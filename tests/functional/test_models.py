@@ -1,5 +1,6 @@
 """The two ways to a model keep one contract against a real server."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,16 @@ async def test_an_answer_has_text_usage_and_latency(server: OpenAiServer, adapte
     assert found.latency_s > 0
     assert found.ttft_s is None
     assert server.requests == 1
+
+
+@BOTH
+async def test_a_limit_that_is_used_up_is_read_from_the_headers(server: OpenAiServer, adapter: type) -> None:
+    server.headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
+    model = adapter("m", settings(server))
+    assert model.resumes_at == 0
+    await model.complete(REQUEST)
+    await model.close()
+    assert 80 < model.resumes_at - time.monotonic() <= 90
 
 
 @BOTH

@@ -15,7 +15,7 @@ from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json, plain
 from llmops.evaluation.batching import Batcher
-from llmops.evaluation.calling import Caller
+from llmops.evaluation.calling import Caller, Callers
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.judging.asking import Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
@@ -35,7 +35,7 @@ class _Session:
 
     run: str = ""
     fresh: bool = False
-    callers: dict[str, Caller] = field(default_factory=dict)
+    callers: Callers = field(default_factory=Callers)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
 
@@ -71,8 +71,8 @@ class Judges:
         return Again(self._target(name), self)
 
     @asynccontextmanager
-    async def running(self, run: str, *, fresh: bool) -> AsyncIterator[None]:
-        """Replies belong to this run; connections are closed at its end.
+    async def running(self, run: str, *, fresh: bool) -> AsyncIterator[Callers]:
+        """Replies belong to this run; the connections of its callers are closed at its end.
 
         Args:
             run: id of the run.
@@ -80,11 +80,9 @@ class Judges:
         """
         self._session = _Session(run, fresh)
         try:
-            yield
+            yield self._session.callers
         finally:
-            for caller in self._session.callers.values():
-                if caller.target.model is not None:
-                    await caller.target.model.close()
+            await self._session.callers.close()
             self._session = _Session()
 
     async def complete(self, target: Target, key: str, ask: Ask) -> tuple[tuple[Completion, ...], bool]:
@@ -94,7 +92,7 @@ class Judges:
         async def judge() -> Node:
             nonlocal asked
             asked = True
-            completions = await ask(session.callers.setdefault(target.name, Caller(target)))
+            completions = await ask(session.callers.of(target))
             node = Node(key, "judge", plain(completions), session.run)
             await self._save(node)
             return node
@@ -105,7 +103,7 @@ class Judges:
                 node = await judge()
             elif node is None:
                 slots = session.slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
-                node = await self._claims.node(key, slots, judge)
+                node = await self._claims.node(key, slots, judge, session.callers.pause)
             return tuple(completion_from_json(each) for each in node.value)
 
         return await session.in_flight.once(key, make), asked

@@ -1,0 +1,97 @@
+"""The state that all models of one endpoint share: whether it is alive, and whether the run is being stopped."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from llmops.domain.errors import EndpointDown, ModelError, ModelTimeout, Unavailable
+
+FAILURES = 8
+"""So many connection failures in a row, or requests that ran into their timeout, with no answer between them, and ..."""
+AFTER_S = 2.0
+"""... so many seconds since the first of them: the endpoint is taken for dead."""
+TIMEOUTS = 3
+"""Where they ran into their timeout, also so many times as long as that: the server may be loading its weights."""
+
+
+class Stopping(BaseException):
+    """The run is being stopped, and a call that was waiting is not made. No failure of the cell, so no `Exception`."""
+
+
+class Endpoint:
+    """A breaker: once open, nothing more is sent."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._first_failure = 0.0
+        self._stopping = False
+        self._down: EndpointDown | None = None
+        self._disturbed = asyncio.Event()
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def dead(self) -> bool:
+        """The breaker is open."""
+        return self._down is not None
+
+    def on_disturbance(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when waiting has become useless."""
+        self._wakers.append(wake)
+
+    def check(self) -> None:
+        """Raises when nothing may be sent any more.
+
+        Raises:
+            EndpointDown: it is dead.
+            Stopping: the run is being stopped.
+        """
+        if self._down is not None:
+            raise self._down
+        if self._stopping:
+            raise Stopping
+
+    async def wait(self, seconds: float) -> None:
+        """Wait, and raise as `check` as soon as waiting has become useless."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._disturbed.wait()
+        except TimeoutError:
+            return
+        self.check()
+
+    def answered(self) -> None:
+        """It is alive."""
+        self._failures = 0
+
+    def failed(self, error: ModelError, who: str, timeout_s: float, *, first: bool) -> None:
+        """Learn from a failed call.
+
+        Args:
+            error: of the call.
+            who: was asked, for the message.
+            timeout_s: bound on one call.
+            first: it was the first attempt of its request: one long request may time out again and again.
+        """
+        if not isinstance(error, Unavailable | ModelTimeout):
+            self._failures = 0
+            return
+        if isinstance(error, ModelTimeout) and not first:
+            return
+        now = time.monotonic()
+        if self._failures == 0:
+            self._first_failure = now
+        self._failures += 1
+        patience = max(AFTER_S, TIMEOUTS * timeout_s if isinstance(error, ModelTimeout) else 0.0)
+        if self._failures >= FAILURES and now - self._first_failure >= patience and self._down is None:
+            self._down = EndpointDown(f"the endpoint of {who} does not answer: {error.message}")
+            self._disturb()
+
+    def stop(self) -> None:
+        """Let nothing wait any longer."""
+        self._stopping = True
+        self._disturb()
+
+    def _disturb(self) -> None:
+        self._disturbed.set()
+        for wake in self._wakers:
+            wake()

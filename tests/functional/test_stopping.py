@@ -1,0 +1,104 @@
+"""Signals, deadlines and limits: what is sent comes to its end, what waits is left out, and the same command goes on."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import COMMAND, environment, llmops, project, report
+from openai_server import OpenAiServer
+
+SOON_S = 60
+"""Far below what a run would take that waits for its limits, far above what one takes that does not."""
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAiServer]:
+    with OpenAiServer().running() as running:
+        yield running
+
+
+def started(folder: Path, server: OpenAiServer, requests: int) -> "subprocess.Popen[bytes]":
+    """A run that has made so many requests."""
+    process = subprocess.Popen([*COMMAND, "eval", "--no-gate"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + SOON_S
+    while server.requests < requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.requests >= requests
+    time.sleep(0.3)
+    return process
+
+
+def test_no_more_requests_in_a_minute_than_allowed_and_a_signal_waits_for_no_limit(
+    server: OpenAiServer, tmp_path: Path
+) -> None:
+    project(tmp_path, server.base, 10, extra=", rpm: 3")
+    process = started(tmp_path, server, 3)
+    assert server.requests == 3
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON_S) == 130
+    assert server.requests == 3
+    stopped = llmops(tmp_path, "runs", "show")
+    assert "3 cells: 3 scored, 0 failed" in stopped.stdout
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace(", rpm: 3", ""))
+    whole = report(llmops(tmp_path, "eval", "--json", "--no-gate"))
+    assert (whole["counts"]["scored"], server.requests) == (10, 10)
+
+
+def test_tokens_per_minute_are_bounded_by_what_calls_take(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 10, extra=", tpm: 25")  # each takes 10 tokens
+    process = started(tmp_path, server, 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SOON_S) == 143
+    assert server.requests == 2
+
+
+def test_a_retry_after_does_not_hold_up_a_signal(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 4)
+    server.always = "429 for long"
+    process = started(tmp_path, server, 4)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON_S) == 130
+    server.always = None
+    assert report(llmops(tmp_path, "eval", "--json"))["counts"]["scored"] == 4
+
+
+def test_the_second_ctrl_c_stops_at_once(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 4, extra="")
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace("timeout_s: 5", "timeout_s: 600"))
+    server.delay_s = 600
+    process = started(tmp_path, server, 4)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None  # it waits for what is in flight
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON_S) == 130
+    server.delay_s = 0
+    assert report(llmops(tmp_path, "eval", "--json"))["counts"]["scored"] == 4
+
+
+def test_a_deadline_ends_a_run_with_exit_3_and_the_same_command_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 6, extra=", rpm: 2")
+    done = llmops(tmp_path, "eval", "--max-minutes", "0.05", "--json")
+    assert done.returncode == 3, done.stderr
+    first = report(done)
+    assert (first["status"], first["counts"]["scored"]) == ("interrupted", 2)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace(", rpm: 2", ""))
+    again = report(llmops(tmp_path, "eval", "--json"))
+    assert (again["run_id"], again["counts"]["scored"], server.requests) == (first["run_id"], 6, 6)
+
+
+def test_an_endpoint_that_never_answers_is_taken_for_dead(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 300)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace("timeout_s: 5", "timeout_s: 1"))
+    server.delay_s = 600
+    done = llmops(tmp_path, "eval")
+    assert done.returncode == 3
+    assert "does not answer: no complete answer within 1 s" in " ".join(done.stdout.split())
+    assert server.requests < 100
