@@ -22,6 +22,9 @@ EXTRAS = {
     "sentence-transformers": ("local", "embedders and cross-encoders by name"),
     "torch": ("local", "local models"),
     "psycopg": ("postgres", "a store on a PostgreSQL server"),
+    "pypdf": ("documents", "PDF files in a corpus"),
+    "mammoth": ("documents", "DOCX files in a corpus"),
+    "selectolax": ("documents", "HTML files in a corpus"),
     "presidio-analyzer": ("pii", "names of people and places in answers"),
 }
 WEIGHTS = {
