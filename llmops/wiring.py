@@ -13,6 +13,7 @@ from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Reranker, Store
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Detection, DetectionRequest
+from llmops.domain.stores import Copied, StoreStatus
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
@@ -30,7 +31,7 @@ from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
-from llmops.settings.project import EmbedderSettings, IndexSettings, ModelSettings, Project
+from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.routes import CheckedRoute, LearnedRoute
 from llmops.settings.suite import evaluator_specs
 from llmops.settings.validation import nearest
@@ -70,6 +71,26 @@ class Wiring:
         """How much may be kept for reuse; None: no bound."""
         bound = self.project.settings.cache.max_mb
         return None if bound is None else bound * 2**20
+
+    def store_status(self) -> StoreStatus:
+        """What is at the project's `store:`; nothing is made or migrated."""
+        from llmops.adapters.sql.store import store_status
+
+        return store_status(self.project.settings.store, self.root)
+
+    def copy_store(self, source: str, target: str | None, progress: Progress) -> Copied:
+        """Copy a store into another, by URL; None: into the project's own."""
+        from llmops.adapters.sql.store import copy_store
+
+        return copy_store(source, target or self.project.settings.store, self.root, progress)
+
+    @cached_property
+    def local_store(self) -> Store:
+        """Holds the manifests of the indexes, whose files are on this machine: the store itself, unless it is on a server."""
+        from llmops.adapters.sql.store import open_store
+
+        local = self.project.settings.store.startswith("sqlite:")
+        return self.store if local else open_store(DEFAULT_STORE, self.root)
 
     @cached_property
     def registry(self) -> Registry:
@@ -273,7 +294,7 @@ class Wiring:
         embedder = self.embedder(settings.embedder)
         if remember:
             embedder = self._remembering.setdefault(embedder.identity, RememberingEmbedder(embedder))
-        return ProjectIndex(name, settings, embedder, self.store, self.root)
+        return ProjectIndex(name, settings, embedder, self.local_store, self.root)
 
     def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.

@@ -86,6 +86,9 @@ def command(
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
     sarif: Annotated[Path | None, typer.Option(help="Write the cases that broke against the baseline as SARIF.")] = None,
     code_quality: Annotated[Path | None, typer.Option(help="Write them as a GitLab code-quality report.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Evaluate again whenever a file of the project changes.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell each cell as it finishes.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
@@ -122,22 +125,29 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
-    chosen = suites_named(session, suites or [])
     if explain:
-        tell_work(session, chosen, options, print_explanation, json=json)
+        tell_work(session, suites_named(session, suites or []), options, print_explanation, json=json)
         return
-    reports: list[Report] = []
-    for suite in chosen:
-        reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
-        if reports[-1].status in ("interrupted", "over budget"):
-            break
-    for path, form in documents:
-        write_file(path, "".join(document(session, reports, form)))
-        session.err.print(f"wrote {path}", soft_wrap=True)
-    if json and not documents:
-        for piece in document(session, reports, "json"):
-            typer.echo(piece, nl=False)
-    raise typer.Exit(worst_exit_code([report.exit_code for report in reports]))
+
+    def evaluate(session: Session) -> int:
+        reports: list[Report] = []
+        for suite in suites_named(session, suites or []):
+            reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
+            if reports[-1].status in ("interrupted", "over budget"):
+                break
+        for path, form in documents:
+            write_file(path, "".join(document(session, reports, form)))
+            session.err.print(f"wrote {path}", soft_wrap=True)
+        if json and not documents:
+            for piece in document(session, reports, "json"):
+                typer.echo(piece, nl=False)
+        return worst_exit_code([report.exit_code for report in reports])
+
+    if watch:
+        from llmops.cli.watching import watched  # noqa: PLC0415 -- loads an event loop of its own
+
+        raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
+    raise typer.Exit(evaluate(session))
 
 
 def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:

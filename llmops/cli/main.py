@@ -26,6 +26,7 @@ COMMANDS = {
     "rag": ("llmops.cli.rag", "Build an index, ask it, and measure it."),
     "route": ("llmops.cli.route", "Choose between models: replay policies, learn one, serve one."),
     "cache": ("llmops.cli.cache", "Look at what is kept for reuse, bound it, carry it elsewhere, check it."),
+    "store": ("llmops.cli.store", "Look at the store, migrate it, copy it into another."),
     "models": ("llmops.cli.models", "Show the configured models, their prices and keys."),
     "validate": ("llmops.cli.validate", "Check all files of the project and list every problem."),
     "schema": ("llmops.cli.schema", "Print JSON Schemas of the files and of --json."),

@@ -13,6 +13,7 @@ from llmops.settings.routes import RouteSettings
 from llmops.settings.validation import Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
+DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -198,7 +199,7 @@ class ProjectSettings(Strict):
     labels: dict[Name, LabelSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     """Policies that choose between models, under names that suites use as targets."""
-    store: str = Field(default="sqlite:///.llmops/llmops.db", repr=False)
+    store: str = Field(default=DEFAULT_STORE, repr=False)
     """SQLAlchemy URL of a SQLite file or a PostgreSQL server; a relative SQLite path starts at the project root."""
     cache: CacheSettings = CacheSettings()
 

@@ -1,12 +1,14 @@
 """One PostgreSQL store for several processes, with the real command line and a real server."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from command_line import COMMAND, environment, llmops, project, report
+from command_line import COMMAND, environment, llmops, project, report, write
+from guides import blocks, typed
 from openai_server import OpenAiServer
 from postgres_server import PASSWORD, PostgresServer
 
@@ -119,3 +121,31 @@ def test_an_answer_that_one_process_could_not_get_is_asked_for_by_the_other(tmp_
         assert json.loads(out)["runs"][0]["counts"]["failed"] == 2
     assert two["counts"]["scored"] == 2
     assert server.requests == 4
+
+
+def test_the_guide_can_be_followed_to_the_letter(tmp_path: Path, postgres: PostgresServer) -> None:
+    settings, *commands = [text for _, text in blocks("shared-store.md")]
+    url = postgres.database()
+    with OpenAiServer().running() as server:
+        folder = project(tmp_path, server.base)
+        typed(folder, "llmops eval -q")
+        named = re.sub(r"postgresql://\S+", url.replace("\\", r"\\"), settings)
+        (folder / "llmops.yaml").write_text((folder / "llmops.yaml").read_text() + named)
+        told = [typed(folder, line) for block in commands for line in block.splitlines()]
+        typed(folder, "llmops eval -q")
+        assert server.requests == 3
+    assert "schema 0 to" in told[0]
+    assert "127.0.0.1" in told[1]
+    assert not any(PASSWORD in text or "pa%2F" in text for text in told)
+    assert counted(postgres, url, "runs") == 2
+
+
+def test_an_index_belongs_to_its_machine_though_the_store_is_shared(tmp_path: Path, postgres: PostgresServer) -> None:
+    url = postgres.database()
+    for name in ("here", "there"):
+        folder = on_database(tmp_path / name, url, "http://127.0.0.1:1/v1")
+        write(folder, {"docs/a.md": "# Moon\n\nThe moon is far.\n"})
+        with (folder / "llmops.yaml").open("a") as settings:
+            settings.write("indexes:\n  notes: {corpus: {paths: ['docs/*.md']}, embedder: {kind: static}}\n")
+        found = llmops(folder, "rag", "query", "How far is the moon?")
+        assert "The moon is far." in found.stdout, found.stderr

@@ -64,7 +64,7 @@ class Database:
         except SQLAlchemyError as error:
             raise self.translated(error) from error
 
-    def transaction(self, work: Callable[[Connection], Result]) -> Result:
+    def transaction(self, work: Callable[[Connection], Result], *, patient: bool = True) -> Result:
         """What `work` gives in one transaction.
 
         `work` has to be repeatable: it is done again when the server goes away meanwhile.
@@ -72,7 +72,7 @@ class Database:
         Raises:
             StoreError: it failed, or the server did not come back within `RECONNECT_S`.
         """
-        until = time.monotonic() + RECONNECT_S
+        until = time.monotonic() + (RECONNECT_S if patient else 0.0)
         while True:
             try:
                 with self.engine.begin() as connection:

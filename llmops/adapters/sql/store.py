@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.cache import SqlCache, mark_used
 from llmops.adapters.sql.claims import Claims
+from llmops.adapters.sql.copying import copy
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
 from llmops.adapters.sql.postgresql import postgresql_database
 from llmops.adapters.sql.rows import dumps, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
+from llmops.domain.ports import Progress
 from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
+from llmops.domain.stores import Copied, StoreStatus
 
 KEYS_PER_QUERY = 500
 ROWS_PER_FETCH = 500
@@ -46,6 +50,46 @@ def open_store(url: str, root: Path, migrations: Migrations | None = None) -> "S
     return store
 
 
+def store_status(url: str, root: Path) -> StoreStatus:
+    """What is at a URL; nothing is made or migrated.
+
+    Raises:
+        StoreError: it cannot be read, or a newer llmops wrote it.
+    """
+    if url.startswith("sqlite:///") and not (root / url.removeprefix("sqlite:///")).is_file():
+        return StoreStatus(str(root / url.removeprefix("sqlite:///")), 0, Migrations().newest, {})
+    found = database(url, root)
+
+    def look(connection: Connection) -> StoreStatus:
+        version = Migrations().found(connection)
+        if version != Migrations().newest:
+            return StoreStatus(found.name, version, Migrations().newest, {})
+        tables = (schema.runs, schema.results, schema.nodes, schema.baselines, schema.claims)
+        rows = {each.name: connection.execute(select(func.count()).select_from(each)).scalar_one() for each in tables}
+        return StoreStatus(found.name, version, Migrations().newest, rows)
+
+    try:
+        return found.transaction(look, patient=False)
+    finally:
+        found.engine.dispose()
+
+
+def copy_store(source: str, target: str, root: Path, progress: Progress) -> Copied:
+    """Copy what one store holds and the other lacks; both are brought to the newest schema.
+
+    Raises:
+        UsageError: there is no store to copy, or it is the target.
+        StoreError: one of them cannot be used.
+    """
+    status = store_status(source, root)
+    if not status.schema:
+        raise UsageError(f"There is no store at {status.name!r}.", hint="Name one: sqlite:///.llmops/llmops.db")
+    if status.name == database(target, root).name:
+        raise UsageError("Both URLs name the same store.")
+    with closing(open_store(source, root)) as old, closing(open_store(target, root)) as new:
+        return copy(old.database, new.database, progress)
+
+
 def database(url: str, root: Path) -> Database:
     """The database of a URL, not connected to yet.
 
@@ -66,7 +110,7 @@ class SqlStore:
     """Implements the `Store` port."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._engine = database.engine
         self.cache = SqlCache(database)
         self._claims = Claims(database)
@@ -81,13 +125,13 @@ class SqlStore:
             with self._engine.connect() as connection:
                 newest = migrations.found(connection) == migrations.newest
             if not newest:
-                self._database.locked(migrations.apply)
+                self.database.locked(migrations.apply)
         except (SQLAlchemyError, ValueError) as error:
-            raise self._database.translated(error) from error
+            raise self.database.translated(error) from error
 
     def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
         """As the port."""
-        return self._database.transaction(lambda connection: _nodes(connection, keys, run))
+        return self.database.transaction(lambda connection: _nodes(connection, keys, run))
 
     def claim(self, keys: Sequence[str]) -> Claimed:
         """As the port."""
@@ -96,7 +140,7 @@ class SqlStore:
     def release(self, keys: Sequence[str]) -> None:
         """As the port."""
         with self._claims.writing:
-            self._database.transaction(lambda connection: self._claims.end(connection, keys))
+            self.database.transaction(lambda connection: self._claims.end(connection, keys))
             self._claims.ended(keys)
 
     def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
@@ -113,21 +157,21 @@ class SqlStore:
 
         def write(connection: Connection) -> None:
             if made:
-                connection.execute(self._database.replacing(schema.nodes, "key"), made)
+                connection.execute(self.database.replacing(schema.nodes, "key"), made)
             if cells:
-                connection.execute(self._database.replacing(schema.results, "run", "position"), cells)
+                connection.execute(self.database.replacing(schema.results, "run", "position"), cells)
             mark_used(connection, sorted(used))
             self._claims.end(connection, keys)
 
         keys = [node.key for node in nodes]
         with self._claims.writing:
-            self._database.transaction(write)
+            self.database.transaction(write)
             self._claims.ended(keys)
 
     def begin_run(self, run: Run) -> None:
         """As the port."""
         row = {**plain(run), "snapshot": dumps(run.snapshot)}
-        self._write(self._database.insert(schema.runs).values(row).on_conflict_do_nothing(index_elements=["id"]))
+        self._write(self.database.insert(schema.runs).values(row).on_conflict_do_nothing(index_elements=["id"]))
 
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
@@ -169,7 +213,7 @@ class SqlStore:
             return [result_from_json(json.loads(text)) for text in found]
 
         last = -1
-        while some := self._database.transaction(page):
+        while some := self.database.transaction(page):
             yield from some
             last = some[-1].position
 
@@ -180,7 +224,7 @@ class SqlStore:
 
     def set_baseline(self, suite: str, run_id: str) -> None:
         """As the port."""
-        self._write(self._database.replacing(schema.baselines, "suite").values(suite=suite, run=run_id))
+        self._write(self.database.replacing(schema.baselines, "suite").values(suite=suite, run=run_id))
 
     def baseline(self, suite: str) -> str | None:
         """As the port."""
@@ -194,7 +238,7 @@ class SqlStore:
 
     def set_manifest(self, index: str, manifest: object) -> None:
         """As the port."""
-        self._write(self._database.replacing(schema.manifests, "name").values(name=index, value=dumps(manifest)))
+        self._write(self.database.replacing(schema.manifests, "name").values(name=index, value=dumps(manifest)))
 
     def close(self) -> None:
         """As the port."""
@@ -202,10 +246,10 @@ class SqlStore:
         self._engine.dispose()
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        return self._database.transaction(lambda connection: connection.execute(query).all())
+        return self.database.transaction(lambda connection: connection.execute(query).all())
 
     def _write(self, statement: Executable) -> None:
-        self._database.transaction(lambda connection: connection.execute(statement))
+        self.database.transaction(lambda connection: connection.execute(statement))
 
 
 def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> dict[str, Node]:

@@ -1,0 +1,101 @@
+"""Copies one store into another, between any two databases. Done again it goes on where it stopped."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, Select, Table, func, select, tuple_
+
+from llmops.adapters.sql.database import Database
+from llmops.adapters.sql.schema import baselines, nodes, results, runs
+from llmops.domain.ports import Progress
+from llmops.domain.stores import Copied
+
+ROWS_PER_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A table with what tells its rows apart."""
+
+    table: Table
+    order: tuple[str, ...]
+    """Columns that pages follow."""
+    key: tuple[str, ...]
+    """Columns that name a row in every store."""
+    replaced: bool = False
+    """A row of the same key is written again: it may have changed since an earlier copy."""
+
+
+PARTS = (
+    _Part(nodes, ("key",), ("key",)),
+    _Part(results, ("run", "position"), ("run", "position")),
+    _Part(runs, ("number",), ("id",), replaced=True),  # after their results: a run that is there is there whole
+    _Part(baselines, ("suite",), ("suite",)),
+)
+"""Claims are of running processes, and manifests of the indexes on one machine: neither is copied."""
+
+
+def copy(source: Database, target: Database, progress: Progress) -> Copied:
+    """Copy what the target lacks. Each page is a transaction of its own, so that an interrupted copy loses little.
+
+    Raises:
+        StoreError: one of the two cannot be used.
+    """
+    totals = {part.table.name: source.transaction(partial(_count, part.table)) for part in PARTS}
+    written = dict.fromkeys(totals, 0)
+    done = 0
+    progress.started("rows", sum(totals.values()))
+    try:
+        for part in PARTS:
+            for page in _pages(source, part):
+                written[part.table.name] += target.transaction(partial(_write, target, part, page))
+                done += len(page)
+                progress.advanced(done)
+    finally:
+        progress.finished()
+    return Copied(totals, written)
+
+
+def _count(table: Table, connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _pages(source: Database, part: _Part) -> Iterator[Sequence[Row[Any]]]:
+    order = _columns(part, part.order)
+    query = select(part.table).order_by(*order).limit(ROWS_PER_PAGE)
+    page = source.transaction(partial(_read, query))
+    while page:
+        yield page
+        last = tuple(page[-1]._mapping[column] for column in order)
+        page = source.transaction(partial(_read, query.where(tuple_(*order) > last)))
+
+
+def _read(query: Select[Any], connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(query).all()
+
+
+def _write(target: Database, part: _Part, page: Sequence[Row[Any]], connection: Connection) -> int:
+    """Write a page; how many of its rows are new."""
+    key = _columns(part, part.key)
+    rows = {tuple(row._mapping[column] for column in key): _values(row) for row in page}
+    known = {tuple(found) for found in connection.execute(select(*key).where(tuple_(*key).in_(list(rows))))}
+    new = [values for place, values in rows.items() if place not in known]
+    statement = target.insert(part.table).on_conflict_do_nothing(index_elements=list(part.key))
+    if new:
+        connection.execute(statement, new)
+    if part.replaced and known:
+        for place in known:
+            named = [column == value for column, value in zip(key, place, strict=True)]
+            connection.execute(part.table.update().where(*named).values(rows[tuple(place)]))
+    return len(new)
+
+
+def _columns(part: _Part, names: Sequence[str]) -> list[Column[Any]]:
+    return [part.table.c[name] for name in names]
+
+
+def _values(row: Row[Any]) -> Mapping[str, Any]:
+    """A row as it is written; the number of a run is the target's own."""
+    return {name: value for name, value in row._mapping.items() if name != "number"}

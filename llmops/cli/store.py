@@ -1,0 +1,69 @@
+"""`llmops store`: what the store holds, its schema, and its way into another database."""
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from llmops.cli.progress import ShownProgress
+from llmops.cli.session import Session
+from llmops.domain.serial import plain
+from llmops.reporting.safe import safe
+
+app = typer.Typer(no_args_is_help=True, help="Look at the store, migrate it, copy it into another.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def status(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Show where the store is, its schema and its rows. Nothing is made or migrated."""
+    session: Session = ctx.obj
+    found = session.wiring.store_status()
+    if json:
+        typer.echo(jsonlib.dumps(plain(found), indent=1))
+        return
+    behind = f"; this llmops writes {found.newest}: llmops store migrate" if found.schema < found.newest else ""
+    session.out.print(Text(safe(found.name)), soft_wrap=True)
+    session.out.print(f"schema {found.schema}{behind}" if found.schema else "Nothing is there yet.")
+    table = Table("table", "rows", box=None, header_style="bold")
+    for name, rows in found.rows.items():
+        table.add_row(name, f"{rows:,}")
+    if found.rows:
+        session.out.print(table)
+
+
+@app.command()
+def migrate(ctx: typer.Context) -> None:
+    """Make the store, or bring its schema to the newest version. Every command does so when it opens the store."""
+    session: Session = ctx.obj
+    before = session.wiring.store_status()
+    session.wiring.store.close()
+    told = (
+        f"has schema {before.newest} already"
+        if before.schema == before.newest
+        else f"schema {before.schema} to {before.newest}"
+    )
+    session.out.print(Text(safe(f"{before.name}: {told}")), soft_wrap=True)
+
+
+@app.command()
+def copy(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="FROM", help="URL of a store, such as sqlite:///.llmops/llmops.db.")],
+    target: Annotated[str | None, typer.Argument(metavar="[TO]", help="URL of another; default: the project's store.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy runs, results, answers and baselines that the other store lacks. Run again, it goes on where it stopped."""
+    session: Session = ctx.obj
+    with ShownProgress(session.err) as progress:
+        copied = session.wiring.copy_store(source, target, progress)
+    if json:
+        typer.echo(jsonlib.dumps(plain(copied), indent=1))
+        return
+    table = Table("table", "rows", "new there", box=None, header_style="bold")
+    for name, rows in copied.read.items():
+        table.add_row(name, f"{rows:,}", f"{copied.written[name]:,}")
+    session.out.print(table)
