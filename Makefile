@@ -32,7 +32,7 @@ test: $(DEV)  ## Install what development needs and run all tests.
 	$(BIN)/python -m pytest
 
 $(ENGINES): $(DEV)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii]" --group engines
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii,ray]" --group engines
 	touch $@
 
 # LiteLLM's proxy pins what it needs, so it has an environment of its own; llmops serves routes from inside it.
@@ -41,7 +41,7 @@ $(PROXY)/.done: pyproject.toml
 	$(PROXY)/bin/python -m pip --disable-pip-version-check install --quiet "litellm[proxy]==1.106.2" --editable .
 	touch $@
 
-test-engines: $(ENGINES) $(PROXY)/.done  ## Evaluate a real local engine, and serve routes through LiteLLM's real proxy.
+test-engines: $(ENGINES) $(PROXY)/.done  ## Evaluate a real local engine and a Ray cluster, and serve routes through LiteLLM's proxy.
 	$(BIN)/python -m pytest tests/engines
 
 prompts: $(CORE)  ## Check the versions and labels of the sample project's prompts, and lint them.

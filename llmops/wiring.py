@@ -3,11 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.jobs import Part, Workshop
 from llmops.domain.keys import node_key
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Reranker, Store
@@ -19,6 +20,9 @@ from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedde
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import Route, Target
+from llmops.evaluation.pool import Pool
+from llmops.evaluation.remote import RemoteDetector, RemoteEmbedder, RemoteModel, ServedModel
+from llmops.evaluation.runner import WIDTH
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.fusing import fusion_of
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
 
 ROUTE_VERSION = 1
 DETECTORS = ("hallucination", "toxicity")
+BATCH_OF_JOB = 16
+"""Requests that a detector on a worker takes at once: enough to fill the processor, few enough to share."""
 
 
 class Wiring:
@@ -56,8 +62,40 @@ class Wiring:
         self.root: Path = project.root
         self._embedders: dict[str, Embedder] = {}
         self._remembering: dict[str, Embedder] = {}
-        self._asking: dict[str, Any] = {}
+        self._asking: dict[str, AskEmbedder] = {}
+        self._detectors: dict[Part, AskDetector] = {}
         self._tokenizer: TiktokenTokenizer | None = None
+        self._pool: Pool | None = None
+
+    def use_ray(self, address: str | None, progress: Progress) -> None:
+        """Have models, detectors and embedders work on a Ray cluster; waits for its first worker.
+
+        Raises:
+            MissingExtra: Ray is not installed.
+            UsageError: there is no such cluster, or it cannot be used.
+        """
+        from llmops.adapters.ray_cluster import RayCluster
+
+        cluster = RayCluster(address, Workshop(partial(Wiring, self._without_store()), self._keys()))
+        self._pool = Pool(cluster.hire, cluster.cpus, progress.note)
+        self._pool.ready()
+
+    def _without_store(self) -> Project:
+        """The project as a worker needs it: only this process opens the store, whose URL may hold a password."""
+        settings = self.project.settings.model_copy(update={"store": DEFAULT_STORE})
+        return Project(self.root, settings, self.project.positions)
+
+    def _keys(self) -> dict[str, str]:
+        """The environment variables of the models' keys that are set."""
+        from llmops.adapters.credentials import key_variable
+
+        names = {key_variable(settings) for settings in self.project.settings.models.values()} | {"OPENAI_BASE_URL"}
+        return {name: os.environ[name] for name in names if name is not None and name in os.environ}
+
+    @property
+    def width(self) -> int:
+        """Cells in flight that keep the processors busy."""
+        return WIDTH if self._pool is None else max(WIDTH, BATCH_OF_JOB * self._pool.size)
 
     @cached_property
     def store(self) -> Store:
@@ -184,10 +222,10 @@ class Wiring:
         return Target(
             name,
             settings.id,
-            self._model(name, settings),
+            self._asked_model(name),
             settings.params,
             self.price(name),
-            min(settings.concurrency, os.cpu_count() or 1) if settings.embedded else settings.concurrency,
+            min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency,
             settings.max_retries,
             settings.timeout_s,
             rpm=settings.rpm,
@@ -218,7 +256,25 @@ class Wiring:
         window = settings.context_window or (None if settings.embedded else listed_window(settings.id))
         return ModelFacts(name, counter.count, counter.estimated, price, window)
 
-    def _model(self, name: str, settings: ModelSettings) -> ChatModel:
+    @property
+    def _processors(self) -> int:
+        return (os.cpu_count() or 1) if self._pool is None else self._pool.size
+
+    def _asked_model(self, name: str) -> ChatModel:
+        local = self.model(name)
+        return local if self._pool is None else RemoteModel(local.identity, self._pool, Part("served_model", (name,)))
+
+    def served_model(self, name: str) -> ServedModel:
+        """A model as a worker has it."""
+        return ServedModel(self.model(name))
+
+    def model(self, name: str) -> ChatModel:
+        """The client of a model, in this process.
+
+        Raises:
+            UsageError: no such model.
+        """
+        settings = self.project.model(name)
         if settings.embedded:
             from llmops.adapters.embedded_reader import EmbeddedReader
 
@@ -258,20 +314,36 @@ class Wiring:
         """The embedder that the settings name; one object for equal settings."""
         key = settings.model_dump_json()
         if key not in self._embedders:
-            self._embedders[key] = _embedder(settings)
+            local = _embedder(settings)
+            if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
+                local = RemoteEmbedder(local, self._pool, Part("embedder", (settings,)))
+            self._embedders[key] = local
         return self._embedders[key]
 
     def _detector(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
-        key = f"{kind} {backend} {sorted(labels.items())}"
-        if key not in self._asking:
-            self._asking[key] = BatchedDetector(_detector(self.root, kind, backend, labels))
-        return self._asking[key]  # type: ignore[no-any-return]
+        part = Part("detector", (kind, backend, tuple(sorted(labels.items()))))
+        if part not in self._detectors:
+            local = self.detector(*part.names)
+            if self._pool is None:
+                self._detectors[part] = BatchedDetector(local)
+            else:
+                remote = RemoteDetector(local, self._pool, part)
+                self._detectors[part] = BatchedDetector(remote, max_batch=BATCH_OF_JOB, lanes=2 * self._pool.size)
+        return self._detectors[part]
+
+    def detector(self, kind: str, backend: str, labels: tuple[tuple[str, str], ...]) -> Detector:
+        """A detector, in this process.
+
+        Raises:
+            UsageError: no such backend.
+        """
+        return _detector(self.root, kind, backend, dict(labels))
 
     def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
         key = f"embedder {settings.model_dump_json()}"
         if key not in self._asking:
             self._asking[key] = BatchedEmbedder(self.embedder(settings))
-        return self._asking[key]  # type: ignore[no-any-return]
+        return self._asking[key]
 
     def retriever(self, index: str, progress: Progress) -> "IndexedRetriever":
         """The index of that name; built when it is first asked and not up to date."""
@@ -437,9 +509,9 @@ class IndexedRetriever:
 class BatchedDetector:
     """Implements `AskDetector`."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, *, max_batch: int = 64, lanes: int = 1) -> None:
         self._detector = detector
-        self._ask: Batcher[DetectionRequest, Detection] = Batcher(detector.detect)
+        self._ask: Batcher[DetectionRequest, Detection] = Batcher(detector.detect, max_batch=max_batch, lanes=lanes)
 
     @property
     def identity(self) -> str:

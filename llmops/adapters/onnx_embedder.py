@@ -108,5 +108,7 @@ def open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 -- an untyped
 
 
 def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use, of those that it has; `OMP_NUM_THREADS` says how many, as elsewhere."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(found, int(wanted)) if wanted.isdigit() and int(wanted) else found

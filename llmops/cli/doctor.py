@@ -25,6 +25,7 @@ EXTRAS = {
     "pypdf": ("documents", "PDF files in a corpus"),
     "mammoth": ("documents", "DOCX files in a corpus"),
     "selectolax": ("documents", "HTML files in a corpus"),
+    "ray": ("ray", "an evaluation on many machines"),
     "presidio-analyzer": ("pii", "names of people and places in answers"),
 }
 WEIGHTS = {

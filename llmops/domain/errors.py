@@ -12,7 +12,7 @@
   - RunIncomplete              coverage under the floor, dead endpoint             exit 3
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
-    - EndpointDown, Refused, ContextOverflow                   not worth another try
+    - EndpointDown, Refused, ContextOverflow, WorkerLost       not worth another try
 """
 
 from collections.abc import Sequence
@@ -174,3 +174,7 @@ class Refused(ModelError):
 
 class ContextOverflow(ModelError):
     """The prompt is longer than the model's context window."""
+
+
+class WorkerLost(ModelError):
+    """The process that worked on it has gone; it was tried on another worker already when a cell fails with this."""

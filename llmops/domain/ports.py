@@ -5,14 +5,16 @@ keys. Implementations live in `llmops.adapters`, one vendor per file, and raise 
 """
 
 from collections.abc import Iterator, Sequence, Set
+from concurrent.futures import Future
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
 from llmops.domain.caching import Kept, Removed
+from llmops.domain.jobs import Job
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.retrieval import Chunk
 from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
@@ -290,6 +292,19 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the connection."""
+        ...
+
+
+class Worker(Protocol):
+    """A process, on this machine or on another, that builds parts of the project and calls their methods."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from the others, in messages."""
+        ...
+
+    def submit(self, job: Job) -> "Future[Any]":
+        """The job's result, at once as a future: it fails with what the method raised, or with `WorkerLost`."""
         ...
 
 

@@ -10,34 +10,38 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Calls `work` with all items that wait, at most `max_batch` at once, one batch at a time.
+    """Calls `work` with all items that wait, at most `max_batch` at once.
 
     While a batch runs in its thread the next one fills, so batches grow with the load and a single call never waits.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], *, max_batch: int = 64) -> None:
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], *, max_batch: int = 64, lanes: int = 1) -> None:
+        """Args: `lanes` is the number of batches at a time, which share what waits evenly."""
         self._work = work
         self._max_batch = max_batch
+        self._lanes = lanes
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._runner: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llmops-batch")
+        self._running: list[asyncio.Task[None]] = []
+        self._threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="llmops-batch")
 
     async def __call__(self, item: Item) -> Result:
         """The result for one item; an exception of the batch is raised for each of its items."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._drain())
+        self._running = [task for task in self._running if not task.done()]
+        if len(self._running) < self._lanes:
+            self._running.append(asyncio.create_task(self._drain()))
         return await future
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0)  # lets the other tasks that are ready add their items first
         while self._waiting:
-            batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+            size = min(self._max_batch, -(-len(self._waiting) // self._lanes))
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
             items = [item for item, _ in batch]
             try:
-                results = await loop.run_in_executor(self._thread, self._work, items)
+                results = await loop.run_in_executor(self._threads, self._work, items)
             except Exception as error:
                 for _, future in batch:
                     if not future.done():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, TemplateError
+from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Progress, Store
 from llmops.domain.routing import RouteRequest
@@ -27,6 +27,8 @@ from llmops.routing.memory import RouteMemory
 OVER_BUDGET = "over budget"
 """Why a run stopped when its money was spent."""
 
+WIDTH = 32
+"""Cells in flight that keep one machine busy."""
 WINDOW = 256
 """Cells whose nodes are looked up together."""
 
@@ -43,6 +45,8 @@ class RunnerOptions:
     """Cells in flight, at most; default: what the targets allow."""
     budget_usd: float | None = None
     """Start nothing more once so much is spent."""
+    width: int = WIDTH
+    """Cells in flight that keep the processors busy."""
 
 
 @dataclass(slots=True)
@@ -147,8 +151,9 @@ class Runner:
         return self._options.budget_usd is not None and self.counts.spent_usd >= self._options.budget_usd
 
     def _width(self) -> int:
-        """Cells in flight: enough to keep every target busy while others evaluate."""
-        return max(32, sum(2 * caller.target.concurrency for caller in self._callers.values()))
+        """Cells in flight: enough to keep every target busy while others evaluate; few when what is in flight costs."""
+        least = self._options.width if self._options.budget_usd is None else WIDTH
+        return max(least, sum(2 * caller.target.concurrency for caller in self._callers.values()))
 
     def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
@@ -298,10 +303,10 @@ class Runner:
 
 
 async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
-    """An evaluator's outcome; what it raises is its failure on this case, except a missing key, which ends the run."""
+    """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
     try:
         return await built.evaluator.evaluate(sample)
-    except MissingCredential:
+    except (MissingCredential, RunIncomplete):
         raise
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")

@@ -58,6 +58,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def width(self) -> int:
+        """Cells in flight that keep the processors busy."""
+        ...
+
+    @property
     def services(self) -> Services:
         """What evaluators may ask."""
         ...
@@ -231,7 +236,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             runner.stop(reason)
 
     async with parts.judges.running(run.id, fresh="judge" in options.refresh) as callers:
-        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget)
+        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width)
         runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
         with _stoppable(runner, callers, options.minutes):
             counts = await runner.run()

@@ -22,6 +22,7 @@ class OpenAiServer:
         self.requests = 0
         self.headers: dict[str, str] = {}
         """Of every answer."""
+        self.at_once = self.most_at_once = 0
         self.reply: Callable[[list[dict[str, str]]], str] | None = None
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
@@ -46,6 +47,16 @@ class OpenAiServer:
         self.base = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            self._handle(request)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+    def _handle(self, request: BaseHTTPRequestHandler) -> None:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         with self._lock:
             self.requests += 1

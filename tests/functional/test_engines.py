@@ -1,0 +1,23 @@
+"""Where an evaluation runs: what is told before anything is."""
+
+from pathlib import Path
+
+import pytest
+from command_line import llmops, project, write
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--address", "127.0.0.1:1"), "Add --engine ray"),
+        (("--engine", "rey"), "'local', 'ray'"),
+        (("--engine", "ray"), 'pip install "llmops[ray]"'),
+    ],
+    ids=["address alone", "unknown engine", "no ray"],
+)
+def test_a_wrong_engine_is_told_in_one_message(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    project(tmp_path, "http://127.0.0.1:9/v1")
+    hidden = write(tmp_path / "hidden", {"ray.py": "raise ImportError\n"})
+    done = llmops(tmp_path, "eval", *arguments, PYTHONPATH=f"{hidden}:{Path(__file__).parents[2]}")
+    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert done.stdout == ""
