@@ -1,9 +1,8 @@
-"""A Ray cluster of the tests' own on 127.0.0.1."""
+"""A Ray cluster on 127.0.0.1 for a benchmark or a test, which nobody else can join."""
 
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -23,18 +22,7 @@ class Cluster:
     variables: dict[str, str]
     """With which a process may join it."""
     pid: int
-
-    def workers(self) -> list[int]:
-        """The processes that work for llmops."""
-        table = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-        rows = [line.split(None, 2) for line in table.splitlines()]
-        mine = {str(self.pid)}
-        for _ in range(3):
-            mine |= {pid for pid, parent, _ in rows if parent in mine}
-        return [int(pid) for pid, _, command in rows if pid in mine and command.startswith("ray::Bench")]
-
-    def kill_one(self) -> None:
-        os.kill(self.workers()[0], signal.SIGKILL)
+    """Of `ray start`, above all processes of the cluster."""
 
 
 @contextmanager
