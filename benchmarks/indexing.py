@@ -1,23 +1,35 @@
-"""Cost of an index: python -m benchmarks.indexing [--documents 150] [--embedder static] [DIR]
+"""Cost of an index: python -m benchmarks.indexing [--documents 150] [--embedder static] [--peer] [--chunks 100000] [DIR]
 
 Builds an index of DIR's Markdown files, else of generated ones, in an empty folder: chunks per second with embedding, peak
 memory of the process, an unchanged rebuild, a rebuild after 1 % of the documents changed, and the time of a query from
-its text to its hits, on the opened index.
+its text to its hits, on the opened index. Loading the weights and importing are not counted, on either side.
+
+`--peer` builds the same documents with LangChain and Chroma, with the original weights of the same model, in a process and an
+environment of its own that shares torch and Chroma with this one. CPU seconds depend less on what else the machine does.
+
+`--chunks N` asks an index of N generated chunks instead. Their vectors are drawn, not computed: only the time of a search
+is measured, and vectors without structure are the hard case for it. The query is embedded by the real model.
 """
 
 import argparse
+import json
+import os
 import random
 import resource
 import shutil
+import site
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers import install
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
@@ -32,6 +44,10 @@ from llmops.rag.retrieving import Retriever
 from llmops.settings.project import IndexSettings
 
 QUERIES = 300
+LANGCHAIN = ["langchain-chroma==1.1.0", "langchain-huggingface==1.2.3", "langchain-text-splitters==1.1.3"]
+PEERS_HOME = Path(tempfile.gettempdir()) / "llmops-peers"
+CHUNKS_PER_PAGE = 5
+"""That a generated page is cut into."""
 SYLLABLES = [
     "ka",
     "lo",
@@ -117,22 +133,85 @@ def query_times(retriever: Retriever) -> np.ndarray:
     return np.asarray(times[5:])
 
 
+class DrawnVectors:
+    """Stands for an embedder while a large index is filled; queries are embedded by the real one."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.identity = f"drawn, {embedder.identity}"
+        self.dimensions = embedder.dimensions
+        self.max_tokens = embedder.max_tokens
+        self.tokenizer = embedder.tokenizer
+        self._embedder = embedder
+        self._draw = np.random.default_rng(3)
+
+    def embed(self, texts: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        vectors = self._draw.normal(size=(len(texts), self.dimensions)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    def embed_queries(self, texts: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        return self._embedder.embed_queries(texts)
+
+
+def peer(docs: Path, out: Path) -> dict[str, float]:
+    """What LangChain's pipeline took for the same documents."""
+    home = PEERS_HOME / "langchain"
+    python = home / "bin/python"
+    if not python.exists():
+        install([sys.executable, "-m", "venv", str(home)])
+        (packages,) = home.glob("lib/python3*/site-packages")
+        (packages / "shared.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")
+        install([str(home / "bin/pip"), "install", "--quiet", *LANGCHAIN])
+    command = [str(python), str(Path(__file__).with_name("langchain_pipeline.py")), str(docs), str(out)]
+    environment = {**os.environ, "ANONYMIZED_TELEMETRY": "False", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def large(root: Path, embedder: Embedder, chunks: int, table: Table) -> None:
+    """The time of a query on many chunks."""
+    generate(root / "docs", chunks // CHUNKS_PER_PAGE + 1)
+    bench = Bench(root, DrawnVectors(embedder), "minilm")
+    full, full_s = bench.build()
+    began = time.perf_counter()
+    retriever = bench.opened(full.manifest.key)
+    retriever.retrieve(["first"])
+    opening_s = time.perf_counter() - began
+    p50, p95 = np.quantile(query_times(retriever), [0.5, 0.95])
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file() and "docs" not in path.parts)
+    table.add_row("documents, chunks", f"{len(full.manifest.documents)}, {full.manifest.size} (vectors drawn)")
+    table.add_row("filled and opened", f"{full_s:.0f} s, {opening_s:.1f} s, {size / 2**20:.0f} MiB on disk")
+    table.add_row("query, embedding included", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, n {QUERIES}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     parser.add_argument("--documents", type=int, default=150, help="to generate when no DIR is given")
+    parser.add_argument("--peer", action="store_true", help="build with LangChain, too")
+    parser.add_argument("--chunks", type=int, help="ask an index of so many generated chunks instead")
     parser.add_argument("--embedder", choices=["minilm", "static"], default="minilm")
     options = parser.parse_args()
     embedder: Embedder = OnnxEmbedder() if options.embedder == "minilm" else StaticEmbedder()
     with tempfile.TemporaryDirectory(prefix="llmops-indexing-", ignore_cleanup_errors=True) as name:
         root = Path(name)
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        table = Table("figure", options.embedder)
+        if options.chunks:
+            large(root, embedder, options.chunks, table)
+            console.print(table)
+            return
         if options.folder:
             shutil.copytree(options.folder, root / "docs")
         else:
             generate(root / "docs", options.documents)
         bench = Bench(root, embedder, options.embedder)
+        embedder.embed(["the first text loads what the others use"])
+        cpu = time.process_time()
         full, full_s = bench.build()
+        cpu = time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        plain = peer(root / "docs", root / "peer") if options.peer else None
         _, same_s = bench.build()
         pages = sorted((root / "docs").rglob("*.md"))
         for page in pages[:: max(1, min(100, len(pages)))]:
@@ -143,9 +222,17 @@ def main() -> None:
         retriever.retrieve(["first"])
         opening_s = time.perf_counter() - began
         times = query_times(retriever)
-        table = Table("figure", options.embedder)
         table.add_row("documents, chunks", f"{len(full.manifest.documents)}, {full.manifest.size}")
-        table.add_row("full build", f"{full_s:.2f} s, {full.chunks_embedded / full_s:.0f} chunks/s")
+        rate = full.chunks_embedded / full_s
+        table.add_row("full build", f"{full_s:.2f} s, {rate:.0f} chunks/s, {cpu:.1f} s of CPU")
+        if plain:
+            theirs = plain["chunks"] / plain["seconds"]
+            per_chunk = (plain["cpu_s"] / plain["chunks"]) / (cpu / full.chunks_embedded)
+            told = (
+                f"{plain['seconds']:.2f} s, {theirs:.0f} chunks/s, {plain['cpu_s']:.1f} s of CPU, {plain['chunks']:.0f} chunks"
+            )
+            table.add_row("LangChain", f"{told}, peak {plain['peak_mib']:.0f} MiB")
+            table.add_row("times LangChain's", f"{rate / theirs:.2f} chunks/s, {per_chunk:.2f} chunks per CPU second")
         table.add_row("peak memory", f"{peak:.0f} MiB")
         table.add_row("unchanged", f"{same_s:.2f} s, {100 * same_s / full_s:.1f} % of the full build")
         changed = f"{part.documents_changed} documents, {part.chunks_embedded} chunks embedded"
@@ -153,7 +240,7 @@ def main() -> None:
         table.add_row("open and first query", f"{opening_s:.2f} s")
         p50, p95 = np.quantile(times, [0.5, 0.95])
         table.add_row("query", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, n {len(times)}")
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        console.print(table)
 
 
 if __name__ == "__main__":
