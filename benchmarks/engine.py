@@ -1,9 +1,11 @@
 """Prints what `llmops eval` costs in time, processor and memory, beside the bare client loop and other tools.
 
 Run: python -m benchmarks.engine [--cases 10000] [--latency-ms 200] [--transport litellm] [--peers promptfoo,inspect]
+     python -m benchmarks.engine --growth --cases 100000
 
 Every row makes the same calls to the same endpoint, in turns; each round starts from an empty store. "start-up" is the same
-command with one case. Peers are installed on demand, each into an environment of its own under --peers-dir.
+command with one case. Peers are installed on demand, each into an environment of its own under --peers-dir. `--growth` holds
+memory, store and wall times at 1,000 cases against those at --cases.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from rich.table import Table
 
 from benchmarks.measuring import LLMOPS, Cost, asked, last_run, run, serving, write_project
 from benchmarks.peers import PEERS
+
+SMALL = 1000
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ def main() -> None:
     parser.add_argument("--transport", choices=("direct", "litellm"), default="direct")
     parser.add_argument("--peers", default="", help="tools to run too: promptfoo, inspect")
     parser.add_argument("--peers-dir", type=Path, default=Path(tempfile.gettempdir()) / "llmops-peers")
+    parser.add_argument("--growth", action="store_true", help="how memory and store grow from 1,000 cases to --cases")
     parser.add_argument("--bare", metavar="BASE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
@@ -53,6 +58,9 @@ def main() -> None:
         return
     rows: dict[str, Row] = {}
     with serving(options.latency_ms) as base:
+        if options.growth:
+            grow(options, base)
+            return
         for _ in range(options.rounds):
             measure(options, rows, base)
     show(options, rows)
@@ -82,6 +90,24 @@ def measure(options: argparse.Namespace, rows: dict[str, Row], base: str) -> Non
             asked(base)
             rows.setdefault(name, Row()).costs.append(run(peer.command, folder, peer.environment))
             print(f"{name}: the endpoint counted {asked(base)}")
+
+
+def grow(options: argparse.Namespace, base: str) -> None:
+    """A table of what 1,000 cases and --cases take."""
+    table = Table("cases", "wall s", "CPU s", "peak MB", "store MB", "KB / case", "again s", "again MB", "show s", box=SIMPLE)
+    peaks = []
+    for cases in (SMALL, options.cases):
+        with tempfile.TemporaryDirectory() as name:
+            folder = write_project(Path(name), base, cases, concurrency=options.concurrency, transport=options.transport)
+            first, again = run([*LLMOPS, "eval"], folder), run([*LLMOPS, "eval"], folder)
+            stored = sum(path.stat().st_size for path in (folder / ".llmops").glob("llmops.db*")) / 1e6
+            shown = run([*LLMOPS, "runs", "show"], folder)
+        peaks.append(first.peak_mb)
+        figures = [first.wall_s, first.cpu_s, first.peak_mb, stored, 1000 * stored / cases]
+        figures += [again.wall_s, again.peak_mb, shown.wall_s]
+        table.add_row(f"{cases:,}", *(f"{figure:.1f}" for figure in figures))
+    Console(width=120).print(table)
+    print(f"The store holds two runs. Peak memory grows by a factor of {peaks[1] / peaks[0]:.2f}.")
 
 
 def show(options: argparse.Namespace, rows: Mapping[str, Row]) -> None:

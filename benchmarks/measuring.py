@@ -47,8 +47,9 @@ def asked(base: str) -> dict[str, int]:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of every command."""
-    return {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": HOME, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **(extra or {})}
+    """Of every command; compiled modules are kept, as they are where llmops is installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "OPENAI_API_KEY": "none", "PYTHONPATH": HOME, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **(extra or {})}
 
 
 def run(command: list[str], folder: Path, extra: Mapping[str, str] | None = None) -> Cost:

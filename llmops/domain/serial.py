@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from llmops.domain.models import Completion, RoutedCall, Usage
@@ -25,11 +26,22 @@ from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Span, Unmeas
 
 Json = dict[str, Any]
 
+_SCALARS = {str, int, float, bool, type(None)}
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """Names of a dataclass's fields; none for any other type."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
 
 def plain(value: Any) -> Any:  # noqa: ANN401 -- any domain object
     """A dataclass, recursively, as a JSON value; fields at their default are kept."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    kind: Any = type(value)
+    if kind in _SCALARS:
+        return value
+    if names := _fields(kind):
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -184,37 +184,29 @@ class CellSteps:
         """The finished cell."""
         cell, completion = state.cell, state.completion
         keys = {"retrieve": state.retrieve_key, "generate": state.generate_key}
-        unanswered = CellResult(
+        target = self.plan.targets[cell.target]
+        recorded = target.model is None and target.route is None
+        scored = any(e.status == "scored" for e in evaluations.values())
+        return CellResult(
             cell.position,
             cell.case.id,
             cell.prompt,
             cell.target,
             cell.repeat,
-            status="failed",
-            output=None,
+            status="failed" if completion is None else "scored" if scored else "unmeasured",
+            output=completion.text if completion else None,
             error=state.error,
-            evaluations={},
+            evaluations=evaluations if completion else {},
+            usage=completion.usage if completion else None,
+            cost_usd=self.cost(state, completion) if completion else None,
+            latency_s=completion.latency_s if completion and not recorded else None,
+            ttft_s=completion.ttft_s if completion else None,
             attempts=state.attempts,
+            cached=state.reused if completion else False,
+            model=completion.model if completion else None,
             tags=cell.case.tags,
             node_keys={kind: key for kind, key in keys.items() if key},
-        )
-        if completion is None:
-            return unanswered
-        target = self.plan.targets[cell.target]
-        recorded = target.model is None and target.route is None
-        scored = any(e.status == "scored" for e in evaluations.values())
-        return replace(
-            unanswered,
-            status="scored" if scored else "unmeasured",
-            output=completion.text,
-            evaluations=evaluations,
-            usage=completion.usage,
-            cost_usd=self.cost(state, completion),
-            latency_s=None if recorded else completion.latency_s,
-            ttft_s=completion.ttft_s,
-            cached=state.reused,
-            model=completion.model,
-            route=completion.route,
+            route=completion.route if completion else (),
         )
 
 

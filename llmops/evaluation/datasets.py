@@ -49,6 +49,8 @@ class Dataset:
     """Number of cases."""
     content_hash: str
     """Of all cases in order; formatting does not count."""
+    own_evaluators: bool
+    """Some case brings evaluators of its own."""
     _read: Callable[[], Iterator[Case]]
 
     def cases(self) -> Iterator[Case]:
@@ -79,6 +81,7 @@ def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], I
     problems: list[Problem] = []
     lines: dict[str, int | None] = {}
     digest = blake2b(digest_size=KEY_BYTES)
+    own = False
     for found in reader(path, root):
         if len(problems) == MAX_PROBLEMS:
             problems.append(Problem(file, f"more problems follow; the first {MAX_PROBLEMS} are listed."))
@@ -90,12 +93,13 @@ def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], I
             where = f" (line {lines[found.id]})" if lines[found.id] else ""
             problems.append(Problem(file, f"the id {found.id!r} stands twice{where}.", line=found.line, key="id"))
         lines[found.id] = found.line
+        own |= bool(found.evaluators)
         digest.update(canonical(case_json(found)).encode("utf-8", "surrogatepass") + b"\n")
     if not lines and not problems:
         problems.append(Problem(file, "holds no case.", hint='One case per line: {"id": "1", "vars": {"question": "..."}}'))
     if problems:
         raise InvalidFiles(problems)
-    return Dataset(file, len(lines), digest.hexdigest(), lambda: (c for c in reader(path, root) if isinstance(c, Case)))
+    return Dataset(file, len(lines), digest.hexdigest(), own, lambda: (c for c in reader(path, root) if isinstance(c, Case)))
 
 
 def case_json(case: Case) -> dict[str, Any]:

@@ -187,6 +187,8 @@ def _case_evaluators(
     dataset: Dataset, selection: Selection, suite: Suite, parts: Parts
 ) -> tuple[dict[str, tuple[BuiltEvaluator, ...]], int]:
     """The cases' own evaluators, and the number of selected cases."""
+    if not dataset.own_evaluators and not selection.tags and selection.case_ids is None:
+        return {}, min(dataset.size, selection.limit or dataset.size)  # without a further pass over the file
     own: dict[str, tuple[BuiltEvaluator, ...]] = {}
     names = {spec.name for spec in suite.evaluators}
     count = 0
