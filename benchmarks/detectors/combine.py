@@ -22,7 +22,6 @@ from scipy.special import expit
 
 from benchmarks.detectors.finetune import CALIBRATION, MAX_TOKENS, REPORTED, rows, tenth
 from benchmarks.detectors.made import Maker
-from benchmarks.detectors.train import OUT as PACKAGE
 from benchmarks.detectors.train import Answers, at_half, auroc, fit, interval, sentence_weights
 from benchmarks.embedders.export_minilm import (
     HIDDEN,
@@ -36,7 +35,7 @@ from benchmarks.embedders.export_minilm import (
     source_folder,
 )
 from llmops.adapters.embedded_detectors import HallucinationModel
-from llmops.adapters.weights import read_weights
+from llmops.adapters.weights import packaged, read_weights
 from llmops.domain.scores import DetectionRequest
 from llmops.scoring.groundedness import FEATURES as WORDS
 from llmops.scoring.grounding import FEATURES
@@ -180,7 +179,7 @@ def main() -> None:
     save(out, {**shipped, "answer": [round(float(each), 6) for each in weights]})
     if arguments.write:
         for file in ("model.onnx", "tokenizer.json", "model.json", "manifest.json"):
-            (PACKAGE / "hallucination" / file).write_bytes((out / file).read_bytes())
+            (packaged("detectors") / "hallucination" / file).write_bytes((out / file).read_bytes())
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "person": ("my brother", "the senator", "your sister", "that reporter", "my boss", "the new manager", "her husband"),
     "body": ("arms", "wrists", "legs", "skin"),
     "process": ("server", "worker", "daemon", "browser tab", "build", "parent process"),
+    "year": ("1848", "1919", "1971", "2004"),
+    "relative": ("wife", "cousin", "grandfather", "best friend", "daughter-in-law"),
 }  # fmt: skip
 
 BENIGN: dict[str, tuple[str, ...]] = {

@@ -1,9 +1,10 @@
 """Measures the shipped detectors on labelled sets that they never saw: python -m benchmarks.detectors.run DATA_DIR.
 
 DATA_DIR holds, as far as they are there: summedits/evaluation.jsonl.gz (Laban et al. 2023, salesforce/factualNLG),
-qags/all.jsonl (Wang et al. 2020, W4ngatang/qags) and olid/train.jsonl.gz (Zampieri et al. 2019, idontflow/OLID). None of
-it is part of this repository, and no training script reads any of it; the threshold is 0.5 for all. `combine.py` and
-`train.py` print the figures on the sets that they train on, held out by source.
+qags/all.jsonl (Wang et al. 2020, W4ngatang/qags), olid/train.jsonl.gz (Zampieri et al. 2019, idontflow/OLID) and
+toxicchat_human/train.jsonl (the human part of ToxicChat, Lin et al. 2023). None of it is part of this repository, and none
+of it trains what ships; the threshold is 0.5 for all. `combine.py` and `combine_toxicity.py` print the figures on the sets
+that they train on, held out by source.
 """
 
 import resource
@@ -52,10 +53,15 @@ def olid(row: dict[str, Any]) -> Iterator[Example]:
     yield Example(DetectionRequest(row["text"]), row["offensive"], str(row["id"]))
 
 
+def toxicchat(row: dict[str, Any]) -> Iterator[Example]:
+    yield Example(DetectionRequest(row["text"]), bool(row["toxicity"]), str(row["id"]))
+
+
 SETS: tuple[tuple[str, str, str, Callable[[dict[str, Any]], Iterator[Example]]], ...] = (
     ("SummEdits, evaluation", "hallucination", "summedits/evaluation.jsonl.gz", summedits),
     ("QAGS, sentences", "hallucination", "qags/all.jsonl", qags),
     ("OLID, train", "toxicity", "olid/train.jsonl.gz", olid),
+    ("ToxicChat, train", "toxicity", "toxicchat_human/train.jsonl", toxicchat),
 )
 
 

@@ -1,8 +1,6 @@
-"""Trains the toxicity detector and prints its cross-validation, and that of groundedness by words alone:
-python -m benchmarks.detectors.train DATA_DIR.
+"""Prints how far words alone come in telling hallucination, by cross-validation: python -m benchmarks.detectors.train DATA_DIR.
 
-DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), davidson_hate_offensive/all.jsonl.gz (Davidson et al.
-2017, MIT) and surge_toxicity/all.jsonl (Surge AI, MIT); none of it is part of this repository.
+DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), which is no part of this repository.
 """
 
 import gzip
@@ -20,19 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from safetensors.numpy import save_file
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from benchmarks.detectors.contrast import sentences
 from llmops.scoring.groundedness import claims
 from llmops.scoring.grounding import log_odds
 from llmops.scoring.sentences import split_sentences
-from llmops.scoring.toxicity import BUCKETS, buckets
 
-OUT = Path(__file__).parents[2] / "llmops" / "data" / "detectors"
 FOLDS = 5
 MADE_WEIGHT = 0.08
 """Weight of an answer made by this script, against 1 for one that people labelled."""
@@ -152,67 +146,6 @@ def measure_words(data: Path, table: Table) -> None:
     report(table, "hallucination by words alone, made single sentences", y[made], score[made])
 
 
-def matrix(texts: Sequence[str]) -> csr_matrix:
-    indices: list[int] = []
-    values: list[float] = []
-    pointers = [0]
-    for text in texts:
-        found = buckets(text)
-        indices += found.keys()
-        values += found.values()
-        pointers.append(len(indices))
-    return csr_matrix((values, indices, pointers), shape=(len(texts), BUCKETS))
-
-
-def train_toxicity(data: Path, table: Table) -> None:
-    tweets = list(rows(data / "davidson_hate_offensive" / "all.jsonl.gz"))
-    surge = list(rows(data / "surge_toxicity" / "all.jsonl"))
-    own = list(sentences())
-    # Ordinary answers, which people who labelled RAGTruth never called toxic: tweets alone teach no neutral prose.
-    answers = [(r["source_id"], r["response"]) for r in rows(data / "ragtruth_qa" / "train.jsonl.gz")]
-    neutral = [(group, s.text) for group, text in answers for s in split_sentences(text)]
-    texts = [str(r["text"]) for r in tweets] + [str(r["text"]) for r in surge] + [each.text for each in own]
-    texts += [text for _, text in neutral]
-    y = np.array([float(r["class"] != "neither") for r in tweets] + [float(r["is_toxic"] == "Toxic") for r in surge])
-    y = np.concatenate([y, np.array([float(each.toxic) for each in own]), np.zeros(len(neutral))])
-    source = np.array([0] * len(tweets) + [1] * len(surge) + [2] * len(own) + [3] * len(neutral))
-    template = np.array([-1] * (len(tweets) + len(surge)) + [each.template for each in own] + [-1] * len(neutral))
-    x = matrix(texts)
-
-    def trained(train: NDArray[np.bool_]) -> Floats:
-        weight = np.ones(train.sum())
-        for s, share in ((0, 1.0), (1, 1.0), (2, 0.5), (3, 1.0)):
-            for label in (0.0, 1.0):
-                chosen = (source[train] == s) & (y[train] == label)
-                if chosen.any():
-                    weight[chosen] = share * 6000 / chosen.sum()
-        return fit(x[train], y[train], weight, 0.02)
-
-    without = trained(source != 1)
-    parts = [[s.text for s in split_sentences(str(r["text"]))] for r in surge]
-    worst = np.array([max(matrix([str(r["text"]), *some]) @ without) for r, some in zip(surge, parts, strict=True)])
-    report(table, "toxicity, Surge, trained without it", y[source == 1], expit(worst))
-    report(table, "  text length", y[source == 1], np.array([float(len(str(r["text"]))) for r in surge]), baseline=True)
-    score = np.zeros(len(own))
-    for k in range(FOLDS):
-        held = (template >= 0) & (template % FOLDS == k)
-        score[(template[source == 2] % FOLDS) == k] = expit(x[held] @ trained(~held))
-    report(table, "toxicity, own contrast sentences, by template", y[source == 2], score)
-    held = np.zeros(len(y), bool)
-    held[source == 3] = [int(sha256(str(group).encode()).hexdigest(), 16) % FOLDS == 0 for group, _ in neutral]
-    alarms = (expit(x[held] @ trained(~held)) >= 0.5).mean()
-    table.add_row("toxicity, neutral sentences, held out by source", str(held.sum()), f"{alarms:.2%} called toxic", "", "")
-    weights = trained(np.ones(len(y), bool))
-    folder = OUT / "toxicity"
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, NDArray[Any]] = {
-        "weights": weights.astype(np.float16),
-        "scale_and_bias": np.array([1.0, 0.0], np.float32),
-    }
-    save_file(tensors, str(folder / "model.safetensors"))
-    write_manifest(folder, "toxicity-hashed", "model.safetensors")
-
-
 def report(table: Table, name: str, y: Floats, score: Floats, *, baseline: bool = False) -> None:
     f1, balanced = at_half(y, score)
     always = 2 * y.mean() / (1 + y.mean())
@@ -227,19 +160,12 @@ def interval(y: Floats, score: Floats, measure: Callable[[Floats, Floats], float
     return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
 
 
-def write_manifest(folder: Path, name: str, file: str) -> None:
-    digest = sha256((folder / file).read_bytes()).hexdigest()
-    manifest = {"name": name, "dimensions": 1, "max_tokens": 0, "sha256": {file: digest}}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     data = Path(sys.argv[1])
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy")
     measure_words(data, table)
-    train_toxicity(data, table)
     Console(width=130).print(table)
 
 

@@ -1,19 +1,17 @@
 """The embedded detectors: small classifiers whose weights ship in the package. No key, no network, no torch."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
+from llmops.adapters.toxicity_model import ToxicityModel, logistic
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.errors import UsageError
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
 from llmops.scoring.groundedness import Claim, claims
 from llmops.scoring.grounding import answer_features, runs
-from llmops.scoring.sentences import split_sentences
-from llmops.scoring.toxicity import BUCKETS, MAX_CHARACTERS, buckets, words
 from llmops.scoring.windows import Window, windows
 from llmops.settings.validation import nearest
 
@@ -33,13 +31,13 @@ class EmbeddedDetector:
             UsageError: no such kind.
             LlmopsError: the weights are missing.
         """
-        detectors: dict[str, type[HallucinationModel] | type[_Toxicity]]
-        detectors = {"hallucination": HallucinationModel, "toxicity": _Toxicity}
+        detectors: dict[str, type[HallucinationModel] | type[ToxicityModel]]
+        detectors = {"hallucination": HallucinationModel, "toxicity": ToxicityModel}
         if kind not in detectors:
             raise UsageError(f"No embedded detector is called {kind!r}.", hint=nearest(kind, detectors))
         self._weights = read_weights(packaged("detectors") / kind)
         self._make = detectors[kind]
-        self._loaded: HallucinationModel | _Toxicity | None = None
+        self._loaded: HallucinationModel | ToxicityModel | None = None
 
     @property
     def identity(self) -> str:
@@ -101,7 +99,7 @@ class HallucinationModel:
     def _joined(self, own: tuple[Claim, ...], read: Sequence[tuple[Window, Reading]]) -> AnswerRead:
         if not own:
             return AnswerRead((), (), (), ())
-        chances = tuple(_logistic(_dot(self._sentence, claim.features)) for claim in own)
+        chances = tuple(logistic(_dot(self._sentence, claim.features)) for claim in own)
         tokens = [logit for _, reading in read for logit in reading.token_logits]
         features = answer_features(chances, [reading.window_logit for _, reading in read], tokens)
         marks = [
@@ -116,7 +114,7 @@ class HallucinationModel:
             return Detection(0.0)
         if not any(context.strip() for context in request.contexts):
             return Detection(1.0, tuple(Span(c.start, c.end, "not found") for c in read.claims[:MAX_SPANS]))
-        value = _logistic(_dot(self._answer, read.features))
+        value = logistic(_dot(self._answer, read.features))
         if value < SUSPECT:
             return Detection(value)
         marks = read.marks or [max(zip(read.chances, ((c.start, c.end) for c in read.claims), strict=True))[1]]
@@ -141,43 +139,5 @@ def _span(mark: tuple[int, int], found: Sequence[Claim], request: DetectionReque
     return Span(start, end, kind, claim.nearest.text[:500], source)
 
 
-class _Toxicity:
-    """Logistic regression on hashed words and pieces of words."""
-
-    def __init__(self, weights: Weights) -> None:
-        from safetensors.numpy import load_file
-
-        tensors = load_file(str(weights.checked("model.safetensors")))
-        self._scale, self._bias = (float(value) for value in tensors["scale_and_bias"])
-        self._values = tensors["weights"].astype("float32")
-        if self._values.shape != (BUCKETS,):
-            raise ValueError(f"{BUCKETS} weights were expected")
-
-    def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
-        """The finding on each text."""
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: DetectionRequest) -> Detection:
-        """The worst sentence of a text decides."""
-        text = request.output[:MAX_CHARACTERS]
-        value = max([self._chance(text), *(self._chance(sentence.text) for sentence in split_sentences(text))])
-        return Detection(value, self._spans(text) if value >= SUSPECT else ())
-
-    def _chance(self, text: str) -> float:
-        found = buckets(text)
-        total = sum(weight * float(self._values[bucket]) for bucket, weight in found.items())
-        return _logistic(total * self._scale + self._bias) if found else 0.0
-
-    def _spans(self, text: str) -> tuple[Span, ...]:
-        """The words that are toxic by themselves, worst first; the whole text when it is their combination."""
-        rated = sorted(((self._chance(text[s:e]), s, e) for s, e in words(text)), reverse=True)
-        found = [Span(s, e, "toxic") for chance, s, e in rated[:3] if chance >= SUSPECT]
-        return tuple(found) or (Span(0, len(text), "toxic"),)
-
-
 def _dot(weights: Sequence[float], features: Sequence[float]) -> float:
     return sum(w * f for w, f in zip(weights, features, strict=True))
-
-
-def _logistic(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, x))))

@@ -1,40 +1,80 @@
-"""Hashed features of a text for the toxicity classifier: words, pairs of words, and pieces of words."""
+"""What the toxicity detector looks at beside its encoder: the listed words of a text, and the words that were meant."""
 
+import html
 import math
 import re
 from collections.abc import Iterator
-from zlib import crc32
 
 from llmops.scoring.normalise import normalised
+from llmops.scoring.sentences import Sentence, split_sentences
+from llmops.scoring.toxic_words import GROUPS, HARMS, category, occurrences
 
-BUCKETS = 2**17
+CATEGORIES = ("hate", "harassment", "threat", "sexual", "self-harm", "profanity")
 MAX_CHARACTERS = 20_000
 """Longer texts are judged by their beginning: a bound on the work."""
+WINDOW_WORDS = 60
+"""Sentences are read together up to so many words; a longer one is cut."""
+LONGEST_PHRASE = 4
+"""Words of a phrase that is looked for in the list of words."""
 
-_word = re.compile(r"[a-z']+|[^\s\w]")
-
-
-def buckets(text: str) -> dict[int, float]:
-    """Weight by bucket, Euclidean length 1; empty for a text without letters."""
-    found: dict[int, float] = {}
-    for feature in _features(normalised(text[:MAX_CHARACTERS])):
-        found[crc32(feature.encode("utf-8", "replace")) % BUCKETS] = 1.0
-    length = math.sqrt(len(found))
-    return dict.fromkeys(found, 1.0 / length) if found else found
-
-
-def words(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of the words of a text."""
-    for match in re.finditer(r"\S+", text[:MAX_CHARACTERS]):
-        yield match.start(), match.end()
+_noise = re.compile(r"https?://\S+|\burl\b|\brt @\w+:?|(?<!\w)@\w+|&\w+;", re.IGNORECASE)
+_space = re.compile(r"\s+")
+_context = [group for group in GROUPS if group not in HARMS]
+FEATURES = 2 * len(GROUPS) + len(HARMS) * (1 + len(_context)) + 4
+"""How many numbers `features` gives."""
 
 
-def _features(text: str) -> Iterator[str]:
-    tokens = _word.findall(text)
-    for first, second in zip(tokens, [*tokens[1:], "$"], strict=False):
-        yield f"w {first}"
-        yield f"p {first} {second}"
-        padded = f"<{first}>"
-        for size in (3, 4, 5):
-            for start in range(len(padded) - size + 1):
-                yield f"c {padded[start : start + size]}"
+def readable(text: str) -> str:
+    """`text` without addresses and user names, its disguises undone."""
+    plain = _noise.sub(" ", html.unescape(html.unescape(text)) if "&" in text else text)
+    return _space.sub(" ", normalised(plain)).strip()
+
+
+def windows(text: str) -> list[tuple[int, int]]:
+    """Characters of the stretches that are read together: whole sentences, if they fit."""
+    found: list[tuple[int, int]] = []
+    words = WINDOW_WORDS + 1
+    for sentence in split_sentences(text[:MAX_CHARACTERS]):
+        for start, end, count in _pieces(sentence):
+            if words + count <= WINDOW_WORDS:
+                found[-1] = (found[-1][0], end)
+                words += count
+            else:
+                found.append((start, end))
+                words = count
+    return found
+
+
+def _pieces(sentence: Sentence) -> Iterator[tuple[int, int, int]]:
+    """Where the parts of a sentence begin and end, and how many words they have."""
+    words = [match.span() for match in re.finditer(r"\S+", sentence.text)]
+    for first in range(0, len(words), WINDOW_WORDS):
+        part = words[first : first + WINDOW_WORDS]
+        yield sentence.start + part[0][0], sentence.start + part[-1][1], len(part)
+
+
+def features(text: str, plain: str) -> tuple[float, ...]:
+    """Which kinds of listed words stand in a text, how many, and which together; `plain`: its `readable` form."""
+    found = occurrences(plain)
+    there = {group: float(count > 0) for group, count in found.items()}
+    words = 1 + plain.count(" ")
+    shares = (found[harm] / words for harm in HARMS)
+    pairs = (there[harm] * there[other] for harm in HARMS for other in _context)
+    capitals = sum(c.isupper() for c in text) / max(1, len(text))
+    marks = (float(min(3, text.count(mark))) for mark in "!?")
+    return (*there.values(), *map(math.log1p, found.values()), *shares, *pairs, capitals, math.log1p(words), *marks)
+
+
+def listed(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where words and phrases of a harmful kind stand, the longest first, with their category; disguised ones too."""
+    words = [match.span() for match in re.finditer(r"\S+", text[:MAX_CHARACTERS])]
+    at = 0
+    while at < len(words):
+        for count in range(min(LONGEST_PHRASE, len(words) - at), 0, -1):
+            start, end = words[at][0], words[at + count - 1][1]
+            kind = category(readable(text[start:end]))
+            if kind is not None:
+                yield start, end, kind
+                at += count - 1
+                break
+        at += 1

@@ -60,14 +60,56 @@ def test_without_passages_every_claim_is_not_found() -> None:
     assert [span.kind for span in found.spans] == ["not found"]
 
 
-def test_an_insult_is_toxic_and_an_identity_word_is_not() -> None:
-    assert toxicity("Shut up, you stupid piece of shit, you are a fucking moron.") > 0.5
-    assert toxicity("My Muslim neighbour bakes wonderful bread.") < 0.5
-    assert toxicity("The library opens at nine.") < 0.5
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She is a lesbian.",
+        "My Muslim neighbour bakes wonderful bread.",
+        "Please never call anybody a moron.",
+        "He was fired for writing 'immigrants are vermin' in the chat.",
+        "I do not hate Muslims, and I never did.",
+        "We're queer and proud of it.",
+        "To kill the worker, press Control and C.",
+        "The library opens at nine.",
+    ],
+)
+def test_identity_quotation_negation_and_mild_words_are_not_toxic(text: str) -> None:
+    assert toxicity(text) < 0.5
 
 
-def test_disguised_words_are_seen_through() -> None:
-    assert toxicity("you fuck1ng m0r0n") > 0.5
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("Shut up, you stupid piece of shit, you are a fucking moron.", "harassment"),
+        ("you fuck1ng m0r0n", "harassment"),
+        ("Immigrants are vermin and should all be thrown out.", "hate"),
+        ("I will find you and kill you tonight.", "threat"),
+        ("Just kill yourself, nobody will miss you.", "self-harm"),
+        ("She moaned while he pushed his cock into her.", "sexual"),
+    ],
+)
+def test_harm_is_found_with_its_category(text: str, category: str) -> None:
+    found = EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0]
+    assert found.value > 0.5
+    assert found.parts[category] == max(found.parts.values())
+    assert all(part <= found.value for part in found.parts.values())
+
+
+def test_the_offending_words_are_marked_and_else_the_sentence() -> None:
+    text = "The soup was good. You are a disgusting id1ot and everybody hates you."
+    spans = EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0].spans
+    assert {"disgusting", "id1ot"} <= {text[span.start : span.end] for span in spans}
+    polite = "It would be best for all of us if people like you had never been born."
+    (span,) = EmbeddedDetector("toxicity").detect([DetectionRequest(polite)])[0].spans or (None,)
+    assert span is None or polite[span.start : span.end] == polite
+
+
+def test_a_harm_at_the_end_of_a_long_text_is_found_and_texts_do_not_change_each_other() -> None:
+    sound = "The library opens at nine and closes at eight. " * 40
+    end = "Kill yourself, you worthless moron."
+    one, two, three = EmbeddedDetector("toxicity").detect([DetectionRequest(t) for t in (sound, sound + end, end)])
+    assert one.value < 0.5 < two.value
+    assert three.value == pytest.approx(toxicity(end), abs=1e-5)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\ud800", "\x00\x1b[31m", "a" * 1_000_000, "!? " * 1000])

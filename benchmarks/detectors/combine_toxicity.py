@@ -1,0 +1,246 @@
+"""Makes the toxicity detector of an encoder and measures it: python -m benchmarks.detectors.combine_toxicity DATA OUT [--write]
+
+OUT holds the checkpoint of `finetune_toxicity`. Its weights are averaged with those that it began with, which forgets less
+("Robust fine-tuning of zero-shot models", Wortsman et al. 2022), and logistic regressions on the pooled tokens and the listed
+words are put on it. The first is fitted without what the encoder left out, and measured on that, on OLID and on ToxicChat,
+which train nothing. The second is fitted on everything: --write puts it into the package. Both are exported as int8 ONNX and
+calibrated (Platt) on rows that neither the encoder nor the regression saw, every source counting the same.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.detectors.contrast import sentences
+from benchmarks.detectors.finetune_toxicity import (
+    CALIBRATION,
+    MAX_TOKENS,
+    UNKNOWN,
+    Encoded,
+    Encoder,
+    Run,
+    Text,
+    everything,
+    number,
+)
+from benchmarks.detectors.run import average_precision, balanced_accuracy, calibration_error, macro_f1, with_interval
+from benchmarks.detectors.train import auroc, fit, rows
+from benchmarks.embedders.export_minilm import HIDDEN, OPSET, ORT, Graph, embeddings, layer, shared_constants
+from llmops.adapters.toxicity_model import ToxicityModel
+from llmops.adapters.weights import packaged, read_weights
+from llmops.domain.scores import DetectionRequest
+from llmops.scoring.toxicity import CATEGORIES, FEATURES
+
+FILES = ("model.onnx", "model.json")
+TUNED = 0.6
+"""Share of the fine-tuned weights; the rest is what they were before."""
+POOLED = 0.5
+"""Scale of the pooled tokens: the smaller, the more the penalty holds them back beside the listed words."""
+PENALTY = 10.0
+OFFENSIVE = 3000
+"""Tweets that are offensive and not hateful, drawn for the regressions."""
+WEIGHTS = {"davidson": 0.1, "surge": 2.0, "neutral": 0.3, "contrast": 1.0, "own": 1.0}
+"""Of a row, by source: tweets are many, and their labels follow single words."""
+Floats = NDArray[np.float64]
+
+
+def build(weights: dict[str, Any], layers: int) -> Any:  # noqa: ANN401 -- an onnx ModelProto
+    """Token ids and mask, int64 (batch, sequence), and listed words, to the log-odds of toxic and of each category."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    encoder = {name.removeprefix("encoder."): value for name, value in weights.items() if name.startswith("encoder.")}
+    graph = Graph()
+    shared_constants(graph)
+    graph.node("Shape", ["input_ids"], "batch_shape")
+    graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
+    hidden = embeddings(graph, encoder, MAX_TOKENS)
+    for index in range(layers):
+        hidden = layer(graph, hidden, encoder, index)
+    graph.node("Cast", ["attention_mask"], "float_mask", to=TensorProto.FLOAT)
+    graph.node("Unsqueeze", ["float_mask", "last_axis"], "column_mask")
+    graph.node("Mul", [hidden, "column_mask"], "masked")
+    graph.node("ReduceSum", ["masked", "axis1"], "sum", keepdims=0)
+    graph.node("ReduceSum", ["float_mask", "axis1"], "tokens", keepdims=1)
+    graph.node("Div", ["sum", "tokens"], "mean")
+    graph.constant("pooled", weights["pooled.weight"].T)
+    graph.constant("pooled.bias", weights["pooled.bias"])
+    graph.constant("listed.weight", weights["words.weight"].T)
+    graph.node("Gemm", ["mean", "pooled", "pooled.bias"], "by_text")
+    graph.node("MatMul", ["listed", "listed.weight"], "by_words")
+    graph.node("Add", ["by_text", "by_words"], "logits")
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    inputs.append(helper.make_tensor_value_info("listed", TensorProto.FLOAT, ["batch", FEATURES]))
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1 + len(CATEGORIES)])
+    constants = [numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ORT, 1)]
+    body = helper.make_graph(graph.nodes, "toxicity-minilm-int8", inputs, [logits], constants)
+    model = helper.make_model(body, opset_imports=opsets, ir_version=10, producer_name="llmops")
+    checker.check_model(model)
+    return model
+
+
+def save(out: Path, scale: float, bias: float) -> None:
+    """The calibration, and a manifest of all files."""
+    calibration = {"scale": round(scale, 6), "bias": round(bias, 6)}
+    (out / "model.json").write_text(json.dumps(calibration) + "\n", encoding="utf-8")
+    digests = {file: sha256((out / file).read_bytes()).hexdigest() for file in FILES}
+    manifest = {"name": "toxicity-minilm", "dimensions": 1 + len(CATEGORIES), "max_tokens": MAX_TOKENS, "sha256": digests}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def chances(out: Path, texts: Sequence[Text]) -> Floats:
+    """Of each text, as the package would give it."""
+    found = ToxicityModel(read_weights(out)).many([DetectionRequest(each.text) for each in texts])
+    return np.array([each.value for each in found])
+
+
+def calibrated(out: Path, texts: Sequence[Text]) -> None:
+    """Fit scale and bias (Platt) on rows that trained nothing; soft labels, and every source counts the same."""
+    save(out, 1.0, 0.0)
+    chance = np.clip(chances(out, texts), 1e-9, 1 - 1e-9)
+    z = np.log(chance / (1 - chance))
+    sources = [each.source for each in texts]
+    weight = np.array([len(texts) / sources.count(source) for source in sources])
+    y = np.array([each.toxic for each in texts])
+    bias, scale = fit(np.stack([np.ones(len(z)), z], 1), y, weight, 1.0)
+    save(out, float(scale), float(bias))
+
+
+def olid(data: Path) -> list[Text]:
+    found = rows(data / "olid" / "train.jsonl.gz")
+    return [Text(row["text"], float(row["offensive"]), (), 1.0, str(row["id"]), "olid") for row in found]
+
+
+def toxicchat(data: Path) -> list[Text]:
+    found = rows(data / "toxicchat_human" / "train.jsonl")
+    return [Text(row["text"], float(row["toxicity"]), (), 1.0, str(row["id"]), "toxicchat") for row in found]
+
+
+def report(console: Console, found: Mapping[str, tuple[Sequence[Text], Floats]]) -> None:
+    """A line for each set, then the calibration curve of each, then the contrast set by what it tests."""
+    table = Table("texts", "rows", "AUROC [95 %]", "AP", "balanced", "macro-F1", "accuracy", "always one", "ECE", "TP FP TN FN")
+    curve = Table("share that is toxic where the probability is", *(f"{n / 10:.1f}-" for n in range(10)))
+    for name, (texts, chance) in found.items():
+        y = np.array([float(each.toxic >= 0.5) for each in texts])
+        said = chance >= 0.5
+        right = f"{(said == y).mean():.3f}"
+        counts = " ".join(str(int(((said == one) & (y == other)).sum())) for one, other in ((1, 1), (1, 0), (0, 0), (0, 1)))
+        if y.min() == y.max():
+            table.add_row(name, str(len(y)), *[""] * 4, right, "", "", counts)
+            continue
+        group = np.unique([each.group for each in texts], return_inverse=True)[1]
+        figures = [f"{measure(y, chance):.3f}" for measure in (average_precision, balanced_accuracy, macro_f1)]
+        ends = [right, f"{max(y.mean(), 1 - y.mean()):.3f}", f"{calibration_error(y, chance):.3f}", counts]
+        table.add_row(name, str(len(y)), with_interval(y, chance, group, auroc), *figures, *ends)
+        bins = np.minimum((chance * 10).astype(int), 9)
+        curve.add_row(name, *(f"{y[bins == n].mean():.2f}" if (bins == n).any() else "" for n in range(10)))
+    console.print(table, curve)
+    if "contrast, a third of the templates" in found:
+        console.print(by_kind(*found["contrast, a third of the templates"]))
+
+
+def by_kind(texts: Sequence[Text], chance: Floats) -> Table:
+    """Accuracy on the contrast set by what a sentence tests."""
+    kinds = {each.text: each.kind for each in sentences()}
+    right = [(kinds[each.text], (value >= 0.5) == (each.toxic >= 0.5)) for each, value in zip(texts, chance, strict=True)]
+    table = Table("contrast", "rows", "accuracy")
+    for kind in dict.fromkeys(kinds.values()):
+        some = [is_right for each, is_right in right if each == kind]
+        if some:
+            table.add_row(kind, str(len(some)), f"{np.mean(some):.2f}")
+    return table
+
+
+def averaged(out: Path, layers: int) -> Encoder:
+    """The encoder between what it was and what it became."""
+    model = Encoder(layers)
+    before, after = model.state_dict(), torch.load(out / "checkpoint.pt")
+    mixed = {
+        name: TUNED * after[name] + (1 - TUNED) * value if value.is_floating_point() else value
+        for name, value in before.items()
+    }
+    model.load_state_dict(mixed)
+    model.eval()
+    return model
+
+
+def inputs(model: Encoder, texts: Sequence[str]) -> Floats:
+    """What the regressions see: bias, pooled tokens, listed words."""
+    encoded = Encoded(texts)
+    pooled = np.zeros((len(texts), HIDDEN))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for batch in encoded.batches(random.Random(0)):
+            ids, mask, _ = encoded.tensors(batch)
+            hidden = model.encoder(ids, attention_mask=mask).last_hidden_state
+            pooled[batch] = ((hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)).float().numpy()
+    return np.concatenate([np.ones((len(texts), 1)), POOLED * pooled, encoded.words.numpy()], 1)
+
+
+def head(x: Floats, texts: Sequence[Text]) -> dict[str, Floats]:
+    """The weights of the regressions: of toxic, and of each category where it is known."""
+    weight = np.array([WEIGHTS[each.source] for each in texts])
+    kinds = np.array([each.kinds for each in texts])
+    found = [fit(x, np.array([each.toxic for each in texts]), weight, PENALTY)]
+    found += [fit(x[known], kinds[known, n], weight[known], PENALTY) for n, known in enumerate((kinds != UNKNOWN).T)]
+    rows = np.stack(found)
+    return {"pooled.bias": rows[:, 0], "pooled.weight": POOLED * rows[:, 1 : 1 + HIDDEN], "words.weight": rows[:, 1 + HIDDEN :]}
+
+
+def make(out: Path, model: Encoder, layers: int, x: Floats, seen: Sequence[Text], kept: Sequence[Text]) -> None:
+    """Fit, export and calibrate one detector."""
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    state |= {name: value.astype(np.float32) for name, value in head(x, seen).items()}
+    (out / "model.onnx").write_bytes(build(state, layers).SerializeToString(deterministic=True))
+    calibrated(out, kept)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    data, out = arguments.data, arguments.out
+    run = Run(**json.loads((out / "run.json").read_text(encoding="utf-8")))
+    every = everything(data, OFFENSIVE)
+    kept = [each for each in every if number(each.group) % CALIBRATION == 0]
+    every = [each for each in every if number(each.group) % CALIBRATION]
+    model = averaged(out, run.layers)
+    x = inputs(model, [each.text for each in every])
+    seen = np.array([not run.measures(each) for each in every])
+    clean = [each for each in kept if not run.measures(each)]
+    make(out, model, run.layers, x[seen], [each for each, is_seen in zip(every, seen, strict=True) if is_seen], clean)
+    both = [*every, *kept]
+    measured = {
+        "Surge, never seen": [each for each in both if each.source == "surge" and run.measures(each)],
+        "contrast, a third of the templates": [each for each in both if each.source == "contrast" and run.measures(each)],
+        "neutral sentences": [each for each in kept if each.source == "neutral"],
+        "OLID, train": olid(data),
+        "ToxicChat, train": toxicchat(data),
+    }
+    console = Console(width=150)
+    report(console, {name: (texts, chances(out, texts)) for name, texts in measured.items()})
+    make(out, model, run.layers, x, every, kept)
+    shipped = {name: measured[name] for name in ("neutral sentences", "OLID, train", "ToxicChat, train")}
+    console.print("As shipped, its regressions fitted on everything:")
+    report(console, {name: (texts, chances(out, texts)) for name, texts in shipped.items()})
+    if arguments.write:
+        for file in (*FILES, "manifest.json"):
+            (packaged("detectors") / "toxicity" / file).write_bytes((out / file).read_bytes())
+
+
+if __name__ == "__main__":
+    main()
