@@ -3,12 +3,13 @@
 import json as jsonlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from llmops.cli.documents import document
+from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -86,10 +87,8 @@ def command(
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
     sarif: Annotated[Path | None, typer.Option(help="Write the cases that broke against the baseline as SARIF.")] = None,
     code_quality: Annotated[Path | None, typer.Option(help="Write them as a GitLab code-quality report.")] = None,
-    engine: Annotated[Literal["local", "ray"], typer.Option(help="Work in this process, or on a Ray cluster.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="With --engine ray: the cluster; default: the one of this machine.")
-    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Evaluate again whenever a file of the project changes.")
     ] = False,
@@ -129,16 +128,13 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
-    if address is not None and engine != "ray":
-        raise UsageError("--address names a Ray cluster.", hint="Add --engine ray")
     if explain:
         tell_work(session, suites_named(session, suites or []), options, print_explanation, json=json)
         return
 
     def evaluate(session: Session) -> int:
         chosen = suites_named(session, suites or [])
-        if engine == "ray":
-            _join(session, address, quiet=quiet)
+        use_engine(session, engine, address, quiet=quiet)
         reports: list[Report] = []
         for suite in chosen:
             reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
@@ -157,11 +153,6 @@ def command(
 
         raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
     raise typer.Exit(evaluate(session))
-
-
-def _join(session: Session, address: str | None, *, quiet: bool) -> None:
-    with ShownProgress(session.err, quiet=quiet) as progress:
-        session.wiring.use_ray(address, progress)
 
 
 def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:

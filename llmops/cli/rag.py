@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_dataset import app as making
 from llmops.cli.rag_diagnose import app as diagnosis
@@ -31,12 +32,15 @@ def index(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Default: every index.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Embed again what the vector store has lost.")] = False,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Bring an index up to date with its corpus; only what changed is embedded."""
     session: Session = ctx.obj
     names = [name] if name else list(session.project.settings.indexes)
     if not names:
         raise UsageError("llmops.yaml has no `indexes`.", hint="Add one: indexes: {docs: {corpus: {paths: ['docs/**/*.md']}}}")
+    use_engine(session, engine, address)
     for each in names:
         with ShownProgress(session.err) as progress:
             built, corpus = session.wiring.build_index(each, progress, repair=repair)

@@ -164,6 +164,19 @@ def test_a_dead_endpoint_and_a_refused_call_are_told_as_on_one_machine(
     ]
 
 
+def test_an_index_that_was_embedded_on_the_workers_gives_the_same_hits(cluster: Cluster, tmp_path: Path) -> None:
+    settings = "models:\n  small: {id: embedded/reader-small}\nindexes:\n  notes: {corpus: {paths: ['notes/*.md']}}\n"
+    notes = {f"notes/{n}.md": f"# Note {n}\n\nThe {n}th door of the house is opened with key {n * 7}.\n" for n in range(40)}
+    found = []
+    for name, options in (("here", ()), ("there", ("--engine", "ray", "--address", cluster.address))):
+        folder = write(tmp_path / name, {"llmops.yaml": settings, **notes})
+        built = llmops(folder, "rag", "index", *options, **cluster.variables)
+        assert (built.returncode, "40 chunks embedded" in built.stdout) == (0, True), built.stderr
+        hits = json.loads(llmops(folder, "rag", "query", "Which key opens the 31st door?", "--json").stdout)
+        found.append([(hit["chunk"], {stage: round(score, 4) for stage, score in hit["scores"].items()}) for hit in hits])
+    assert found[0] == found[1] != []
+
+
 def test_a_cluster_that_is_not_there_is_told_in_one_message(tmp_path: Path) -> None:
     project(tmp_path, "http://127.0.0.1:9/v1")
     done = llmops(tmp_path, "eval", "--engine", "ray", "--address", "127.0.0.1:1")

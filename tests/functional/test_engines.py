@@ -6,6 +6,13 @@ import pytest
 from command_line import llmops, project, write
 
 
+def test_an_index_has_engines_too(tmp_path: Path) -> None:
+    settings = "models:\n  small: {id: embedded/reader-small}\nindexes:\n  notes: {corpus: {paths: ['*.md']}}\n"
+    write(tmp_path, {"llmops.yaml": settings, "a.md": "# A\n\nText.\n"})
+    done = llmops(tmp_path, "rag", "index", "--address", "127.0.0.1:1")
+    assert (done.returncode, "Add --engine ray" in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
