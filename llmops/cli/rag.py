@@ -73,7 +73,9 @@ def query(
         session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {safe(hit.heading)}"))
         chunk = f"chunk {hit.chunk[:SHORT_ID]}  " if hit.chunk else ""
         session.out.print(Text(f"   {chunk}{scores}", style="dim"))
-        session.out.print(Text(f"   {one_line(hit.text, 240)}"))
+        passage = Text(f"   {one_line(hit.text, 240)}")
+        passage.highlight_words([word for word in text.split() if len(word) > 2], "bold yellow", case_sensitive=False)
+        session.out.print(passage)
     if not hits:
         session.out.print("No hit.")
 

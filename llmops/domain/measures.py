@@ -19,3 +19,5 @@ class Measured:
     """Two-sided at 95 %."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """`build_s`: bringing the index up to date; `query_p50_ms` and `query_p95_ms`: one query with its embedding."""
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+    """Median of each stage of a query: `embed`, `dense`, `bm25`, `rerank`, and `pack`, which makes hits of chunks."""

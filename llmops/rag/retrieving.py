@@ -1,8 +1,10 @@
 """From queries to hits: vectors and BM25, fused, reranked, and packed for a prompt."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import node_key
@@ -12,7 +14,12 @@ from llmops.rag.filtering import searched
 from llmops.rag.fusing import Fusion, reciprocal_rank_fusion, relative_score_fusion
 from llmops.rag.packing import Candidate, Packer
 from llmops.rag.reranking import diverse, reranked
+from llmops.rag.timing import Stopwatch
 from llmops.settings.retrieval import RetrieveSettings
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
 
 RETRIEVING_VERSION = 2
 
@@ -55,6 +62,8 @@ class Retriever:
     """How the stages are weighed, as `fusion_of` gives it; None: the `dense_weight` of the settings."""
     reranker: Reranker | None = None
     """As the settings name it."""
+    watch: Stopwatch | None = None
+    """Told how long each stage takes: `embed`, `dense`, `bm25`, `rerank` and `pack`."""
 
     @property
     def identity(self) -> str:
@@ -76,9 +85,14 @@ class Retriever:
         bm25 = self._bm25(asked) if self.settings.bm25 else none
         ranked = [self._fused(d, b) for d, b in zip(dense, bm25, strict=True)]
         if self.reranker is not None and self.settings.rerank is not None:
-            ranked = reranked(self.reranker, asked, ranked, self.chunks, self.settings.rerank.candidates)
-        hits = dict(zip(asked, (self._packed(each) for each in ranked), strict=True))
+            with self._stage("rerank"):
+                ranked = reranked(self.reranker, asked, ranked, self.chunks, self.settings.rerank.candidates)
+        with self._stage("pack"):
+            hits = dict(zip(asked, [self._packed(each) for each in ranked], strict=True))
         return [hits.get(query, ()) for query in queries]
+
+    def _stage(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.watch is None else self.watch.stage(name)
 
     @cached_property
     def _among(self) -> Mapping[str, Chunk]:
@@ -91,7 +105,8 @@ class Retriever:
 
     def _bm25(self, queries: Sequence[str]) -> list[Ranking]:
         among = None if self.settings.where is None else self._among.keys()
-        return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
+        with self._stage("bm25"):
+            return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
 
     def _dense(self, queries: Sequence[str]) -> list[Ranking]:
         """The nearest chunks of each query among those that are searched.
@@ -99,7 +114,12 @@ class Retriever:
         The store also holds chunks that are not: of another generation that is being built, or left out by `where`. They
         take places, and then more are asked for.
         """
-        vectors = self.embedder.embed_queries(queries)
+        with self._stage("embed"):
+            vectors = self.embedder.embed_queries(queries)
+        with self._stage("dense"):
+            return self._nearest(vectors)
+
+    def _nearest(self, vectors: "NDArray[float32]") -> list[Ranking]:
         wanted = min(self.settings.dense, len(self._among))
         depth = wanted
         while True:

@@ -27,6 +27,8 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
         t = each.timings
         times = f"ready in {seconds(t.get('build_s'))}, a query takes {t.get('query_p50_ms', 0):.1f} ms (p50), "
         times += f"{t.get('query_p95_ms', 0):.1f} ms (p95)"
+        stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in each.stages_ms.items())
+        times += f": {stages}" if stages else ""
         size = f"{each.queries} queries, {each.documents} documents, {each.chunks} chunks"
         console.print(Text(f"{safe(each.name)}: {size}; {times}", style="dim"), soft_wrap=True)
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 from llmops.domain.cases import Case
@@ -15,6 +16,7 @@ from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import query_of
 from llmops.rag.beir import Judgements, read_judgements, read_queries
 from llmops.rag.retrieving import Retriever
+from llmops.rag.timing import Stopwatch
 from llmops.scoring.ranking import collapsed, graded_metrics, parse_unit, ranking_metrics
 from llmops.scoring.spans import span_metrics
 from llmops.settings.project import IndexSettings
@@ -159,10 +161,11 @@ def measure(
     settings = configuration.settings.model_copy(update={"retrieve": deep})
     opened = parts.open_index(configuration.index, settings, progress)
     opened.retriever.retrieve(["the first query loads what the others use"])
+    watch = Stopwatch()
     scores: dict[str, list[float]] = {}
     seconds: list[float] = []
     progress.started(f"queries of {configuration.name}", len(labelled.texts))
-    for query, hits, spent in _asked(opened.retriever, labelled.texts):
+    for query, hits, spent in _asked(replace(opened.retriever, watch=watch), labelled.texts):
         seconds.append(spent)
         for metric, value in labelled.score(query, hits, depths).items():
             scores.setdefault(metric, []).append(value)
@@ -178,6 +181,7 @@ def measure(
         {metric: each.value for metric, each in estimates.items() if each is not None},
         {m: None if e is None or e.low is None or e.high is None else (e.low, e.high) for m, e in estimates.items()},
         {"build_s": opened.build_s, **{name: 1000 * each.value for name, each in quantiles.items() if each is not None}},
+        {stage: 1000 * median(each) for stage, each in watch.seconds.items()},
     )
 
 

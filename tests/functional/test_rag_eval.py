@@ -47,6 +47,9 @@ def test_a_beir_folder_is_measured_without_a_project(tmp_path: Path) -> None:
     assert default["metrics"]["map"] == pytest.approx((1 + 0.5) / 2)
     assert default["intervals"]["recall@1"][0] <= 0.75 <= default["intervals"]["recall@1"][1]
     assert 0 < default["timings"]["query_p50_ms"] <= default["timings"]["query_p95_ms"]
+    assert list(default["stages_ms"]) == ["embed", "dense", "bm25", "pack"]
+    assert list(bm25["stages_ms"]) == ["bm25", "pack"]
+    assert sum(default["stages_ms"].values()) <= default["timings"]["query_p95_ms"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
 
 
