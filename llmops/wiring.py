@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +129,17 @@ class Wiring:
 
         local = self.project.settings.store.startswith("sqlite:")
         return self.store if local else open_store(DEFAULT_STORE, self.root)
+
+    def write_parquet(self, path: Path, columns: Mapping[str, type], rows: Iterable[Sequence[object]]) -> None:
+        """Write a table as a Parquet file.
+
+        Raises:
+            MissingExtra: the `parquet` extra is not installed.
+            OSError: it cannot be written.
+        """
+        from llmops.adapters.parquet import write_parquet
+
+        write_parquet(path, columns, rows)
 
     @cached_property
     def registry(self) -> Registry:

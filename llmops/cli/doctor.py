@@ -21,6 +21,7 @@ CORE = ("chromadb", "litellm", "onnxruntime", "tokenizers", "model2vec", "SQLAlc
 EXTRAS = {
     "sentence-transformers": ("local", "embedders and cross-encoders by name"),
     "torch": ("local", "local models"),
+    "pyarrow": ("parquet", "runs as Parquet files"),
     "psycopg": ("postgres", "a store on a PostgreSQL server"),
     "pypdf": ("documents", "PDF files in a corpus"),
     "mammoth": ("documents", "DOCX files in a corpus"),

@@ -16,7 +16,7 @@ COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
     "status": ("llmops.cli.status", "Say what the next eval would run, and why."),
-    "runs": ("llmops.cli.runs", "List, show and export runs; choose a baseline."),
+    "runs": ("llmops.cli.runs", "List, show, export and delete runs; choose a baseline."),
     "gate": ("llmops.cli.gate", "Judge a stored run again."),
     "power": ("llmops.cli.power", "Say what the cases of a suite can show, and how many more it would take."),
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),

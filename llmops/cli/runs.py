@@ -1,4 +1,4 @@
-"""`llmops runs`: list, show and export runs; choose a baseline."""
+"""`llmops runs`: list, show, export and delete runs; choose a baseline."""
 
 import json as jsonlib
 from itertools import chain
@@ -11,19 +11,22 @@ from rich.text import Text
 
 from llmops.cli.documents import document
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import plain, report_from_json
-from llmops.reporting.documents import SUFFIXES
+from llmops.reporting.documents import COLUMNS, SUFFIXES, table_rows
 from llmops.reporting.outputs import print_outputs
 from llmops.reporting.safe import safe
 from llmops.reporting.terminal import print_report
 from llmops.settings.suite import suite_files
+from llmops.workflows.old_runs import needed_runs, old_runs
 from llmops.workflows.outputs import outputs_of
 
-app = typer.Typer(no_args_is_help=True, help="List, show and export runs; choose a baseline.")
+app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs; choose a baseline.")
+
+PARQUET = ".parquet"
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -96,16 +99,57 @@ def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) 
 def export(
     ctx: typer.Context,
     run: RunArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The suffix decides: .json .xml .md .csv.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The suffix decides: .json .jsonl .csv .parquet .xml .md .html .sarif.")
+    ],
 ) -> None:
     """Write a run to a file."""
     session: Session = ctx.obj
-    form = SUFFIXES.get(output.suffix.lower())
-    if form is None:
-        raise UsageError(f"-o {str(output)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}.")
-    found = session.wiring.store.run(run)
-    write_file(output, "".join(document(session, [_report(session, found)], form)))
+    suffix = output.suffix.lower()
+    if suffix not in SUFFIXES and suffix != PARQUET:
+        hint = f"Valid: {', '.join((*SUFFIXES, PARQUET))}."
+        raise UsageError(f"-o {str(output)!r}: the suffix names no format.", hint=hint)
+    report = _report(session, session.wiring.store.run(run))
+    if suffix == PARQUET:
+        rows = table_rows(report, session.wiring.store.results(report.run_id))
+        with told_when_unwritable(output):
+            session.wiring.write_parquet(output, COLUMNS, rows)
+    else:
+        write_file(output, document(session, [report], SUFFIXES[suffix]))
     session.err.print(f"wrote {output}", soft_wrap=True)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids, their beginnings, @last, or @last~N.")],
+    force: Annotated[bool, typer.Option("--force", help="Also a baseline, and a run that may be going on.")] = False,
+) -> None:
+    """Remove runs with their results and reports. What they have computed stays for reuse."""
+    session: Session = ctx.obj
+    store = session.wiring.store
+    chosen = {found.id: found for found in map(store.run, runs)}
+    kept = needed_runs(store, chosen.values())
+    if kept and not force:
+        run, why = next(iter(kept.items()))
+        raise UsageError(f"Run {run} {why}.", hint="Remove it all the same: --force")
+    _deleted(session, list(chosen))
+
+
+@app.command()
+def gc(
+    ctx: typer.Context,
+    keep: Annotated[int, typer.Option(min=0, help="Keep so many runs of each suite, the newest.")] = 20,
+) -> None:
+    """Remove old runs; baselines and runs that may be going on stay."""
+    session: Session = ctx.obj
+    _deleted(session, old_runs(session.wiring.store, keep))
+
+
+def _deleted(session: Session, runs: list[str]) -> None:
+    cells = session.wiring.store.delete_runs(runs)
+    session.wiring.store.cache.compact()
+    session.out.print(f"{len(runs):,} runs removed, with {cells:,} results")
 
 
 @app.command()

@@ -274,6 +274,10 @@ class Store(Protocol):
         """The JSON summary of a finished run."""
         ...
 
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        """Remove runs, their results and the baselines that they are; the number of results."""
+        ...
+
     def set_baseline(self, suite: str, run_id: str) -> None:
         """Make a run the baseline of its suite."""
         ...

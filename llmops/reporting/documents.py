@@ -15,13 +15,14 @@ from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markd
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
 
-Format = Literal["html", "json", "junit", "markdown", "csv", "sarif", "code quality"]
+Format = Literal["html", "json", "jsonl", "junit", "markdown", "csv", "sarif", "code quality"]
 Results = Callable[[], Iterable[CellResult]]
 """Reads the cell results of a run anew."""
 
 SUFFIXES: dict[str, Format] = {
     ".html": "html",
     ".json": "json",
+    ".jsonl": "jsonl",
     ".xml": "junit",
     ".md": "markdown",
     ".markdown": "markdown",
@@ -29,10 +30,30 @@ SUFFIXES: dict[str, Format] = {
     ".sarif": "sarif",
 }
 
+COLUMNS: dict[str, type] = {
+    "run": str,
+    "suite": str,
+    "prompt": str,
+    "target": str,
+    "case": str,
+    "repeat": int,
+    "evaluator": str,
+    "status": str,
+    "value": float,
+    "passed": bool,
+    "reason": str,
+    "output": str,
+    "error": str,
+    "latency_s": float,
+    "cached": bool,
+    "cost_usd": float,
+}
+"""Of a table of results, with the type of their values; any may be missing."""
+
 
 def render(reports: Sequence[tuple[Report, Results]], form: Format) -> Iterator[str]:
     """The reports of one command in one document, piece by piece."""
-    writers = {"json": to_json, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
+    writers = {"json": to_json, "jsonl": to_jsonl, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
     if form in ("sarif", "code quality"):
         annotations = flips_sarif if form == "sarif" else flips_code_quality
         return iter([annotations([report for report, _ in reports])])
@@ -178,19 +199,31 @@ def _md_marked(mark: Mark) -> str:
     return f"{markdown_text(mark.before + gap)}{marked}{markdown_text(after)}".strip()
 
 
+def to_jsonl(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
+    """One line per cell, as in the JSON document, with the id of its run."""
+    for report, results in reports:
+        for result in results():
+            yield json.dumps({"run": report.run_id, **plain(result)}, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def table_rows(report: Report, results: Iterable[CellResult]) -> Iterator[tuple[object, ...]]:
+    """One row per cell and evaluator, in the order of `COLUMNS`."""
+    for result in results:
+        head = (report.run_id, report.suite, result.prompt, result.target, result.case_id, result.repeat)
+        tail = (result.output, result.error, result.latency_s, result.cached, result.cost_usd)
+        rows = [(name, e.status, e.value, e.passed, e.reason) for name, e in result.evaluations.items()]
+        for row in rows or [("", result.status, None, None, "")]:
+            yield (*head, *row, *tail)
+
+
 def to_csv(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """One row per cell and evaluator."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    columns = ("run", "suite", "prompt", "target", "case", "repeat", "evaluator", "status", "value", "passed", "reason")
-    writer.writerow((*columns, "output", "error", "latency_s", "cached", "cost_usd"))
+    writer.writerow(COLUMNS)
     for report, results in reports:
-        for result in results():
-            head = (report.run_id, report.suite, result.prompt, result.target, result.case_id, result.repeat)
-            tail = (result.output, result.error, result.latency_s, result.cached, result.cost_usd)
-            rows = [(name, e.status, e.value, e.passed, e.reason) for name, e in result.evaluations.items()]
-            for row in rows or [("", result.status, None, None, "")]:
-                writer.writerow([spreadsheet(value) for value in (*head, *row, *tail)])
+        for row in table_rows(report, results()):
+            writer.writerow([spreadsheet(value) for value in row])
             yield buffer.getvalue()
             buffer.seek(0)
             buffer.truncate()

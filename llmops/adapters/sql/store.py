@@ -222,6 +222,20 @@ class SqlStore:
         rows = self._rows(select(schema.runs.c.report).where(schema.runs.c.id == run_id))
         return json.loads(rows[0][0]) if rows and rows[0][0] else None
 
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        """As the port."""
+
+        def work(connection: Connection) -> int:
+            removed: int = 0
+            for start in range(0, len(run_ids), KEYS_PER_QUERY):
+                some = run_ids[start : start + KEYS_PER_QUERY]
+                removed += connection.execute(schema.results.delete().where(schema.results.c.run.in_(some))).rowcount
+                connection.execute(schema.baselines.delete().where(schema.baselines.c.run.in_(some)))
+                connection.execute(schema.runs.delete().where(schema.runs.c.id.in_(some)))
+            return removed
+
+        return self.database.transaction(work)
+
     def set_baseline(self, suite: str, run_id: str) -> None:
         """As the port."""
         self._write(self.database.replacing(schema.baselines, "suite").values(suite=suite, run=run_id))

@@ -1,5 +1,8 @@
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -139,6 +142,58 @@ def test_outputs_as_json(folder: Path) -> None:
     assert second["case_id"] == "c2"
 
 
+def test_results_as_lines_of_json(folder: Path) -> None:
+    assert call(folder, "runs", "export", "run-a", "-o", str(folder / "run.jsonl")).code == 0
+    lines = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
+    assert [(each["run"], each["case_id"]) for each in lines] == [("run-a", "c1"), ("run-a", "c1"), ("run-a", "c2")]
+
+
+def test_a_parquet_file_holds_what_the_csv_file_holds(folder: Path) -> None:
+    path = folder / "run.parquet"
+    done = call(folder, "runs", "export", "run-a", "-o", str(path))
+    if find_spec("pyarrow") is None:
+        assert (done.code, path.exists()) == (2, False)
+        assert 'pip install "llmops[parquet]"' in done.error
+        return
+    parquet = import_module("pyarrow.parquet")
+    rows = parquet.read_table(path).to_pylist()
+    assert [(row["case"], row["target"], row["passed"]) for row in rows] == [
+        ("c1", "small", True),
+        ("c1", "paid", False),
+        ("c2", "small", None),
+    ]
+    assert rows[0]["output"] == "The moon.\x1b[31m"
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".run")] == []
+    assert call(folder, "runs", "export", "run-a", "-o", str(folder / "llmops.yaml/run.parquet")).code == 2
+
+
+def test_a_run_is_deleted_with_its_results_and_a_baseline_only_by_force(folder: Path) -> None:
+    assert call(folder, "runs", "baseline", "run-a").code == 0
+    done = call(folder, "runs", "delete", "run-a")
+    assert (done.code, "is the baseline of" in done.error) == (2, True)
+    assert "1 runs removed, with 3 results" in call(folder, "runs", "delete", "run-a", "--force").out
+    assert [row["id"] for row in json.loads(call(folder, "runs", "list", "--json").out)] == ["run-b"]
+    assert "Choose one" in call(folder, "runs", "baseline").out
+    store = open_store("sqlite:///.llmops/llmops.db", folder)
+    assert (list(store.results("run-a")), set(store.nodes(["hits-c1"]))) == ([], {"hits-c1"})
+    store.close()
+
+
+def test_old_runs_go_and_those_that_are_needed_stay(folder: Path) -> None:
+    store = open_store("sqlite:///.llmops/llmops.db", folder)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    store.begin_run(Run("run-going", SUITE, "running", now, None, "plan", 3, {}))
+    for number in range(3):
+        begin(store, folder, f"run-{number}")
+    store.close()
+    assert call(folder, "runs", "baseline", "run-a").code == 0
+    assert "0 runs removed" in call(folder, "runs", "gc").out
+    assert "3 runs removed" in call(folder, "runs", "gc", "--keep", "1").out
+    left = [row["id"] for row in json.loads(call(folder, "runs", "list", "--json").out)]
+    assert left == ["run-2", "run-going", "run-a"]
+    assert "may be going on" in call(folder, "runs", "delete", "run-going").error
+
+
 def test_an_unknown_run_and_an_unknown_case(folder: Path) -> None:
     assert "llmops runs list" in call(folder, "runs", "show", "nothing").error
     assert "has no case 'c9'" in call(folder, "runs", "show", "run-a", "--case", "c9").error
@@ -151,7 +206,7 @@ def test_a_run_is_exported_by_the_suffix(folder: Path) -> None:
     assert ElementTree.parse(folder / "out/run.xml").getroot().tag == "testsuites"
     assert (folder / "out/run.md").read_text().startswith("## evals")
     assert (folder / "out/run.csv").read_text().startswith("run,suite,")
-    assert ".json .xml" in call(folder, "runs", "export", "--help").out
+    assert ".jsonl" in call(folder, "runs", "export", "--help").out
     assert call(folder, "runs", "export", "run-a", "-o", "run.pdf").code == 2
 
 

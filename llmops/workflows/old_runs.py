@@ -1,0 +1,35 @@
+"""`llmops runs delete` and `gc`: which runs may go."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from llmops.domain.ports import Store
+from llmops.domain.runs import Run
+
+GOING_ON = timedelta(days=1)
+"""A run that began longer ago and never ended was killed."""
+EVERY = 10**9
+
+
+def needed_runs(store: Store, runs: Iterable[Run]) -> dict[str, str]:
+    """Those of some runs that should stay, with the reason."""
+    found: dict[str, str] = {}
+    for run in runs:
+        if store.baseline(run.suite) == run.id:
+            found[run.id] = f"is the baseline of {run.suite}"
+        elif run.status == "running" and datetime.fromisoformat(run.started_at) > datetime.now(UTC) - GOING_ON:
+            found[run.id] = "began within the last day and may be going on"
+    return found
+
+
+def old_runs(store: Store, keep: int) -> list[str]:
+    """Ids of the runs that are not needed and not among the newest `keep` of their suite."""
+    seen: Counter[str] = Counter()
+    old: list[Run] = []
+    for run in store.runs(EVERY):
+        seen[run.suite] += 1
+        if seen[run.suite] > keep:
+            old.append(run)
+    needed = needed_runs(store, old)
+    return [run.id for run in old if run.id not in needed]
