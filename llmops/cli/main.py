@@ -1,5 +1,6 @@
 """The entry point: the list of commands, the options of all of them, and the one place where errors become exit codes."""
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,8 @@ from llmops import __version__
 from llmops.cli.session import Session
 from llmops.domain.errors import LlmopsError
 
+GARBAGE = (100_000, 50, 100)
+"""When to look for garbage: seldom, because nearly all objects of a command live to its end."""
 COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
@@ -110,6 +113,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
+    gc.set_threshold(*GARBAGE)
     try:
         app()
     except LlmopsError as error:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 KEY_BYTES = 16
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
@@ -15,7 +16,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
         TypeError: `value` holds something that JSON cannot express.
         ValueError: `value` holds NaN or an infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _canonical(value)
 
 
 def content_hash(data: bytes | str) -> str:

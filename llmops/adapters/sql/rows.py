@@ -7,10 +7,12 @@ from sqlalchemy import Row
 
 from llmops.domain.runs import Node, NodeKind, Run
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 def dumps(value: object) -> str:
     """JSON in ASCII, so that a lone surrogate in a model's output cannot make the row unwritable."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
 
 def node_of(key: str, kind: NodeKind, value: str, run: str) -> Node:

@@ -17,7 +17,6 @@ from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.copying import copy
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
-from llmops.adapters.sql.postgresql import postgresql_database
 from llmops.adapters.sql.rows import dumps, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
@@ -101,6 +100,8 @@ def database(url: str, root: Path) -> Database:
         return sqlite_database(root / url.removeprefix("sqlite:///"))
     scheme = url.partition(":")[0][:20]
     if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        from llmops.adapters.sql.postgresql import postgresql_database
+
         return postgresql_database(url)
     hint = "Use a SQLite file or a PostgreSQL server: sqlite:///.llmops/llmops.db, postgresql://USER@HOST/DATABASE"
     raise StoreError(f"`store:` is a {scheme!r} URL.", hint=hint)

@@ -1,7 +1,7 @@
 """What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -150,9 +150,9 @@ class BuiltEvaluator:
             return EvaluatorResult("failed", reason=outcome.reason, judging=outcome.judging)
         if isinstance(outcome, Unmeasured):
             return EvaluatorResult("unmeasured", reason=outcome.reason, judging=outcome.judging)
-        result = EvaluatorResult("scored", outcome.value, None, outcome.reason, outcome.spans, outcome.parts, outcome.judging)
         passed = self._passes(outcome)
-        return result if passed is None else replace(result, passed=passed is not self.spec.common.negate)
+        verdict = None if passed is None else passed is not self.spec.common.negate
+        return EvaluatorResult("scored", outcome.value, verdict, outcome.reason, outcome.spans, outcome.parts, outcome.judging)
 
     def _passes(self, score: Score) -> bool | None:
         low, high = self.limits
