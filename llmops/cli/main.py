@@ -13,7 +13,7 @@ from llmops import __version__
 from llmops.cli.session import Session
 from llmops.domain.errors import LlmopsError
 
-GARBAGE = (100_000, 50, 100)
+GARBAGE = (10_000, 20, 20)
 """When to look for garbage: seldom, because nearly all objects of a command live to its end."""
 COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
