@@ -89,6 +89,17 @@ def test_four_processes_at_once_pay_for_each_answer_once(tmp_path: Path, postgre
     assert counted(postgres, url, "pg_stat_database WHERE datname = current_database() AND deadlocks > 0") == 0
 
 
+def test_two_processes_that_share_a_file_pay_for_each_answer_once(tmp_path: Path) -> None:
+    cases = 80
+    with OpenAiServer().running() as server:
+        server.delay_s = 0.05
+        folder = project(tmp_path, server.base, cases)
+        reports = [finished(process) for process in [start(folder, "eval", "--json") for _ in range(2)]]
+        assert set(server.prompts.values()) == {1}
+        assert server.requests == cases
+    assert [report["counts"]["scored"] for report in reports] == [cases] * 2
+
+
 def test_a_server_that_crashes_midway_costs_no_answer_and_the_runs_go_on(tmp_path: Path, postgres: PostgresServer) -> None:
     url, cases = postgres.database(), 240
     with OpenAiServer().running() as server:
