@@ -1,6 +1,7 @@
 """Chroma as the vector store: a folder of the project, or a server."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Result = TypeVar("Result")
+_full = re.compile(r"\(code: (?:13|778|1034|1546)\)|disk is full|\(os error (?:27|28|122)\)")
+"""SQLite's codes of a write that failed and the system's: no space, a file or a quota at its limit."""
 IDS_PER_CALL = 2000
 """Below the largest batch of every Chroma (5461, from the variables that SQLite takes)."""
 HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200}
@@ -141,6 +144,10 @@ class ChromaStore:
         if self._settings.url is not None:
             hint = "Start it (chroma run --path FOLDER), or remove `url` from the index's `store` to use a folder."
             return RetrievalError(f"The Chroma server {self._settings.url} failed: {told}.", hint=hint)
+        if _full.search(told):
+            hint = "Free some space, or lift the limit on the size of files, and run the same command again."
+            found = f"The Chroma folder {str(self._path)!r} cannot be written: {told}. The last complete index stays."
+            return RetrievalError(found, hint=hint)
         hint = f"Move {str(self._path)!r} and .llmops/indexes away and build anew: llmops rag index"
         return RetrievalError(f"The Chroma folder {str(self._path)!r} cannot be used: {told}.", hint=hint)
 
