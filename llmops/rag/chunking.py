@@ -15,9 +15,9 @@ from llmops.rag.semantic import topic_ends
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.project import ChunkerSettings
 
-CHUNKING_VERSION = 2
-HEADED_VERSION = 3
-"""Of the kinds that did not know headings before."""
+CHUNKING_VERSION = 4
+CHUNK_VERSION = 2
+"""Part of a chunk's id: a chunk that is cut as before keeps its id, and its vector."""
 SPECIAL_TOKENS = 2
 """[CLS] and [SEP], which an encoder adds to each text."""
 MAX_PREFIX_SHARE = 0.4
@@ -83,7 +83,7 @@ class Chunker:
             for start, end in self._spans(document.text, body, room):
                 text = body.prefix + document.text[start:end]
                 content = {"document": document.id, "start": start, "end": end, "text": text}
-                key = node_key("chunk", CHUNKING_VERSION, content)
+                key = node_key("chunk", CHUNK_VERSION, content)
                 found.append(Chunk(key, document.id, start, end, text, headings(start, body), document.metadata))
         return found
 

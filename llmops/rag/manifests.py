@@ -6,7 +6,7 @@ from typing import Any
 
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Store
-from llmops.rag.chunking import CHUNKING_VERSION, HEADED_VERSION
+from llmops.rag.chunking import CHUNKING_VERSION
 from llmops.settings.project import IndexSettings
 
 INDEXING_VERSION = 2
@@ -90,8 +90,7 @@ def index_key(settings: IndexSettings, documents: Mapping[str, str], embedder: s
 
 
 def _chunking(settings: IndexSettings) -> dict[str, object]:
-    version = CHUNKING_VERSION if settings.chunker.kind == "markdown" else HEADED_VERSION
-    return {"chunker": settings.chunker.model_dump(mode="json"), "chunking": version}
+    return {"chunker": settings.chunker.model_dump(mode="json"), "chunking": CHUNKING_VERSION}
 
 
 def reusable(old: Manifest | None, settings: IndexSettings, embedder: Embedder) -> Manifest | None:

@@ -10,6 +10,8 @@ from llmops.scoring.sentences import split_sentences
 
 SEGMENT = 50_000
 """Characters that are tokenized in one call: a tokenizer needs a hundred bytes or more per token."""
+LONGEST_TOKEN = 100
+"""Characters; a longer one is a word that the tokenizer gave up on, which may go on for pages."""
 
 _blank_line = re.compile(r"\n[ \t]*\n\s*")
 _fence = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
@@ -33,7 +35,8 @@ class TokenMap:
         self._text = text
         self._starts: list[int] = []
         for at, until in _segments(text, start, end):
-            self._starts += [at + first for first, last in tokenizer.offsets(text[at:until]) if last > first]
+            for first, last in tokenizer.offsets(text[at:until]):
+                self._starts += range(at + first, at + last, LONGEST_TOKEN)
 
     def count(self, start: int, end: int) -> int:
         """Tokens that begin in the span; at least 1, so that no text is free."""

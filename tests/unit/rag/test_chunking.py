@@ -1,3 +1,4 @@
+import re
 from typing import Literal, get_args
 
 import pytest
@@ -8,6 +9,7 @@ from rag_fakes import FakeEmbedder, WordTokenizer
 from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
+from llmops.rag.splitting import LONGEST_TOKEN, TokenMap
 from llmops.settings.project import ChunkerSettings
 
 Kind = Literal["markdown", "tokens", "sentences", "recursive", "semantic", "code"]
@@ -186,6 +188,21 @@ def test_hostile_lines_are_cut_in_linear_time() -> None:
         "---\n" * 50_000,
     ):
         assert all(chunk.end <= len(text) for chunk in cut(text, max_tokens=200))
+
+
+class GivesUp(WordTokenizer):
+    """As WordPiece: a word of any length is one unknown token."""
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        return [match.span() for match in re.finditer(r"\w+", text)]
+
+
+def test_a_word_that_a_tokenizer_gives_up_on_is_cut_all_the_same() -> None:
+    text = "The squid is grey " + "A" * 20_000
+    pieces = TokenMap(GivesUp(), text, 0, len(text)).pieces(0, len(text))
+    assert len(pieces) == 4 + 20_000 // LONGEST_TOKEN
+    assert max(piece.end - piece.start for piece in pieces) == LONGEST_TOKEN
+    assert pieces[-1].end == len(text)
 
 
 def test_every_chunker_keeps_the_heading_path_of_where_a_chunk_begins() -> None:
