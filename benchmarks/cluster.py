@@ -1,6 +1,6 @@
 """Prints how an evaluation scales from one worker of a Ray cluster to two, and what many cells take at these figures.
 
-Run: python -m benchmarks.cluster [--cases 600] [--rounds 3] [--plan 10000000]
+Run: python -m benchmarks.cluster [--cases 900] [--rounds 3] [--plan 10000000]
 
 A worker has one CPU and one thread. "detectors" judges recorded answers and is bound by processors; "calls" asks an endpoint
 that answers at once, so that what is left is what a cell costs the process that hands out the work. A loaded machine shows in
@@ -55,7 +55,7 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=600)
+    parser.add_argument("--cases", type=int, default=900)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plan", type=int, default=10_000_000, help="cells to plan for")
     parser.add_argument("--cpus", type=int, default=16, help="of one machine of the plan")
