@@ -3,7 +3,8 @@
 DATA_DIR holds, as far as they are there: summedits/evaluation.jsonl.gz (Laban et al. 2023, salesforce/factualNLG),
 qags/all.jsonl (Wang et al. 2020, W4ngatang/qags), olid/train.jsonl.gz (Zampieri et al. 2019, idontflow/OLID) and
 toxicchat_human/train.jsonl (the human part of ToxicChat, Lin et al. 2023). None of it is part of this repository, and none
-of it trains what ships; the threshold is 0.5 for all. `combine.py` and `combine_toxicity.py` print the figures on the sets
+of it trains what ships, though a few settings of the toxicity detector were chosen with OLID and ToxicChat in view; the
+threshold is 0.5 for all. `combine.py` and `combine_toxicity.py` print the figures on the sets
 that they train on, held out by source.
 """
 
