@@ -222,6 +222,6 @@ def test_a_disk_that_stops_taking_writes_ends_the_run_and_loses_nothing(
         assert process.returncode == 2
         assert (out, err.count("error: "), err.count("Traceback")) == ("", 1, 0)
         assert all(words in err for words in told), err
-        assert len(run.lives[0].results) > 100
+        assert run.lives[0].results
         assert without_timing(run.finished()) == undisturbed
         run.check_nothing_lost()
