@@ -1,8 +1,11 @@
 """Claims on keys: which process makes a node, so that no two pay for one."""
 
+import os
 import secrets
+import socket
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Lock, Thread
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -12,10 +15,12 @@ from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.rows import node_of
 from llmops.adapters.sql.schema import claims, nodes
 from llmops.domain.errors import StoreError
+from llmops.domain.keys import content_hash
 from llmops.domain.runs import Claimed
 
 LEASE_S = 60.0
-"""A process that has not been heard of for so long has lost its claims. By the database's clock."""
+"""A process that has not been heard of for so long has lost its claims. By the database's clock. One of this machine that
+is gone, such as a killed run that is being continued, has lost them at once."""
 
 _STANDING = (
     select(claims.c.key, claims.c.holder, nodes.c.kind, nodes.c.value, nodes.c.run)
@@ -32,7 +37,7 @@ class Claims:
         self._database = database
         fresh = database.insert(claims).values(expires=database.now + bindparam("lease"))
         self._insert = fresh.on_conflict_do_nothing(index_elements=["key"])
-        self._holder = secrets.token_hex(16)
+        self._holder = f"{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
         self._held: set[str] = set()
         self._closed = Event()
         self._renewing: Thread | None = None
@@ -45,16 +50,18 @@ class Claims:
 
         def claim(connection: Connection) -> Claimed:
             connection.execute(self._insert, rows)
-            mine, found = set(), {}
+            mine, found, others = set(), {}, {}
             for key, holder, *made in connection.execute(_STANDING, {"keys": keys}):
                 if made[1] is not None:
                     found[key] = node_of(key, *made)
                 elif holder == self._holder:
                     mine.add(key)
+                else:
+                    others[key] = holder
             self._delete(connection, found.keys())
-            if others := set(keys) - mine - found.keys():
-                silent = claims.c.expires < self._database.now
-                connection.execute(delete(claims).where(claims.c.key.in_(sorted(others)), silent))
+            if others:
+                lost = (claims.c.expires < self._database.now) | claims.c.holder.in_(_gone(set(others.values())))
+                connection.execute(delete(claims).where(claims.c.key.in_(sorted(others)), lost))
             return Claimed(frozenset(mine), found)
 
         claimed = self._database.transaction(claim)
@@ -89,3 +96,32 @@ class Claims:
             if self._held:
                 with suppress(StoreError), self.writing:  # whoever commits next tells it
                     self._database.transaction(lambda connection: connection.execute(longer))
+
+
+def _machine() -> str:
+    """Names this machine, as it was started, and the processes that can see each other on it."""
+    known = [socket.gethostname()]
+    with suppress(OSError):
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        known.append(os.readlink("/proc/self/ns/pid"))
+    return content_hash("\n".join(known))[:8]
+
+
+def _gone(holders: Collection[str]) -> list[str]:
+    """Those that were processes of this machine and are no more; nothing where that cannot be told."""
+    here = f"{_machine()}-"
+    return sorted(holder for holder in holders if holder.startswith(here) and not _alive(int(holder.split("-")[1])))
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    with suppress(OSError, IndexError):  # killed, and nobody has asked yet how it ended
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] != "Z"
+    return True

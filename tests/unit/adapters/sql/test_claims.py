@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -113,3 +116,29 @@ def test_of_many_who_claim_the_same_keys_at_once_each_key_has_one_maker(another:
     assert errors == []
     assert made == Counter(keys)
     assert left(url) == []
+
+
+TAKES = """
+import sys, time
+from pathlib import Path
+from llmops.adapters.sql.store import open_store
+store = open_store(sys.argv[1], Path())
+store.claim(["a", "b"])
+print("claimed", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_process_of_this_machine_has_lost_its_keys_at_once(another: Open, url: str) -> None:
+    store = another()
+    with subprocess.Popen([sys.executable, "-c", TAKES, url], stdout=subprocess.PIPE, text=True) as taking:
+        assert taking.stdout is not None
+        assert taking.stdout.readline() == "claimed\n"
+        assert store.claim(["a"]) == Claimed(frozenset(), {})
+        assert store.claim(["a"]) == Claimed(frozenset(), {})
+        taking.kill()
+        os.waitid(os.P_PID, taking.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has reaped it
+        store.claim(["a"])
+        assert store.claim(["a"]).mine == {"a"}
+    store.claim(["b"])
+    assert store.claim(["b"]).mine == {"b"}
