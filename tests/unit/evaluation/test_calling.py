@@ -57,6 +57,7 @@ def target(model: Scripted, name: str = "m", **changed: Any) -> Target:  # noqa:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calling, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(calling, "MAX_DELAY_S", 0.002)
     monkeypatch.setattr(endpoints, "AFTER_S", 0.0)
     monkeypatch.setattr(endpoints, "TIMEOUTS", 0)
 
