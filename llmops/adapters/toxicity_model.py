@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_embedder import batches, cores, open_session
+from llmops.adapters.onnx_embedder import cores, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SUSPECT = 0.5
 """A window is marked from this probability of being toxic."""
-BATCH_SIZE = 32
 MAX_SPANS = 10
 
 
@@ -53,14 +52,11 @@ class ToxicityModel:
         encoded = [each.ids for each in self._tokenizer.encode_batch_fast([encodable(text) for text in plain])]
         words = np.array([features(text, read) for text, read in zip(texts, plain, strict=True)], np.float32)
         found = np.empty((len(texts), 1 + len(CATEGORIES)), np.float32)
-        for batch in batches([len(ids) for ids in encoded], BATCH_SIZE):
-            longest = len(encoded[batch[-1]])
-            tokens, mask = np.zeros((len(batch), longest), np.int64), np.zeros((len(batch), longest), np.int64)
-            for row, number in enumerate(batch):
-                tokens[row, : len(encoded[number])] = encoded[number]
-                mask[row, : len(encoded[number])] = 1
-            inputs = {"input_ids": tokens, "attention_mask": mask, "listed": words[batch]}
-            found[batch] = self._session.run(["logits"], inputs)[0]
+        for number, ids in enumerate(encoded):
+            # One by one: beside other texts the last digits would be others, and nothing would stay equal over two runs.
+            tokens = np.array([ids], np.int64)
+            inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "listed": words[number : number + 1]}
+            found[number] = self._session.run(["logits"], inputs)[0][0]
         return found
 
     def _worst(self, text: str, read: Sequence[tuple[tuple[int, int], Sequence[float]]]) -> Detection:

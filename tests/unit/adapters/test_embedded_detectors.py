@@ -139,3 +139,10 @@ def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_identity_names_the_weights() -> None:
     assert EmbeddedDetector("hallucination").identity != EmbeddedDetector("toxicity").identity
+
+
+def test_toxicity_does_not_depend_on_what_is_read_beside_it() -> None:
+    texts = ["You are an idiot.", "Thank you, that was kind of you and of everybody who helped us last week.", "Go away!"]
+    requests = [DetectionRequest(text) for text in texts]
+    detector = EmbeddedDetector("toxicity")
+    assert detector.detect(requests) == [detector.detect([request])[0] for request in requests]
