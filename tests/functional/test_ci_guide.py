@@ -98,9 +98,19 @@ def test_a_prompt_that_drops_the_context_fails_with_a_readable_comment(repositor
     assert [each["level"] for each in run["results"]].count("error") == 1
 
 
+FLAKY = """
+import collections, random
+ASKED = collections.Counter()
+def judge(sample):
+    case = str(sample["vars"])
+    ASKED[case] += 1
+    return random.Random(f"{ASKED[case]} {case}").random() < 0.5
+"""
+"""A coin that falls otherwise each time a case is judged, and in the same way in every run of the test."""
+
+
 def test_a_flaky_evaluator_gives_inconclusive(repository: Path) -> None:
-    flaky = "import random\n\ndef judge(sample):\n    return random.random() < 0.5\n"
-    write(repository, {"evals/flaky.py": flaky})
+    write(repository, {"evals/flaky.py": FLAKY})
     change(
         repository,
         "  - contains: {any: expected}",
