@@ -6,7 +6,6 @@ from functools import partial
 from llmops.cli.session import Session
 from llmops.domain.reports import Report
 from llmops.reporting.documents import Format, render
-from llmops.reporting.page import to_html
 from llmops.workflows.outputs import outputs_of
 
 
@@ -14,6 +13,8 @@ def document(session: Session, reports: Sequence[Report], form: Format) -> Itera
     """The reports of one command in one document, piece by piece; results, passages and prompts come from the store."""
     wiring = session.wiring
     if form == "html":
+        from llmops.reporting.page import to_html  # noqa: PLC0415 -- most runs write no page
+
         runs = [wiring.store.run(report.run_id) for report in reports]
         return to_html([(report, partial(outputs_of, run, wiring)) for report, run in zip(reports, runs, strict=True)])
     return render([(report, partial(wiring.store.results, report.run_id)) for report in reports], form)

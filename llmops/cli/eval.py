@@ -24,7 +24,6 @@ from llmops.reporting.terminal import print_report
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.workflows.evaluate import EvaluateOptions, plan_suite
-from llmops.workflows.explain import explain as explained
 from llmops.workflows.guarding import record_evidence
 from llmops.workflows.outcome import worst_exit_code
 from llmops.workflows.suite_runs import run_suite
@@ -169,10 +168,12 @@ def tell_work(
     session: Session, suites: list[Suite], options: EvaluateOptions, show: Callable[[Console, Explanation], None], *, json: bool
 ) -> None:
     """What a run of each suite would do, as JSON or as `show` prints it."""
+    from llmops.workflows.explain import explain  # noqa: PLC0415 -- most runs are not explained
+
     found = []
     for suite in suites:
         with ShownProgress(session.err, quiet=True) as progress:
-            found.append(explained(plan_suite(suite, session.wiring, options, progress), session.wiring))
+            found.append(explain(plan_suite(suite, session.wiring, options, progress), session.wiring))
     if json:
         typer.echo(jsonlib.dumps({"suites": [plain(each) for each in found]}, indent=1))
         return

@@ -16,6 +16,7 @@ from llmops.evaluation.planning import (
     evaluate_key,
     evidence_hash,
     generate_key,
+    places_hash,
     request_of,
     retrieve_key,
     step_of,
@@ -47,7 +48,6 @@ class CellState:
     """The hits were searched for in this run."""
     evaluated: int = 0
     """Stored outcomes that were computed in this run."""
-    evidence: str = ""
     evaluate_keys: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """Of stored evaluators; the others are computed when the cell is finished."""
@@ -139,10 +139,14 @@ class CellSteps:
         """Fix the keys of the evaluations that are worth storing."""
         if state.completion is None:
             return
-        stored = [e for e in self.plan.evaluators_of(state.cell.case.id) if e.kind.cached]
-        if stored:
-            state.evidence = evidence_hash(state.cell.case, state.hits or ())
-            state.evaluate_keys = {e.spec.name: evaluate_key(e, state.completion.text, state.evidence) for e in stored}
+        case, hits = state.cell.case, state.hits or ()
+        stored = [e for e in self.plan.evaluators_of(case.id) if e.kind.cached]
+        if not stored:
+            return
+        evidence = evidence_hash(case, hits)
+        for each in stored:
+            read = ("", places_hash(case, hits)) if each.kind.of_places else (state.completion.text, evidence)
+            state.evaluate_keys[each.spec.name] = evaluate_key(each, *read)
 
     def look_up_outcomes(self, states: Sequence[CellState], lookup: Lookup) -> None:
         """Take the outcomes that the store holds: one look-up for those of judges, one for those of detectors."""

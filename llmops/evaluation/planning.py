@@ -275,6 +275,12 @@ def evidence_hash(case: Case, hits: Sequence[Hit]) -> str:
     return node_key("evidence", EVALUATE_VERSION, {"case": content, "hits": [[hit.source, hit.text] for hit in hits]})
 
 
+def places_hash(case: Case, hits: Sequence[Hit]) -> str:
+    """Hash of what an evaluator of places reads: where the retrieved hits stand, and where the answer does."""
+    places = [[hit.source, hit.heading, hit.start, hit.end] for hit in hits if not hit.given]
+    return node_key("places", EVALUATE_VERSION, {"relevant": plain(case.relevant), "hits": places})
+
+
 def evaluate_key(evaluator: BuiltEvaluator, output: str, evidence: str) -> str:
     """Key of an outcome: thresholds do not count, they are applied afterwards."""
     return content_hash(f"evaluate\x00{EVALUATE_VERSION}\x00{evaluator.evaluator.identity}\x00{evidence}\x00{output}")

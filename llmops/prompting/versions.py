@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from filelock import FileLock, Timeout
-
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, Registry
@@ -49,6 +47,8 @@ class Committed:
 @contextmanager
 def _locked(registry: Registry, name: str) -> Iterator[None]:
     """One writer per prompt; the lock is outside of `prompts/`, so that git never sees it."""
+    from filelock import FileLock, Timeout
+
     folder = registry.root / ".llmops" / "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)

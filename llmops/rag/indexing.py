@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
 from llmops.domain.errors import RetrievalError
 from llmops.domain.ports import Embedder, Progress, Store, VectorStore
 from llmops.domain.retrieval import Chunk, Document
@@ -176,6 +174,8 @@ def writing(folder: Path, name: str, *, wait_s: float = LOCK_WAIT_S) -> Iterator
     Raises:
         RetrievalError: another process is writing, or the folder cannot be made.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(folder / "writing.lock", timeout=wait_s)
     try:
         folder.mkdir(parents=True, exist_ok=True)

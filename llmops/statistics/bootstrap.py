@@ -28,12 +28,11 @@ def bca_mean(cases: ByCase, *, confidence: float = 0.95, seed: int = SEED) -> tu
     check_confidence(confidence)
     if cases.cases < 2 or cases.variance_of_mean == 0:
         raise ValueError("needs at least two cases that differ")
-    means = np.concatenate(
-        [cases.sums[drawn].sum(1) / cases.counts[drawn].sum(1) for drawn in _draws(cases.cases, RESAMPLES, seed)]
-    )
+    sums, counts = np.array(cases.sums), np.array(cases.counts)
+    means = np.concatenate([sums[drawn].sum(1) / counts[drawn].sum(1) for drawn in _draws(cases.cases, RESAMPLES, seed)])
     below = (np.count_nonzero(means < cases.mean) + np.count_nonzero(means == cases.mean) / 2) / RESAMPLES
     bias = ndtri(np.clip(below, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES))
-    left_out = (cases.sums.sum() - cases.sums) / (cases.counts.sum() - cases.counts)
+    left_out = (sums.sum() - sums) / (counts.sum() - counts)
     lean = left_out.mean() - left_out
     acceleration = (lean**3).sum() / (6 * (lean**2).sum() ** 1.5)
     normal = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2])) + bias

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING
 
-from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, normal_critical, t_critical
+from llmops.statistics.distributions import binomial_reach
+from llmops.statistics.series import ByCase, by_case, check_confidence, finite, is_binary, normal_critical, t_critical
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Values
@@ -81,10 +82,9 @@ def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *,
         raise ValueError("a proportion needs values that are 0 or 1")
     if not len(values):
         return None
-    # Without numpy, whose import would be a good part of a small run.
     if clusters is None or len(set(clusters)) == len(clusters) == len(values):
         return wilson(int(sum(values)), len(values), confidence)
-    cases = by_case(array_of(values), clusters)
+    cases = by_case(finite(values), clusters)
     return _score_interval(cases, cases.mean, confidence)
 
 
@@ -117,10 +117,10 @@ def mean_interval(
     """
     if is_binary(values):
         return proportion_interval(values, clusters, confidence=confidence)
-    array = array_of(values)
-    cases = by_case(array, clusters)
+    numbers = finite(values)
+    cases = by_case(numbers, clusters)
     if bounds is not None:
-        return _bounded_mean(cases, array.min(), array.max(), bounds, confidence)
+        return _bounded_mean(cases, min(numbers), max(numbers), bounds, confidence)
     if cases.cases == 1 or cases.variance_of_mean == 0:
         reason = "one case" if cases.cases == 1 else "all values equal"
         return Estimate(cases.mean, None, None, cases.cases, f"not estimable: {reason}")
@@ -142,7 +142,7 @@ def quantile_interval(values: "Values", q: float, *, confidence: float = 0.95) -
         of p99 at one-sided 95 % needs 299 values (`values_needed`).
     """
     check_confidence(confidence)
-    ordered = sorted(array_of(values).tolist())
+    ordered = sorted(finite(values))
     n = len(ordered)
     if not n:
         return None
@@ -179,18 +179,7 @@ def values_needed(q: float, *, confidence: float = 0.95) -> int:
 
 def _order_statistics(n: int, q: float, tail: float) -> tuple[int, int]:
     """1-based ranks of the bounds; 0 and n + 1 stand for none. P(B <= lower - 1) and P(B >= upper) are at most `tail`."""
-    from scipy.special import bdtr, bdtrc
-
-    def last(holds_at_first: int, fails_at: int, upper: bool) -> int:
-        while fails_at - holds_at_first > 1:
-            middle = (holds_at_first + fails_at) // 2
-            within = (bdtrc(n - middle, n, q) if upper else bdtr(middle - 1, n, q)) <= tail
-            holds_at_first, fails_at = (middle, fails_at) if within else (holds_at_first, middle)
-        return holds_at_first
-
-    lower = last(0, n + 1, upper=False)
-    from_top = last(0, n + 1, upper=True)
-    return lower, n + 1 - from_top
+    return binomial_reach(n, q, tail), n + 1 - binomial_reach(n, 1 - q, tail)
 
 
 def _wilson_bounds(p: float, n: float, critical: float) -> tuple[float, float]:

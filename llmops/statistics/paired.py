@@ -1,7 +1,7 @@
 """Compares two versions on the same cases."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, sqrt
 from typing import TYPE_CHECKING
 
 from llmops.statistics.bootstrap import SEED, bca_mean, quantile_difference
@@ -77,7 +77,7 @@ def paired_difference(
     if not len(before):
         return None
     changes = after - before
-    cases = by_case(changes, clusters)
+    cases = by_case(changes.tolist(), clusters)
     if unchanged:
         if changes.any():
             raise ValueError("values differ although nothing changed: say unchanged=False")
@@ -110,7 +110,7 @@ def paired_quantile_difference(
     before, after = _sides(baseline, candidate)
     if not len(before):
         return None
-    cases = by_case(after - before, clusters)
+    cases = by_case((after - before).tolist(), clusters)
     value = float(np.quantile(after, q) - np.quantile(before, q))
     wins, losses = _tally(cases)
     counts = (cases.cases, wins, losses, cases.cases - wins - losses)
@@ -130,8 +130,8 @@ def _sides(baseline: "Values", candidate: "Values") -> "tuple[Floats, Floats]":
 
 def _tally(cases: ByCase) -> tuple[int, int]:
     # A sum of repeats that cancel may miss 0 by rounding.
-    tolerance = 1e-12 * max(1.0, float(abs(cases.sums).max()))
-    return int((cases.sums > tolerance).sum()), int((cases.sums < -tolerance).sum())
+    tolerance = 1e-12 * max(1.0, *map(abs, cases.sums))
+    return sum(total > tolerance for total in cases.sums), sum(total < -tolerance for total in cases.sums)
 
 
 def _binary_difference(cases: ByCase, changes: "Floats", confidence: float) -> PairedDifference:
@@ -168,7 +168,7 @@ def _lean(cases: ByCase) -> float:
     so that the interval below is Wilson's to first order.
     """
     residuals = cases.residuals
-    return float((residuals**3).sum() / (residuals**2).sum() / cases.cells)
+    return fsum(each**3 for each in residuals) / fsum(each**2 for each in residuals) / cases.cells
 
 
 def _skewed_reach(cases: ByCase, confidence: float) -> tuple[float, float]:

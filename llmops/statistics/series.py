@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum, isfinite
 from statistics import NormalDist
 from typing import TYPE_CHECKING
+
+from llmops.statistics.distributions import t_quantile
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ByCase:
-    """A series summed up case by case."""
+    """A series summed up case by case; exact sums make every figure the same in whatever order the values come."""
 
-    sums: "Floats"
-    """Shape (cases,): sum of each case's values."""
-    counts: "Floats"
-    """Shape (cases,): number of each case's values."""
+    sums: tuple[float, ...]
+    """Of each case's values."""
+    counts: tuple[int, ...]
+    """Number of each case's values."""
 
     @property
     def cases(self) -> int:
@@ -37,7 +40,7 @@ class ByCase:
     @property
     def cells(self) -> int:
         """Number of values."""
-        return int(self.counts.sum())
+        return sum(self.counts)
 
     @property
     def repeated(self) -> bool:
@@ -47,12 +50,13 @@ class ByCase:
     @property
     def mean(self) -> float:
         """Mean of all values."""
-        return float(self.sums.sum() / self.cells)
+        return fsum(self.sums) / self.cells
 
     @property
-    def residuals(self) -> "Floats":
-        """What each case's sum differs by from what the overall mean would give; shape (cases,)."""
-        return self.sums - self.counts * self.mean
+    def residuals(self) -> list[float]:
+        """What each case's sum differs by from what the overall mean would give."""
+        mean = self.mean
+        return [total - count * mean for total, count in zip(self.sums, self.counts, strict=True)]
 
     @property
     def variance_of_mean(self) -> float:
@@ -62,12 +66,12 @@ class ByCase:
             ZeroDivisionError: there is only one case.
         """
         correction = self.cases / (self.cases - 1)
-        return float(correction * (self.residuals**2).sum() / self.cells**2)
+        return correction * fsum(residual * residual for residual in self.residuals) / self.cells**2
 
     @property
     def independent(self) -> float:
         """Kish's effective number of units if all repeats of a case agreed: the case count when all have equally many."""
-        return float(self.cells**2 / (self.counts**2).sum())
+        return self.cells**2 / sum(count * count for count in self.counts)
 
 
 def array_of(values: "Values") -> "Floats":
@@ -78,31 +82,38 @@ def array_of(values: "Values") -> "Floats":
     """
     import numpy as np
 
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
+    return np.asarray(finite(values), dtype=np.float64)
+
+
+def finite(values: "Values") -> list[float]:
+    """The values as they are, without numpy, whose import would be a good part of a small run.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    found = list(map(float, values))
+    if not all(map(isfinite, found)):
         raise ValueError("values must be finite: a failed or unmeasured cell has no value")
-    return array
+    return found
 
 
-def by_case(values: "Floats", clusters: "Clusters | None") -> ByCase:
-    """Sum up values case by case, to the same last digit in whatever order they come.
+def by_case(values: "Sequence[float]", clusters: "Clusters | None") -> ByCase:
+    """Sum up values case by case.
 
     Without `clusters` each value is a case of its own.
 
     Raises:
         ValueError: `clusters` is not as long as `values`.
     """
-    import numpy as np
-
     if clusters is None:
-        return ByCase(values, np.ones_like(values))
+        return ByCase(tuple(values), (1,) * len(values))
     if len(clusters) != len(values):
         raise ValueError(f"{len(values)} values but {len(clusters)} case numbers")
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    order = np.lexsort((values, index))
-    values, index = values[order], index[order]
-    sums, counts = np.bincount(index, weights=values), np.bincount(index)
-    return ByCase(sums.astype(np.float64), counts.astype(np.float64))
+    cases: dict[int, list[float]] = {}
+    for case, value in zip(clusters, values, strict=True):
+        cases.setdefault(int(case), []).append(value)
+    series = [cases[case] for case in sorted(cases)]
+    return ByCase(tuple(map(fsum, series)), tuple(map(len, series)))
 
 
 def is_binary(values: "Values") -> bool:
@@ -126,9 +137,7 @@ def normal_critical(confidence: float) -> float:
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
-def t_critical(confidence: float, degrees: float) -> float:
+def t_critical(confidence: float, degrees: int) -> float:
     """Two-sided critical value of Student's t."""
-    from scipy.special import stdtrit
-
     check_confidence(confidence)
-    return float(stdtrit(degrees, 0.5 + confidence / 2))
+    return t_quantile(0.5 + confidence / 2, degrees)

@@ -7,7 +7,10 @@ from pathlib import Path
 from command_line import environment, llmops, write
 
 HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic"}
-NOT_WHEN_CACHED = {"litellm", "chromadb", "torch", "transformers", "onnxruntime", "tokenizers", "bm25s", "aiohttp"}
+NOT_WHEN_CACHED = {
+    *("litellm", "chromadb", "torch", "transformers", "onnxruntime", "tokenizers", "bm25s", "aiohttp"),
+    *("numpy", "scipy", "ir_measures", "filelock"),
+}
 
 
 def imported(folder: Path, *arguments: str) -> set[str]:

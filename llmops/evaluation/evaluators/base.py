@@ -124,6 +124,8 @@ class Kind:
     """Part of the score (0 or 1) that decides when neither the suite nor the kind sets a limit."""
     cached: bool = False
     """Outcomes are worth storing; otherwise they are cheaper to compute than to look up."""
+    of_places: bool = False
+    """An outcome depends on where the hits stand, and neither on their text nor on the answer."""
     lower_is_better: bool = False
     unit: str = ""
 

@@ -55,4 +55,7 @@ def _build(options: RetrievalOptions, services: Services) -> Retrieval:
     return Retrieval(options)
 
 
-KIND = Kind("retrieval", "Are the hits the passages where the answer stands?", RetrievalOptions, _build)
+# Stored, because ir-measures and numpy take longer to import than the rest of a run that has nothing to compute.
+KIND = Kind(
+    "retrieval", "Are the hits the passages where the answer stands?", RetrievalOptions, _build, cached=True, of_places=True
+)

@@ -15,7 +15,7 @@ Number = Annotated[int, Field(ge=1)]
 class Reply(BaseModel):
     """Base of what judges reply; further keys are ignored, values are not coerced."""
 
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True, hide_input_in_errors=True)
 
 
 class ItemVerdict(Reply):
