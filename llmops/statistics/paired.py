@@ -77,7 +77,7 @@ def paired_difference(
     if not len(before):
         return None
     changes = after - before
-    cases = by_case(changes.tolist(), clusters)
+    cases = by_case(changes, clusters)
     if unchanged:
         if changes.any():
             raise ValueError("values differ although nothing changed: say unchanged=False")
@@ -110,7 +110,7 @@ def paired_quantile_difference(
     before, after = _sides(baseline, candidate)
     if not len(before):
         return None
-    cases = by_case((after - before).tolist(), clusters)
+    cases = by_case(after - before, clusters)
     value = float(np.quantile(after, q) - np.quantile(before, q))
     wins, losses = _tally(cases)
     counts = (cases.cases, wins, losses, cases.cases - wins - losses)

@@ -97,7 +97,7 @@ def finite(values: "Values") -> list[float]:
     return found
 
 
-def by_case(values: "Sequence[float]", clusters: "Clusters | None") -> ByCase:
+def by_case(values: "Values", clusters: "Clusters | None") -> ByCase:
     """Sum up values case by case.
 
     Without `clusters` each value is a case of its own.
@@ -106,12 +106,12 @@ def by_case(values: "Sequence[float]", clusters: "Clusters | None") -> ByCase:
         ValueError: `clusters` is not as long as `values`.
     """
     if clusters is None:
-        return ByCase(tuple(values), (1,) * len(values))
+        return ByCase(tuple(map(float, values)), (1,) * len(values))
     if len(clusters) != len(values):
         raise ValueError(f"{len(values)} values but {len(clusters)} case numbers")
     cases: dict[int, list[float]] = {}
     for case, value in zip(clusters, values, strict=True):
-        cases.setdefault(int(case), []).append(value)
+        cases.setdefault(int(case), []).append(float(value))
     series = [cases[case] for case in sorted(cases)]
     return ByCase(tuple(map(fsum, series)), tuple(map(len, series)))
 
