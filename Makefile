@@ -17,6 +17,7 @@ $(CORE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet pip==26.3
 	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m compileall -q llmops  # pip compiles what it installs, but not what it links to
 	touch $@
 
 # torch comes first and alone: only this release has a CPU build, and a range would bring gigabytes of CUDA.

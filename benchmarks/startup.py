@@ -1,5 +1,9 @@
-"""Start-up beside bare Python: python -m benchmarks.startup [RUNS]."""
+"""Start-up beside bare Python: python -m benchmarks.startup [RUNS].
 
+Modules are compiled beforehand, as pip compiles what it installs.
+"""
+
+import compileall
 import statistics
 import subprocess
 import sys
@@ -10,6 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import HOME, environment
+
 COMMAND = [str(Path(sys.executable).with_name("llmops"))]
 
 
@@ -18,24 +24,24 @@ def timed(command: list[str], folder: str, runs: int) -> float:
     found = []
     for _ in range(runs + 1):
         began = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
         found.append(time.perf_counter() - began)
     return statistics.median(found[1:])
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    compileall.compile_dir(f"{HOME}/llmops", quiet=1)
     table = Table("command", "median s", "times `python -c pass`")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*COMMAND, "init"], cwd=folder, check=True, capture_output=True)
         subprocess.run([*COMMAND, "eval"], cwd=folder, check=True, capture_output=True)
         bare = timed([sys.executable, "-c", "pass"], folder, runs)
-        sample = str(Path(__file__).parents[1])
         rows = (
             ("python -c pass", [sys.executable, "-c", "pass"], folder),
             ("llmops --help", [*COMMAND, "--help"], folder),
             ("llmops eval, fully cached, 16 cells", [*COMMAND, "eval"], folder),
-            ("llmops eval, fully cached, the sample project", [*COMMAND, "eval"], sample),
+            ("llmops eval, fully cached, the sample project", [*COMMAND, "eval"], HOME),
         )
         for name, command, where in rows:
             seconds = timed(command, where, runs)
