@@ -81,6 +81,13 @@ class Target:
         return RECORDED if self.model is None else self.model.identity
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What is asked, as JSON: recorded with a run to say later what has changed."""
+        if self.route is not None:
+            return {"route": self.identity}
+        return {"model": self.identity, "params": dict(self.params), "price": plain(self.price)}
+
+    @property
     def embedded(self) -> bool:
         """It comes with llmops, and its answers cost nothing."""
         return self.model_id.startswith("embedded/")
@@ -187,9 +194,7 @@ class Plan:
             "selection": plain(replace(self.selection, case_ids=None)),
             "selected_ids": sorted(self.selection.case_ids) if self.selection.case_ids is not None else None,
             "prompts": {reference: version.hash for reference, version in self.prompts.items()},
-            "targets": {
-                t.name: {"model": t.identity, "params": dict(t.params), "price": plain(t.price)} for t in self.targets.values()
-            },
+            "targets": {t.name: t.facts for t in self.targets.values()},
             "index": self.retriever.identity if self.retriever else None,
             "retrieval": {"name": self.suite.settings.index, **self.retriever.facts} if self.retriever else None,
             "code": {"retrieve": RETRIEVE_VERSION, "generate": GENERATE_VERSION, "evaluate": EVALUATE_VERSION},

@@ -49,7 +49,15 @@ def prompts(before: Snapshot, after: Snapshot, label: Label = short) -> dict[str
 
 def targets(before: Snapshot, after: Snapshot) -> dict[str, str]:
     """By name: how a model or a route differs."""
-    return _each("model", before.get("targets", {}), after.get("targets", {}), _target)
+    old, new = before.get("targets", {}), after.get("targets", {})
+    routes = {name for side in (old, new) for name, facts in side.items() if "route" in facts}
+    models = (old.keys() | new.keys()) - routes
+
+    def among(names: set[str], side: Snapshot) -> Snapshot:
+        return {name: side[name] for name in side if name in names}
+
+    found = _each("model", among(models, old), among(models, new), _target)
+    return found | _each("route", among(routes, old), among(routes, new), lambda *_: "its policy, models or checks")
 
 
 def evaluators(before: Snapshot, after: Snapshot) -> dict[str, str]:
@@ -105,10 +113,7 @@ def _each(what: str, old: Snapshot, new: Snapshot, how: Callable[[Any, Any], str
 def _target(old: Snapshot, new: Snapshot) -> str:
     found = list(_parts("params", old.get("params"), new.get("params")))
     if old.get("model") != new.get("model"):
-        sides = [str(side.get("model")).strip("|") for side in (old, new)]
-        found.insert(
-            0, " → ".join(sides) if all("|" in str(side.get("model")) for side in (old, new)) else "what it is made of"
-        )
+        found.insert(0, " → ".join(str(side.get("model")).strip("|") for side in (old, new)))
     if old.get("price") != new.get("price"):
         found.append("price")
     return ", ".join(found)

@@ -133,7 +133,7 @@ class _Why:
 
     def _general(self, step: Step) -> str:
         if step in self._refresh:
-            return f"--refresh {step}"
+            return "--no-cache" if set(self._refresh) == set(STEPS) else f"--refresh {step}"
         return "there is no earlier run" if self._previous.run is None else ""
 
     def _unknown(self, cell: Cell, before: Before | None) -> str:

@@ -116,6 +116,7 @@ def test_each_change_has_its_reason(server: OpenAiServer, folder: Path) -> None:
     assert found["generate say · m"] == (5, 5, ["model `m`: temperature unset → 0"])
     assert foretold(server, folder, "--refresh", "judge") == {"judge criteria": (10, 10, ["--refresh judge"])}
     assert "0 of 5" in llmops(folder, "eval", "--explain").stdout
+    assert {reason for _, _, some in work(explained(folder, "--no-cache")).values() for reason in some} == {"--no-cache"}
 
 
 def test_what_failed_or_was_not_reached_is_said(server: OpenAiServer, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def snapshot(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 -- parts of a sn
     [
         ({}, []),
         ({"prompts": {"answer": "bbb"}}, ["prompt `answer` aaa → bbb"]),
+        ({"targets": {"m": {"route": "r1"}}}, ["route `m`: its policy, models or checks"]),
         ({"prompts": {"answer@1.0.0": "bbb"}}, ["prompt `answer` aaa → bbb"]),
         ({"prompts": {"answer": "aaa", "terse": "ccc"}}, ["prompt `terse` is new"]),
         ({"prompts": {"terse": "ccc"}}, ["prompt `terse` is new", "prompt `answer` is gone"]),
