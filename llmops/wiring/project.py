@@ -1,23 +1,17 @@
-"""The one place that builds objects: from the settings of a project to models, indexes, detectors and the store."""
+"""One project's objects, each built when it is first needed."""
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
-from llmops.domain.keys import node_key
 from llmops.domain.models import Price
-from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Reranker, Store
-from llmops.domain.retrieval import Hit
-from llmops.domain.scores import Detection, DetectionRequest
+from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
 from llmops.domain.stores import Copied, StoreStatus
-from llmops.evaluation.batching import Batcher
 from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
-from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import Route, Target
 from llmops.evaluation.pool import Pool
@@ -25,31 +19,18 @@ from llmops.evaluation.remote import RemoteDetector, RemoteEmbedder, RemoteModel
 from llmops.evaluation.runner import WIDTH
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
-from llmops.rag.fusing import fusion_of
-from llmops.rag.generations import generation_folder, load_chunks
-from llmops.rag.indexing import Built, Indexer, writing
-from llmops.rag.inspecting import Generation, IndexStatus, index_status, live_generation
-from llmops.rag.loading import Corpus, fingerprint, load_corpus
-from llmops.rag.manifests import Manifest, index_key, plan_changes
+from llmops.rag.indexing import Built
+from llmops.rag.loading import Corpus
 from llmops.rag.remembering import RememberingEmbedder
-from llmops.rag.retrieving import Retriever, retrieval_identity
-from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
-from llmops.routing.policies import Learned, policy_of
 from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
-from llmops.settings.routes import CheckedRoute, LearnedRoute
-from llmops.settings.suite import evaluator_specs
 from llmops.settings.validation import nearest
+from llmops.wiring.detectors import BatchedDetector, build_detector
+from llmops.wiring.embedders import BatchedEmbedder, build_embedder
+from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
+from llmops.wiring.routes import Routes
 from llmops.workflows.prompt_use import ModelFacts
 from llmops.workflows.rag_eval import OpenedIndex
 
-if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
-
-    from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
-
-ROUTE_VERSION = 1
-DETECTORS = ("hallucination", "toxicity")
 BATCH_OF_JOB = 16
 """Requests that a detector on a worker takes at once: enough to fill the processor, few enough to share."""
 
@@ -64,7 +45,7 @@ class Wiring:
         self._remembering: dict[str, Embedder] = {}
         self._asking: dict[str, AskEmbedder] = {}
         self._detectors: dict[Part, AskDetector] = {}
-        self._tokenizer: TiktokenTokenizer | None = None
+        self._routes = Routes(project, self._model_target, self.embedder, lambda: self.services)
         self._pool: Pool | None = None
 
     def use_ray(self, address: str | None, progress: Progress) -> None:
@@ -183,45 +164,7 @@ class Wiring:
             UsageError: no such route.
             InvalidFiles: its checks or its fitted router cannot be used.
         """
-        settings = self.project.route(name)
-        targets = {model: self._model_target(model) for model in settings.models}
-        positions, at = self.project.positions, ("routes", name, "checks")
-        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CheckedRoute) else ()
-        checks = build_evaluators(specs, positions, self.services) if specs else []
-        facts = {
-            "settings": settings.model_dump(mode="json"),
-            "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
-            "checks": [[each.evaluator.identity, each.limits, each.spec.common.negate] for each in checks],
-            "router": router_identity(self.root / settings.router) if isinstance(settings, LearnedRoute) else "",
-        }
-        policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
-        return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks))
-
-    def _token_count(self, text: str) -> int:
-        from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
-
-        if self._tokenizer is None:
-            self._tokenizer = TiktokenTokenizer()
-        return self._tokenizer.count(text)
-
-    def _learned(self, settings: LearnedRoute) -> Learned:
-        """A fitted router, read when the first decision is asked for."""
-        folder = self.root / settings.router
-        loaded: list[SavedRouter] = []
-        head = load_manifest(folder, self.root)
-        missing = set(head["models"]) ^ set(settings.models)
-        if missing:
-            found = f"was fitted over {', '.join(head['models'])}, and the route names {', '.join(settings.models)}."
-            raise InvalidFiles([Problem(f"{settings.router}/{MANIFEST}", found, hint="Name the same models, or fit it again.")])
-
-        def predict(text: str) -> tuple[list[float], bool]:
-            if not loaded:
-                loaded.append(load_router(folder, self.root))
-            embedder = self.embedder(EmbedderSettings.model_validate({"kind": head["embedder"]}))
-            return loaded[0].expected(text, embedder.embed([text])[0])
-
-        weight = head["cost_weight"] if settings.cost_weight is None else settings.cost_weight
-        return Learned(tuple(head["models"]), tuple(head["costs"]), weight, head["strong"], predict)
+        return self._routes.route(name)
 
     def _model_target(self, name: str) -> Target:
         """The model of that name, ready to be called.
@@ -325,7 +268,7 @@ class Wiring:
         """The embedder that the settings name; one object for equal settings."""
         key = settings.model_dump_json()
         if key not in self._embedders:
-            local = _embedder(settings)
+            local = build_embedder(settings)
             if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
                 local = RemoteEmbedder(local, self._pool, Part("embedder", (settings,)))
             self._embedders[key] = local
@@ -348,7 +291,7 @@ class Wiring:
         Raises:
             UsageError: no such backend.
         """
-        return _detector(self.root, kind, backend, dict(labels))
+        return build_detector(self.root, kind, backend, dict(labels))
 
     def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
         key = f"embedder {settings.model_dump_json()}"
@@ -356,7 +299,7 @@ class Wiring:
             self._asking[key] = BatchedEmbedder(self.embedder(settings))
         return self._asking[key]
 
-    def retriever(self, index: str, progress: Progress) -> "IndexedRetriever":
+    def retriever(self, index: str, progress: Progress) -> IndexedRetriever:
         """The index of that name; built when it is first asked and not up to date."""
         return IndexedRetriever(self.index(index), progress)
 
@@ -372,235 +315,17 @@ class Wiring:
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
-    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
+    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> ProjectIndex:
         """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
         embedder = self.embedder(settings.embedder)
         if remember:
             embedder = self._remembering.setdefault(embedder.identity, RememberingEmbedder(embedder))
         return ProjectIndex(name, settings, embedder, self.local_store, self.root)
 
-    def index(self, name: str) -> "ProjectIndex":
+    def index(self, name: str) -> ProjectIndex:
         """The index of that name, unopened.
 
         Raises:
             UsageError: no such index.
         """
         return self.planned_index(name, self.project.index(name))
-
-
-class ProjectIndex:
-    """One index of the project, over the corpus as it stands now."""
-
-    def __init__(self, name: str, settings: IndexSettings, embedder: Embedder, store: Store, root: Path) -> None:
-        self.name = name
-        self.settings = settings
-        self._embedder = embedder
-        self._store = store
-        self._root = root
-        self._folder = root / ".llmops" / "indexes" / name
-
-    @cached_property
-    def corpus(self) -> Corpus:
-        """The documents."""
-        from llmops.adapters.documents.reader import FileReader
-
-        return load_corpus(self.settings.corpus, self._root, FileReader(self._root / ".llmops" / "documents"))
-
-    @cached_property
-    def _hashes(self) -> dict[str, str]:
-        return fingerprint(self.corpus)
-
-    @cached_property
-    def key(self) -> str:
-        """The content key that the index should have."""
-        return index_key(self.settings, self._hashes, self._embedder.identity)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What decides its hits."""
-        told = self.settings.model_dump(mode="json", include={"chunker", "retrieve"})
-        return {"documents": node_key("documents", 1, self._hashes), "embedder": self._embedder.identity, **told}
-
-    @cached_property
-    def _vectors(self) -> Any:  # noqa: ANN401 -- a VectorStore
-        from llmops.adapters.chroma import ChromaStore
-
-        return ChromaStore(self.settings.store, self._root, self.name, self._embedder.identity)
-
-    @cached_property
-    def _reranker(self) -> Reranker | None:
-        """Loaded by the first query."""
-        settings = self.settings.retrieve.rerank
-        if settings is None:
-            return None
-        from llmops.adapters.cross_encoder import CrossEncoderReranker
-
-        return CrossEncoderReranker(settings.name, batch_size=settings.batch_size)
-
-    def build(self, progress: Progress, *, repair: bool = False) -> Built:
-        """Bring it up to date; `repair` embeds what the vector store has lost.
-
-        Raises:
-            RetrievalError: another process is building it, or the vector store cannot be used.
-        """
-        with writing(self._folder, self.name):
-            indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
-            return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
-
-    def drop(self) -> None:
-        """Remove it: its manifest, its vectors and its files.
-
-        Raises:
-            RetrievalError: another process is building it, or the vector store cannot be used.
-        """
-        with writing(self._folder, self.name):
-            Indexer(self.name, self.settings, self._embedder, self._store, self._folder).drop(self._vectors)
-
-    def status(self) -> IndexStatus:
-        """How it stands against the corpus; its vectors are not opened.
-
-        Raises:
-            InvalidFiles: the corpus cannot be read.
-        """
-        manifest = Manifest.load(self._store, self.name)
-        changes = plan_changes(manifest, self.settings, self._hashes, self._embedder)
-        return index_status(self.name, manifest, changes, self._folder, self.corpus.problems)
-
-    @cached_property
-    def live(self) -> Generation:
-        """The generation that was last built, whatever the corpus is by now.
-
-        Raises:
-            UsageError: the index was never built, or its files are lost.
-        """
-        return live_generation(self.name, Manifest.load(self._store, self.name), self._folder)
-
-    def open(self, progress: Progress) -> Retriever:
-        """The retriever over the current corpus; the index is built first when it is not up to date."""
-        manifest = Manifest.load(self._store, self.name)
-        chunks = load_chunks(self._folder, self.key) if manifest is not None and manifest.key == self.key else []
-        if not chunks:
-            progress.note(f"building the index {self.name}: {len(self.corpus.documents)} documents")
-            self.build(progress)
-            chunks = load_chunks(self._folder, self.key)
-        from llmops.adapters.bm25 import Bm25Index
-
-        by_id = {chunk.id: chunk for chunk in chunks}
-        lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
-        how, fusion = self.settings.retrieve, fusion_of(self.settings)
-        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker)
-
-    def retrieval_identity(self, key: str) -> str:
-        """Changes whenever the same query could give other hits from the generation with this key."""
-        reranker = self._reranker.identity if self._reranker else ""
-        return retrieval_identity(key, self.settings.retrieve, fusion_of(self.settings), reranker)
-
-
-class IndexedRetriever:
-    """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
-
-    def __init__(self, index: ProjectIndex, progress: Progress) -> None:
-        self.identity = index.retrieval_identity(index.key)
-        self.facts: Mapping[str, Any] = index.facts
-        self._index = index
-        self._progress = progress
-        self._opened: Retriever | None = None
-        self._ask: Batcher[str, tuple[Hit, ...]] = Batcher(self._retrieve)
-
-    async def __call__(self, query: str) -> tuple[Hit, ...]:
-        """As the port."""
-        return await self._ask(query)
-
-    def _retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
-        if self._opened is None:
-            self._opened = self._index.open(self._progress)
-        return self._opened.retrieve(queries)
-
-
-class BatchedDetector:
-    """Implements `AskDetector`."""
-
-    def __init__(self, detector: Detector, *, max_batch: int = 64, lanes: int = 1) -> None:
-        self._detector = detector
-        self._ask: Batcher[DetectionRequest, Detection] = Batcher(detector.detect, max_batch=max_batch, lanes=lanes)
-
-    @property
-    def identity(self) -> str:
-        """As the detector's."""
-        return self._detector.identity
-
-    async def __call__(self, request: DetectionRequest) -> Detection:
-        """As the port."""
-        return await self._ask(request)
-
-
-class BatchedEmbedder:
-    """Implements `AskEmbedder`."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._ask: Batcher[str, NDArray[float32]] = Batcher(lambda texts: list(embedder.embed(texts)))
-
-    @property
-    def identity(self) -> str:
-        """As the embedder's."""
-        return self._embedder.identity
-
-    async def __call__(self, text: str) -> "NDArray[float32]":
-        """As the port."""
-        return await self._ask(text)
-
-
-def _detector(root: Path, kind: str, backend: str, labels: Mapping[str, str]) -> Detector:
-    name, _, model = backend.partition(":")
-    found = str(root / model) if model and (root / model).is_dir() else model
-    if kind == "pii" and name == "presidio":
-        from llmops.adapters.presidio_detector import DEFAULT_MODEL, PresidioDetector
-
-        return PresidioDetector(found or DEFAULT_MODEL)
-    if name == "local":
-        from llmops.adapters.local_detectors import LocalDetector
-
-        return LocalDetector(kind, found, labels)
-    if backend != "embedded":
-        raise UsageError(f"No detector backend is called {backend!r}.", hint=nearest(backend, ["embedded"]))
-    from llmops.adapters.embedded_detectors import EmbeddedDetector
-
-    return EmbeddedDetector(kind)
-
-
-def _embedder(settings: EmbedderSettings) -> Embedder:
-    builders: dict[str, Callable[[], Embedder]] = {
-        "minilm": _minilm,
-        "static": _static,
-        "sentence-transformers": lambda: _sentence_transformers(settings),
-        "litellm": lambda: _litellm(settings),
-    }
-    return builders[settings.kind]()
-
-
-def _minilm() -> Embedder:
-    from llmops.adapters.onnx_embedder import OnnxEmbedder
-
-    return OnnxEmbedder()
-
-
-def _static() -> Embedder:
-    from llmops.adapters.static_embedder import StaticEmbedder
-
-    return StaticEmbedder()
-
-
-def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
-    from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
-
-    prefixes = (settings.query_prefix, settings.document_prefix)
-    return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
-
-
-def _litellm(settings: EmbedderSettings) -> Embedder:
-    from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
-
-    prefixes = (settings.query_prefix, settings.document_prefix)
-    calls = Calls(batch_size=settings.batch_size)
-    return LitellmEmbedder(str(settings.name), api_base=settings.api_base, prefixes=prefixes, calls=calls)
