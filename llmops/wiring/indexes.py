@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.domain.keys import node_key
-from llmops.domain.ports import Embedder, Progress, Reranker, Store
+from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemory
 from llmops.domain.retrieval import Hit
 from llmops.evaluation.batching import Batcher
 from llmops.rag.fusing import fusion_of
@@ -15,6 +15,7 @@ from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.inspecting import Generation, IndexStatus, index_status, live_generation
 from llmops.rag.loading import Corpus, fingerprint, load_corpus
 from llmops.rag.manifests import Manifest, index_key, plan_changes
+from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import IndexSettings
 
@@ -22,10 +23,21 @@ from llmops.settings.project import IndexSettings
 class ProjectIndex:
     """One index of the project, over the corpus as it stands now."""
 
-    def __init__(self, name: str, settings: IndexSettings, embedder: Embedder, store: Store, root: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: IndexSettings,
+        embedder: Embedder,
+        store: Store,
+        root: Path,
+        memory: VectorMemory | None = None,
+    ) -> None:
+        """Args: `memory` has passages that were embedded before; queries do not pass it."""
         self.name = name
         self.settings = settings
         self._embedder = embedder
+        self._memory = memory
+        self._of_passages = embedder if memory is None else RememberingEmbedder(embedder, memory)
         self._store = store
         self._root = root
         self._folder = root / ".llmops" / "indexes" / name
@@ -75,8 +87,11 @@ class ProjectIndex:
             RetrievalError: another process is building it, or the vector store cannot be used.
         """
         with writing(self._folder, self.name):
-            indexer = Indexer(self.name, self.settings, self._embedder, self._store, self._folder)
-            return indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
+            indexer = Indexer(self.name, self.settings, self._of_passages, self._store, self._folder)
+            built = indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
+        while self._memory is not None and self._memory.notes:
+            progress.note(self._memory.notes.pop(0))
+        return built
 
     def drop(self) -> None:
         """Remove it: its manifest, its vectors and its files.

@@ -9,7 +9,7 @@ from pathlib import Path
 from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
 from llmops.domain.models import Price
-from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store
+from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
 from llmops.evaluation.judging.judges import Judges
@@ -21,7 +21,7 @@ from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.indexing import Built
 from llmops.rag.loading import Corpus
-from llmops.rag.remembering import RememberingEmbedder
+from llmops.rag.remembering import ProcessMemory
 from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
 from llmops.wiring.detectors import BatchedDetector, build_detector
@@ -31,6 +31,8 @@ from llmops.wiring.routes import Routes
 from llmops.workflows.prompt_use import ModelFacts
 from llmops.workflows.rag_eval import OpenedIndex
 
+EMBEDDINGS = ".llmops/embeddings.db"
+"""The vectors of passages, from the project's root."""
 BATCH_OF_JOB = 16
 """Requests that a detector on a worker takes at once: enough to fill the processor, few enough to share."""
 
@@ -42,7 +44,7 @@ class Wiring:
         self.project = project
         self.root: Path = project.root
         self._embedders: dict[str, Embedder] = {}
-        self._remembering: dict[str, Embedder] = {}
+        self._remembered = ProcessMemory()
         self._asking: dict[str, AskEmbedder] = {}
         self._detectors: dict[Part, AskDetector] = {}
         self._routes = Routes(project, self._model_target, self.embedder, lambda: self.services)
@@ -90,6 +92,18 @@ class Wiring:
         """How much may be kept for reuse; None: no bound."""
         bound = self.project.settings.cache.max_mb
         return None if bound is None else bound * 2**20
+
+    @property
+    def embeddings_bytes(self) -> int:
+        """How much room vectors of passages may take; 0: none are kept."""
+        return self.project.settings.cache.embeddings_mb * 2**20
+
+    @cached_property
+    def embeddings(self) -> VectorCache:
+        """Vectors of passages that were embedded before, whatever index they were for."""
+        from llmops.adapters.sqlite_vectors import SqliteVectors
+
+        return SqliteVectors(self.root / EMBEDDINGS, self.embeddings_bytes)
 
     def store_status(self) -> StoreStatus:
         """What is at the project's `store:`; nothing is made or migrated."""
@@ -318,9 +332,10 @@ class Wiring:
     def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> ProjectIndex:
         """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
         embedder = self.embedder(settings.embedder)
-        if remember:
-            embedder = self._remembering.setdefault(embedder.identity, RememberingEmbedder(embedder))
-        return ProjectIndex(name, settings, embedder, self.local_store, self.root)
+        memory: VectorMemory | None = self._remembered if remember else None
+        if embedder.costly and self.embeddings_bytes:
+            memory = self.embeddings
+        return ProjectIndex(name, settings, embedder, self.local_store, self.root, memory)
 
     def index(self, name: str) -> ProjectIndex:
         """The index of that name, unopened.
