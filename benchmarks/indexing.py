@@ -139,6 +139,7 @@ class DrawnVectors:
         self.dimensions = embedder.dimensions
         self.max_tokens = embedder.max_tokens
         self.tokenizer = embedder.tokenizer
+        self.costly = False
         self._embedder = embedder
         self._draw = np.random.default_rng(3)
 

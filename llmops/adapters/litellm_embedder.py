@@ -47,6 +47,8 @@ class Calls:
 class LitellmEmbedder:
     """Implements `Embedder`. Blocks: callers keep it off the event loop."""
 
+    costly = True
+
     def __init__(
         self,
         name: str,

@@ -25,6 +25,8 @@ class OnnxEmbedder:
     padding is masked. Differences between batches stay below 1e-6, the rounding of float32 sums.
     """
 
+    costly = True
+
     def __init__(self, folder: Path | None = None, *, batch_size: int = 32, threads: int | None = None) -> None:
         """Read the manifest only; the weights are loaded by the first text.
 

@@ -25,6 +25,8 @@ class SentenceTransformersEmbedder:
     are another model. A hub name is taken as fixed: name a local copy where the hub's revision may move.
     """
 
+    costly = True
+
     def __init__(
         self,
         name: str,

@@ -25,6 +25,8 @@ class StaticEmbedder:
     A text without any known token gets the vector of the unknown token, so that every vector has length 1.
     """
 
+    costly = False
+
     def __init__(self, folder: Path | None = None) -> None:
         """Read the manifest only; the weights are loaded by the first text.
 

@@ -21,6 +21,9 @@ from llmops.workflows.cache import KINDS, exported, import_nodes, verify
 app = typer.Typer(no_args_is_help=True, help="Look at what is kept for reuse, bound it, carry it elsewhere, check it.")
 
 MIB = 2**20
+EMBEDDINGS = "embed"
+"""Vectors of passages, which have a file of their own."""
+CLEARED = (*KINDS, EMBEDDINGS)
 SHOWN = 20
 """Broken nodes that are named."""
 
@@ -32,17 +35,23 @@ def list_nodes(
     """Show how much is kept of each kind, and when it was last used."""
     session: Session = ctx.obj
     kept, bound = session.wiring.store.cache.kept(), session.wiring.cache_bytes
+    vectors, room = session.wiring.embeddings.kept(), session.wiring.embeddings_bytes
     if json:
-        typer.echo(jsonlib.dumps({"kinds": [plain(each) for each in kept], "max_bytes": bound}, indent=1))
+        found = {"kinds": [plain(each) for each in kept], "max_bytes": bound}
+        found |= {"embeddings": plain(vectors), "max_embeddings_bytes": room}
+        typer.echo(jsonlib.dumps(found, indent=1))
         return
+    _tell_notes(session)
     table = Table("kind", "nodes", "MiB", "last used (UTC)", box=None, header_style="bold")
-    for each in kept:
+    for each in (*kept, *([vectors] if vectors else [])):
         used = f"{each.oldest[:16]} to {each.newest[:16]}".replace("T", " ")
         table.add_row(each.kind, f"{each.nodes:,}", f"{each.bytes / MIB:,.1f}", used)
-    session.out.print(table if kept else "Nothing is kept yet.")
+    session.out.print(table if table.rows else "Nothing is kept yet.")
     total = sum(each.bytes for each in kept) / MIB
     limit = f"at most {bound / MIB:,.0f}" if bound is not None else "no bound: `cache: {max_mb: ...}` in llmops.yaml sets one"
     session.out.print(f"{total:,.1f} MiB, {limit}")
+    if vectors is not None:
+        session.out.print(f"{vectors.bytes / MIB:,.1f} MiB of vectors (embed), in a file of at most {room / MIB:,.0f}")
 
 
 @app.command()
@@ -63,7 +72,9 @@ def prune(
     if bound is None and unused_days is None:
         raise UsageError("There is no bound to prune to.", hint="Name one: --max-mb 500, --unused-days 30, or `cache:`.")
     if unused_days is not None:
-        _tell(session, cache.remove(before=datetime.now(UTC) - timedelta(days=unused_days)))
+        before = datetime.now(UTC) - timedelta(days=unused_days)
+        _tell(session, cache.remove(before=before))
+        _tell_vectors(session, session.wiring.embeddings.remove(before=before))
     if bound is not None:
         _tell(session, cache.evict(bound))
     cache.compact()
@@ -72,15 +83,19 @@ def prune(
 @app.command()
 def clear(
     ctx: typer.Context,
-    kind: Annotated[list[str] | None, typer.Option(help=f"Only this kind: {', '.join(KINDS)}; repeatable.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help=f"Only this kind: {', '.join(CLEARED)}; repeatable.")] = None,
 ) -> None:
     """Remove everything that is kept for reuse; runs, reports and indexes stay."""
     session: Session = ctx.obj
     for each in kind or ():
-        if each not in KINDS:
-            raise UsageError(f"--kind {each!r} is no kind of node.", hint=nearest(each, KINDS))
-    _tell(session, session.wiring.store.cache.remove(kind or ()))
-    session.wiring.store.cache.compact()
+        if each not in CLEARED:
+            raise UsageError(f"--kind {each!r} is no kind of node.", hint=nearest(each, CLEARED))
+    if kind is None or EMBEDDINGS in kind:
+        _tell_vectors(session, session.wiring.embeddings.remove())
+    nodes = [each for each in kind or KINDS if each != EMBEDDINGS]
+    if nodes:
+        _tell(session, session.wiring.store.cache.remove(nodes))
+        session.wiring.store.cache.compact()
 
 
 @app.command()
@@ -124,3 +139,16 @@ def _tell(session: Session, done: Removed) -> None:
     session.out.print(f"{done.nodes:,} nodes removed, {done.bytes / MIB:,.1f} MiB; {done.left / MIB:,.1f} MiB are left")
     if done.busy:
         session.out.print(f"{done.busy:,} nodes stay: a run that is going on may need them")
+
+
+def _tell_vectors(session: Session, done: Removed) -> None:
+    if done.nodes:
+        told = f"{done.nodes:,} vectors removed, {done.bytes / MIB:,.1f} MiB; {done.left / MIB:,.1f} MiB are left"
+        session.out.print(told)
+    _tell_notes(session)
+
+
+def _tell_notes(session: Session) -> None:
+    """Faults of the file of vectors."""
+    while session.wiring.embeddings.notes:
+        session.err.print(Text(safe(session.wiring.embeddings.notes.pop(0)), style="yellow"), soft_wrap=True)

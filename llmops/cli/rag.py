@@ -48,6 +48,8 @@ def index(
             session.err.print(Text(f"left out: {safe(str(problem))}", style="yellow"), soft_wrap=True)
         done = f"{built.documents_changed} changed, {built.chunks_embedded} chunks embedded, {built.chunks_removed} removed"
         total = f"{len(corpus.documents)} documents, {built.manifest.size} chunks"
+        if built.vectors_reused:
+            done += f", {built.vectors_reused} vectors from the cache"
         left_out = f", {len(corpus.problems)} left out" if corpus.problems else ""
         session.out.print(f"{each}: {total}{left_out} ({done})", soft_wrap=True)
 

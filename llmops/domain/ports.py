@@ -4,7 +4,7 @@
 keys. Implementations live in `llmops.adapters`, one vendor per file, and raise only errors of `llmops.domain.errors`.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -93,12 +93,49 @@ class Embedder(Protocol):
         """Counts as this embedder does."""
         ...
 
+    @property
+    def costly(self) -> bool:
+        """Computing a vector takes longer than reading one from a disk, or costs money."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> "NDArray[float32]":
         """Unit vectors, shape (len(texts), dimensions), float32."""
         ...
 
     def embed_queries(self, texts: Sequence[str]) -> "NDArray[float32]":
         """As `embed`, for questions: models trained with prefixes treat them differently."""
+        ...
+
+
+class VectorMemory(Protocol):
+    """Keeps the vectors of passages beyond the index that they were made for. A fault of it costs time, never a result."""
+
+    notes: list[str]
+    """What the user should know of faults; whoever tells one takes it out."""
+
+    def find(self, embedder: str, texts: Sequence[str]) -> "dict[str, NDArray[float32]]":
+        """The vectors that are known among those of `texts`, by text.
+
+        Args:
+            embedder: identity of the embedder.
+            texts: the passages.
+        """
+        ...
+
+    def keep(self, embedder: str, vectors: "Mapping[str, NDArray[float32]]") -> None:
+        """Remember unit vectors, by text."""
+        ...
+
+
+class VectorCache(VectorMemory, Protocol):
+    """A memory that outlasts the process."""
+
+    def kept(self) -> Kept | None:
+        """How much there is; None: nothing."""
+        ...
+
+    def remove(self, *, before: datetime | None = None) -> Removed:
+        """Remove all vectors; with `before`, those that were not used since."""
         ...
 
 

@@ -93,6 +93,11 @@ class RemoteEmbedder:
         """As the embedder's."""
         return self._local.tokenizer
 
+    @property
+    def costly(self) -> bool:
+        """As the embedder's."""
+        return self._local.costly
+
     def embed(self, texts: Sequence[str]) -> "NDArray[float32]":
         """As the port."""
         return self._shared("embed", texts)

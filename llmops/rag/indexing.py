@@ -12,6 +12,7 @@ from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import Chunker
 from llmops.rag.generations import drop_generations, has_generation, load_chunks, save_chunks
 from llmops.rag.manifests import Entry, Manifest, index_key, reusable
+from llmops.rag.remembering import reused_by
 from llmops.settings.project import IndexSettings
 
 BATCH = 256
@@ -44,6 +45,8 @@ class Built:
     """Documents that were cut anew."""
     chunks_embedded: int
     chunks_removed: int
+    vectors_reused: int = 0
+    """Of further chunks that are new: a text that was embedded before, for whatever index, was not embedded again."""
 
 
 class Indexer:
@@ -100,15 +103,15 @@ class Indexer:
         every = {chunk.id: chunk for some in chunks.values() for chunk in some}
         present = vectors.ids()
         missing = [chunk for chunk in every.values() if chunk.id not in present]
-        self._embed(missing, vectors, progress)
+        reused = self._embed(missing, vectors, progress)
         save_chunks(self._folder, key, list(every.values()))
         entries = {name: Entry(hashes[name], tuple(chunk.id for chunk in some)) for name, some in chunks.items()}
         number = old.generation + 1 if old else 1
-        manifest = Manifest(key, number, self._embedder.identity, self._embedder.dimensions, entries)
+        manifest = Manifest(key, number, self._embedder.identity, self._dimensions(missing, old), entries)
         manifest.save(self._store, self._name)
         gone = sorted(present - every.keys())
         self._clean(vectors, gone, manifest, old)
-        return Built(manifest, len(documents) - len(kept), len(missing), len(gone))
+        return Built(manifest, len(documents) - len(kept), len(missing) - reused, len(gone), reused)
 
     def drop(self, vectors: IndexVectors) -> None:
         """Remove the index: readers lose it first, then its vectors and its files go.
@@ -134,9 +137,17 @@ class Indexer:
                 kept[name] = [chunks[key] for key in entry.chunks]
         return kept
 
-    def _embed(self, missing: Sequence[Chunk], vectors: VectorStore, progress: Progress) -> None:
+    def _dimensions(self, embedded: Sequence[Chunk], old: Manifest | None) -> int:
+        """Of the vectors; a hosted model that had nothing to embed is not asked for them."""
+        if not embedded and old is not None and old.embedder == self._embedder.identity:
+            return old.dimensions
+        return self._embedder.dimensions
+
+    def _embed(self, missing: Sequence[Chunk], vectors: VectorStore, progress: Progress) -> int:
+        """Embed and write chunks; the number of those whose text did not have to be embedded."""
         if not missing:
-            return
+            return 0
+        before = reused_by(self._embedder)
         progress.started(f"embedding {self._name}", len(missing))
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
@@ -152,6 +163,7 @@ class Indexer:
             vectors.upsert(batch, found)
             progress.advanced(start + len(batch))
         progress.finished()
+        return reused_by(self._embedder) - before
 
     def _clean(self, vectors: IndexVectors, gone: Sequence[str], manifest: Manifest, old: Manifest | None) -> None:
         """Remove what the new generation does not need; a kill before this is made good by the next build."""

@@ -189,6 +189,8 @@ class CacheSettings(Strict):
 
     max_mb: Positive | None = None
     """MiB; what was not used for longest goes first. None: no bound."""
+    embeddings_mb: Annotated[int, Field(ge=0)] = 512
+    """MiB of vectors of passages; 0: none are kept."""
 
 
 class ProjectSettings(Strict):

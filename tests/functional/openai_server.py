@@ -19,6 +19,8 @@ class OpenAiServer:
         self.faults: dict[int, str] = {}
         self.always: str | None = None
         self.prompts: Counter[str] = Counter()
+        self.embedded: list[str] = []
+        """Every text that a vector was asked for."""
         self.requests = 0
         self.headers: dict[str, str] = {}
         """Of every answer."""
@@ -58,6 +60,9 @@ class OpenAiServer:
 
     def _handle(self, request: BaseHTTPRequestHandler) -> None:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        if request.path.endswith("/embeddings"):
+            self._embed(request, body)
+            return
         with self._lock:
             self.requests += 1
             number = self.requests
@@ -100,6 +105,15 @@ class OpenAiServer:
         if fault != "no usage":
             answer["usage"] = self._usage(prompt)
         self._send(request, 200, json.dumps(answer).encode(), self.headers)
+
+    def _embed(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """Vectors that count letters."""
+        with self._lock:
+            self.embedded += body["input"]
+        counts = [[1 + text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in body["input"]]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(counts)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        self._send(request, 200, json.dumps({"object": "list", "model": "m", "data": data, "usage": usage}).encode())
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
         try:

@@ -28,6 +28,7 @@ class FakeEmbedder:
 
     dimensions = 64
     max_tokens = 256
+    costly = True
 
     def __init__(self, identity: str = "fake@1") -> None:
         self.identity = identity

@@ -1,0 +1,67 @@
+"""Builds embedders: the embedded ones, sentence-transformers, and hosted models."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmops.domain.ports import Embedder
+from llmops.evaluation.batching import Batcher
+from llmops.settings.project import EmbedderSettings
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+
+class BatchedEmbedder:
+    """Implements `AskEmbedder`."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._ask: Batcher[str, NDArray[float32]] = Batcher(lambda texts: list(embedder.embed(texts)))
+
+    @property
+    def identity(self) -> str:
+        """As the embedder's."""
+        return self._embedder.identity
+
+    async def __call__(self, text: str) -> "NDArray[float32]":
+        """As the port."""
+        return await self._ask(text)
+
+
+def build_embedder(settings: EmbedderSettings) -> Embedder:
+    """The embedder that the settings name, with its weights or its endpoint untouched."""
+    builders: dict[str, Callable[[], Embedder]] = {
+        "minilm": _minilm,
+        "static": _static,
+        "sentence-transformers": lambda: _sentence_transformers(settings),
+        "litellm": lambda: _litellm(settings),
+    }
+    return builders[settings.kind]()
+
+
+def _minilm() -> Embedder:
+    from llmops.adapters.onnx_embedder import OnnxEmbedder
+
+    return OnnxEmbedder()
+
+
+def _static() -> Embedder:
+    from llmops.adapters.static_embedder import StaticEmbedder
+
+    return StaticEmbedder()
+
+
+def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
+    from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
+
+    prefixes = (settings.query_prefix, settings.document_prefix)
+    return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
+
+
+def _litellm(settings: EmbedderSettings) -> Embedder:
+    from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
+
+    prefixes = (settings.query_prefix, settings.document_prefix)
+    calls = Calls(batch_size=settings.batch_size)
+    return LitellmEmbedder(str(settings.name), api_base=settings.api_base, prefixes=prefixes, calls=calls)

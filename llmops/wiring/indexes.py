@@ -1,0 +1,163 @@
+"""Builds the indexes of a project: from a corpus on disk to a retriever that can be asked."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from llmops.domain.keys import node_key
+from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemory
+from llmops.domain.retrieval import Hit
+from llmops.evaluation.batching import Batcher
+from llmops.rag.fusing import fusion_of
+from llmops.rag.generations import generation_folder, load_chunks
+from llmops.rag.indexing import Built, Indexer, writing
+from llmops.rag.inspecting import Generation, IndexStatus, index_status, live_generation
+from llmops.rag.loading import Corpus, fingerprint, load_corpus
+from llmops.rag.manifests import Manifest, index_key, plan_changes
+from llmops.rag.remembering import RememberingEmbedder
+from llmops.rag.retrieving import Retriever, retrieval_identity
+from llmops.settings.project import IndexSettings
+
+
+class ProjectIndex:
+    """One index of the project, over the corpus as it stands now."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: IndexSettings,
+        embedder: Embedder,
+        store: Store,
+        root: Path,
+        memory: VectorMemory | None = None,
+    ) -> None:
+        """Args: `memory` has passages that were embedded before; queries do not pass it."""
+        self.name = name
+        self.settings = settings
+        self._embedder = embedder
+        self._memory = memory
+        self._of_passages = embedder if memory is None else RememberingEmbedder(embedder, memory)
+        self._store = store
+        self._root = root
+        self._folder = root / ".llmops" / "indexes" / name
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The documents."""
+        from llmops.adapters.documents.reader import FileReader
+
+        return load_corpus(self.settings.corpus, self._root, FileReader(self._root / ".llmops" / "documents"))
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return fingerprint(self.corpus)
+
+    @cached_property
+    def key(self) -> str:
+        """The content key that the index should have."""
+        return index_key(self.settings, self._hashes, self._embedder.identity)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides its hits."""
+        told = self.settings.model_dump(mode="json", include={"chunker", "retrieve"})
+        return {"documents": node_key("documents", 1, self._hashes), "embedder": self._embedder.identity, **told}
+
+    @cached_property
+    def _vectors(self) -> Any:  # noqa: ANN401 -- a VectorStore
+        from llmops.adapters.chroma import ChromaStore
+
+        return ChromaStore(self.settings.store, self._root, self.name, self._embedder.identity)
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        """Loaded by the first query."""
+        settings = self.settings.retrieve.rerank
+        if settings is None:
+            return None
+        from llmops.adapters.cross_encoder import CrossEncoderReranker
+
+        return CrossEncoderReranker(settings.name, batch_size=settings.batch_size)
+
+    def build(self, progress: Progress, *, repair: bool = False) -> Built:
+        """Bring it up to date; `repair` embeds what the vector store has lost.
+
+        Raises:
+            RetrievalError: another process is building it, or the vector store cannot be used.
+        """
+        with writing(self._folder, self.name):
+            indexer = Indexer(self.name, self.settings, self._of_passages, self._store, self._folder)
+            built = indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
+        while self._memory is not None and self._memory.notes:
+            progress.note(self._memory.notes.pop(0))
+        return built
+
+    def drop(self) -> None:
+        """Remove it: its manifest, its vectors and its files.
+
+        Raises:
+            RetrievalError: another process is building it, or the vector store cannot be used.
+        """
+        with writing(self._folder, self.name):
+            Indexer(self.name, self.settings, self._embedder, self._store, self._folder).drop(self._vectors)
+
+    def status(self) -> IndexStatus:
+        """How it stands against the corpus; its vectors are not opened.
+
+        Raises:
+            InvalidFiles: the corpus cannot be read.
+        """
+        manifest = Manifest.load(self._store, self.name)
+        changes = plan_changes(manifest, self.settings, self._hashes, self._embedder)
+        return index_status(self.name, manifest, changes, self._folder, self.corpus.problems)
+
+    @cached_property
+    def live(self) -> Generation:
+        """The generation that was last built, whatever the corpus is by now.
+
+        Raises:
+            UsageError: the index was never built, or its files are lost.
+        """
+        return live_generation(self.name, Manifest.load(self._store, self.name), self._folder)
+
+    def open(self, progress: Progress) -> Retriever:
+        """The retriever over the current corpus; the index is built first when it is not up to date."""
+        manifest = Manifest.load(self._store, self.name)
+        chunks = load_chunks(self._folder, self.key) if manifest is not None and manifest.key == self.key else []
+        if not chunks:
+            progress.note(f"building the index {self.name}: {len(self.corpus.documents)} documents")
+            self.build(progress)
+            chunks = load_chunks(self._folder, self.key)
+        from llmops.adapters.bm25 import Bm25Index
+
+        by_id = {chunk.id: chunk for chunk in chunks}
+        lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
+        how, fusion = self.settings.retrieve, fusion_of(self.settings)
+        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker)
+
+    def retrieval_identity(self, key: str) -> str:
+        """Changes whenever the same query could give other hits from the generation with this key."""
+        reranker = self._reranker.identity if self._reranker else ""
+        return retrieval_identity(key, self.settings.retrieve, fusion_of(self.settings), reranker)
+
+
+class IndexedRetriever:
+    """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
+
+    def __init__(self, index: ProjectIndex, progress: Progress) -> None:
+        self.identity = index.retrieval_identity(index.key)
+        self.facts: Mapping[str, Any] = index.facts
+        self._index = index
+        self._progress = progress
+        self._opened: Retriever | None = None
+        self._ask: Batcher[str, tuple[Hit, ...]] = Batcher(self._retrieve)
+
+    async def __call__(self, query: str) -> tuple[Hit, ...]:
+        """As the port."""
+        return await self._ask(query)
+
+    def _retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
+        if self._opened is None:
+            self._opened = self._index.open(self._progress)
+        return self._opened.retrieve(queries)

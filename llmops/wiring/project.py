@@ -1,0 +1,346 @@
+"""One project's objects, each built when it is first needed."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+
+from llmops.domain.errors import UsageError
+from llmops.domain.jobs import Part, Workshop
+from llmops.domain.models import Price
+from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
+from llmops.domain.stores import Copied, StoreStatus
+from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
+from llmops.evaluation.judging.judges import Judges
+from llmops.evaluation.planning import Route, Target
+from llmops.evaluation.pool import Pool
+from llmops.evaluation.remote import RemoteDetector, RemoteEmbedder, RemoteModel, ServedModel
+from llmops.evaluation.runner import WIDTH
+from llmops.prompting.registry import Registry
+from llmops.prompting.template import PromptVersion
+from llmops.rag.indexing import Built
+from llmops.rag.loading import Corpus
+from llmops.rag.remembering import ProcessMemory
+from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
+from llmops.settings.validation import nearest
+from llmops.wiring.detectors import BatchedDetector, build_detector
+from llmops.wiring.embedders import BatchedEmbedder, build_embedder
+from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
+from llmops.wiring.routes import Routes
+from llmops.workflows.prompt_use import ModelFacts
+from llmops.workflows.rag_eval import OpenedIndex
+
+EMBEDDINGS = ".llmops/embeddings.db"
+"""The vectors of passages, from the project's root."""
+BATCH_OF_JOB = 16
+"""Requests that a detector on a worker takes at once: enough to fill the processor, few enough to share."""
+
+
+class Wiring:
+    """The objects of one project, each built when it is first needed."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root: Path = project.root
+        self._embedders: dict[str, Embedder] = {}
+        self._remembered = ProcessMemory()
+        self._asking: dict[str, AskEmbedder] = {}
+        self._detectors: dict[Part, AskDetector] = {}
+        self._routes = Routes(project, self._model_target, self.embedder, lambda: self.services)
+        self._pool: Pool | None = None
+
+    def use_ray(self, address: str | None, progress: Progress) -> None:
+        """Have models, detectors and embedders work on a Ray cluster; waits for its first worker.
+
+        Raises:
+            MissingExtra: Ray is not installed.
+            UsageError: there is no such cluster, or it cannot be used.
+        """
+        from llmops.adapters.ray_cluster import RayCluster
+
+        cluster = RayCluster(address, Workshop(partial(Wiring, self._without_store()), self._keys()))
+        self._pool = Pool(cluster.hire, cluster.cpus, progress.note)
+        self._pool.ready()
+
+    def _without_store(self) -> Project:
+        """The project as a worker needs it: only this process opens the store, whose URL may hold a password."""
+        settings = self.project.settings.model_copy(update={"store": DEFAULT_STORE})
+        return Project(self.root, settings, self.project.positions)
+
+    def _keys(self) -> dict[str, str]:
+        """The environment variables of the models' keys that are set."""
+        from llmops.adapters.credentials import key_variable
+
+        names = {key_variable(settings) for settings in self.project.settings.models.values()} | {"OPENAI_BASE_URL"}
+        return {name: os.environ[name] for name in names if name is not None and name in os.environ}
+
+    @property
+    def width(self) -> int:
+        """Cells in flight that keep the processors busy."""
+        return WIDTH if self._pool is None else max(WIDTH, BATCH_OF_JOB * self._pool.size)
+
+    @cached_property
+    def store(self) -> Store:
+        """The project's store."""
+        from llmops.adapters.sql.store import open_store
+
+        return open_store(self.project.settings.store, self.root)
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """How much may be kept for reuse; None: no bound."""
+        bound = self.project.settings.cache.max_mb
+        return None if bound is None else bound * 2**20
+
+    @property
+    def embeddings_bytes(self) -> int:
+        """How much room vectors of passages may take; 0: none are kept."""
+        return self.project.settings.cache.embeddings_mb * 2**20
+
+    @cached_property
+    def embeddings(self) -> VectorCache:
+        """Vectors of passages that were embedded before, whatever index they were for."""
+        from llmops.adapters.sqlite_vectors import SqliteVectors
+
+        return SqliteVectors(self.root / EMBEDDINGS, self.embeddings_bytes)
+
+    def store_status(self) -> StoreStatus:
+        """What is at the project's `store:`; nothing is made or migrated."""
+        from llmops.adapters.sql.store import store_status
+
+        return store_status(self.project.settings.store, self.root)
+
+    def copy_store(self, source: str, target: str | None, progress: Progress) -> Copied:
+        """Copy a store into another, by URL; None: into the project's own."""
+        from llmops.adapters.sql.store import copy_store
+
+        return copy_store(source, target or self.project.settings.store, self.root, progress)
+
+    @cached_property
+    def local_store(self) -> Store:
+        """Holds the manifests of the indexes, whose files are on this machine: the store itself, unless it is on a server."""
+        from llmops.adapters.sql.store import open_store
+
+        local = self.project.settings.store.startswith("sqlite:")
+        return self.store if local else open_store(DEFAULT_STORE, self.root)
+
+    def write_parquet(self, path: Path, columns: Mapping[str, type], rows: Iterable[Sequence[object]]) -> None:
+        """Write a table as a Parquet file.
+
+        Raises:
+            MissingExtra: the `parquet` extra is not installed.
+            OSError: it cannot be written.
+        """
+        from llmops.adapters.parquet import write_parquet
+
+        write_parquet(path, columns, rows)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The project's prompts."""
+        return Registry(self.root)
+
+    @cached_property
+    def services(self) -> Services:
+        """What evaluators may ask."""
+        return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.judges.model, self.prompt)
+
+    @cached_property
+    def judges(self) -> Judges:
+        """The project's models as judges."""
+        return Judges(self._model_target, lambda: self.store)
+
+    def prompt(self, reference: str) -> PromptVersion:
+        """The version that a reference names."""
+        return self.registry.resolve(reference)
+
+    def target(self, name: str) -> Target:
+        """The model or the route of that name, ready to be called.
+
+        Raises:
+            UsageError: no such name.
+            InvalidFiles: a route whose checks or whose fitted router cannot be used.
+        """
+        return Target(name, f"route/{name}", None, route=self.route(name)) if self._is_route(name) else self._model_target(name)
+
+    def _is_route(self, name: str) -> bool:
+        if not self.project.known_target(name):
+            routes = self.project.settings.routes
+            known = nearest(name, [*self.project.settings.models, *routes])
+            raise UsageError(f"No model{' or route' if routes else ''} is called {name!r}.", hint=known)
+        return name in self.project.settings.routes
+
+    def route(self, name: str) -> Route:
+        """The policy of that name with the models that it chooses between.
+
+        Raises:
+            UsageError: no such route.
+            InvalidFiles: its checks or its fitted router cannot be used.
+        """
+        return self._routes.route(name)
+
+    def _model_target(self, name: str) -> Target:
+        """The model of that name, ready to be called.
+
+        Raises:
+            UsageError: no such model.
+        """
+        settings = self.project.model(name)
+        return Target(
+            name,
+            settings.id,
+            self._asked_model(name),
+            settings.params,
+            self.price(name),
+            min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency,
+            settings.max_retries,
+            settings.timeout_s,
+            rpm=settings.rpm,
+            tpm=settings.tpm,
+            endpoint=settings.api_base or ("" if settings.embedded else settings.id.partition("/")[0]),
+        )
+
+    def price(self, name: str) -> Price | None:
+        """What a model costs: the project's own figure, else LiteLLM's table; None when neither knows."""
+        settings = self.project.model(name)
+        if settings.price is not None:
+            return Price(**settings.price.model_dump())
+        if settings.embedded:
+            return None
+        from llmops.adapters.price_table import listed_price
+
+        return listed_price(settings.id)
+
+    def facts(self, name: str) -> ModelFacts:
+        """What is known of a configured model, or of a LiteLLM id, without asking it."""
+        from llmops.adapters.message_tokens import message_counter
+        from llmops.adapters.price_table import listed_price, listed_window
+
+        configured = name in self.project.settings.models or "/" not in name
+        settings = self.project.model(name) if configured else ModelSettings(id=name)
+        counter = message_counter(settings)
+        price = self.price(name) if configured else listed_price(name)
+        window = settings.context_window or (None if settings.embedded else listed_window(settings.id))
+        return ModelFacts(name, counter.count, counter.estimated, price, window)
+
+    @property
+    def _processors(self) -> int:
+        return (os.cpu_count() or 1) if self._pool is None else self._pool.size
+
+    def _asked_model(self, name: str) -> ChatModel:
+        local = self.model(name)
+        return local if self._pool is None else RemoteModel(local.identity, self._pool, Part("served_model", (name,)))
+
+    def served_model(self, name: str) -> ServedModel:
+        """A model as a worker has it."""
+        return ServedModel(self.model(name))
+
+    def model(self, name: str) -> ChatModel:
+        """The client of a model, in this process.
+
+        Raises:
+            UsageError: no such model.
+        """
+        settings = self.project.model(name)
+        if settings.embedded:
+            from llmops.adapters.embedded_reader import EmbeddedReader
+
+            large = settings.id.endswith("large")
+            return EmbeddedReader(settings.id, self.embedder(EmbedderSettings()) if large else None)
+        if self.transport(name) == "direct":
+            from llmops.adapters.direct_model import DirectModel
+
+            return DirectModel(name, settings)
+        from llmops.adapters.litellm_model import LitellmModel
+
+        return LitellmModel(name, settings)
+
+    def transport(self, name: str) -> str:
+        """How a model is asked: `embedded`, `direct` or `litellm`."""
+        settings = self.project.model(name)
+        if settings.embedded:
+            return "embedded"
+        from llmops.adapters.direct_model import speaks_openai
+
+        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
+        return "direct" if direct else "litellm"
+
+    def key_state(self, name: str) -> str:
+        """Whether a model's key is set, never the key."""
+        settings = self.project.model(name)
+        if settings.embedded:
+            return "not needed"
+        from llmops.adapters.credentials import key_variable
+
+        variable = key_variable(settings)
+        if variable is None:
+            return "not known"
+        return f"{variable} is {'set' if os.environ.get(variable) else 'not set'}"
+
+    def embedder(self, settings: EmbedderSettings) -> Embedder:
+        """The embedder that the settings name; one object for equal settings."""
+        key = settings.model_dump_json()
+        if key not in self._embedders:
+            local = build_embedder(settings)
+            if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
+                local = RemoteEmbedder(local, self._pool, Part("embedder", (settings,)))
+            self._embedders[key] = local
+        return self._embedders[key]
+
+    def _detector(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
+        part = Part("detector", (kind, backend, tuple(sorted(labels.items()))))
+        if part not in self._detectors:
+            local = self.detector(*part.names)
+            if self._pool is None:
+                self._detectors[part] = BatchedDetector(local)
+            else:
+                remote = RemoteDetector(local, self._pool, part)
+                self._detectors[part] = BatchedDetector(remote, max_batch=BATCH_OF_JOB, lanes=2 * self._pool.size)
+        return self._detectors[part]
+
+    def detector(self, kind: str, backend: str, labels: tuple[tuple[str, str], ...]) -> Detector:
+        """A detector, in this process.
+
+        Raises:
+            UsageError: no such backend.
+        """
+        return build_detector(self.root, kind, backend, dict(labels))
+
+    def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
+        key = f"embedder {settings.model_dump_json()}"
+        if key not in self._asking:
+            self._asking[key] = BatchedEmbedder(self.embedder(settings))
+        return self._asking[key]
+
+    def retriever(self, index: str, progress: Progress) -> IndexedRetriever:
+        """The index of that name; built when it is first asked and not up to date."""
+        return IndexedRetriever(self.index(index), progress)
+
+    def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> tuple[Built, Corpus]:
+        """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
+        opened = self.index(index)
+        return opened.build(progress, repair=repair), opened.corpus
+
+    def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
+        """An index with settings of its own, built when it is not up to date."""
+        index = self.planned_index(name, settings)
+        began = time.perf_counter()
+        index.build(progress)
+        return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
+
+    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> ProjectIndex:
+        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
+        embedder = self.embedder(settings.embedder)
+        memory: VectorMemory | None = self._remembered if remember else None
+        if embedder.costly and self.embeddings_bytes:
+            memory = self.embeddings
+        return ProjectIndex(name, settings, embedder, self.local_store, self.root, memory)
+
+    def index(self, name: str) -> ProjectIndex:
+        """The index of that name, unopened.
+
+        Raises:
+            UsageError: no such index.
+        """
+        return self.planned_index(name, self.project.index(name))

@@ -1,0 +1,86 @@
+"""Builds the routes of a project: policies with the models, checks and fitted routers that they need."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.keys import node_key
+from llmops.domain.ports import Embedder
+from llmops.evaluation.evaluators.base import Services
+from llmops.evaluation.evaluators.catalogue import build_evaluators
+from llmops.evaluation.planning import Route, Target
+from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
+from llmops.routing.policies import Learned, policy_of
+from llmops.settings.project import EmbedderSettings, Project
+from llmops.settings.routes import CheckedRoute, LearnedRoute
+from llmops.settings.suite import evaluator_specs
+
+if TYPE_CHECKING:
+    from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
+
+ROUTE_VERSION = 1
+
+
+class Routes:
+    """The routes of a project."""
+
+    def __init__(
+        self,
+        project: Project,
+        model: Callable[[str], Target],
+        embedder: Callable[[EmbedderSettings], Embedder],
+        services: Callable[[], Services],
+    ) -> None:
+        """Args: `model` builds a model; `embedder` what a fitted router reads with; `services` what checks may ask."""
+        self._project = project
+        self._model = model
+        self._embedder = embedder
+        self._services = services
+        self._tokenizer: TiktokenTokenizer | None = None
+
+    def route(self, name: str) -> Route:
+        """The policy of that name with the models that it chooses between.
+
+        Raises:
+            UsageError: no such route.
+            InvalidFiles: its checks or its fitted router cannot be used.
+        """
+        settings = self._project.route(name)
+        targets = {model: self._model(model) for model in settings.models}
+        positions, at = self._project.positions, ("routes", name, "checks")
+        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CheckedRoute) else ()
+        checks = build_evaluators(specs, positions, self._services()) if specs else []
+        facts = {
+            "settings": settings.model_dump(mode="json"),
+            "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
+            "checks": [[each.evaluator.identity, each.limits, each.spec.common.negate] for each in checks],
+            "router": router_identity(self._project.root / settings.router) if isinstance(settings, LearnedRoute) else "",
+        }
+        policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
+        return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks))
+
+    def _token_count(self, text: str) -> int:
+        from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
+
+        if self._tokenizer is None:
+            self._tokenizer = TiktokenTokenizer()
+        return self._tokenizer.count(text)
+
+    def _learned(self, settings: LearnedRoute) -> Learned:
+        """A fitted router, read when the first decision is asked for."""
+        folder = self._project.root / settings.router
+        loaded: list[SavedRouter] = []
+        head = load_manifest(folder, self._project.root)
+        missing = set(head["models"]) ^ set(settings.models)
+        if missing:
+            found = f"was fitted over {', '.join(head['models'])}, and the route names {', '.join(settings.models)}."
+            raise InvalidFiles([Problem(f"{settings.router}/{MANIFEST}", found, hint="Name the same models, or fit it again.")])
+
+        def predict(text: str) -> tuple[list[float], bool]:
+            if not loaded:
+                loaded.append(load_router(folder, self._project.root))
+            embedder = self._embedder(EmbedderSettings.model_validate({"kind": head["embedder"]}))
+            return loaded[0].expected(text, embedder.embed([text])[0])
+
+        weight = head["cost_weight"] if settings.cost_weight is None else settings.cost_weight
+        return Learned(tuple(head["models"]), tuple(head["costs"]), weight, head["strong"], predict)
