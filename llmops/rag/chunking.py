@@ -10,12 +10,13 @@ from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Tokenizer
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.code import Definitions, code_lines
+from llmops.rag.fitting import fitted
 from llmops.rag.markdown import markdown_sections
-from llmops.rag.semantic import topic_ends
+from llmops.rag.semantic import likenesses
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.project import ChunkerSettings
 
-CHUNKING_VERSION = 4
+CHUNKING_VERSION = 5
 CHUNK_VERSION = 2
 """Part of a chunk's id: a chunk that is cut as before keeps its id, and its vector."""
 SPECIAL_TOKENS = 2
@@ -23,6 +24,18 @@ SPECIAL_TOKENS = 2
 MAX_PREFIX_SHARE = 0.4
 """A heading path longer than this share of the budget is shortened from its outer end."""
 HEADING_SEPARATOR = " > "
+END_COSTS: dict[str, dict[str, float]] = {
+    "markdown": {"token": 0.2, "sentence": 0.05, "block": 0.0},
+    "recursive": {"token": 0.2, "sentence": 0.05, "block": 0.0},
+    "sentences": {"token": 0.2, "sentence": 0.0, "block": 0.0},
+    "semantic": {"token": 0.2, "sentence": 0.0, "block": 0.0},
+    "code": {"token": 0.7, "sentence": 0.5, "block": 0.0},
+}
+"""Of a chunk that ends within a sentence, with one, or with a paragraph or block of code, as `fitted` counts it."""
+LIKENESS_COST = 0.1
+"""Of a semantic chunk that ends where its text goes on about the same, for each standard deviation above the mean."""
+RUNS = 16
+"""Of a chunk: a sentence that is longer than a chunk is cut between so many runs of tokens to a chunk."""
 
 
 class ChunkerMisfit(UsageError):
@@ -42,16 +55,16 @@ class _Body:
 class Chunker:
     """Cuts documents as the settings say, counting as the embedder does.
 
-    - `markdown` cuts at headings, then between paragraphs, then between sentences.
-    - `recursive` cuts between paragraphs, then between sentences.
-    - `sentences` packs sentences and does not look at paragraphs.
+    - `markdown` cuts at headings, then between paragraphs, else between sentences.
+    - `recursive` cuts between paragraphs, else between sentences.
+    - `sentences` cuts between sentences and does not look at paragraphs.
     - `tokens` cuts windows of equal length.
-    - `semantic` cuts where neighbouring sentences differ most in what they are about, then packs sentences.
-    - `code` cuts between blocks of source code, then between lines; its headings are classes and functions.
+    - `semantic` cuts between sentences, where neighbouring ones differ most in what they are about.
+    - `code` cuts between blocks of source code, else between lines; its headings are classes and functions.
 
-    All keep the heading path of a chunk's first character; `markdown` alone puts it in front of the text. A sentence that
-    is longer than a chunk is cut between tokens. Together the spans hold all of a document but blank space and the heading
-    lines that stand in a prefix.
+    All but `tokens` make the chunks of a section as few and as even as these places allow. All keep the heading path of a
+    chunk's first character; `markdown` alone puts it in front of the text. A sentence that is longer than a chunk is cut
+    between tokens. Together the spans hold all of a document but blank space and the heading lines that stand in a prefix.
     """
 
     def __init__(self, settings: ChunkerSettings, embedder: Embedder) -> None:
@@ -130,94 +143,53 @@ class Chunker:
     def _spans(self, text: str, body: _Body, room: int) -> Iterator[tuple[int, int]]:
         """Spans of at most `room` tokens, by the count of the tokenizer for the whole chunk."""
         tokens = TokenMap(self._tokenizer, text, body.start, body.end)
-        pieces = self._pieces(text, body, tokens, room)
-        runs = self._topics(text, body, pieces) if self._settings.kind == "semantic" else [pieces]
-        overlap = min(self._settings.overlap, room // 2)
-        waiting = [span for run in runs for span in _packed(run, room, overlap, self._fullest)][::-1]
+        waiting = list(self._planned(text, body, tokens, room))[::-1]
         while waiting:
             start, end = waiting.pop()
             if self._tokenizer.count(body.prefix + text[start:end]) <= self._room:
                 yield start, end
                 continue
             # A tokenizer may count more tokens for a part than it did within the whole text.
-            parts = list(_packed(tokens.pieces(start, end), max(1, tokens.count(start, end) // 2), 0, 1.0))
+            parts = list(_windows(tokens.pieces(start, end), max(1, tokens.count(start, end) // 2), 0))
             if len(parts) == 1:
                 middle = start + (end - start) // 2
                 parts = [(start, middle), (middle, end)] if end - start > 1 else []
             waiting.extend(reversed(parts))
 
-    @property
-    def _fullest(self) -> float:
-        """Share of a chunk after which it ends with a block, if one ends there: half a page of prose, a quarter of code."""
-        return {"markdown": 0.5, "recursive": 0.5, "code": 0.25}.get(self._settings.kind, 1.0)
+    def _planned(self, text: str, body: _Body, tokens: TokenMap, room: int) -> Iterator[tuple[int, int]]:
+        """Spans of at most `room` tokens, by their count within the whole text."""
+        overlap = min(self._settings.overlap, room // 2)
+        if self._settings.kind == "tokens":
+            return _windows(tokens.pieces(body.start, body.end), room, overlap)
+        pieces = self._pieces(text, body, tokens, room)
+        costs = [END_COSTS[self._settings.kind][piece.ends] for piece in pieces]
+        if self._settings.kind == "semantic" and sum(piece.tokens for piece in pieces) > room:
+            likeness = likenesses(text, [(piece.start, piece.end) for piece in pieces], self._embedder)
+            costs = [cost + LIKENESS_COST * like for cost, like in zip(costs, likeness, strict=True)]
+        return fitted(pieces, room, overlap, costs)
 
     def _pieces(self, text: str, body: _Body, tokens: TokenMap, room: int) -> list[Piece]:
         """What a chunk is made of, each of at most `room` tokens."""
         found: list[Piece] = []
-        if self._settings.kind == "tokens":
-            return tokens.pieces(body.start, body.end)
         if self._settings.kind == "code":
             for start, end, last in code_lines(text, body.start, body.end):
                 found += self._fitting(start, end, tokens, room)
-                found[-1] = replace(found[-1], last_of_block=last)
+                found[-1] = replace(found[-1], ends="block" if last else "sentence")
             return found
-        blocks = paragraphs(text, body.start, body.end) if self._fullest < 1 else [(body.start, body.end)]
-        for block_start, block_end in blocks:
+        for block_start, block_end in paragraphs(text, body.start, body.end):
             for start, end in sentences(text, block_start, block_end):
                 found += self._fitting(start, end, tokens, room)
-            if found:
-                found[-1] = replace(found[-1], last_of_block=True)
+                found[-1] = replace(found[-1], ends="sentence")
+            found[-1] = replace(found[-1], ends="block")
         return found
 
     def _fitting(self, start: int, end: int, tokens: TokenMap, room: int) -> list[Piece]:
         count = tokens.count(start, end)
-        return [Piece(start, end, count)] if count <= room else tokens.pieces(start, end)
-
-    def _topics(self, text: str, body: _Body, pieces: list[Piece]) -> list[list[Piece]]:
-        """Runs of pieces about one topic, as many as whole chunks would have made."""
-        breaks = sum(piece.tokens for piece in pieces) // self._room
-        ends = topic_ends(text, [(piece.start, piece.end) for piece in pieces], breaks, self._embedder)
-        runs: list[list[Piece]] = [[]]
-        for at, piece in enumerate(pieces):
-            runs[-1].append(piece)
-            runs += [[]] if at in ends else []
-        return runs
+        return [Piece(start, end, count)] if count <= room else tokens.pieces(start, end, max(1, room // RUNS))
 
 
-def _packed(pieces: Sequence[Piece], room: int, overlap: int, fullest: float) -> Iterator[tuple[int, int]]:
-    """Spans of as many pieces as fit, the next one starting up to `overlap` tokens before the end of the last."""
-    first = 0
-    while first < len(pieces):
-        after = _fill(pieces, first, room)
-        if fullest < 1 and after < len(pieces):
-            after = _paragraph_end(pieces, first, after, fullest * room)
-        yield pieces[first].start, pieces[after - 1].end
-        if after == len(pieces):
-            return
-        back, shared = after, 0
-        limit = min(overlap, room - pieces[after].tokens)
-        while back - 1 > first and shared + pieces[back - 1].tokens <= limit:
-            back -= 1
-            shared += pieces[back].tokens
-        first = back
-
-
-def _fill(pieces: Sequence[Piece], first: int, room: int) -> int:
-    """One past the last piece that fits together with `first`, which always does."""
-    total, after = pieces[first].tokens, first + 1
-    while after < len(pieces) and total + pieces[after].tokens <= room:
-        total += pieces[after].tokens
-        after += 1
-    return after
-
-
-def _paragraph_end(pieces: Sequence[Piece], first: int, after: int, least: float) -> int:
-    """The last end of a paragraph or block that leaves `least` tokens in the chunk, else `after`."""
-    total = sum(piece.tokens for piece in pieces[first:after])
-    for at in range(after, first + 1, -1):
-        if pieces[at - 1].last_of_block:
-            return at
-        total -= pieces[at - 1].tokens
-        if total < least:
-            break
-    return after
+def _windows(pieces: Sequence[Piece], room: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Spans of `room` pieces of one token, the next one starting `overlap` before the end of the last."""
+    for first in range(0, max(1, len(pieces) - overlap), room - overlap):
+        if pieces:
+            yield pieces[first].start, pieces[min(first + room, len(pieces)) - 1].end

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from llmops.domain.ports import Tokenizer
 from llmops.scoring.sentences import split_sentences
@@ -24,8 +25,8 @@ class Piece:
     start: int
     end: int
     tokens: int
-    last_of_block: bool = False
-    """A paragraph ends here."""
+    ends: Literal["token", "sentence", "block"] = "token"
+    """What ends with it; a line of code counts as a sentence."""
 
 
 class TokenMap:
@@ -42,15 +43,15 @@ class TokenMap:
         """Tokens that begin in the span; at least 1, so that no text is free."""
         return max(1, bisect_left(self._starts, end) - bisect_left(self._starts, start))
 
-    def pieces(self, start: int, end: int) -> list[Piece]:
-        """The span cut at its tokens, each piece reaching up to the next token, blanks left out."""
+    def pieces(self, start: int, end: int, run: int = 1) -> list[Piece]:
+        """The span cut at every token, or every `run` tokens, each piece reaching up to the next, blanks left out."""
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
-        cuts = sorted({start, *self._starts[first:last]})
+        cuts = sorted({start, *self._starts[first:last]})[::run]
         found: list[Piece] = []
         for begin, until in zip(cuts, [*cuts[1:], end], strict=True):
             span = stripped(self._text, begin, until)
             if span:
-                found.append(Piece(*span, 1))
+                found.append(Piece(*span, self.count(*span) if run > 1 else 1))
         return found
 
 

@@ -155,6 +155,20 @@ def test_token_windows_have_equal_length_and_overlap() -> None:
     assert [chunk.text.split()[0] for chunk in chunks] == ["w0", "w7", "w14", "w21", "w28", "w35", "w42"]
 
 
+@pytest.mark.parametrize("kind", ["markdown", "recursive", "sentences"])
+def test_a_section_leaves_no_small_rest(kind: Kind) -> None:
+    text = " ".join(f"Word number {n}." for n in range(9))
+    chunks = cut(text, kind=kind, max_tokens=34, overlap=0)
+    assert sorted(chunk.text.count("Word") for chunk in chunks) == [4, 5]
+
+
+def test_a_sentence_longer_than_a_chunk_is_cut_into_even_parts() -> None:
+    text = "Short one here. " + " ".join(f"w{n}" for n in range(100)) + "."
+    sizes = [len(chunk.text.split()) for chunk in cut(text, kind="sentences", max_tokens=42, overlap=0)]
+    assert sum(sizes) == 103
+    assert (len(sizes), max(sizes) - min(sizes) < 12) == (3, True)
+
+
 def test_ids_follow_content_and_place() -> None:
     text = "# A\n\nSame text.\n"
     assert [chunk.id for chunk in cut(text)] == [chunk.id for chunk in cut(text)]
