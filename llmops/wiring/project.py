@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
@@ -19,17 +20,19 @@ from llmops.evaluation.remote import RemoteDetector, RemoteEmbedder, RemoteModel
 from llmops.evaluation.runner import WIDTH
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
-from llmops.rag.indexing import Built
-from llmops.rag.loading import Corpus
 from llmops.rag.remembering import ProcessMemory
 from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
 from llmops.wiring.detectors import BatchedDetector, build_detector
 from llmops.wiring.embedders import BatchedEmbedder, build_embedder
-from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
-from llmops.wiring.routes import Routes
-from llmops.workflows.prompt_use import ModelFacts
-from llmops.workflows.rag_eval import OpenedIndex
+
+if TYPE_CHECKING:
+    from llmops.rag.indexing import Built
+    from llmops.rag.loading import Corpus
+    from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
+    from llmops.wiring.routes import Routes
+    from llmops.workflows.prompt_use import ModelFacts
+    from llmops.workflows.rag_eval import OpenedIndex
 
 EMBEDDINGS = ".llmops/embeddings.db"
 """The vectors of passages, from the project's root."""
@@ -47,8 +50,13 @@ class Wiring:
         self._remembered = ProcessMemory()
         self._asking: dict[str, AskEmbedder] = {}
         self._detectors: dict[Part, AskDetector] = {}
-        self._routes = Routes(project, self._model_target, self.embedder, lambda: self.services)
         self._pool: Pool | None = None
+
+    @cached_property
+    def _routes(self) -> "Routes":
+        from llmops.wiring.routes import Routes
+
+        return Routes(self.project, self._model_target, self.embedder, lambda: self.services)
 
     def use_ray(self, address: str | None, progress: Progress) -> None:
         """Have models, detectors and embedders work on a Ray cluster; waits for its first worker.
@@ -212,10 +220,11 @@ class Wiring:
 
         return listed_price(settings.id)
 
-    def facts(self, name: str) -> ModelFacts:
+    def facts(self, name: str) -> "ModelFacts":
         """What is known of a configured model, or of a LiteLLM id, without asking it."""
         from llmops.adapters.message_tokens import message_counter
         from llmops.adapters.price_table import listed_price, listed_window
+        from llmops.workflows.prompt_use import ModelFacts
 
         configured = name in self.project.settings.models or "/" not in name
         settings = self.project.model(name) if configured else ModelSettings(id=name)
@@ -313,31 +322,37 @@ class Wiring:
             self._asking[key] = BatchedEmbedder(self.embedder(settings))
         return self._asking[key]
 
-    def retriever(self, index: str, progress: Progress) -> IndexedRetriever:
+    def retriever(self, index: str, progress: Progress) -> "IndexedRetriever":
         """The index of that name; built when it is first asked and not up to date."""
+        from llmops.wiring.indexes import IndexedRetriever
+
         return IndexedRetriever(self.index(index), progress)
 
-    def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> tuple[Built, Corpus]:
+    def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> "tuple[Built, Corpus]":
         """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
         opened = self.index(index)
         return opened.build(progress, repair=repair), opened.corpus
 
-    def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> OpenedIndex:
+    def open_index(self, name: str, settings: IndexSettings, progress: Progress) -> "OpenedIndex":
         """An index with settings of its own, built when it is not up to date."""
+        from llmops.workflows.rag_eval import OpenedIndex
+
         index = self.planned_index(name, settings)
         began = time.perf_counter()
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
-    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> ProjectIndex:
+    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
         """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
+        from llmops.wiring.indexes import ProjectIndex
+
         embedder = self.embedder(settings.embedder)
         memory: VectorMemory | None = self._remembered if remember else None
         if embedder.costly and self.embeddings_bytes:
             memory = self.embeddings
         return ProjectIndex(name, settings, embedder, self.local_store, self.root, memory)
 
-    def index(self, name: str) -> ProjectIndex:
+    def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.
 
         Raises:
