@@ -13,12 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from filelock import FileLock
-
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.keys import KEY_BYTES
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from numpy import float32
     from numpy.typing import NDArray
 
@@ -137,7 +136,9 @@ class SqliteVectors:
             connection.executescript(f"{SCHEMA}PRAGMA user_version={FORMAT};")
         return connection
 
-    def _alone(self) -> FileLock:
+    def _alone(self) -> "FileLock":
+        from filelock import FileLock
+
         return FileLock(f"{self._path}.lock")
 
     def _recover(self, error: sqlite3.Error | OSError) -> None:
