@@ -21,7 +21,7 @@ from llmops.evaluation.comparing import (
     compared,
     flip,
 )
-from llmops.evaluation.evaluators.catalogue import KINDS
+from llmops.evaluation.evaluators.catalogue import NAMES, kind
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
@@ -184,9 +184,9 @@ def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question) ->
 
 def _direction(name: str, aggregate: str) -> Direction:
     """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
-    kind = next((kind for kind in KINDS if kind.name == name), None)
-    if aggregate == "pass_rate" or kind is None:
+    if aggregate == "pass_rate" or name not in NAMES:
         return "higher is better"
-    if kind.unit:
+    found = kind(name)
+    if found.unit:
         return "neither"
-    return "lower is better" if kind.lower_is_better else "higher is better"
+    return "lower is better" if found.lower_is_better else "higher is better"

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.evaluation.datasets import CaseRow
-from llmops.evaluation.evaluators.catalogue import KINDS
+from llmops.evaluation.evaluators.catalogue import kinds
 from llmops.settings.project import ProjectSettings
 from llmops.settings.suite import CommonOptions, SuiteSettings
 
@@ -27,19 +27,19 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 def _with_evaluators(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a model whose `evaluators` are spelled out: each kind with its own and the common options."""
-    wanted: list[type[BaseModel]] = [model, CommonOptions, *(kind.options for kind in KINDS)]
+    wanted: list[type[BaseModel]] = [model, CommonOptions, *(kind.options for kind in kinds())]
     refs, document = models_json_schema([(each, "validation") for each in wanted])
     definitions = document["$defs"]
     common = _definition(definitions, refs[CommonOptions, "validation"])["properties"]
-    for kind in KINDS:
+    for kind in kinds():
         options = _definition(definitions, refs[kind.options, "validation"])
         options["description"] = kind.summary
         options["properties"] = {**options["properties"], **common}
-    kinds = {kind.name: {"anyOf": [refs[kind.options, "validation"], {"type": "null"}]} for kind in KINDS}
-    kinds["python"]["anyOf"].append({"type": "string"})
-    one = {"type": "object", "properties": kinds, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+    named = {kind.name: {"anyOf": [refs[kind.options, "validation"], {"type": "null"}]} for kind in kinds()}
+    named["python"]["anyOf"].append({"type": "string"})
+    one = {"type": "object", "properties": named, "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
     root = _definition(definitions, refs[model, "validation"])
-    root["properties"]["evaluators"]["items"] = {"anyOf": [{"enum": list(kinds)}, one]}
+    root["properties"]["evaluators"]["items"] = {"anyOf": [{"enum": list(named)}, one]}
     return {"$schema": DIALECT, **root, "$defs": {name: each for name, each in definitions.items() if each is not root}}
 
 

@@ -1,92 +1,68 @@
 """All kinds of evaluators, and how the entries of a suite become evaluators."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.evaluation.evaluators import (
-    answer_relevance,
-    bias,
-    citations,
-    completeness,
-    contains,
-    context_relevance,
-    cost,
-    criteria,
-    equals,
-    hallucination,
-    injection,
-    json_schema,
-    language,
-    latency,
-    over_refusal,
-    pairwise,
-    perplexity,
-    pii,
-    policy,
-    prompt_leakage,
-    python,
-    readability,
-    refusal,
-    regex,
-    retrieval,
-    rubric,
-    secrets,
-    similarity,
-    tokens,
-    tone,
-    toxicity,
-)
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, Services, WrongOption
 from llmops.settings.positions import Positions
 from llmops.settings.suite import COMMON_OPTIONS, EvaluatorSpec
 from llmops.settings.validation import Strict, nearest, validated
 
-KINDS: tuple[Kind, ...] = (
-    equals.KIND,
-    contains.KIND,
-    regex.KIND,
-    json_schema.KIND,
-    similarity.KIND,
-    refusal.KIND,
-    over_refusal.KIND,
-    citations.KIND,
-    hallucination.KIND,
-    toxicity.KIND,
-    bias.KIND,
-    pii.KIND,
-    secrets.KIND,
-    prompt_leakage.KIND,
-    injection.KIND,
-    language.KIND,
-    readability.KIND,
-    retrieval.KIND,
-    rubric.KIND,
-    criteria.KIND,
-    pairwise.KIND,
-    answer_relevance.KIND,
-    context_relevance.KIND,
-    completeness.KIND,
-    tone.KIND,
-    policy.KIND,
-    latency.KIND,
-    tokens.KIND,
-    perplexity.KIND,
-    cost.KIND,
-    python.KIND,
+NAMES = (
+    "equals",
+    "contains",
+    "regex",
+    "json-schema",
+    "similarity",
+    "refusal",
+    "over-refusal",
+    "citations",
+    "hallucination",
+    "toxicity",
+    "bias",
+    "pii",
+    "secrets",
+    "prompt-leakage",
+    "injection",
+    "language",
+    "readability",
+    "retrieval",
+    "rubric",
+    "criteria",
+    "pairwise",
+    "answer-relevance",
+    "context-relevance",
+    "completeness",
+    "tone",
+    "policy",
+    "latency",
+    "tokens",
+    "perplexity",
+    "cost",
+    "python",
 )
+"""Each kind is the `KIND` of the module of its name, which is loaded when a suite asks for it."""
 
 
+@cache
 def kind(name: str) -> Kind:
     """The kind of this name.
 
     Raises:
         UsageError: there is none.
     """
-    for each in KINDS:
-        if each.name == name:
-            return each
-    raise UsageError(f"No evaluator is called {name!r}.", hint=nearest(name, [each.name for each in KINDS]))
+    if name not in NAMES:
+        raise UsageError(f"No evaluator is called {name!r}.", hint=nearest(name, NAMES))
+    found: Kind = import_module(f"{__package__}.{name.replace('-', '_')}").KIND
+    return found
+
+
+def kinds() -> tuple[Kind, ...]:
+    """All kinds, in the order of `NAMES`."""
+    return tuple(map(kind, NAMES))
 
 
 def check_evaluators(specs: Sequence[EvaluatorSpec], positions: Positions, root: Path | None = None) -> None:
