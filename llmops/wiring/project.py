@@ -26,7 +26,8 @@ from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettin
 from llmops.settings.validation import nearest
 from llmops.wiring.detectors import BatchedDetector, build_detector
 from llmops.wiring.embedders import BatchedEmbedder, build_embedder
-from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
+from llmops.wiring.indexes import IndexedRetriever, IndexParts, ProjectIndex
+from llmops.wiring.queries import ProjectWriter
 from llmops.wiring.routes import Routes
 from llmops.workflows.prompt_use import ModelFacts
 from llmops.workflows.rag_eval import OpenedIndex
@@ -315,7 +316,7 @@ class Wiring:
 
     def retriever(self, index: str, progress: Progress) -> IndexedRetriever:
         """The index of that name; built when it is first asked and not up to date."""
-        return IndexedRetriever(self.index(index), progress)
+        return IndexedRetriever(self.index(index), progress, self.judges)
 
     def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> tuple[Built, Corpus]:
         """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
@@ -335,7 +336,9 @@ class Wiring:
         memory: VectorMemory | None = self._remembered if remember else None
         if embedder.costly and self.embeddings_bytes:
             memory = self.embeddings
-        return ProjectIndex(name, settings, embedder, self.local_store, self.root, memory)
+        asks = settings.retrieve.rewrite or settings.retrieve.hyde
+        writer = ProjectWriter(settings.retrieve, self._model_target, self.prompt, lambda: self.store) if asks else None
+        return ProjectIndex(name, settings, IndexParts(embedder, self.local_store, self.root, memory, writer))
 
     def index(self, name: str) -> ProjectIndex:
         """The index of that name, unopened.
