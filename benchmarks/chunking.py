@@ -24,7 +24,7 @@ from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import Chunker
 from llmops.rag.fusing import reciprocal_rank_fusion
 from llmops.rag.packing import hit_of
-from llmops.rag.remembering import RememberingEmbedder
+from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
 from llmops.scoring.ranking import RelevantUnit
 from llmops.scoring.spans import SPAN_METRICS, span_metrics
 from llmops.settings.project import ChunkerSettings
@@ -57,7 +57,7 @@ def chunking_table(folder: Path, peers: Path, kinds: Sequence[str] = KINDS, size
     """Every chunker beside the baseline, with paired differences."""
     corpora = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "corpora").glob("*.md"))}
     questions = read_questions(folder / "questions.jsonl")
-    embedder = RememberingEmbedder(OnnxEmbedder())
+    embedder = RememberingEmbedder(OnnxEmbedder(), ProcessMemory())
     rows = {"LangChain recursive 200/0": baseline(corpora, peers)}
     for kind in kinds:
         for size in sizes:

@@ -64,7 +64,8 @@ class SqliteVectors:
     def find(self, embedder: str, texts: Sequence[str]) -> "dict[str, NDArray[float32]]":
         """As the port."""
         keys = {_key(embedder, text): text for text in texts}
-        blobs = self._done(lambda connection: _found(connection, list(keys)), {}) if self._path.exists() else {}
+        nothing: dict[bytes, bytes] = {}
+        blobs = self._done(lambda connection: _found(connection, list(keys)), nothing) if self._path.exists() else nothing
         vectors = ((keys[key], _vector(blob)) for key, blob in blobs.items())
         return {text: vector for text, vector in vectors if vector is not None}
 

@@ -59,7 +59,7 @@ def command(
     repeat: Annotated[int | None, typer.Option(min=1, help="Answers per case instead of the suite's.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Cells in flight, at most.")] = None,
     refresh: Annotated[
-        list[str] | None, typer.Option(help="Do this again: retrieve, generate, judge or detect; repeatable.")
+        list[str] | None, typer.Option(help="Do this again: rewrite, retrieve, generate, judge or detect; repeatable.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Reuse nothing of earlier runs.")] = False,
     baseline: Annotated[

@@ -1,6 +1,5 @@
 """`llmops rag`: build an index and ask it; measuring, making and looking into one stand beside it."""
 
-import asyncio
 import json as jsonlib
 from typing import Annotated
 
@@ -18,9 +17,7 @@ from llmops.cli.rag_inspect import app as inspection
 from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
-from llmops.domain.retrieval import Hit
 from llmops.domain.serial import plain
-from llmops.evaluation.planning import AskRetriever
 from llmops.rag.inspecting import SHORT_ID
 from llmops.reporting.safe import one_line, safe
 
@@ -64,26 +61,27 @@ def query(
     """Print the hits of a query with the score of each stage."""
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
-        retriever = session.wiring.retriever(only_index(session, name), progress)
-        hits = asyncio.run(_ask(retriever, text))
+        retriever = session.wiring.index(only_index(session, name)).open(progress)
+        (written,) = retriever.written([text])
+        (hits,) = retriever.search([written.query])
     if json:
         typer.echo(jsonlib.dumps(plain(hits), indent=1))
         return
+    for rewritten in written.query.rewrites:
+        session.out.print(Text(f"also searched for: {safe(rewritten)}", style="dim"), soft_wrap=True)
+    for passage in written.query.passages:
+        session.out.print(Text(f"and near: {one_line(passage, 240)}", style="dim"), soft_wrap=True)
     for rank, hit in enumerate(hits, start=1):
         scores = "  ".join(f"{stage} {score:.4g}" for stage, score in hit.scores.items())
         place = f"{safe(hit.source)}:{hit.start}-{hit.end}"
         session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {safe(hit.heading)}"))
         chunk = f"chunk {hit.chunk[:SHORT_ID]}  " if hit.chunk else ""
         session.out.print(Text(f"   {chunk}{scores}", style="dim"))
-        passage = Text(f"   {one_line(hit.text, 240)}")
-        passage.highlight_words([word for word in text.split() if len(word) > 2], "bold yellow", case_sensitive=False)
-        session.out.print(passage)
+        shown = Text(f"   {one_line(hit.text, 240)}")
+        shown.highlight_words([word for word in text.split() if len(word) > 2], "bold yellow", case_sensitive=False)
+        session.out.print(shown)
     if not hits:
         session.out.print("No hit.")
-
-
-async def _ask(retriever: AskRetriever, text: str) -> tuple[Hit, ...]:
-    return await retriever(text)
 
 
 app.add_typer(evaluation)

@@ -48,7 +48,7 @@ def make_dataset(
 
 async def _asked(wiring: Wiring, index: str, model: str, how: tuple[int, int], progress: Progress) -> MadeDataset:
     judge = wiring.judges.judge(model)
-    async with wiring.judges.running("", fresh=False):
+    async with wiring.judges.running():
         return await make_questions(wiring.index(index), judge, *how, progress)
 
 

@@ -45,7 +45,7 @@ def score(
 
 
 async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
-    async with wiring.judges.running("", fresh=False):
+    async with wiring.judges.running():
         if out is not None:
             await scorer.write(out)
             return

@@ -29,7 +29,7 @@ class Estimate:
     """What one model would be asked, judged by the last run; None: not known before it is tried."""
 
     model: str
-    role: Literal["answers", "verdicts"]
+    role: Literal["rewrites", "answers", "verdicts"]
     calls: int
     input_tokens: float | None
     output_tokens: float | None

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from llmops.domain.scores import JudgeUse
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -20,4 +22,7 @@ class Measured:
     timings: Mapping[str, float] = field(default_factory=dict)
     """`build_s`: bringing the index up to date; `query_p50_ms` and `query_p95_ms`: one query with its embedding."""
     stages_ms: Mapping[str, float] = field(default_factory=dict)
-    """Median of each stage of a query: `embed`, `dense`, `bm25`, `rerank`, and `pack`, which makes hits of chunks."""
+    """Median of each stage of a query: `rewrite` (what models took that wrote for it), `embed`, `dense`, `bm25`, `rerank`, and
+    `pack`, which makes hits of chunks."""
+    writing: JudgeUse | None = None
+    """Calls to models that write for queries; None: there are none."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.jobs import Job
 from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.queries import Written
 from llmops.domain.retrieval import Chunk
 from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
 from llmops.domain.scores import Detection, DetectionRequest, Outcome, Sample
@@ -177,6 +178,23 @@ class LexicalIndex(Protocol):
             texts: the queries.
             k: hits of each, at most.
             among: ids that may be hits; None: all.
+        """
+        ...
+
+
+class QueryWriter(Protocol):
+    """Has a model write other wordings of queries, or passages that would answer them. Blocks."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same query could get other texts."""
+        ...
+
+    def written(self, texts: Sequence[str]) -> list[Written]:
+        """What is written for each text; what was written before is reused.
+
+        Raises:
+            ModelError: a model gave no usable reply.
         """
         ...
 

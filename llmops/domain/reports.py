@@ -226,3 +226,5 @@ class Report:
     """The most undecided first."""
     power: Power | None = None
     """None without a gate."""
+    writing: JudgeUse | None = None
+    """What this run asked of models that write for queries, apart from the answers; None: the index has none."""

@@ -10,8 +10,8 @@ from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
-NodeKind = Literal["retrieve", "generate", "judge", "evaluate", "sweep"]
-Step = Literal["retrieve", "generate", "judge", "detect"]
+NodeKind = Literal["rewrite", "retrieve", "generate", "judge", "evaluate", "sweep"]
+Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 """What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
 STEPS: tuple[Step, ...] = get_args(Step)
 

@@ -1,15 +1,16 @@
 """The way of one cell, node by node, and the bulk look-up of the nodes that the store already holds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmops.domain.cases import Case
 from llmops.domain.errors import LlmopsError
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.prompts import Message
+from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
-from llmops.domain.scores import Outcome, Sample
+from llmops.domain.scores import JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
 from llmops.evaluation.planning import (
     Plan,
@@ -30,6 +31,12 @@ class CellState:
     """How far a cell has come; filled node by node."""
 
     cell: Cell
+    write_keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of what models write for the query, each with the model's name; empty: nothing is written."""
+    query: Query | None = None
+    """None: something has to be written first, or nothing is searched for."""
+    written: JudgeUse | None = None
+    """What this run has paid for it before."""
     retrieve_key: str | None = None
     hits: tuple[Hit, ...] | None = None
     """None: not retrieved yet."""
@@ -68,6 +75,10 @@ class CellSteps:
     def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
         """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
         states = [self.start(cell) for cell in cells]
+        found = lookup("rewrite", list({key for s in states for key in s.write_keys}))
+        for state in states:
+            if state.write_keys and state.error is None:
+                self.take_written(state, found)
         found = lookup("retrieve", list({s.retrieve_key for s in states if s.retrieve_key}))
         rendered: dict[tuple[str, str], tuple[Message, ...] | str] = {}
         for state in states:
@@ -90,11 +101,31 @@ class CellSteps:
         if self.plan.retriever is None:
             state.hits = _given(cell.case)
             return state
+        writer = self.plan.retriever.writer
         try:
-            state.retrieve_key = retrieve_key(self.plan.retriever, self.plan.query(cell.case))
+            text = self.plan.query(cell.case)
+            if writer is None or not text.strip():
+                self.take_query(state, Query(text))
+            else:
+                state.write_keys = writer.keys(text)
         except LlmopsError as error:
             state.error = error.message
         return state
+
+    def take_written(self, state: CellState, nodes: Mapping[str, Node]) -> None:
+        """What models have written for the query, when all of it is stored."""
+        assert self.plan.retriever is not None
+        assert self.plan.retriever.writer is not None
+        written = self.plan.retriever.writer.read(self.plan.query(state.cell.case), nodes, self.run_id)
+        if written is not None:
+            state.written = written.use
+            self.take_query(state, written.query)
+
+    def take_query(self, state: CellState, query: Query) -> None:
+        """The query as it is searched for, which fixes the key of its hits."""
+        assert self.plan.retriever is not None
+        state.query = query
+        state.retrieve_key = retrieve_key(self.plan.retriever, query)
 
     def take_hits(self, state: CellState, node: Node) -> None:
         """Retrieved passages, followed by those that the case gives."""

@@ -10,9 +10,10 @@ from llmops.domain.keys import content_hash, node_key
 from llmops.domain.models import CompletionRequest, Price
 from llmops.domain.ports import ChatModel
 from llmops.domain.prompts import Message
+from llmops.domain.queries import Query, Written
 from llmops.domain.retrieval import Hit
 from llmops.domain.routing import Policy
-from llmops.domain.runs import Cell, Step
+from llmops.domain.runs import Cell, Node, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.calibrations import Calibration
 from llmops.evaluation.datasets import Dataset, case_json
@@ -26,16 +27,53 @@ GENERATE_VERSION = 1
 EVALUATE_VERSION = 1
 
 
+class AskWriter(Protocol):
+    """Has models write for a query before it is searched for, each reply a node of its own."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same query could get other texts."""
+        ...
+
+    @property
+    def targets(self) -> "tuple[Target, ...]":
+        """The models that it asks."""
+        ...
+
+    def keys(self, text: str) -> Mapping[str, str]:
+        """The keys of the nodes for a query, each with the name of its model.
+
+        Raises:
+            TemplateError: a prompt cannot be rendered.
+        """
+        ...
+
+    def read(self, text: str, nodes: Mapping[str, Node], run: str) -> Written | None:
+        """What stored nodes say; None: some are missing. Nodes of `run` count as paid for by it."""
+        ...
+
+    async def __call__(self, text: str) -> Written:
+        """What is written for a query, by calls where no reply is stored.
+
+        Raises:
+            ModelError: a model gave no usable reply.
+        """
+        ...
+
+
 class AskRetriever(Protocol):
     """Searches an index; calls of many cells are answered in batches behind the scenes."""
+
+    writer: AskWriter | None
+    """Asked for each query before it is searched for."""
 
     identity: str
     """Changes whenever the same query could give other hits."""
     facts: Mapping[str, Any]
     """What it is made of, as JSON: recorded with a run to say later what has changed."""
 
-    async def __call__(self, query: str) -> tuple[Hit, ...]:
-        """The hits of one query, best first."""
+    async def __call__(self, query: Query) -> tuple[Hit, ...]:
+        """The hits of one query for which everything is written, best first."""
         ...
 
 
@@ -247,9 +285,10 @@ def question_of(case: Case) -> str:
         return " ".join(str(value) for value in case.vars.values())
 
 
-def retrieve_key(retriever: AskRetriever, query: str) -> str:
-    """Key of the hits of a query."""
-    return node_key("retrieve", RETRIEVE_VERSION, {"index": retriever.identity, "query": query})
+def retrieve_key(retriever: AskRetriever, query: Query) -> str:
+    """Key of the hits of a query; what was written for it counts, where there is anything."""
+    written = {name: list(texts) for name, texts in (("rewrites", query.rewrites), ("passages", query.passages)) if texts}
+    return node_key("retrieve", RETRIEVE_VERSION, {"index": retriever.identity, "query": query.text, **written})
 
 
 def request_of(target: Target, version: PromptVersion, messages: tuple[Message, ...], *, stream: bool) -> CompletionRequest:

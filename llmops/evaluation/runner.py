@@ -1,7 +1,7 @@
 """Runs a plan: the only place with concurrency. Results are committed in small batches as they arrive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -11,7 +11,7 @@ from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Progress, Store
 from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
-from llmops.domain.scores import Failure, Outcome, Sample
+from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.cells import CellState, CellSteps
@@ -57,6 +57,8 @@ class RunnerCounts:
     """Keys of the queries that were searched for."""
     evaluated: int = 0
     """Stored outcomes that were computed."""
+    written: JudgeUse = JudgeUse()
+    """What models took that wrote for queries."""
     spent_usd: float = 0.0
     stopped: str | None = None
     """Why not every cell was run."""
@@ -87,6 +89,7 @@ class Runner:
         self._steps = CellSteps(plan, run_id)
         self._callers = {name: callers.of(target) for name, target in plan.asked().items()}
         self._remembered = {name: RouteMemory() for name in plan.targets}
+        self._written: set[str] = set()
         self._in_flight: InFlight[Node] = InFlight()
         self._claims = Claims(lambda: store)
         self._pause = callers.pause
@@ -130,6 +133,7 @@ class Runner:
                 states = await asyncio.to_thread(self._steps.resolve, window, self._lookup)
                 self.counts.spent_usd += sum(self._paid_before(state) for state in states)
                 for state in states:
+                    self._count_writing(state.write_keys, state.written)
                     if self._stopping:
                         return
                     if state.complete:
@@ -162,31 +166,49 @@ class Runner:
         self._committer.note_use(found)
         return found
 
+    def _count_writing(self, keys: Iterable[str], use: JudgeUse | None) -> None:
+        """Count what this run paid for a query, once however many cells search for it."""
+        if use is not None and use.sent and not self._written.issuperset(keys):
+            self._written.update(keys)
+            self.counts.written += use
+            self.counts.spent_usd += use.spent_usd or 0.0
+
     async def _execute(self, state: CellState) -> None:
         """Bring one cell from where the store left it to its result."""
         try:
+            await self._write(state)
             await self._retrieve(state)
             await self._generate(state)
         except ModelError as error:
             state.error = f"{error.kind}: {error.message}"
             state.attempts = error.attempts
             if isinstance(error, EndpointDown):
-                self._give_up(error.message)
+                self._give_up(error.message, all_cells=bool(state.write_keys) and state.query is None)
         except TemplateError as error:
             state.error = error.message
         except Stopping:
             return
         await self._finish(state)
 
-    async def _retrieve(self, state: CellState) -> None:
+    async def _write(self, state: CellState) -> None:
+        """Have models write for the query; the hits of what they wrote may be known."""
         retriever = self._plan.retriever
-        if state.hits is None and retriever is not None and state.retrieve_key is not None:
-            query = self._plan.query(state.cell.case)
+        if not state.write_keys or state.query is not None or retriever is None or retriever.writer is None:
+            return
+        written = await retriever.writer(self._plan.query(state.cell.case))
+        self._count_writing(state.write_keys, written.use)
+        self._steps.take_query(state, written.query)
+        for node in self._lookup("retrieve", [state.retrieve_key or ""]).values():
+            self._steps.take_hits(state, node)
+
+    async def _retrieve(self, state: CellState) -> None:
+        retriever, query = self._plan.retriever, state.query
+        if state.hits is None and retriever is not None and query is not None:
 
             async def search() -> Node:
                 return Node(state.retrieve_key or "", "retrieve", plain(await retriever(query)), self._run_id)
 
-            self._steps.take_hits(state, await self._once(state.retrieve_key, search))
+            self._steps.take_hits(state, await self._once(state.retrieve_key or "", search))
         if state.completion is None and state.request is None and state.error is None:
             self._steps.render(state, {})
             known = self._lookup("generate", [state.generate_key]) if state.generate_key else {}
@@ -294,11 +316,12 @@ class Runner:
             await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
         return outcome
 
-    def _give_up(self, message: str) -> None:
+    def _give_up(self, message: str, *, all_cells: bool) -> None:
+        """Note that an endpoint is dead; stop when no cell can be answered without it."""
         if message not in self.counts.notes:
             self.counts.notes.append(message)
         alive = [c for c in self._callers.values() if not c.dead]
-        if not alive:
+        if all_cells or not alive:
             self.stop(message)
 
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from llmops.domain.keys import content_hash
+from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit
 from llmops.rag.retrieving import Retriever
 from llmops.scoring.ranking import RelevantUnit, covers
@@ -78,7 +79,7 @@ class Screen:
     def passed(self, questions: Sequence[PlacedQuestion]) -> list[PlacedQuestion]:
         """Those of the questions that pass, in their order."""
         found = []
-        answers = self._retriever.retrieve([each.question for each in questions])
+        answers = self._retriever.search([Query(each.question) for each in questions])
         for each, hits in zip(questions, answers, strict=True):
             problem = self._problem(each, hits)
             if problem is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import node_key
-from llmops.domain.ports import Embedder, LexicalIndex, Reranker, VectorStore
+from llmops.domain.ports import Embedder, LexicalIndex, QueryWriter, Reranker, VectorStore
+from llmops.domain.queries import Query, Written
 from llmops.domain.retrieval import Chunk, Hit
 from llmops.rag.filtering import searched
 from llmops.rag.fusing import Fusion, reciprocal_rank_fusion, relative_score_fusion
@@ -27,7 +28,9 @@ Ranking = list[tuple[str, float]]
 """Chunk ids with their score, best first."""
 
 
-def retrieval_identity(index: str, settings: RetrieveSettings, fusion: Fusion | None = None, reranker: str = "") -> str:
+def retrieval_identity(
+    index: str, settings: RetrieveSettings, fusion: Fusion | None = None, reranker: str = "", writer: str = ""
+) -> str:
     """Changes whenever the same query could give other hits; needs no open index.
 
     Args:
@@ -35,19 +38,22 @@ def retrieval_identity(index: str, settings: RetrieveSettings, fusion: Fusion | 
         settings: how it is asked.
         fusion: how the stages are weighed; None: the `dense_weight` of the settings.
         reranker: its identity; empty: there is none.
+        writer: identity of what writes for queries; empty: nothing does.
     """
     weighed = fusion or Fusion(settings.dense_weight)
     # An option that is not used leaves no trace, so that a new one does not make old results stale.
-    asked = settings.model_dump(mode="json", exclude_none=True)
+    asked = settings.model_dump(mode="json", exclude_none=True, exclude={"rewrite", "hyde"})
     inputs = {"index": index, "retrieve": asked, "fusion": [weighed.dense_weight, weighed.k]}
-    return node_key("retrieval", RETRIEVING_VERSION, {**inputs, "reranker": reranker} if reranker else inputs)
+    inputs |= {name: each for name, each in (("reranker", reranker), ("writer", writer)) if each}
+    return node_key("retrieval", RETRIEVING_VERSION, inputs)
 
 
 @dataclass(frozen=True)
 class Retriever:
     """Searches one complete generation of an index.
 
-    The stages in their order: `where`, vectors and BM25, fusion, rerank, abstain, MMR, neighbours, `k` and `max_tokens`.
+    The stages in their order: what models write, `where`, vectors and BM25,
+    fusion, rerank, abstain, MMR, neighbours, `k` and `max_tokens`.
     """
 
     settings: RetrieveSettings
@@ -62,31 +68,51 @@ class Retriever:
     """How the stages are weighed, as `fusion_of` gives it; None: the `dense_weight` of the settings."""
     reranker: Reranker | None = None
     """As the settings name it."""
+    writer: QueryWriter | None = None
+    """As the settings name it."""
     watch: Stopwatch | None = None
     """Told how long each stage takes: `embed`, `dense`, `bm25`, `rerank` and `pack`."""
 
     @property
     def identity(self) -> str:
         """As `retrieval_identity`."""
-        return retrieval_identity(self.key, self.settings, self.fusion, self.reranker.identity if self.reranker else "")
+        reranker, writer = (each.identity if each else "" for each in (self.reranker, self.writer))
+        return retrieval_identity(self.key, self.settings, self.fusion, reranker, writer)
 
     def retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
         """For each query its hits, best first, at most `k` of the settings; a blank query has none.
 
         Raises:
             RetrievalError: the vector store cannot be read, or has lost vectors of this generation.
+            ModelError: a model that should write for a query gave no usable reply.
             LlmopsError: the reranker cannot be loaded.
         """
-        asked = [query for query in dict.fromkeys(queries) if query.strip()]
+        return self.search([each.query for each in self.written(queries)])
+
+    def written(self, queries: Sequence[str]) -> list[Written]:
+        """The queries with what the models of the settings write for them.
+
+        Raises:
+            ModelError: a model gave no usable reply.
+        """
+        asked = [query for query in dict.fromkeys(queries) if query.strip()] if self.writer is not None else []
+        found = dict(zip(asked, self.writer.written(asked), strict=True)) if self.writer is not None and asked else {}
+        return [found.get(query) or Written(Query(query)) for query in queries]
+
+    def search(self, queries: Sequence[Query]) -> list[tuple[Hit, ...]]:
+        """As `retrieve`, for queries for which everything is written."""
+        asked = [query for query in dict.fromkeys(queries) if query.text.strip()]
         if not asked or not self._among:
             return [() for _ in queries]
-        none: list[Ranking] = [[] for _ in asked]
-        dense = self._dense(asked) if self.settings.dense else none
-        bm25 = self._bm25(asked) if self.settings.bm25 else none
-        ranked = [self._fused(d, b) for d, b in zip(dense, bm25, strict=True)]
+        wordings = {query: _wordings(query) for query in asked}
+        texts = list(dict.fromkeys(each for some in wordings.values() for each in some))
+        dense = dict(zip(texts, self._dense(texts), strict=True)) if self.settings.dense else {}
+        bm25 = dict(zip(texts, self._bm25([each.text for each in texts]), strict=True)) if self.settings.bm25 else {}
+        ranked = [self._fused(*([each.get(text, []) for text in wordings[query]] for each in (dense, bm25))) for query in asked]
         if self.reranker is not None and self.settings.rerank is not None:
             with self._stage("rerank"):
-                ranked = reranked(self.reranker, asked, ranked, self.chunks, self.settings.rerank.candidates)
+                depth = self.settings.rerank.candidates
+                ranked = reranked(self.reranker, [query.text for query in asked], ranked, self.chunks, depth)
         with self._stage("pack"):
             hits = dict(zip(asked, [self._packed(each) for each in ranked], strict=True))
         return [hits.get(query, ()) for query in queries]
@@ -108,14 +134,14 @@ class Retriever:
         with self._stage("bm25"):
             return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
 
-    def _dense(self, queries: Sequence[str]) -> list[Ranking]:
+    def _dense(self, queries: Sequence[Query]) -> list[Ranking]:
         """The nearest chunks of each query among those that are searched.
 
         The store also holds chunks that are not: of another generation that is being built, or left out by `where`. They
         take places, and then more are asked for.
         """
         with self._stage("embed"):
-            vectors = self.embedder.embed_queries(queries)
+            vectors = _vectors(self.embedder, queries)
         with self._stage("dense"):
             return self._nearest(vectors)
 
@@ -138,15 +164,15 @@ class Retriever:
             found = f"The vector store has lost {missing} of the index's {len(self.chunks)} vectors."
             raise RetrievalError(found, hint="Embed them again: llmops rag index --repair")
 
-    def _fused(self, dense: Ranking, bm25: Ranking) -> list[Candidate]:
+    def _fused(self, dense: Sequence[Ranking], bm25: Sequence[Ranking]) -> list[Candidate]:
+        """One ranking of those of all wordings; of a stage a candidate has its best score."""
         fusion = self.fusion or Fusion(self.settings.dense_weight)
-        weights = [fusion.dense_weight, 1.0]
+        rankings, weights = [*dense, *bm25], [fusion.dense_weight] * len(dense) + [1.0] * len(bm25)
         if self.settings.fuse == "weighted":
-            fused = relative_score_fusion([dense, bm25], weights)
+            fused = relative_score_fusion(rankings, weights)
         else:
-            rankings = [[key for key, _ in dense], [key for key, _ in bm25]]
-            fused = reciprocal_rank_fusion(rankings, weights=weights, k=fusion.k)
-        stages = {"dense": dict(dense), "bm25": dict(bm25)}
+            fused = reciprocal_rank_fusion([[key for key, _ in each] for each in rankings], weights=weights, k=fusion.k)
+        stages = {"dense": _best(dense), "bm25": _best(bm25)}
         found = []
         for key, score in fused:
             scores = {stage: round(seen[key], 6) for stage, seen in stages.items() if key in seen}
@@ -168,3 +194,31 @@ class Retriever:
         stage, least = ("dense", abstain.cosine) if abstain.cosine is not None else ("rerank", abstain.rerank)
         scores = [candidate.scores[stage] for candidate in ranked if stage in candidate.scores]
         return least is not None and (not scores or max(scores) < least)
+
+
+def _wordings(query: Query) -> list[Query]:
+    """What is searched for, each by itself: the query with its passages, and its other wordings."""
+    return [Query(query.text, passages=query.passages), *(Query(text) for text in query.rewrites)]
+
+
+def _best(rankings: Sequence[Ranking]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for key, score in (each for ranking in rankings for each in ranking):
+        found[key] = max(score, found.get(key, score))
+    return found
+
+
+def _vectors(embedder: Embedder, queries: Sequence[Query]) -> "NDArray[float32]":
+    """The vector of each query; with passages it is the mean of its own and theirs, of length 1 (Gao et al. 2022)."""
+    import numpy as np
+
+    vectors = embedder.embed_queries([query.text for query in queries])
+    passages = [passage for query in queries for passage in query.passages]
+    if not passages:
+        return vectors
+    made, at = embedder.embed(passages), 0
+    means = vectors.copy()
+    for row, query in enumerate(queries):
+        means[row] += made[at : at + len(query.passages)].sum(axis=0)
+        at += len(query.passages)
+    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.measures import Measured
-from llmops.reporting.figures import seconds
+from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
 
@@ -31,6 +31,10 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
         times += f": {stages}" if stages else ""
         size = f"{each.queries} queries, {each.documents} documents, {each.chunks} chunks"
         console.print(Text(f"{safe(each.name)}: {size}; {times}", style="dim"), soft_wrap=True)
+        if each.writing is not None:
+            cost = f"worth {dollars(each.writing.cost_usd)}, spent now {dollars(each.writing.spent_usd)}"
+            told = f"rewriting took {each.writing.calls} calls, {each.writing.sent} of them now, {cost}"
+            console.print(Text(f"{safe(each.name)}: {told}", style="dim"), soft_wrap=True)
 
 
 def _cell(measured: Measured, name: str) -> str:

@@ -206,6 +206,23 @@ class ProjectSettings(Strict):
     cache: CacheSettings = CacheSettings()
 
     @model_validator(mode="after")
+    def _writers_of_models(self) -> Self:
+        for name, index in self.indexes.items():
+            for stage, writer in (("rewrite", index.retrieve.rewrite), ("hyde", index.retrieve.hyde)):
+                if writer is None:
+                    continue
+                place = f"`indexes.{name}.retrieve.{stage}` names the model {writer.model!r}"
+                if writer.model not in self.models:
+                    raise ValueError(
+                        f"{place}, which `models` does not have. {nearest(writer.model, self.models) or ''}".rstrip()
+                    )
+                if self.models[writer.model].embedded:
+                    raise ValueError(
+                        f"{place}, an embedded reader: it copies sentences and cannot write. Name a language model"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _routes_of_models(self) -> Self:
         for name, route in self.routes.items():
             if name in self.models:

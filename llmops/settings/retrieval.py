@@ -21,6 +21,31 @@ class WhereSettings(Strict):
     """Values that the document's metadata must have."""
 
 
+class RewriteSettings(Strict):
+    """A model that says a query in other words; every wording is searched for, beside the query itself."""
+
+    model: Text
+    """Of `models`."""
+    queries: Annotated[int, Field(ge=1, le=10)] = 3
+    """Other wordings, at most."""
+    prompt: Text | None = None
+    """A prompt of the project that stands in for the package's own."""
+
+
+class HydeSettings(Strict):
+    """A model that writes passages which would answer a query; the vectors are searched with the mean of theirs and its own.
+
+    Source: Gao, Ma, Lin and Callan, "Precise Zero-Shot Dense Retrieval without Relevance Labels", 2022.
+    """
+
+    model: Text
+    """Of `models`."""
+    documents: Annotated[int, Field(ge=1, le=8)] = 1
+    """Passages, each by a call of its own."""
+    prompt: Text | None = None
+    """A prompt of the project that stands in for the package's own."""
+
+
 class RerankSettings(Strict):
     """A cross-encoder that reads the query and each candidate together."""
 
@@ -58,6 +83,8 @@ class RetrieveSettings(Strict):
     """Weight of the vectors in the fusion, against 1 for BM25."""
     k: Positive = 5
     """Hits that a prompt gets."""
+    rewrite: RewriteSettings | None = None
+    hyde: HydeSettings | None = None
     where: WhereSettings | None = None
     rerank: RerankSettings | None = None
     abstain: AbstainSettings | None = None
@@ -72,6 +99,8 @@ class RetrieveSettings(Strict):
     def _stages_that_exist(self) -> Self:
         if not self.dense and not self.bm25:
             raise ValueError("needs `dense` or `bm25` above 0")
+        if self.hyde is not None and not self.dense:
+            raise ValueError("`hyde` needs `dense` above 0: it changes the vector that is searched with")
         if self.abstain is not None and self.abstain.cosine is not None and not self.dense:
             raise ValueError("`abstain` on `cosine` needs `dense` above 0")
         if self.abstain is not None and self.abstain.rerank is not None and self.rerank is None:

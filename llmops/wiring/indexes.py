@@ -1,14 +1,18 @@
 """Builds the indexes of a project: from a corpus on disk to a retriever that can be asked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemory
+from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit
 from llmops.evaluation.batching import Batcher
+from llmops.evaluation.judging.judges import Judges
+from llmops.evaluation.planning import AskWriter
 from llmops.rag.fusing import fusion_of
 from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import Built, Indexer, writing
@@ -18,29 +22,37 @@ from llmops.rag.manifests import Manifest, index_key, plan_changes
 from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.settings.project import IndexSettings
+from llmops.wiring.queries import ProjectWriter
+
+
+@dataclass(frozen=True, slots=True)
+class IndexParts:
+    """What an index of a project is built with."""
+
+    embedder: Embedder
+    store: Store
+    """Of its manifest."""
+    root: Path
+    """Of the project."""
+    memory: VectorMemory | None = None
+    """Passages that were embedded before; queries do not pass it."""
+    writer: ProjectWriter | None = None
+    """Of what models write for its queries."""
 
 
 class ProjectIndex:
     """One index of the project, over the corpus as it stands now."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: IndexSettings,
-        embedder: Embedder,
-        store: Store,
-        root: Path,
-        memory: VectorMemory | None = None,
-    ) -> None:
-        """Args: `memory` has passages that were embedded before; queries do not pass it."""
+    def __init__(self, name: str, settings: IndexSettings, parts: IndexParts) -> None:
         self.name = name
         self.settings = settings
-        self._embedder = embedder
-        self._memory = memory
-        self._of_passages = embedder if memory is None else RememberingEmbedder(embedder, memory)
-        self._store = store
-        self._root = root
-        self._folder = root / ".llmops" / "indexes" / name
+        self.writer = parts.writer
+        self._embedder = parts.embedder
+        self._memory = parts.memory
+        self._of_passages = parts.embedder if parts.memory is None else RememberingEmbedder(parts.embedder, parts.memory)
+        self._store = parts.store
+        self._root = parts.root
+        self._folder = parts.root / ".llmops" / "indexes" / name
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -62,6 +74,10 @@ class ProjectIndex:
     def facts(self) -> dict[str, Any]:
         """What decides its hits."""
         told = self.settings.model_dump(mode="json", include={"chunker", "retrieve"})
+        for stage in ("rewrite", "hyde"):  # one that is not used leaves no trace
+            if told["retrieve"][stage] is None:
+                del told["retrieve"][stage]
+        told |= {"writer": self.writer.identity} if self.writer is not None else {}
         return {"documents": node_key("documents", 1, self._hashes), "embedder": self._embedder.identity, **told}
 
     @cached_property
@@ -134,30 +150,32 @@ class ProjectIndex:
         by_id = {chunk.id: chunk for chunk in chunks}
         lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
         how, fusion = self.settings.retrieve, fusion_of(self.settings)
-        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker)
+        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker, self.writer)
 
     def retrieval_identity(self, key: str) -> str:
         """Changes whenever the same query could give other hits from the generation with this key."""
-        reranker = self._reranker.identity if self._reranker else ""
-        return retrieval_identity(key, self.settings.retrieve, fusion_of(self.settings), reranker)
+        reranker, writer = (each.identity if each else "" for each in (self._reranker, self.writer))
+        return retrieval_identity(key, self.settings.retrieve, fusion_of(self.settings), reranker, writer)
 
 
 class IndexedRetriever:
     """Implements `AskRetriever`: its identity is read off the corpus, and the index is opened by the first query."""
 
-    def __init__(self, index: ProjectIndex, progress: Progress) -> None:
+    def __init__(self, index: ProjectIndex, progress: Progress, judges: Judges) -> None:
+        """Args: `judges` has the calls of the run that asks."""
+        self.writer: AskWriter | None = None if index.writer is None else index.writer.rewriter(judges)
         self.identity = index.retrieval_identity(index.key)
         self.facts: Mapping[str, Any] = index.facts
         self._index = index
         self._progress = progress
         self._opened: Retriever | None = None
-        self._ask: Batcher[str, tuple[Hit, ...]] = Batcher(self._retrieve)
+        self._ask: Batcher[Query, tuple[Hit, ...]] = Batcher(self._retrieve)
 
-    async def __call__(self, query: str) -> tuple[Hit, ...]:
+    async def __call__(self, query: Query) -> tuple[Hit, ...]:
         """As the port."""
         return await self._ask(query)
 
-    def _retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
+    def _retrieve(self, queries: Sequence[Query]) -> list[tuple[Hit, ...]]:
         if self._opened is None:
             self._opened = self._index.open(self._progress)
-        return self._opened.retrieve(queries)
+        return self._opened.search(queries)

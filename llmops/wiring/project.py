@@ -326,7 +326,7 @@ class Wiring:
         """The index of that name; built when it is first asked and not up to date."""
         from llmops.wiring.indexes import IndexedRetriever
 
-        return IndexedRetriever(self.index(index), progress)
+        return IndexedRetriever(self.index(index), progress, self.judges)
 
     def build_index(self, index: str, progress: Progress, *, repair: bool = False) -> "tuple[Built, Corpus]":
         """Bring an index up to date; `repair` looks for vectors that were lost, even when nothing has changed."""
@@ -344,13 +344,16 @@ class Wiring:
 
     def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
         """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
-        from llmops.wiring.indexes import ProjectIndex
+        from llmops.wiring.indexes import IndexParts, ProjectIndex
+        from llmops.wiring.queries import ProjectWriter
 
         embedder = self.embedder(settings.embedder)
         memory: VectorMemory | None = self._remembered if remember else None
         if embedder.costly and self.embeddings_bytes:
             memory = self.embeddings
-        return ProjectIndex(name, settings, embedder, self.local_store, self.root, memory)
+        asks = settings.retrieve.rewrite or settings.retrieve.hyde
+        writer = ProjectWriter(settings.retrieve, self._model_target, self.prompt, lambda: self.store) if asks else None
+        return ProjectIndex(name, settings, IndexParts(embedder, self.local_store, self.root, memory, writer))
 
     def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.

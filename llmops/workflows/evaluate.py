@@ -237,7 +237,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         if early is not None and (reason := early.add(result)) is not None:
             runner.stop(reason)
 
-    async with parts.judges.running(run.id, fresh="judge" in options.refresh) as callers:
+    async with parts.judges.running(run.id, fresh=options.refresh) as callers:
         chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width)
         runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
         with _stoppable(runner, callers, options.minutes):
@@ -273,7 +273,8 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     """
     budget = options.budget if options.budget is not None else plan.suite.settings.budget
     judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
-    asked = [*plan.asked().values(), *(parts.target(name) for name in judges)]
+    writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
+    asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
     unpriced = [t.name for t in asked if t.price is None and not t.embedded]
     if budget is not None and unpriced:
         hint = f"Give it one: models: {{{unpriced[0]}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"

@@ -56,7 +56,7 @@ def explain(plan: Plan, parts: Parts) -> Explanation:
     status = None if run is None else run.status
     places = sorted(tallies.places.items(), key=lambda item: STEPS.index(item[0][0]))
     work = tuple(tally.work(*place) for place, tally in places)
-    estimates = (*_answers(plan, tallies, previous), *_verdicts(plan, tallies, previous, parts))
+    estimates = (*_rewrites(tallies), *_answers(plan, tallies, previous), *_verdicts(plan, tallies, previous, parts))
     return Explanation(
         plan.suite.path, run.id if run else None, status, why.changes, plan.size, complete, work, tuple(estimates)
     )
@@ -83,9 +83,16 @@ class _Why:
         self._index = differences.index(self._before, self._after)
         self._code = differences.code(self._before, self._after)
 
+    def write(self, state: CellState) -> str:
+        """Why models write for a query."""
+        before = self._cell(state.cell)
+        return self._general("rewrite") or self._index or self._unknown(state.cell, before) or self._lost(before)
+
     def retrieve(self, state: CellState) -> str:
         """Why a query is searched for."""
         before = self._cell(state.cell)
+        if state.query is None and not self._index:
+            return self._general("retrieve") or "its query may be rewritten differently"
         return self._general("retrieve") or self._index or self._unknown(state.cell, before) or self._lost(before)
 
     def generate(self, state: CellState) -> str:
@@ -189,9 +196,13 @@ class _Tallies:
     def add(self, state: CellState) -> None:
         """One cell."""
         cell = state.cell
-        if state.retrieve_key:
-            index = self._plan.suite.settings.index or ""
-            if tally := self._missing(("retrieve", index), state.retrieve_key, "", state.hits is not None):
+        index = self._plan.suite.settings.index or ""
+        for key, model in state.write_keys.items():
+            if tally := self._missing(("rewrite", f"{index} · {model}"), key, "", state.query is not None):
+                tally.reasons[self._why.write(state)] += 1
+        if self._plan.retriever is not None and (state.retrieve_key or state.write_keys):
+            query = self._plan.query(cell.case)
+            if tally := self._missing(("retrieve", index), state.retrieve_key, query, state.hits is not None):
                 tally.reasons[self._why.retrieve(state)] += 1
         if state.error is not None:
             return
@@ -224,6 +235,13 @@ class _Tallies:
         counted = self.tokens.setdefault(place, [])
         if state.messages and state.cell.target in self._counts and len(counted) < COUNTED:
             counted.append(self._counts[state.cell.target](state.messages))
+
+
+def _rewrites(tallies: _Tallies) -> Iterator[Estimate]:
+    """One for each model that writes for queries; what a call of it takes, no run has recorded."""
+    for (step, place), tally in tallies.places.items():
+        if step == "rewrite" and tally.possible:
+            yield Estimate(place.rpartition(" · ")[2], "rewrites", tally.possible, None, None, None, None)
 
 
 def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Estimate]:

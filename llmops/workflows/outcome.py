@@ -5,9 +5,10 @@ from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdic
 from llmops.domain.runs import Run, RunStatus
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.gating import Judgement, overall
-from llmops.evaluation.planning import Plan
+from llmops.evaluation.planning import Plan, Target
 from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
 from llmops.evaluation.stopping import DECIDED
+from llmops.reporting.figures import dollars
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
@@ -51,11 +52,12 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
         judged.flips,
         aggregator.flaky,
         judged.power,
+        counts.written if _writers(plan) else None,
     )
 
 
 def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
-    notes = [*plan.notes, *aggregator.notes, *counts.notes]
+    notes = [*plan.notes, *aggregator.notes, *counts.notes, *_writing(plan, counts)]
     if counts.stopped in SIGNALLED:
         return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
     if counts.stopped == OVER_BUDGET:
@@ -71,6 +73,18 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
         covered = f"{100 * coverage:.1f} % of the cells could be measured; `min_coverage` asks for {100 * floor:g} %"
         return "incomplete", (*notes, covered)
     return "finished", tuple(notes)
+
+
+def _writers(plan: Plan) -> tuple[Target, ...]:
+    """The models that write for queries."""
+    return () if plan.retriever is None or plan.retriever.writer is None else plan.retriever.writer.targets
+
+
+def _writing(plan: Plan, counts: RunnerCounts) -> list[str]:
+    """That queries were rewritten, which no figure of an answer shows."""
+    models, use = ", ".join(dict.fromkeys(target.name for target in _writers(plan))), counts.written
+    told = f"queries rewritten by {models}: {use.sent} calls now, {dollars(use.spent_usd)}"
+    return [f"{told}; cost and latency of the answers do not hold them"] if models else []
 
 
 def _coverage(aggregator: Aggregator, counts: RunnerCounts) -> float:

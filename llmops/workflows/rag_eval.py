@@ -11,7 +11,9 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.measures import Measured
 from llmops.domain.ports import Progress
+from llmops.domain.queries import Query, Written
 from llmops.domain.retrieval import Hit
+from llmops.domain.scores import JudgeUse
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import query_of
 from llmops.rag.beir import Judgements, read_judgements, read_queries
@@ -141,7 +143,8 @@ def configurations(
             settings = others[name].model_copy(update={"corpus": base.corpus, "store": base.store})
             found.append(Configuration(name, f"{index}-{name}", settings))
         elif name in STAGES:
-            alone = {stage: getattr(base.retrieve, stage) if stage == name else 0 for stage in STAGES}
+            alone: dict[str, int | None] = {stage: getattr(base.retrieve, stage) if stage == name else 0 for stage in STAGES}
+            alone |= {"rewrite": None, "hyde": None}
             settings = base.model_copy(update={"retrieve": base.retrieve.model_copy(update=alone)})
             found.append(Configuration(name, index, settings))
         elif name == DEFAULT:
@@ -160,12 +163,15 @@ def measure(
     deep = retrieve.model_copy(update={"k": retrieve.dense + retrieve.bm25})
     settings = configuration.settings.model_copy(update={"retrieve": deep})
     opened = parts.open_index(configuration.index, settings, progress)
-    opened.retriever.retrieve(["the first query loads what the others use"])
+    opened.retriever.search([Query("the first query loads what the others use")])
+    written = dict(zip(labelled.texts, opened.retriever.written(list(labelled.texts.values())), strict=True))
     watch = Stopwatch()
     scores: dict[str, list[float]] = {}
     seconds: list[float] = []
     progress.started(f"queries of {configuration.name}", len(labelled.texts))
-    for query, hits, spent in _asked(replace(opened.retriever, watch=watch), labelled.texts):
+    if opened.retriever.writer is not None:
+        watch.seconds["rewrite"] = [each.seconds for each in written.values()]
+    for query, hits, spent in _asked(replace(opened.retriever, watch=watch), written):
         seconds.append(spent)
         for metric, value in labelled.score(query, hits, depths).items():
             scores.setdefault(metric, []).append(value)
@@ -182,12 +188,13 @@ def measure(
         {m: None if e is None or e.low is None or e.high is None else (e.low, e.high) for m, e in estimates.items()},
         {"build_s": opened.build_s, **{name: 1000 * each.value for name, each in quantiles.items() if each is not None}},
         {stage: 1000 * median(each) for stage, each in watch.seconds.items()},
+        sum((each.use for each in written.values()), JudgeUse()) if opened.retriever.writer is not None else None,
     )
 
 
-def _asked(retriever: Retriever, texts: Mapping[str, str]) -> Iterator[tuple[str, tuple[Hit, ...], float]]:
-    """One query at a time, as a user waits for it."""
-    for query, text in texts.items():
+def _asked(retriever: Retriever, queries: Mapping[str, Written]) -> Iterator[tuple[str, tuple[Hit, ...], float]]:
+    """One query at a time, as a user waits for it: what models wrote counts with what it took when it was written."""
+    for query, written in queries.items():
         began = time.perf_counter()
-        (hits,) = retriever.retrieve([text])
-        yield query, hits, time.perf_counter() - began
+        (hits,) = retriever.search([written.query])
+        yield query, hits, time.perf_counter() - began + written.seconds

@@ -68,10 +68,10 @@ def _extendable(report: Report, suite: Suite) -> bool:
 
 
 def _spent(report: Report) -> float:
-    """USD that a run paid for answers and judges."""
+    """USD that a run paid for answers, judges and what was written for queries."""
     answers = sum(group.spend.spent_usd or 0.0 for group in report.groups)
     judges = (e.judging.spent_usd or 0.0 for group in report.groups for e in group.evaluators if e.judging is not None)
-    return answers + sum(judges)
+    return answers + sum(judges) + (report.writing.spent_usd or 0.0 if report.writing is not None else 0.0)
 
 
 def _noted(report: Report, note: str) -> Report:

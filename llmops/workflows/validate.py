@@ -26,6 +26,8 @@ def problems_of(root: Path) -> list[Problem]:
     registry = Registry(root)
     for name in registry.names():
         _check_prompt(name, registry, found)
+    if project is not None:
+        _check_writers(project, registry, found)
     for path in suite_files(root):
         suite = found.of(partial(load_suite, path, root))
         if suite is not None:
@@ -58,6 +60,20 @@ def _check_prompt(name: str, registry: Registry, found: _Findings) -> None:
     found.of(partial(registry.labels, name))
     for version in registry.versions(name):
         found.of(partial(registry.version, name, version))
+
+
+def _check_writers(project: Project, registry: Registry, found: _Findings) -> None:
+    """The prompts of models that write for queries."""
+    for name, index in project.settings.indexes.items():
+        for stage in ("rewrite", "hyde"):
+            reference = getattr(getattr(index.retrieve, stage), "prompt", None)
+            if reference is not None:
+                at = ("indexes", name, "retrieve", stage, "prompt")
+                found.of(partial(registry.resolve, reference), partial(_at, project, at))
+
+
+def _at(project: Project, at: tuple[str, ...], error: UsageError) -> Problem:
+    return project.positions.problem(at, error.message, hint=error.hint)
 
 
 def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Registry, found: _Findings) -> None:

@@ -1,17 +1,17 @@
 """Asks models to grade: rendered prompts in, validated replies out, each reply stored under its own key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from llmops.domain.errors import ModelError, TemplateError, UsageError
 from llmops.domain.keys import canonical, node_key
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
-from llmops.domain.runs import Node
+from llmops.domain.runs import Node, Step
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json, plain
 from llmops.evaluation.batching import Batcher
@@ -34,7 +34,7 @@ class _Session:
     """What one run shares between its judges."""
 
     run: str = ""
-    fresh: bool = False
+    fresh: frozenset[Step] = frozenset()
     callers: Callers = field(default_factory=Callers)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
@@ -49,7 +49,7 @@ class Judges:
         self._store = store
         self._claims = Claims(store)
         self._session = _Session()
-        self._find: Batcher[str, Node | None] = Batcher(self._found)
+        self._find: Batcher[tuple[str, bool], Node | None] = Batcher(self._found)
         self._save: Batcher[Node, None] = Batcher(self._saved)
 
     def judge(self, name: str) -> "Judge":
@@ -71,35 +71,38 @@ class Judges:
         return Again(self._target(name), self)
 
     @asynccontextmanager
-    async def running(self, run: str, *, fresh: bool) -> AsyncIterator[Callers]:
+    async def running(self, run: str = "", *, fresh: Collection[Step] = ()) -> AsyncIterator[Callers]:
         """Replies belong to this run; the connections of its callers are closed at its end.
 
         Args:
             run: id of the run.
-            fresh: reuse only what this very run computed before.
+            fresh: of these steps reuse only what this very run computed before.
         """
-        self._session = _Session(run, fresh)
+        self._session = _Session(run, frozenset(fresh))
         try:
             yield self._session.callers
         finally:
             await self._session.callers.close()
             self._session = _Session()
 
-    async def complete(self, target: Target, key: str, ask: Ask) -> tuple[tuple[Completion, ...], bool]:
+    async def complete(
+        self, target: Target, key: str, ask: Ask, step: Literal["judge", "rewrite"] = "judge"
+    ) -> tuple[tuple[Completion, ...], bool]:
         """The completions stored under a key, else what `ask` gives; and whether `ask` was needed."""
         session, asked = self._session, False
+        fresh = step in session.fresh
 
         async def judge() -> Node:
             nonlocal asked
             asked = True
             completions = await ask(session.callers.of(target))
-            node = Node(key, "judge", plain(completions), session.run)
+            node = Node(key, step, plain(completions), session.run)
             await self._save(node)
             return node
 
         async def make() -> tuple[Completion, ...]:
-            node = await self._find(key)
-            if node is None and session.fresh:
+            node = await self._find((key, fresh))
+            if node is None and fresh:
                 node = await judge()
             elif node is None:
                 slots = session.slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
@@ -108,10 +111,14 @@ class Judges:
 
         return await session.in_flight.once(key, make), asked
 
-    def _found(self, keys: Sequence[str]) -> list[Node | None]:
-        found = self._store().nodes(keys, run=self._session.run if self._session.fresh else None)
+    def _found(self, wanted: Sequence[tuple[str, bool]]) -> list[Node | None]:
+        """The nodes of some keys; of those that are to be made afresh, only what this run made."""
+        found: dict[str, Node] = {}
+        for afresh, run in ((False, None), (True, self._session.run)):
+            keys = [key for key, fresh in wanted if fresh is afresh]
+            found |= self._store().nodes(keys, run=run) if keys else {}
         self._store().commit([], self._session.run, [], list(found))
-        return [found.get(key) for key in keys]
+        return [found.get(key) for key, _ in wanted]
 
     def _saved(self, nodes: Sequence[Node]) -> list[None]:
         self._store().commit(nodes, nodes[0].run, [])
@@ -137,12 +144,7 @@ class _Asked:
         return node_key("judge", JUDGE_VERSION, inputs)
 
     def _use(self, completions: Sequence[Completion], *, asked: bool = True) -> JudgeUse:
-        price, use = self._target.price, JudgeUse()
-        for each in completions:
-            cost = None if price is None else price.cost(each.usage, each.latency_s)
-            tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
-            use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost, seconds=each.latency_s)
-        return use if asked else use.reused()
+        return use_of(self._target, completions, asked=asked)
 
 
 class Again(_Asked):
@@ -184,7 +186,7 @@ class Judge(_Asked):
                 try:
                     read_reply(made[0].text, shape, check)
                 except Unreadable as problem:
-                    made.append(await caller.complete(_repair(request, made[0].text, str(problem))))
+                    made.append(await caller.complete(repair(request, made[0].text, str(problem))))
                     read_reply(made[1].text, shape, check)
                 return tuple(made)
 
@@ -202,6 +204,17 @@ class Judge(_Asked):
         return CompletionRequest(prompt.render(vars), {name: value for name, value in params.items() if value is not None})
 
 
-def _repair(request: CompletionRequest, reply: str, problem: str) -> CompletionRequest:
+def use_of(target: Target, completions: Sequence[Completion], *, asked: bool) -> JudgeUse:
+    """What calls took; `asked`: they were made now."""
+    price, use = target.price, JudgeUse()
+    for each in completions:
+        cost = None if price is None else price.cost(each.usage, each.latency_s)
+        tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
+        use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost, seconds=each.latency_s)
+    return use if asked else use.reused()
+
+
+def repair(request: CompletionRequest, reply: str, problem: str) -> CompletionRequest:
+    """The same request once more, with a reply that could not be used and what is wrong with it."""
     told = (Message("assistant", reply), Message("user", REPAIR.format(problem=problem)))
     return replace(request, messages=(*request.messages, *told))

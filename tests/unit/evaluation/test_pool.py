@@ -191,6 +191,7 @@ class Lengths:
     identity = "lengths"
     dimensions = 1
     max_tokens = 9
+    costly = False
     tokenizer: Tokenizer
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -1,10 +1,12 @@
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rag_fakes import FakeEmbedder, FakeVectors
 
 from llmops.domain.errors import RetrievalError
+from llmops.domain.queries import Query, Written
 from llmops.domain.retrieval import Chunk
 from llmops.rag.fusing import Fusion
 from llmops.rag.retrieving import Retriever, retrieval_identity
@@ -133,3 +135,58 @@ def test_an_option_that_is_not_used_leaves_the_identity_alone() -> None:
     )  # fmt: skip
     assert len({plain, *(retrieval_identity("key", RetrieveSettings.model_validate(each)) for each in used)}) == 6
     assert retrieval_identity("key", RetrieveSettings(), reranker="model@1") != plain
+
+
+def test_every_wording_is_searched_for_and_fused_with_the_query() -> None:
+    found = retriever(RetrieveSettings(dense=1, bm25=1, k=3), [("c", 1.0)])
+    plain, both = found.search([Query("apple pie"), Query("apple pie", ("banana bread", "cherry cake"))])
+    assert [hit.chunk for hit in plain] == ["a", "c"]
+    assert {hit.chunk for hit in both} == {"a", "b", "c"}
+    assert both[0].chunk == "c"  # of four of the six rankings
+    assert isinstance(found.lexical, FakeLexical)
+    assert found.lexical.asked == ["apple pie", "banana bread", "cherry cake"]
+
+
+def test_a_stage_scores_a_hit_with_the_best_of_the_wordings() -> None:
+    (hits,) = retriever(RetrieveSettings(k=3)).search([Query("zebra", ("banana bread recipe", "banana"))])
+    assert hits[0].scores["dense"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_made_up_passages_move_the_vector_and_leave_bm25_alone() -> None:
+    found = retriever(RetrieveSettings(dense=1, bm25=1, k=3))
+    (hits,) = found.search([Query("bread", passages=("cherry cake", "cherry cake recipe"))])
+    assert hits[0].chunk == "c"
+    embedder = FakeEmbedder()
+    mean = embedder.embed(["bread", "cherry cake", "cherry cake recipe"]).sum(axis=0)
+    expected = mean / np.linalg.norm(mean) @ embedder.embed(["cherry cake"])[0]
+    assert hits[0].scores["dense"] == pytest.approx(float(expected), abs=1e-5)
+    assert isinstance(found.lexical, FakeLexical)
+    assert found.lexical.asked == ["bread"]
+
+
+class FakeWriter:
+    identity = "writer@1"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def written(self, texts: Sequence[str]) -> list[Written]:
+        self.asked += texts
+        return [Written(Query(text, (f"{text} bread",))) for text in texts]
+
+
+def test_a_writer_is_asked_once_for_each_query_that_says_anything() -> None:
+    writer = FakeWriter()
+    found = replace(retriever(RetrieveSettings(k=1, dense=1, bm25=0)), writer=writer)
+    assert [[hit.chunk for hit in hits] for hits in found.retrieve(["banana", " ", "banana"])] == [["b"], [], ["b"]]
+    assert writer.asked == ["banana"]
+    assert [hit.chunk for hit in found.search([Query("apple")])[0]] == ["a"]
+    assert writer.asked == ["banana"]
+
+
+def test_the_writer_counts_into_the_identity_and_its_absence_leaves_no_trace() -> None:
+    used = RetrieveSettings.model_validate({"rewrite": {"model": "m"}, "hyde": {"model": "m"}})
+    plain = retrieval_identity("key", RetrieveSettings())
+    assert plain == "afff340801841d3aae3f05ffdfd53ade"  # as before there were writers
+    assert retrieval_identity("key", used, writer="a") not in (plain, retrieval_identity("key", used, writer="b"))
+    assert replace(retriever(used), writer=FakeWriter()).identity == retrieval_identity("key", used, writer="writer@1")
