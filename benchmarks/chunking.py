@@ -34,6 +34,7 @@ DEPTH = 20
 RESAMPLES = 4000
 KINDS = ("markdown", "recursive", "sentences", "tokens", "semantic")
 SIZES = (100, 180, 200, 240)
+COLUMNS = ("recall", "precision", "IoU", "recall - baseline", "IoU - baseline")
 BASELINE = """
 import json, sys
 from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -53,8 +54,8 @@ def is_chunking_folder(folder: Path) -> bool:
     return (folder / "corpora").is_dir()
 
 
-def chunking_table(folder: Path, peers: Path, kinds: Sequence[str] = KINDS, sizes: Sequence[int] = SIZES) -> Table:
-    """Every chunker beside the baseline, with paired differences."""
+def chunking_tables(folder: Path, peers: Path, kinds: Sequence[str] = KINDS, sizes: Sequence[int] = SIZES) -> list[Table]:
+    """Every chunker beside the baseline, with paired differences: over all questions, then by vectors for each corpus."""
     corpora = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "corpora").glob("*.md"))}
     questions = read_questions(folder / "questions.jsonl")
     embedder = RememberingEmbedder(OnnxEmbedder(), ProcessMemory())
@@ -64,15 +65,26 @@ def chunking_table(folder: Path, peers: Path, kinds: Sequence[str] = KINDS, size
             chunker = Chunker(ChunkerSettings.model_validate({"kind": kind, "max_tokens": size, "overlap": 0}), embedder)
             chunks = [chunk for name, text in corpora.items() for chunk in chunker.chunks(Document(name, text))]
             rows[f"{kind} {size}/0"] = chunks
-    columns = ("chunker", "chunks", "search", "recall", "precision", "IoU", "recall - baseline", "IoU - baseline")
-    table = Table(*columns, title=f"{folder.name}: {len(questions.texts)} questions, {len(corpora)} corpora, {HITS} hits, %")
-    first: dict[str, np.ndarray] = {}
-    for name, chunks in rows.items():
-        for search, scores in measured(chunks, questions, embedder).items():
-            base = first.setdefault(search, scores)
-            gain = ["", ""] if base is scores else [shown(scores[:, column] - base[:, column]) for column in (0, 2)]
-            table.add_row(name, str(len(chunks)), search, *(shown(scores[:, column]) for column in range(3)), *gain)
-    return table
+    found = {name: measured(chunks, questions, embedder) for name, chunks in rows.items()}
+    title = f"{folder.name}: {len(questions.texts)} questions, {len(corpora)} corpora, {HITS} hits, %"
+    whole = Table("chunker", "chunks", "search", *COLUMNS, title=title)
+    for name, searches in found.items():
+        for search, scored in searches.items():
+            whole.add_row(name, str(len(rows[name])), search, *cells(scored, next(iter(found.values()))[search]))
+    places = np.asarray([units[0].path for units in questions.units])
+    parts = []
+    for corpus in corpora:
+        about = places == corpus
+        parts.append(Table("chunker", *COLUMNS, title=f"{about.sum()} questions about {corpus}, minilm"))
+        for name, searches in found.items():
+            parts[-1].add_row(name, *cells(searches["minilm"][about], next(iter(found.values()))["minilm"][about]))
+    return [whole, *parts]
+
+
+def cells(scored: np.ndarray, base: np.ndarray) -> list[str]:
+    """The metrics, and how far recall and IoU are from the baseline's."""
+    gain = ["", ""] if np.array_equal(scored, base) else [shown(scored[:, column] - base[:, column]) for column in (0, 2)]
+    return [*(shown(scored[:, column]) for column in range(3)), *gain]
 
 
 def read_questions(path: Path) -> Questions:

@@ -12,12 +12,9 @@ is measured, and vectors without structure are the hard case for it. The query i
 """
 
 import argparse
-import json
-import os
 import random
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.peers import langchain
+from benchmarks.peers import langchain_run
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
@@ -152,14 +149,6 @@ class DrawnVectors:
         return self._embedder.embed_queries(texts)
 
 
-def peer(docs: Path, out: Path, home: Path) -> dict[str, float]:
-    """What LangChain's pipeline took for the same documents."""
-    command = [str(langchain(home)), str(Path(__file__).with_name("langchain_pipeline.py")), str(docs), str(out)]
-    environment = {**os.environ, "ANONYMIZED_TELEMETRY": "False", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def large(root: Path, embedder: Embedder, chunks: int, table: Table) -> None:
     """The time of a query on many chunks."""
     generate(root / "docs", chunks // CHUNKS_PER_PAGE + 1)
@@ -204,7 +193,7 @@ def main() -> None:
         full, full_s = bench.build()
         cpu = time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        plain = peer(root / "docs", root / "peer", options.peers_dir) if options.peer else None
+        plain = langchain_run(options.peers_dir, root / "docs", root / "peer") if options.peer else None
         _, same_s = bench.build()
         pages = sorted((root / "docs").rglob("*.md"))
         for page in pages[:: max(1, min(100, len(pages)))]:

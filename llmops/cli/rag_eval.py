@@ -1,8 +1,10 @@
 """`llmops rag eval`: measure how well an index finds what is relevant."""
 
+import asyncio
 import json as jsonlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +12,26 @@ import typer
 
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session, wiring_or_bare
-from llmops.domain.errors import UsageError
-from llmops.domain.measures import Measured
+from llmops.domain.errors import BudgetSpent, UsageError
+from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.ports import Progress
 from llmops.domain.serial import plain
+from llmops.evaluation.spending import Purse
 from llmops.reporting.retrieval import print_measured
 from llmops.settings.positions import Positions
 from llmops.settings.project import CorpusSettings, IndexSettings, Project, ProjectSettings
 from llmops.wiring import Wiring
-from llmops.workflows.rag_eval import DEFAULT, beir_queries, case_queries, configurations, measure
+from llmops.workflows.rag_eval import (
+    DEFAULT,
+    Configuration,
+    asked_cases,
+    beir_queries,
+    case_queries,
+    configurations,
+    labelled_queries,
+    measure,
+)
+from llmops.workflows.rag_judge import judge_contexts
 
 app = typer.Typer()
 
@@ -41,22 +54,46 @@ def evaluate(
     k: Annotated[
         list[int] | None, typer.Option("-k", min=1, help="Depth of the metrics; repeatable; default: 1, 3, 5, 10.")
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="A model that says how far the hits of every case help and suffice; needs no labels.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Stop asking the judge once so many USD are spent; exit 5, resumable.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure how well an index finds what is relevant: recall, precision, nDCG, MRR and MAP with intervals, and timings."""
     session: Session = ctx.obj
     depths, chosen = sorted(set(k or DEPTHS)), config or [DEFAULT]
+    if budget is not None and judge is None:
+        raise UsageError("--budget has no use without --judge: no model is asked.", hint="Leave one of them out.")
+    if judge is not None and beir is not None:
+        raise UsageError("--judge needs cases of a project.", hint="Leave --beir out, or --judge.")
     with ShownProgress(session.err) as progress:
         if beir is None:
-            measured = _on_cases(session, only_index(session, name), dataset, chosen, (depths, progress))
+            by = None if judge is None else Judging(judge, budget)
+            measured = _on_cases(session, only_index(session, name), dataset, chosen, (depths, progress, by))
         elif name is not None or dataset is not None:
             raise UsageError("--beir brings its own documents and labels.", hint="Leave the index and --dataset out.")
         else:
-            measured = _on_beir(session, session.start / beir, chosen, (depths, progress))
+            measured = _on_beir(session, session.start / beir, chosen, (depths, progress, None))
     if json:
         typer.echo(jsonlib.dumps({"configurations": [plain(each) for each in measured]}, indent=1))
     else:
         print_measured(session.out, measured, depths)
+    if any(each.judged is not None and each.judged.stopped for each in measured):
+        raise typer.Exit(BudgetSpent.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Who judges hits, and for how much."""
+
+    model: str
+    budget_usd: float | None
+
+
+How = tuple[Sequence[int], Progress, Judging | None]
 
 
 def only_index(session: Session, name: str | None) -> str:
@@ -71,16 +108,37 @@ def only_index(session: Session, name: str | None) -> str:
     return name or names[0]
 
 
-def _on_cases(
-    session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: tuple[Sequence[int], Progress]
-) -> list[Measured]:
+def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: How) -> list[Measured]:
     settings = session.project.index(index)
     found = configurations(index, settings, chosen, {})
-    labelled = case_queries(index, session.root, dataset)
-    return [measure(each, labelled, *_with(session.wiring, how)) for each in found]
+    if how[2] is None:
+        labelled = case_queries(index, session.root, dataset)
+        return [measure(each, labelled, *_with(session.wiring, how)) for each in found]
+    cases = asked_cases(index, session.root, dataset)
+    judged = asyncio.run(_judged(session.wiring, found, {key: text for key, (_, text) in cases.items()}, how))
+    labelled = labelled_queries(cases)
+    done = zip(found, judged, strict=False)
+    return [replace(measure(each, labelled, *_with(session.wiring, how)), judged=told) for each, told in done]
 
 
-def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: tuple[Sequence[int], Progress]) -> list[Measured]:
+async def _judged(
+    wiring: Wiring, found: Sequence[Configuration], questions: Mapping[str, str], how: How
+) -> list[JudgedContexts]:
+    """Of each configuration, up to the one at which the budget is spent."""
+    _, progress, by = how
+    assert by is not None
+    judge, told = wiring.judges.judge(by.model), list[JudgedContexts]()
+    if by.budget_usd is not None:
+        wiring.judges.check_price(by.model)
+    async with wiring.judges.running(purse=Purse(by.budget_usd)):
+        for each in found:
+            told.append(await judge_contexts(each, questions, judge, wiring, progress))
+            if told[-1].stopped:
+                break
+    return told
+
+
+def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> list[Measured]:
     """Indexes of a folder outside of the project are built aside and thrown away."""
     labelled = beir_queries(folder, session.start)
     base = IndexSettings(corpus=CorpusSettings(beir=str(folder.resolve())))
@@ -93,5 +151,5 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: tuple[S
             wiring.store.close()
 
 
-def _with(wiring: Wiring, how: tuple[Sequence[int], Progress]) -> tuple[Sequence[int], Wiring, Progress]:
+def _with(wiring: Wiring, how: How) -> tuple[Sequence[int], Wiring, Progress]:
     return how[0], wiring, how[1]

@@ -10,6 +10,7 @@
   - RetrievalError             an index that cannot be built or read               exit 2
   - PromotionRefused           a protected label without evidence                   exit 1
   - RunIncomplete              coverage under the floor, dead endpoint             exit 3
+  - BudgetSpent                nothing was made before the budget ended            exit 5
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
     - EndpointDown, Refused, ContextOverflow, WorkerLost       not worth another try
@@ -117,6 +118,12 @@ class RunIncomplete(LlmopsError):
     """Too few cells could be measured for a verdict."""
 
     exit_code = 3
+
+
+class BudgetSpent(LlmopsError):
+    """The budget was spent before there was anything to show for it."""
+
+    exit_code = 5
 
 
 class ModelError(LlmopsError):

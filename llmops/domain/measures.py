@@ -7,12 +7,38 @@ from llmops.domain.scores import JudgeUse
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedContexts:
+    """What a judge says of the hits that prompts get; it needs no labels."""
+
+    judge: str
+    questions: int
+    """That were asked about."""
+    measured: Mapping[str, int]
+    """Questions with a verdict, by metric. One without hits has no `context_relevance`; its `sufficiency` is 0."""
+    metrics: Mapping[str, float]
+    """`context_relevance`: share of a question's hits that help to answer it, averaged. `sufficiency`: share of the questions
+    whose hits hold the whole answer."""
+    intervals: Mapping[str, tuple[float, float] | None]
+    """Two-sided at 95 %, over the questions; how often the judge errs is not in them."""
+    failed: int = 0
+    """Questions for which the judge gave no usable verdict."""
+    calls: int = 0
+    """Of the judge, now or in an earlier command whose replies were kept."""
+    cost_usd: float | None = 0.0
+    """What they cost when they were made; None: the price is not known."""
+    spent_usd: float | None = 0.0
+    """Part of `cost_usd` that was paid now."""
+    stopped: bool = False
+    """The budget was spent before all questions were asked about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """One configuration on one labelled set."""
 
     name: str
     queries: int
-    """With at least one relevant document or place."""
+    """With at least one relevant document or place; 0: nothing is labelled, and only a judge has measured."""
     documents: int
     chunks: int
     metrics: Mapping[str, float]
@@ -26,3 +52,5 @@ class Measured:
     `pack`, which makes hits of chunks."""
     writing: JudgeUse | None = None
     """Calls to models that write for queries; None: there are none."""
+    judged: JudgedContexts | None = None
+    """None: no judge was asked."""

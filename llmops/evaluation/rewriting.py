@@ -17,10 +17,10 @@ from llmops.domain.queries import Query, Written
 from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json
-from llmops.evaluation.calling import Caller
 from llmops.evaluation.judging.judges import Judges, repair, use_of
 from llmops.evaluation.judging.replies import Reply, Unreadable, read_reply
 from llmops.evaluation.planning import Target
+from llmops.evaluation.spending import PaidCaller
 from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.settings.retrieval import RetrieveSettings
 
@@ -108,7 +108,7 @@ class Ask:
                 new.setdefault(each.casefold(), each)
         return tuple(new.values())[: self.writing.count]
 
-    async def answered(self, caller: Caller) -> tuple[Completion, ...]:
+    async def answered(self, caller: PaidCaller) -> tuple[Completion, ...]:
         """The calls: a reply that cannot be read is asked for once more, with what is wrong with it.
 
         Raises:

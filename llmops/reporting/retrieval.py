@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.measures import Measured
+from llmops.domain.measures import JudgedContexts, Measured
 from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
@@ -20,10 +20,19 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
         table.add_column(Text(safe(each.name)), no_wrap=True)
     names = [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "hit") for k in depths]
     spans = [f"{name}@{k}" for name in SPAN_METRICS for k in depths if any(f"{name}@{k}" in each.metrics for each in measured)]
-    for name in (*names, "mrr", "map", *spans):
+    for name in (*names, "mrr", "map", *spans) if any(each.queries for each in measured) else ():
         table.add_row(name, *(_cell(each, name) for each in measured))
+    judged = [each.judged for each in measured if each.judged is not None]
+    for name in dict.fromkeys(name for each in judged for name in each.metrics):
+        table.add_row(name, *("" if each is None else _cell(each, name) for each in (one.judged for one in measured)))
     console.print(table)
     for each in measured:
+        if each.judged is not None:
+            console.print(Text(f"{safe(each.name)}: {_judged(each.judged)}", style="dim"), soft_wrap=True)
+        if not each.queries:
+            size = f"{each.documents} documents, {each.chunks} chunks; no case has `relevant`, so no ranking is measured"
+            console.print(Text(f"{safe(each.name)}: {size}", style="dim"), soft_wrap=True)
+            continue
         t = each.timings
         times = f"ready in {seconds(t.get('build_s'))}, a query takes {t.get('query_p50_ms', 0):.1f} ms (p50), "
         times += f"{t.get('query_p95_ms', 0):.1f} ms (p95)"
@@ -37,7 +46,17 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
             console.print(Text(f"{safe(each.name)}: {told}", style="dim"), soft_wrap=True)
 
 
-def _cell(measured: Measured, name: str) -> str:
+def _judged(judged: JudgedContexts) -> str:
+    told = f"{judged.questions} questions judged by {safe(judged.judge)}"
+    told += f", {judged.failed} without a usable verdict" if judged.failed else ""
+    cost = f"worth {dollars(judged.cost_usd)}, spent now {dollars(judged.spent_usd)}"
+    stopped = "; the budget is spent: a larger --budget goes on" if judged.stopped else ""
+    return f"{told}; {judged.calls} calls, {cost}{stopped}"
+
+
+def _cell(measured: Measured | JudgedContexts, name: str) -> str:
+    if name not in measured.metrics:
+        return "not measured"
     interval = measured.intervals.get(name)
     shown = f"{measured.metrics[name]:.3f}"
     return shown if interval is None else f"{shown} [{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -29,6 +29,7 @@ from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
+from llmops.evaluation.spending import check_prices
 from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
@@ -275,10 +276,8 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
     writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
-    unpriced = [t.name for t in asked if t.price is None and not t.embedded]
-    if budget is not None and unpriced:
-        hint = f"Give it one: models: {{{unpriced[0]}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
-        raise UsageError(f"A budget needs the price of {unpriced[0]!r}, which is not known.", hint=hint)
+    if budget is not None:
+        check_prices(asked)
     return budget
 
 

@@ -83,6 +83,31 @@ def beir_queries(folder: Path, root: Path) -> LabelledQueries:
     return LabelledQueries(asked, {key: judgements[key] for key in asked}, {})
 
 
+def asked_cases(index: str, root: Path, dataset: str | None) -> dict[str, tuple[Case, str]]:
+    """The cases of a dataset, or of the suites that use an index, each with its query.
+
+    Raises:
+        InvalidFiles: a suite or a dataset cannot be read.
+    """
+    cases: dict[str, tuple[Case, str]] = {}
+    if dataset is not None:
+        for case in load_dataset(root / dataset, root).cases():
+            cases[case.id] = (case, query_of(case, None))
+        return cases
+    for suite in (load_suite(path, root) for path in suite_files(root)):
+        if suite.settings.index == index:
+            for case in load_dataset(root / suite.settings.dataset, root).cases():
+                cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case, suite.settings.query))
+    return cases
+
+
+def labelled_queries(cases: Mapping[str, tuple[Case, str]]) -> LabelledQueries:
+    """Those that have `relevant`."""
+    labelled = {key: pair for key, pair in cases.items() if pair[0].relevant}
+    units = {key: tuple(case.relevant or ()) for key, (case, _) in labelled.items()}
+    return LabelledQueries({key: text for key, (_, text) in labelled.items()}, {}, units)
+
+
 def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries:
     """The labelled cases of a dataset, or of the suites that use an index.
 
@@ -90,21 +115,12 @@ def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries
         InvalidFiles: a suite or a dataset cannot be read.
         UsageError: there is no case with `relevant`.
     """
-    cases: dict[str, tuple[Case, str]] = {}
-    if dataset is not None:
-        for case in load_dataset(root / dataset, root).cases():
-            cases[case.id] = (case, query_of(case, None))
-    else:
-        for suite in (load_suite(path, root) for path in suite_files(root)):
-            if suite.settings.index == index:
-                for case in load_dataset(root / suite.settings.dataset, root).cases():
-                    cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case, suite.settings.query))
-    labelled = {key: pair for key, pair in cases.items() if pair[0].relevant}
-    if not labelled:
-        hint = 'Say where answers stand: "relevant": ["docs/page.md#heading"] in the cases of a suite that uses it.'
+    labelled = labelled_queries(asked_cases(index, root, dataset))
+    if not labelled.texts:
+        hint = 'Say where answers stand: "relevant": ["docs/page.md#heading"] in the cases of a suite that uses it; '
+        hint += "or have a judge read the hits: --judge MODEL."
         raise UsageError(f"No case of a suite over the index {index!r} has `relevant`.", hint=hint)
-    units = {key: tuple(case.relevant or ()) for key, (case, _) in labelled.items()}
-    return LabelledQueries({key: text for key, (_, text) in labelled.items()}, {}, units)
+    return labelled
 
 
 def index_queries(index: str, settings: IndexSettings, root: Path, dataset: str | None) -> LabelledQueries:

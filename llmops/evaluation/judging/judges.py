@@ -15,15 +15,16 @@ from llmops.domain.runs import Node, Step
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json, plain
 from llmops.evaluation.batching import Batcher
-from llmops.evaluation.calling import Caller, Callers
+from llmops.evaluation.calling import Callers
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.judging.asking import Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.evaluation.planning import Target
 from llmops.evaluation.sharing import InFlight
+from llmops.evaluation.spending import PaidCaller, Purse, check_prices
 from llmops.prompting.template import PromptVersion
 
-Ask = Callable[[Caller], Awaitable[tuple[Completion, ...]]]
+Ask = Callable[[PaidCaller], Awaitable[tuple[Completion, ...]]]
 
 JUDGE_VERSION = 1
 REPAIR = "Your reply cannot be used: it {problem}. Reply again with the JSON object alone, in the form asked for above."
@@ -36,6 +37,7 @@ class _Session:
     run: str = ""
     fresh: frozenset[Step] = frozenset()
     callers: Callers = field(default_factory=Callers)
+    purse: Purse = field(default_factory=Purse)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
 
@@ -66,19 +68,31 @@ class Judges:
             )
         return Judge(target, self)
 
+    def check_price(self, name: str) -> None:
+        """Refuse a model that a budget cannot be kept with.
+
+        Raises:
+            UsageError: its price is not known.
+        """
+        check_prices([self._target(name)])
+
     def model(self, name: str) -> "Again":
         """The target of this name, to be asked again by an evaluator."""
         return Again(self._target(name), self)
 
     @asynccontextmanager
-    async def running(self, run: str = "", *, fresh: Collection[Step] = ()) -> AsyncIterator[Callers]:
+    async def running(
+        self, run: str = "", *, fresh: Collection[Step] = (), purse: Purse | None = None
+    ) -> AsyncIterator[Callers]:
         """Replies belong to this run; the connections of its callers are closed at its end.
 
         Args:
             run: id of the run.
             fresh: of these steps reuse only what this very run computed before.
+            purse: pays for the replies; once it is empty, no further call is made, and what asks for one is stopped.
         """
-        self._session = _Session(run, frozenset(fresh))
+        self._session = session = _Session(run, frozenset(fresh), purse=purse or Purse())
+        session.purse.on_empty = session.callers.stop
         try:
             yield self._session.callers
         finally:
@@ -95,7 +109,7 @@ class Judges:
         async def judge() -> Node:
             nonlocal asked
             asked = True
-            completions = await ask(session.callers.of(target))
+            completions = await ask(PaidCaller(session.callers.of(target), target.price, session.purse))
             node = Node(key, step, plain(completions), session.run)
             await self._save(node)
             return node
@@ -154,7 +168,7 @@ class Again(_Asked):
         """As the port."""
         request = CompletionRequest(messages, self._target.params)
 
-        async def ask(caller: Caller) -> tuple[Completion, ...]:
+        async def ask(caller: PaidCaller) -> tuple[Completion, ...]:
             return (await caller.complete(request),)
 
         try:
@@ -181,7 +195,7 @@ class Judge(_Asked):
         try:
             request = self._request(prompt, vars)
 
-            async def ask(caller: Caller) -> tuple[Completion, ...]:
+            async def ask(caller: PaidCaller) -> tuple[Completion, ...]:
                 made.append(await caller.complete(request))
                 try:
                     read_reply(made[0].text, shape, check)
