@@ -119,5 +119,5 @@ def test_a_deleted_vector_store_is_told_and_repaired(tmp_path: Path) -> None:
     lost = llmops(tmp_path, "rag", "query", QUERIES["q1"])
     assert lost.returncode == 2
     assert "llmops rag index --repair" in lost.stderr
-    assert "4 chunks embedded" in llmops(tmp_path, "rag", "index", "--repair").stdout
+    assert "4 vectors from the cache" in llmops(tmp_path, "rag", "index", "--repair").stdout
     assert "docs/d1.md" in llmops(tmp_path, "rag", "query", QUERIES["q1"]).stdout
