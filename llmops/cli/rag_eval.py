@@ -142,9 +142,11 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) ->
     """Indexes of a folder outside of the project are built aside and thrown away."""
     labelled = beir_queries(folder, session.start)
     base = IndexSettings(corpus=CorpusSettings(beir=str(folder.resolve())))
-    found = configurations("beir", base, chosen, wiring_or_bare(session).project.settings.indexes)
+    own = wiring_or_bare(session).project.settings
+    found = configurations("beir", base, chosen, own.indexes)
     with tempfile.TemporaryDirectory(prefix="llmops-rag-eval-") as aside:
-        wiring = Wiring(Project(Path(aside), ProjectSettings(), Positions("llmops.yaml", {})))
+        # The models are there for indexes whose queries are rewritten.
+        wiring = Wiring(Project(Path(aside), ProjectSettings(models=own.models), Positions("llmops.yaml", {})))
         try:
             return [measure(each, labelled, *_with(wiring, how)) for each in found]
         finally:

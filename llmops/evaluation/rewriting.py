@@ -152,7 +152,10 @@ class Rewriter:
         if any(ask.key not in nodes for ask in asks):
             return None
         found = [tuple(completion_from_json(each) for each in nodes[ask.key].value) for ask in asks]
-        return _written(text, asks, found, [nodes[ask.key].run == run for ask in asks])
+        try:
+            return _written(text, asks, found, [nodes[ask.key].run == run for ask in asks])
+        except Unreadable:  # it came from another store
+            return None
 
     async def __call__(self, text: str) -> Written:
         """As the port."""
@@ -167,7 +170,9 @@ class Rewriter:
         what = "no other wording" if ask.writing.kind == "rewrite" else "no passage"
         failed = f"{what} of the query by {ask.writing.target.name!r}"
         try:
-            return await self._judges.complete(ask.writing.target, ask.key, ask.answered, "rewrite")
+            completions, asked = await self._judges.complete(ask.writing.target, ask.key, ask.answered, "rewrite")
+            ask.read(completions[-1].text)
+            return completions, asked
         except ModelError as error:
             told = type(error)(f"{failed}: {error.message}", retry_after_s=error.retry_after_s, hint=error.hint)
             told.attempts = error.attempts
