@@ -372,12 +372,17 @@ class Wiring:
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
-    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
-        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
+    def planned_index(
+        self, name: str, settings: IndexSettings, *, remember: bool = False, corpus: Corpus | None = None
+    ) -> "ProjectIndex":
+        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process.
+
+        `corpus` is that of the settings where it was loaded before.
+        """
         embedder = self.embedder(settings.embedder)
         if remember:
             embedder = self._remembering.setdefault(embedder.identity, RememberingEmbedder(embedder))
-        return ProjectIndex(name, settings, embedder, self.local_store, self.root)
+        return ProjectIndex(name, settings, embedder, self.local_store, self.root, corpus)
 
     def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.
@@ -391,8 +396,17 @@ class Wiring:
 class ProjectIndex:
     """One index of the project, over the corpus as it stands now."""
 
-    def __init__(self, name: str, settings: IndexSettings, embedder: Embedder, store: Store, root: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: IndexSettings,
+        embedder: Embedder,
+        store: Store,
+        root: Path,
+        corpus: Corpus | None = None,
+    ) -> None:
         self.name = name
+        self._loaded = corpus
         self.settings = settings
         self._embedder = embedder
         self._store = store
@@ -402,6 +416,8 @@ class ProjectIndex:
     @cached_property
     def corpus(self) -> Corpus:
         """The documents."""
+        if self._loaded is not None:
+            return self._loaded
         from llmops.adapters.documents.reader import FileReader
 
         return load_corpus(self.settings.corpus, self._root, FileReader(self._root / ".llmops" / "documents"))
