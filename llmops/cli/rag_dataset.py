@@ -11,8 +11,9 @@ from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.ports import Progress
+from llmops.evaluation.spending import Purse
 from llmops.reporting.figures import dollars
 from llmops.reporting.safe import safe
 from llmops.wiring import Wiring
@@ -31,24 +32,36 @@ def make_dataset(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000, help="Questions to make.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the choice of passages.")] = 0,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Stop asking once so many USD are spent; exit 5, resumable.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Make labelled questions about an index's corpus: each with its answer and the exact place where that stands."""
     session: Session = ctx.obj
     _check_free(out, force=force)
+    if budget is not None and model is None:
+        raise UsageError("--budget has no use without --model: no model is asked.", hint="Leave one of them out.")
     index = only_index(session, name)
     with ShownProgress(session.err) as progress:
         if model is None:
             made = make_known_items(session.wiring.index(index), number, seed, progress)
         else:
-            made = asyncio.run(_asked(session.wiring, index, model, (number, seed), progress))
+            made = asyncio.run(_asked(session.wiring, index, (model, budget), (number, seed), progress))
     write_file(out, made.text)
     _tell(session, made, out, number)
+    if made.stopped:
+        raise typer.Exit(BudgetSpent.exit_code)
 
 
-async def _asked(wiring: Wiring, index: str, model: str, how: tuple[int, int], progress: Progress) -> MadeDataset:
+async def _asked(
+    wiring: Wiring, index: str, by: tuple[str, float | None], how: tuple[int, int], progress: Progress
+) -> MadeDataset:
+    model, budget = by
     judge = wiring.judges.judge(model)
-    async with wiring.judges.running():
+    if budget is not None:
+        wiring.judges.check_price(model)
+    async with wiring.judges.running(purse=Purse(budget)):
         return await make_questions(wiring.index(index), judge, *how, progress)
 
 
@@ -67,6 +80,8 @@ def _tell(session: Session, made: MadeDataset, out: Path, wanted: int) -> None:
         use = made.use
         cost = f"worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
         lines.append(f"{made.model}: {use.calls} calls, {use.sent} of them now, {cost}")
+    if made.stopped:
+        lines.append("The budget is spent: the same command with --force and a larger --budget goes on.")
     lines.append(f"Measure: llmops rag eval {made.index} --dataset {out}")
     for line in lines:
         session.out.print(Text(safe(line)), soft_wrap=True)

@@ -1,6 +1,6 @@
 """Documents, the chunks they are cut into, and the hits of a query."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,3 +51,5 @@ class Hit:
     scores: Mapping[str, float] = field(default_factory=dict)
     """Score of each stage that saw it: `dense` (cosine), `bm25`, `fused`, `rerank`."""
     given: bool = False
+    also_under: Sequence[str] = ()
+    """Heading paths, as `heading`, of the other sections that a hit with its neighbours reaches into."""

@@ -1,7 +1,7 @@
 """From ranked chunks to the hits of a prompt: with their neighbours, and within a number of tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from llmops.domain.ports import Tokenizer
@@ -60,7 +60,9 @@ class Packer:
         chunk = self._chunks[candidate.key]
         if len(keys) == 1:
             return hit_of(chunk, candidate.scores)
-        return hit_of(joined([self._chunks[key] for key in keys], chunk), candidate.scores)
+        chunks = [self._chunks[key] for key in keys]
+        others = dict.fromkeys(HEADING_SEPARATOR.join(each.headings) for each in chunks if each.headings != chunk.headings)
+        return replace(hit_of(joined(chunks, chunk), candidate.scores), also_under=tuple(others))
 
     def _stretches(self, key: str, held: set[str]) -> Iterator[Sequence[str]]:
         """Ids of a chunk with its neighbours that no other hit holds, in the document's order; then the chunk alone."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-RETRIEVING_VERSION = 2
+RETRIEVING_VERSION = 3
 
 Ranking = list[tuple[str, float]]
 """Chunk ids with their score, best first."""

@@ -55,7 +55,7 @@ def covers(hit: Hit, unit: RelevantUnit) -> bool:
     if _clean(hit.source) != unit.path:
         return False
     if unit.slug is not None:
-        return unit.slug in {slug(heading) for heading in hit.heading.split(" > ")}
+        return unit.slug in {slug(heading) for path in (hit.heading, *hit.also_under) for heading in path.split(" > ")}
     if unit.start is not None and unit.end is not None:
         return hit.start is not None and hit.end is not None and hit.start < unit.end and unit.start < hit.end
     return True

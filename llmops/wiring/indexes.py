@@ -38,6 +38,8 @@ class IndexParts:
     """Passages that were embedded before; queries do not pass it."""
     writer: ProjectWriter | None = None
     """Of what models write for its queries."""
+    corpus: Corpus | None = None
+    """Of its settings, where it was loaded before."""
 
 
 class ProjectIndex:
@@ -52,11 +54,14 @@ class ProjectIndex:
         self._of_passages = parts.embedder if parts.memory is None else RememberingEmbedder(parts.embedder, parts.memory)
         self._store = parts.store
         self._root = parts.root
+        self._loaded = parts.corpus
         self._folder = parts.root / ".llmops" / "indexes" / name
 
     @cached_property
     def corpus(self) -> Corpus:
         """The documents."""
+        if self._loaded is not None:
+            return self._loaded
         from llmops.adapters.documents.reader import FileReader
 
         return load_corpus(self.settings.corpus, self._root, FileReader(self._root / ".llmops" / "documents"))

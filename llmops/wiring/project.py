@@ -342,8 +342,13 @@ class Wiring:
         index.build(progress)
         return OpenedIndex(index.open(progress), len(index.corpus.documents), time.perf_counter() - began)
 
-    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> "ProjectIndex":
-        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process."""
+    def planned_index(
+        self, name: str, settings: IndexSettings, *, remember: bool = False, corpus: "Corpus | None" = None
+    ) -> "ProjectIndex":
+        """An index with settings of its own, unopened; `remember` embeds no passage twice in this process.
+
+        `corpus` is that of the settings where it was loaded before.
+        """
         from llmops.wiring.indexes import IndexParts, ProjectIndex
         from llmops.wiring.queries import ProjectWriter
 
@@ -353,7 +358,8 @@ class Wiring:
             memory = self.embeddings
         asks = settings.retrieve.rewrite or settings.retrieve.hyde
         writer = ProjectWriter(settings.retrieve, self._model_target, self.prompt, lambda: self.store) if asks else None
-        return ProjectIndex(name, settings, IndexParts(embedder, self.local_store, self.root, memory, writer))
+        parts = IndexParts(embedder, self.local_store, self.root, memory, writer, corpus)
+        return ProjectIndex(name, settings, parts)
 
     def index(self, name: str) -> "ProjectIndex":
         """The index of that name, unopened.

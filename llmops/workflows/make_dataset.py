@@ -9,10 +9,11 @@ from itertools import islice
 from random import Random
 from typing import Any, Literal, Protocol, TypeVar
 
-from llmops.domain.errors import RunIncomplete, UsageError
+from llmops.domain.errors import BudgetSpent, RunIncomplete, UsageError
 from llmops.domain.ports import Progress
 from llmops.domain.retrieval import Chunk
 from llmops.domain.scores import JudgeUse
+from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.judging.asking import AskJudge
 from llmops.evaluation.judging.questions import Questioner
 from llmops.rag.known_items import known_items
@@ -61,6 +62,8 @@ class MadeDataset:
     """That made them; empty: none did."""
     use: JudgeUse = JudgeUse()
     """What its calls took."""
+    stopped: bool = False
+    """The budget was spent before there were as many as were wanted."""
 
     @property
     def text(self) -> str:
@@ -120,6 +123,7 @@ async def make_questions(index: SearchedIndex, judge: AskJudge, wanted: int, see
     Raises:
         RunIncomplete: the model gives no usable reply, or no question passes.
         UsageError: the corpus has no passage of enough words.
+        BudgetSpent: the budget ended before a question passed.
         RetrievalError: the index cannot be built or read.
     """
     retriever = index.open(progress)
@@ -128,22 +132,38 @@ async def make_questions(index: SearchedIndex, judge: AskJudge, wanted: int, see
     dropped: Counter[str] = Counter()
     progress.started(f"questions by {judge.name}", wanted)
     drawn = islice(_passages(retriever.chunks, seed), PASSAGES * wanted)
+    stopped = False
     for batch in _batches(drawn, kept, wanted):
-        made = await asyncio.gather(*map(questioner.question, batch))
-        if all(each is None for each in made):
+        made = await _asked(questioner, batch)
+        stopped = len(made) < len(batch)
+        if made and all(each is None for each in made):
             hint = "Nothing was written. Replies so far are kept: run the same command again to go on."
             raise RunIncomplete(f"The model gave no usable reply: {questioner.problem}", hint=hint)
         dropped.update(each or "no usable reply" for each in made if not isinstance(each, PlacedQuestion))
         kept += screen.passed([each for each in made if isinstance(each, PlacedQuestion)])
         progress.advanced(len(kept), failures=dropped.total(), spent_usd=questioner.use.spent_usd)
+        if stopped:
+            break
     progress.finished()
     dropped += screen.dropped
     if not kept:
-        raise _nothing(index.name, dropped)
-    return MadeDataset(index.name, "generated", seed, tuple(kept), dict(dropped), judge.name, questioner.use)
+        raise _nothing(index.name, dropped, stopped=stopped)
+    return MadeDataset(index.name, "generated", seed, tuple(kept), dict(dropped), judge.name, questioner.use, stopped)
 
 
-def _nothing(index: str, dropped: Mapping[str, int]) -> UsageError | RunIncomplete:
+async def _asked(questioner: Questioner, batch: Sequence[Chunk]) -> list[PlacedQuestion | str | None]:
+    """What becomes of each passage; those that were not asked about any more, as the budget was spent, are left out."""
+    made = await asyncio.gather(*map(questioner.question, batch), return_exceptions=True)
+    for each in made:
+        if isinstance(each, BaseException) and not isinstance(each, Stopping):
+            raise each
+    return [each for each in made if not isinstance(each, BaseException)]
+
+
+def _nothing(index: str, dropped: Mapping[str, int], *, stopped: bool) -> UsageError | RunIncomplete | BudgetSpent:
+    if stopped:
+        hint = "Nothing was written. Replies so far are kept: the same command with a larger --budget goes on."
+        return BudgetSpent("The budget was spent before a question passed.", hint=hint)
     if not dropped:
         return UsageError(f"The index {index!r} has no passage of {LEAST_WORDS} words to ask about.")
     told = ", ".join(f"{times} {problem}" for problem, times in dropped.items())

@@ -80,8 +80,10 @@ class Parts(Protocol):
         """Where measurements are kept, so that a sweep goes on where it was stopped."""
         ...
 
-    def planned_index(self, name: str, settings: IndexSettings, *, remember: bool = False) -> PlannedIndex:
-        """An index with settings of its own; `remember` embeds no passage twice in this process."""
+    def planned_index(
+        self, name: str, settings: IndexSettings, *, remember: bool = False, corpus: Corpus | None = None
+    ) -> PlannedIndex:
+        """An index with settings of its own, over a corpus that was loaded before; `remember` embeds no passage twice."""
         ...
 
     def embedder(self, settings: Any) -> Embedder:  # noqa: ANN401 -- EmbedderSettings
@@ -151,7 +153,6 @@ def sweep(
         UsageError: too few labelled queries, or a budget that no chunk fits.
     """
     choosing, reporting = folds(labelled)
-    labelled = _by_span(labelled, parts.planned_index(index, base).corpus.documents)
     every = [*choosing, *reporting]
     bench = _Bench(index, base, labelled, terms.metric, parts, progress)
     today = bench.measured("as it is", base, every)
@@ -211,7 +212,8 @@ class _Bench:
     ) -> None:
         self._index = index
         self._base = base
-        self._labelled = labelled
+        self._corpus = parts.planned_index(index, base).corpus
+        self._labelled = labelled = _by_span(labelled, self._corpus.documents)
         self._metric = metric
         self._parts = parts
         self._progress = progress
@@ -224,7 +226,8 @@ class _Bench:
     def measured(self, name: str, settings: IndexSettings, queries: Sequence[str]) -> _Measured:
         """A configuration on these queries; what an earlier sweep measured is read from the store."""
         shared = (settings.chunker, settings.embedder) == (self._base.chunker, self._base.embedder)
-        planned = self._parts.planned_index(self._index if shared else f"{self._index}.sweep", settings, remember=not shared)
+        where = self._index if shared else f"{self._index}.sweep"
+        planned = self._parts.planned_index(where, settings, remember=not shared, corpus=self._corpus)
         inputs = {"retrieval": planned.retrieval_identity(planned.key), "labels": self._labels, "metric": self._metric}
         key = node_key("sweep", MEASURING_VERSION, inputs)
         stored = self._parts.store.nodes([key]).get(key)

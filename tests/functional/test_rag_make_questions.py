@@ -156,3 +156,33 @@ def test_when_no_question_passes_nothing_is_written(server: OpenAiServer, tmp_pa
     assert (done.returncode, (tmp_path / "x.jsonl").exists()) == (3, False)
     assert "1 copied from its passage" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_budget_stops_the_questions_and_more_money_goes_on(server: OpenAiServer, tmp_path: Path) -> None:
+    made_project(tmp_path, server.base, "light", "herring", "roses")
+    settings = tmp_path / "llmops.yaml"
+    dear = PRICE.replace("1,", "1.0e+6,").replace("2}", "2.0e+6}")  # 7 + 3 tokens: 13 dollars a call
+    settings.write_text(settings.read_text().replace(PRICE, f"{dear}, concurrency: 1"), encoding="utf-8")
+    command = ["rag", "make-dataset", "-o", "made.jsonl", "-m", "m", "-n", "3", "--force", "--budget"]
+    broke = llmops(tmp_path, *command, "13", OPENAI_API_KEY="k")
+    assert (broke.returncode, server.requests, (tmp_path / "made.jsonl").exists()) == (5, 1, False)
+    assert "larger --budget" in broke.stderr
+    part = llmops(tmp_path, *command, "40", OPENAI_API_KEY="k")
+    assert part.returncode == 5, part.stderr
+    assert "The budget is spent" in part.stdout
+    assert server.requests == 1 + 4, "39 dollars are below the budget, so a fourth call was made"
+    kept = (tmp_path / "made.jsonl").read_text(encoding="utf-8").splitlines()
+    whole = llmops(tmp_path, *command, "1000", OPENAI_API_KEY="k")
+    assert whole.returncode == 0, whole.stderr
+    cases = (tmp_path / "made.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (len(cases), set(kept) < set(cases), server.requests) == (3, True, 6)
+
+
+def test_a_budget_needs_a_model_and_its_price(tmp_path: Path) -> None:
+    made_project(tmp_path, "http://127.0.0.1:9/v1", "light")
+    done = llmops(tmp_path, "rag", "make-dataset", "-o", "x.jsonl", "--budget", "1")
+    assert (done.returncode, "no use without --model" in done.stderr) == (2, True)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace(f", {PRICE}", ""), encoding="utf-8")
+    done = llmops(tmp_path, "rag", "make-dataset", "-o", "x.jsonl", "-m", "m", "--budget", "1")
+    assert (done.returncode, "needs the price of 'm'" in done.stderr) == (2, True)

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from command_line import COMMAND, environment, llmops, write
 from guides import blocks, typed
+from typer.testing import CliRunner
+
+from llmops.adapters.documents.reader import FileReader
+from llmops.cli.main import app
 
 NAMES = [first + last for first in ("Ald", "Brack", "Cor", "Dun", "Els", "Farr") for last in ("moor", "well", "vane", "gate")]
 FILLER = "Grass grows around it and sheep walk past on most days of the year. "
@@ -70,6 +74,21 @@ def test_the_better_configuration_wins_at_an_equal_budget(folder: Path) -> None:
     assert by_name["bm25=20"]["build_s"] is None
     assert not (folder / ".llmops/indexes/notes.sweep" / "writing.lock").read_bytes()
     assert [path.name for path in (folder / ".llmops/indexes/notes.sweep").iterdir()] == ["writing.lock"]
+
+
+def test_a_sweep_reads_the_corpus_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    made = FileReader.__init__
+
+    def counted(self: FileReader, path: Path) -> None:
+        read.append(path)
+        made(self, path)
+
+    monkeypatch.setattr(FileReader, "__init__", counted)
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(app, ["rag", "sweep", "--space", "sweep.yaml", "--json"])
+    assert (done.exit_code, len(json.loads(done.stdout)["tried"])) == (0, 8)
+    assert len(read) == 1
 
 
 def test_what_was_measured_is_read_from_the_store(folder: Path) -> None:

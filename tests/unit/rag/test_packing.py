@@ -7,6 +7,7 @@ from rag_fakes import FakeEmbedder, WordTokenizer
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import Chunker
 from llmops.rag.packing import Candidate, Packer, joined
+from llmops.scoring.ranking import covers, parse_unit
 from llmops.settings.project import ChunkerSettings
 from llmops.settings.retrieval import RetrieveSettings
 
@@ -67,3 +68,14 @@ def test_headings_stand_where_the_section_changes() -> None:
     passage = joined([install, use], use)
     assert passage.text == "Guide > Install\n\nRun it.\n\nGuide > Use\n\nAsk."
     assert (passage.id, passage.headings, passage.start, passage.end) == (use.id, ("Guide", "Use"), install.start, use.end)
+
+
+def test_a_hit_with_neighbours_tells_each_section_that_it_reaches_into() -> None:
+    text = "# Guide\n\n## Install\n\nRun it.\n\n## Use\n\nAsk.\n\n## Leave\n\nGo.\n"
+    chunks = Chunker(ChunkerSettings(max_tokens=40, overlap=0), FakeEmbedder()).chunks(Document("d", text))
+    by_id = {chunk.id: chunk for chunk in chunks}
+    (hit,) = Packer(by_id, RetrieveSettings(neighbours=1), WordTokenizer()).hits([Candidate(chunks[1].id, 1.0, {})])
+    assert (hit.heading, hit.also_under) == ("Guide > Use", ("Guide > Install", "Guide > Leave"))
+    assert [covers(hit, parse_unit(f"d#{name}")) for name in ("install", "use", "leave", "stay")] == [True, True, True, False]
+    (alone,) = Packer(by_id, RetrieveSettings(), WordTokenizer()).hits([Candidate(chunks[1].id, 1.0, {})])
+    assert alone.also_under == ()
