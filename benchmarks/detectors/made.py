@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from llmops.scoring.sentences import split_sentences
 
@@ -15,7 +16,12 @@ eastern/western, early/late, most/least, minimum/maximum, inside/outside, public
 gain/lose, buy/sell, begins/ends, began/ended, start/stop, positive/negative, safe/dangerous
 cheap/expensive, all/none of the, with/without, can/cannot, is/is not, are/are not, was/was not
 were/were not, will/will not, should/should not, best/worst, good/bad, new/old, male/female
-father/mother, days/weeks, hours/minutes, years/months, million/billion
+father/mother, days/weeks, hours/minutes, years/months, million/billion, has/has not, have/have not
+may/must, could/will, some/all, many/few, often/rarely, usually/rarely, only/not only, both/neither
+allowed/forbidden, required/optional, accept/reject, accepted/rejected, support/oppose, supports/opposes
+win/lose, won/lost, rise/fall, rose/fell, agree/disagree, agreed/refused, open/closed, add/remove
+strong/weak, rich/poor, young/old, wide/narrow, deep/shallow, easy/difficult, common/rare, true/false
+success/failure, advantage/disadvantage, benefit/harm, benefits/risks, cause/prevent, causes/prevents
 """
 """Words and their opposites."""
 MONTHS = (
@@ -27,6 +33,9 @@ _number = re.compile(r"\d+(?:[.,]\d+)*")
 _name = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})*")
 _word = re.compile(r"[A-Za-z]+")
 _month = re.compile("|".join(MONTHS))
+_not = re.compile(r"(?<=\w )not ")
+Edit = tuple[str, tuple[int, int]]
+"""A changed text, and the characters in it that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,20 @@ class Maker:
                 spans = [(start + found[0], start + found[1])]
         return Made(" ".join(chosen), tuple(spans))
 
-    def edited(self, answer: str) -> Made | None:
+    def edited(self, answer: str, passages: str) -> Made | None:
         """A supported answer, or one sentence of it, with one small edit; None: nothing in it can be edited.
 
-        Small edits of people's own wording are harder than edits of copies: no word of the passages gives them away.
+        Small edits of people's own wording are harder than edits of copies, the more so with names and numbers that the
+        passages hold elsewhere: no word gives them away.
         """
         sentences = [s.text for s in split_sentences(answer) if 20 < len(s.text) < 400]
         if not sentences:
             return None
         text = self._draw.choice(sentences) if self._draw.random() < 0.5 else answer
-        edits = [self._number, self._name, self._opposite, self._month]
+        names, numbers = (sorted({m[0] for m in pattern.finditer(passages)}) for pattern in (_name, _number))
+        edits: list[Callable[[str], Edit | None]] = [self._number, self._name, self._opposite, self._opposite, self._month]
+        edits += [partial(self._other, _name, names), partial(self._other, _number, numbers)]
+        edits += [partial(self._exchanged, _name), partial(self._exchanged, _number), self._affirmed]
         self._draw.shuffle(edits)
         found = next((found for edit in edits if (found := edit(text)) is not None), None)
         return None if found is None else Made(found[0], (found[1],))
@@ -84,14 +97,14 @@ class Maker:
         head, comma, tail = text.rpartition(", ")
         return f"{head}." if comma and len(head) > 40 and len(tail) > 15 and self._draw.random() < 0.25 else text
 
-    def _faulty(self, text: str) -> tuple[str, tuple[int, int]] | None:
-        edits: list[Callable[[str], tuple[str, tuple[int, int]] | None]]
+    def _faulty(self, text: str) -> Edit | None:
+        edits: list[Callable[[str], Edit | None]]
         edits = [self._number, self._name, self._opposite, self._clause, self._sentence, self._month]
         edits += [self._number, self._opposite]
         self._draw.shuffle(edits)
         return next((found for edit in edits if (found := edit(text)) is not None), None)
 
-    def _replaced(self, text: str, match: "re.Match[str] | None", new: str) -> tuple[str, tuple[int, int]] | None:
+    def _replaced(self, text: str, match: "re.Match[str] | None", new: str) -> Edit | None:
         if match is None or new == match[0]:
             return None
         return text[: match.start()] + new + text[match.end() :], (match.start(), match.start() + len(new))
@@ -100,7 +113,7 @@ class Maker:
         found = list(pattern.finditer(text))
         return self._draw.choice(found) if found else None
 
-    def _number(self, text: str) -> tuple[str, tuple[int, int]] | None:
+    def _number(self, text: str) -> Edit | None:
         match = self._any(_number, text)
         if match is None or len(match[0]) > 9:
             return None
@@ -110,18 +123,42 @@ class Maker:
         digits[place] = self._draw.choice([d for d in "123456789" if d != digits[place]])
         return self._replaced(text, match, "".join(digits))
 
-    def _name(self, text: str) -> tuple[str, tuple[int, int]] | None:
+    def _name(self, text: str) -> Edit | None:
         return self._replaced(text, self._any(_name, text), self._draw.choice(self._names)) if self._names else None
 
-    def _month(self, text: str) -> tuple[str, tuple[int, int]] | None:
+    def _month(self, text: str) -> Edit | None:
         return self._replaced(text, self._any(_month, text), self._draw.choice(MONTHS))
 
-    def _opposite(self, text: str) -> tuple[str, tuple[int, int]] | None:
-        found = [match for match in _word.finditer(text) if match[0].lower() in _swap]
+    def _opposite(self, text: str) -> Edit | None:
+        found = [m for m in _word.finditer(text) if m[0].lower() in _swap and not text.startswith(" not", m.end())]
         match = self._draw.choice(found) if found else None
         return self._replaced(text, match, _swap[match[0].lower()]) if match is not None else None
 
-    def _clause(self, text: str) -> tuple[str, tuple[int, int]] | None:
+    def _other(self, pattern: "re.Pattern[str]", known: Sequence[str], text: str) -> Edit | None:
+        """Another name or number of the same passages."""
+        others = [each for each in known if each not in text and len(each) < 40]
+        return self._replaced(text, self._any(pattern, text), self._draw.choice(others)) if others else None
+
+    def _exchanged(self, pattern: "re.Pattern[str]", text: str) -> Edit | None:
+        """Two different names or numbers of the text in each other's place."""
+        found = list(pattern.finditer(text))
+        pairs = [(a, b) for a, b in zip(found, found[1:], strict=False) if a[0] != b[0]]
+        if not pairs:
+            return None
+        one, two = self._draw.choice(pairs)
+        new = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
+        return new, (one.start(), two.end())
+
+    def _affirmed(self, text: str) -> Edit | None:
+        """Without its negation; what is left around it is marked."""
+        match = self._any(_not, text)
+        if match is None:
+            return None
+        after = text[match.end() :].partition(" ")[0]
+        new = text[: match.start()] + text[match.end() :]
+        return new, (match.start(), max(match.start() + 1, match.start() + len(after)))
+
+    def _clause(self, text: str) -> Edit | None:
         parts = [p for s in split_sentences(self._draw.choice(self._foreign)) for p in s.text.split(", ") if 15 < len(p) < 120]
         if not parts:
             return None
@@ -130,7 +167,7 @@ class Maker:
         clause = f", {joint} {self._draw.choice(parts).rstrip('.!?')}"
         return f"{body}{clause}{stop}", (len(body), len(body) + len(clause))
 
-    def _sentence(self, text: str) -> tuple[str, tuple[int, int]] | None:
+    def _sentence(self, text: str) -> Edit | None:
         others = [s.text for s in split_sentences(self._draw.choice(self._foreign)) if 20 < len(s.text) < 250]
         if not others:
             return None

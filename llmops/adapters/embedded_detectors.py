@@ -12,6 +12,7 @@ from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
 from llmops.scoring.groundedness import Claim, claims
 from llmops.scoring.grounding import answer_features, runs
+from llmops.scoring.trees import Boosted
 from llmops.scoring.windows import Window, windows
 from llmops.settings.validation import nearest
 
@@ -69,14 +70,19 @@ class AnswerRead:
 
 
 class HallucinationModel:
-    """A fine-tuned encoder over windows, and the words of each sentence, joined by a logistic regression."""
+    """A fine-tuned encoder over windows, and boosted trees on the words of each sentence, joined by a logistic regression."""
 
-    def __init__(self, weights: Weights) -> None:
-        """Read the regressions; the encoder is opened by the first answer."""
+    def __init__(self, weights: Weights, encoder: OnnxTokenClassifier | None = None) -> None:
+        """Read the trees and the regression; the encoder is opened by the first answer.
+
+        Args:
+            weights: `model.json`, and what the encoder needs.
+            encoder: instead of the one in `weights`.
+        """
         model = json.loads(weights.checked("model.json").read_text(encoding="utf-8"))
-        self._sentence: list[float] = model["sentence"]
+        self._words = Boosted.read(model["words"])
         self._answer: list[float] = model["answer"]
-        self._encoder = OnnxTokenClassifier(weights)
+        self._encoder = encoder or OnnxTokenClassifier(weights)
 
     def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
         """The finding on each answer."""
@@ -99,7 +105,7 @@ class HallucinationModel:
     def _joined(self, own: tuple[Claim, ...], read: Sequence[tuple[Window, Reading]]) -> AnswerRead:
         if not own:
             return AnswerRead((), (), (), ())
-        chances = tuple(logistic(_dot(self._sentence, claim.features)) for claim in own)
+        chances = tuple(logistic(self._words.log_odds(claim.features)) for claim in own)
         tokens = [logit for _, reading in read for logit in reading.token_logits]
         features = answer_features(chances, [reading.window_logit for _, reading in read], tokens)
         marks = [

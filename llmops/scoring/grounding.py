@@ -3,12 +3,28 @@
 import math
 from collections.abc import Sequence
 
-FEATURES = ("bias", "worst sentence", "mean sentence", "sentences", "window", "worst token", "worst tokens", "mean token")
-"""Order of the numbers in `answer_features`."""
+SENTENCES = ("bias", "worst", "two worst", "four worst", "mean", "any", "last", "sentences")
+"""Order of the numbers in `sentence_features`."""
 
-TOP_TOKENS = 5
+TOKENS = ("worst window", "worst token", "five worst tokens", "twenty worst tokens", "mean token")
+FEATURES = (*SENTENCES, *TOKENS, *(f"{name}, by sentences" for name in (*SENTENCES[1:], *TOKENS)))
+"""Order of the numbers in `answer_features`: the second half says how a fault shows in long answers as against short ones."""
+
 SURE = 12.0
 """Log-odds beyond which nothing more is told apart."""
+
+
+def sentence_features(chances: Sequence[float]) -> tuple[float, ...]:
+    """What the sentences of an answer say of it, ordered as `SENTENCES`.
+
+    Args:
+        chances: probability of each sentence of being unsupported; at least one.
+    """
+    odds = [log_odds(chance) for chance in chances]
+    ranked = sorted(odds, reverse=True)
+    worst = (sum(ranked[:size]) / len(ranked[:size]) for size in (1, 2, 4))
+    any_of = 1 - math.prod(1 - chance for chance in chances)
+    return (1.0, *worst, sum(odds) / len(odds), log_odds(any_of), odds[-1], math.log(len(odds)))
 
 
 def answer_features(
@@ -21,11 +37,11 @@ def answer_features(
         window_logits: log-odds of each window of holding something unsupported.
         token_logits: log-odds of each token of being unsupported.
     """
-    odds = [log_odds(chance) for chance in (max(chances), sum(chances) / len(chances))]
     tokens = sorted((_bounded(each) for each in token_logits), reverse=True) or [-SURE]
-    top = tokens[:TOP_TOKENS]
-    windows = max((_bounded(each) for each in window_logits), default=-SURE)
-    return (1.0, *odds, math.log(len(chances)), windows, tokens[0], sum(top) / len(top), sum(tokens) / len(tokens))
+    window = max((_bounded(each) for each in window_logits), default=-SURE)
+    means = (sum(tokens[:size]) / len(tokens[:size]) for size in (1, 5, 20, len(tokens)))
+    found = (*sentence_features(chances), window, *means)
+    return (*found, *(each * found[SENTENCES.index("sentences")] for each in found[1:]))
 
 
 def log_odds(chance: float) -> float:

@@ -226,6 +226,11 @@ def terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def content_stem(word: str) -> str:
+    """The stem of a word in lower case; empty for a word without content of its own."""
+    return "" if word in _stopwords else _stem(word)
+
+
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
     return str(_stemmer().stemWord(word))

@@ -17,7 +17,8 @@ def feature(claim: Claim, name: str) -> float:
 def test_a_copied_sentence_is_fully_supported() -> None:
     claim = only("It carries 40,000 cars a day.")
     assert len(claim.features) == len(FEATURES)
-    assert feature(claim, "support") == feature(claim, "best") == feature(claim, "pairs") == 1.0
+    assert feature(claim, "best") == feature(claim, "in runs of three") == 1.0
+    assert feature(claim, "new words, share") == feature(claim, "new pairs") == 0.0
     assert feature(claim, "numbers missing") == feature(claim, "names missing") == feature(claim, "negation differs") == 0.0
     assert claim.nearest is not None
     assert (claim.nearest.text, claim.nearest.passage) == ("It carries 40,000 cars a day.", 0)
@@ -48,4 +49,13 @@ def test_spans_are_offsets_into_the_answer_and_small_talk_claims_nothing() -> No
 def test_without_passages_nothing_is_nearest() -> None:
     (claim,) = claims("The ferry sails.", ())
     assert claim.nearest is None
-    assert feature(claim, "support") == 0.0
+    assert feature(claim, "best") == 0.0
+    assert feature(claim, "new words, share") == 1.0
+
+
+def test_a_sentence_knows_those_beside_it() -> None:
+    one, two = claims("The ferry sails hourly. Penguins own it.", PASSAGES)
+    assert feature(one, "after: new pairs") == feature(two, "new pairs") == 1.0
+    assert feature(one, "before: new pairs") == feature(two, "after: words") == 0.0
+    assert feature(one, "all new words") == feature(two, "all new words") > 0
+    assert len(one.features) == len(FEATURES)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.scoring.grounding import FEATURES, SURE, answer_features, runs
+from llmops.scoring.grounding import FEATURES, SURE, TOKENS, answer_features, runs
 from llmops.scoring.sentences import split_sentences
 from llmops.scoring.windows import MAX_ANSWER, MAX_EVIDENCE, windows
 
@@ -42,15 +42,17 @@ def test_the_nearest_sentences_are_kept_in_their_order() -> None:
 
 
 def test_features_of_an_answer_are_bounded_and_ordered() -> None:
-    found = answer_features([0.1, 0.9], [2.0, -3.0], [0.5, 4.0, -1.0])
-    assert len(found) == len(FEATURES)
-    assert found[0] == 1.0
-    assert found[1] == pytest.approx(math.log(9))
-    assert found[3] == pytest.approx(math.log(2))
-    assert found[4:6] == (2.0, 4.0)
-    assert found[6] == found[7] == pytest.approx(3.5 / 3)
+    found = dict(zip(FEATURES, answer_features([0.1, 0.9], [2.0, -3.0], [0.5, 4.0, -1.0]), strict=True))
+    assert found["bias"] == 1.0
+    assert found["worst"] == found["last"] == pytest.approx(math.log(9))
+    assert found["two worst"] == found["four worst"] == found["mean"] == pytest.approx(0.0)
+    assert found["any"] == pytest.approx(math.log(0.91 / 0.09))
+    assert found["sentences"] == pytest.approx(math.log(2))
+    assert (found["worst window"], found["worst token"]) == (2.0, 4.0)
+    assert found["five worst tokens"] == found["twenty worst tokens"] == found["mean token"] == pytest.approx(3.5 / 3)
+    assert found["worst token, by sentences"] == pytest.approx(4.0 * math.log(2))
     assert max(map(abs, answer_features([1.0], [1e9], [-1e9]))) < SURE + 2
-    assert answer_features([0.5], [], [])[4:] == (-SURE,) * 4
+    assert [value for value in answer_features([0.5], [], []) if value == -SURE] == [-SURE] * len(TOKENS)
 
 
 def test_marked_tokens_become_stretches() -> None:
