@@ -1,10 +1,11 @@
-"""Makes the toxicity detector of an encoder and measures it: python -m benchmarks.detectors.combine_toxicity DATA OUT [--write]
+"""Makes the toxicity detector of an encoder and measures it: python -m benchmarks.detectors.combine_toxicity DATA OUT
 
 OUT holds the checkpoint of `finetune_toxicity`. Its weights are averaged with those that it began with, which forgets less
 ("Robust fine-tuning of zero-shot models", Wortsman et al. 2022), and logistic regressions on the pooled tokens and the listed
-words are put on it. The first is fitted without what the encoder left out, and measured on that, on OLID and on ToxicChat,
-which train nothing. The second is fitted on everything: --write puts it into the package. Both are exported as int8 ONNX and
-calibrated (Platt) on rows that neither the encoder nor the regression saw, every source counting the same.
+words are put on it. The encoder never saw Surge nor the contrast set. Surge is measured with regressions that never saw it
+either, the contrast set in five folds over its templates. What ships has regressions that are fitted on everything: --write
+puts it into the package, as int8 ONNX, and `run` measures it on sets that train nothing. All are calibrated (Platt) on rows
+that neither the encoder nor the regressions saw, every source counting the same.
 """
 
 import argparse
@@ -20,21 +21,21 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from scipy.special import expit
 
+from benchmarks.detectors import toxicity_plain
 from benchmarks.detectors.contrast import sentences
 from benchmarks.detectors.finetune_toxicity import (
-    CALIBRATION,
     MAX_TOKENS,
     UNKNOWN,
     Encoded,
     Encoder,
-    Run,
     Text,
+    calibrates,
     everything,
-    number,
 )
 from benchmarks.detectors.run import average_precision, balanced_accuracy, calibration_error, macro_f1, with_interval
-from benchmarks.detectors.train import auroc, fit, rows
+from benchmarks.detectors.train import auroc, fit
 from benchmarks.embedders.export_minilm import HIDDEN, OPSET, ORT, Graph, embeddings, layer, shared_constants
 from llmops.adapters.toxicity_model import ToxicityModel
 from llmops.adapters.weights import packaged, read_weights
@@ -49,8 +50,12 @@ POOLED = 0.5
 PENALTY = 10.0
 OFFENSIVE = 3000
 """Tweets that are offensive and not hateful, drawn for the regressions."""
-WEIGHTS = {"davidson": 0.1, "surge": 0.5, "neutral": 0.3, "contrast": 1.0, "own": 1.0}
+WEIGHTS = {"davidson": 0.1, "surge": 0.5, "neutral": 0.3, "contrast": 1.0, "own": 1.0, "joined": 0.5}
 """Of a row, by source: tweets are many, and their labels follow single words."""
+FOLDS = 5
+SHARES = (0.0, 0.25, 0.5, 1.0)
+"""Of our own templates, in the learning curve."""
+CONTRAST = f"contrast, {FOLDS} folds of templates"
 Floats = NDArray[np.float64]
 
 
@@ -108,25 +113,18 @@ def chances(out: Path, texts: Sequence[Text]) -> Floats:
 
 
 def calibrated(out: Path, texts: Sequence[Text]) -> None:
-    """Fit scale and bias (Platt) on rows that trained nothing; soft labels, and every source counts the same."""
+    """Fit scale and bias on rows that trained nothing; soft labels, and every source counts the same."""
     save(out, 1.0, 0.0)
     chance = np.clip(chances(out, texts), 1e-9, 1 - 1e-9)
-    z = np.log(chance / (1 - chance))
+    save(out, *platt(np.log(chance / (1 - chance)), texts))
+
+
+def platt(z: Floats, texts: Sequence[Text]) -> tuple[float, float]:
+    """Scale and bias of log-odds."""
     sources = [each.source for each in texts]
     weight = np.array([len(texts) / sources.count(source) for source in sources])
-    y = np.array([each.toxic for each in texts])
-    bias, scale = fit(np.stack([np.ones(len(z)), z], 1), y, weight, 1.0)
-    save(out, float(scale), float(bias))
-
-
-def olid(data: Path) -> list[Text]:
-    found = rows(data / "olid" / "train.jsonl.gz")
-    return [Text(row["text"], float(row["offensive"]), (), 1.0, str(row["id"]), "olid") for row in found]
-
-
-def toxicchat(data: Path) -> list[Text]:
-    found = rows(data / "toxicchat_human" / "train.jsonl")
-    return [Text(row["text"], float(row["toxicity"]), (), 1.0, str(row["id"]), "toxicchat") for row in found]
+    bias, scale = fit(np.stack([np.ones(len(z)), z], 1), np.array([each.toxic for each in texts]), weight, 1.0)
+    return float(scale), float(bias)
 
 
 def report(console: Console, found: Mapping[str, tuple[Sequence[Text], Floats]]) -> None:
@@ -148,8 +146,8 @@ def report(console: Console, found: Mapping[str, tuple[Sequence[Text], Floats]])
         bins = np.minimum((chance * 10).astype(int), 9)
         curve.add_row(name, *(f"{y[bins == n].mean():.2f}" if (bins == n).any() else "" for n in range(10)))
     console.print(table, curve)
-    if "contrast, a third of the templates" in found:
-        console.print(by_kind(*found["contrast, a third of the templates"]))
+    if CONTRAST in found:
+        console.print(by_kind(*found[CONTRAST]))
 
 
 def by_kind(texts: Sequence[Text], chance: Floats) -> Table:
@@ -181,7 +179,7 @@ def inputs(model: Encoder, texts: Sequence[str]) -> Floats:
     """What the regressions see: bias, pooled tokens, listed words."""
     encoded = Encoded(texts)
     pooled = np.zeros((len(texts), HIDDEN))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad():
         for batch in encoded.batches(random.Random(0)):
             ids, mask, _ = encoded.tensors(batch)
             hidden = model.encoder(ids, attention_mask=mask).last_hidden_state
@@ -199,44 +197,98 @@ def head(x: Floats, texts: Sequence[Text]) -> dict[str, Floats]:
     return {"pooled.bias": rows[:, 0], "pooled.weight": POOLED * rows[:, 1 : 1 + HIDDEN], "words.weight": rows[:, 1 + HIDDEN :]}
 
 
-def make(out: Path, model: Encoder, layers: int, x: Floats, seen: Sequence[Text], kept: Sequence[Text]) -> None:
-    """Fit, export and calibrate one detector."""
+def make(out: Path, model: Encoder, x: Floats, texts: Sequence[Text]) -> None:
+    """Fit, export and calibrate one detector; `x`: `inputs` of the texts."""
+    kept = np.array([calibrates(each) for each in texts])
     state = {name: value.numpy() for name, value in model.state_dict().items()}
-    state |= {name: value.astype(np.float32) for name, value in head(x, seen).items()}
-    (out / "model.onnx").write_bytes(build(state, layers).SerializeToString(deterministic=True))
-    calibrated(out, kept)
+    state |= {name: value.astype(np.float32) for name, value in head(x[~kept], chosen(texts, ~kept)).items()}
+    (out / "model.onnx").write_bytes(build(state, len(model.encoder.encoder.layer)).SerializeToString(deterministic=True))
+    calibrated(out, chosen(texts, kept))
+
+
+def chosen(texts: Sequence[Text], some: NDArray[np.bool_]) -> list[Text]:
+    return [each for each, is_chosen in zip(texts, some, strict=True) if is_chosen]
+
+
+def held_out(x: Floats, texts: Sequence[Text], left_out: NDArray[np.bool_], used: NDArray[np.bool_]) -> Floats:
+    """The probabilities of rows that were left out of regression and calibration; `used`: rows that may train."""
+    kept = np.array([calibrates(each) for each in texts])
+    seen, calibrating = chosen(texts, used & ~left_out & ~kept), chosen(texts, used & ~left_out & kept)
+    toxic, weight = np.array([each.toxic for each in seen]), np.array([WEIGHTS[each.source] for each in seen])
+    z = x @ fit(x[used & ~left_out & ~kept], toxic, weight, PENALTY)
+    scale, bias = platt(z[used & ~left_out & kept], calibrating)
+    return np.asarray(expit(scale * z[left_out] + bias))
+
+
+def is_blind(text: Text) -> bool:
+    """Whether a text was written without the errors on the contrast set in view."""
+    return not text.group.startswith(toxicity_plain.__name__)
+
+
+def in_folds(x: Floats, texts: Sequence[Text], used: NDArray[np.bool_]) -> tuple[list[NDArray[np.bool_]], Floats]:
+    """The folds of the contrast set over its templates, and the probability of each row by a fold that left it out."""
+    fold = np.array([int(each.group[1:]) % FOLDS if each.source == "contrast" else -1 for each in texts])
+    chance = np.zeros(len(texts))
+    for n in range(FOLDS):
+        chance[fold == n] = held_out(x, texts, fold == n, used)
+    return [fold == n for n in range(FOLDS)], chance
+
+
+def by_fold(x: Floats, texts: Sequence[Text]) -> tuple[Table, Floats]:
+    """Accuracy on each fold of the contrast set; the probabilities with it."""
+    folds, chance = in_folds(x, texts, np.array([is_blind(each) for each in texts]))
+    y = np.array([each.toxic >= 0.5 for each in texts])
+    table = Table("contrast, fold", "templates", "rows", "accuracy", "larger class", "AUROC")
+    for n, some in [*enumerate(folds, 1), ("all", np.logical_or.reduce(folds))]:
+        right, larger = ((chance[some] >= 0.5) == y[some]).mean(), max(y[some].mean(), 1 - y[some].mean())
+        templates = len({each.group for each in chosen(texts, some)})
+        figures = (f"{right:.3f}", f"{larger:.3f}", f"{auroc(y[some].astype(float), chance[some]):.3f}")
+        table.add_row(str(n), str(templates), str(int(some.sum())), *figures)
+    return table, chance
+
+
+def learning_curve(x: Floats, texts: Sequence[Text]) -> Table:
+    """How the contrast set and Surge gain from more of our own sentences under the regressions."""
+    table = Table("own templates", "rows that train", "contrast accuracy", "contrast AUROC", "Surge AUROC")
+    y = np.array([float(each.toxic >= 0.5) for each in texts])
+    is_surge = np.array([each.source == "surge" for each in texts])
+    for share in SHARES:
+        groups = sorted({each.group for each in texts if each.source == "own" and is_blind(each)})
+        some = set(random.Random(0).sample(groups, int(share * len(groups))))
+        used = np.array([is_blind(each) and (each.source not in ("own", "joined") or each.group in some) for each in texts])
+        folds, chance = in_folds(x, texts, used)
+        contrast = np.logical_or.reduce(folds)
+        right, ranked = ((chance >= 0.5) == (y == 1))[contrast].mean(), auroc(y[contrast], chance[contrast])
+        surge = auroc(y[is_surge], held_out(x, texts, is_surge, used))
+        table.add_row(str(len(some)), str(int(used.sum())), f"{right:.3f}", f"{ranked:.3f}", f"{surge:.3f}")
+    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="put it into the package")
+    parser.add_argument("--curve", action="store_true", help="only print what more of our own templates bring")
     arguments = parser.parse_args()
     data, out = arguments.data, arguments.out
-    run = Run(**json.loads((out / "run.json").read_text(encoding="utf-8")))
-    every = everything(data, OFFENSIVE)
-    kept = [each for each in every if number(each.group) % CALIBRATION == 0]
-    every = [each for each in every if number(each.group) % CALIBRATION]
-    model = averaged(out, run.layers)
-    x = inputs(model, [each.text for each in every])
-    seen = np.array([not run.measures(each) for each in every])
-    clean = [each for each in kept if not run.measures(each)]
-    make(out, model, run.layers, x[seen], [each for each, is_seen in zip(every, seen, strict=True) if is_seen], clean)
-    both = [*every, *kept]
-    measured = {
-        "Surge, never seen": [each for each in both if each.source == "surge" and run.measures(each)],
-        "contrast, a third of the templates": [each for each in both if each.source == "contrast" and run.measures(each)],
-        "neutral sentences": [each for each in kept if each.source == "neutral"],
-        "OLID, train": olid(data),
-        "ToxicChat, train": toxicchat(data),
-    }
+    texts = everything(data, OFFENSIVE)
+    model = averaged(out, json.loads((out / "run.json").read_text(encoding="utf-8"))["layers"])
+    x = inputs(model, [each.text for each in texts])
     console = Console(width=150)
-    report(console, {name: (texts, chances(out, texts)) for name, texts in measured.items()})
-    make(out, model, run.layers, x, every, kept)
-    shipped = {name: measured[name] for name in ("neutral sentences", "OLID, train", "ToxicChat, train")}
-    console.print("As shipped, its regressions fitted on everything:")
-    report(console, {name: (texts, chances(out, texts)) for name, texts in shipped.items()})
+    if arguments.curve:
+        console.print(learning_curve(x, texts))
+        return
+    table, chance = by_fold(x, texts)
+    console.print(table)
+    contrast, surge = (np.array([each.source == source for each in texts]) for source in ("contrast", "surge"))
+    make(out, model, x[~surge], chosen(texts, ~surge))
+    never_seen = chosen(texts, surge)
+    report(console, {"Surge": (never_seen, chances(out, never_seen)), CONTRAST: (chosen(texts, contrast), chance[contrast])})
+    make(out, model, x, texts)
+    neutral = [each for each in texts if each.source == "neutral" and calibrates(each)]
+    console.print("As shipped, its regressions fitted on everything; `run` measures it on OLID and ToxicChat:")
+    report(console, {"neutral sentences": (neutral, chances(out, neutral))})
     if arguments.write:
         for file in (*FILES, "manifest.json"):
             (packaged("detectors") / "toxicity" / file).write_bytes((out / file).read_bytes())

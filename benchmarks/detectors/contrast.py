@@ -9,7 +9,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -53,10 +53,10 @@ def sentences() -> Iterator[Sentence]:
             yield Sentence(text, bool(category), category, kind, number)
 
 
-def fillings(template: str, draw: random.Random) -> list[str]:
+def fillings(template: str, draw: random.Random, slots: Mapping[str, Sequence[str]] = SLOTS) -> list[str]:
     """At most `FILLS` sentences of a template, with the right article and a capital at the beginning."""
-    names = _slot.findall(template)
-    choices = list(product(*(SLOTS[name] for name in names)))
+    names = list(dict.fromkeys(_slot.findall(template)))
+    choices = list(product(*(slots[name] for name in names)))
     chosen = draw.sample(choices, min(FILLS, len(choices)))
     filled = (template.format(**dict(zip(names, values, strict=True))) for values in chosen)
     return [text[:1].upper() + text[1:] for text in (_article.sub(_with_article, text) for text in filled)]

@@ -3,11 +3,11 @@
 import html
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from llmops.scoring.normalise import normalised
 from llmops.scoring.sentences import Sentence, split_sentences
-from llmops.scoring.toxic_words import GROUPS, HARMS, category, occurrences
+from llmops.scoring.toxic_words import GROUPS, HARMS, category, places
 
 CATEGORIES = ("hate", "harassment", "threat", "sexual", "self-harm", "profanity")
 MAX_CHARACTERS = 20_000
@@ -19,9 +19,12 @@ LONGEST_PHRASE = 4
 
 _noise = re.compile(r"https?://\S+|\burl\b|\brt @\w+:?|(?<!\w)@\w+|&\w+;", re.IGNORECASE)
 _space = re.compile(r"\s+")
+_quoted = re.compile(r"(?<!\w)['\"\u2018\u201c](?=\w).{1,150}?(?<=[\w.,!?])['\"\u2019\u201d](?!\w)")
 _context = [group for group in GROUPS if group not in HARMS]
-FEATURES = 2 * len(GROUPS) + len(HARMS) * (1 + len(_context)) + 4
+FEATURES = 2 * len(GROUPS) + len(HARMS) * (1 + len(_context)) + len(CATEGORIES) * (1 + 2 * len(_context)) + 4
 """How many numbers `features` gives."""
+NEAR = 4
+"""Words between a harmful word and one that belongs to it, at most."""
 
 
 def readable(text: str) -> str:
@@ -54,15 +57,33 @@ def _pieces(sentence: Sentence) -> Iterator[tuple[int, int, int]]:
 
 
 def features(text: str, plain: str) -> tuple[float, ...]:
-    """Which kinds of listed words stand in a text, how many, and which together; `plain`: its `readable` form."""
-    found = occurrences(plain)
-    there = {group: float(count > 0) for group, count in found.items()}
+    """Which kinds of listed words stand in a text, how many, which together and how; `plain`: its `readable` form."""
+    found = places(plain)
+    there = {group: float(bool(starts)) for group, starts in found.items()}
     words = 1 + plain.count(" ")
-    shares = (found[harm] / words for harm in HARMS)
+    counts = (math.log1p(len(starts)) for starts in found.values())
+    shares = (len(found[harm]) / words for harm in HARMS)
     pairs = (there[harm] * there[other] for harm in HARMS for other in _context)
     capitals = sum(c.isupper() for c in text) / max(1, len(text))
     marks = (float(min(3, text.count(mark))) for mark in "!?")
-    return (*there.values(), *map(math.log1p, found.values()), *shares, *pairs, capitals, math.log1p(words), *marks)
+    return (*there.values(), *counts, *shares, *pairs, *_bearings(plain, found), capitals, math.log1p(words), *marks)
+
+
+def _bearings(plain: str, found: Mapping[str, Sequence[int]]) -> list[float]:
+    """Of each category: whether its words are quoted, and which words of the context stand closely before and after them."""
+    row = 1 + 2 * len(_context)
+    told = [0.0] * (row * len(CATEGORIES))
+    quoted = [match.span() for match in _quoted.finditer(plain)]
+    around = [(number, plain.count(" ", 0, at)) for number, group in enumerate(_context) for at in found[group]]
+    for harm, kind in HARMS.items():
+        first = row * CATEGORIES.index(kind)
+        for at in found[harm]:
+            told[first] = max(told[first], float(any(start < at < end for start, end in quoted)))
+            word = plain.count(" ", 0, at)
+            for number, other in around:
+                if word != other and abs(word - other) <= NEAR:
+                    told[first + 1 + 2 * number + (word < other)] = 1.0
+    return told
 
 
 def listed(text: str) -> Iterator[tuple[int, int, str]]:

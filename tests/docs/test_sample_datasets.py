@@ -1,12 +1,15 @@
 """The datasets of the sample project: honest questions, whose answers really stand where they say."""
 
+import re
 from collections import Counter
 from typing import Any
 
 import pytest
 from manual_pages import ROOT, holds, pages, rows
 
+from benchmarks.detectors import toxicity_prose, toxicity_speech, toxicity_templates, toxicity_tweets
 from benchmarks.detectors.contrast import sentences
+from benchmarks.detectors.contrast_templates import BENIGN, TOXIC
 
 CASES = rows("manual-qa.jsonl")
 ANSWERS = rows("recorded-answers.jsonl")
@@ -135,3 +138,19 @@ def test_contrast_set_names_a_category_exactly_where_it_is_toxic() -> None:
     found = Counter(case["metadata"]["category"] for case in CONTRAST if case["metadata"]["toxic"])
     assert set(found) == categories
     assert all(not case["metadata"]["category"] for case in CONTRAST if not case["metadata"]["toxic"])
+
+
+def _words(template: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", re.sub(r"\{\w+\}", "", template.lower())))
+
+
+def test_no_template_that_trains_is_one_that_measures() -> None:
+    measured = [text for texts in BENIGN.values() for text in texts]
+    measured += [text for texts in TOXIC.values() for _, text in texts]
+    modules = (toxicity_templates, toxicity_tweets, toxicity_speech, toxicity_prose)
+    trained = [text for module in modules for text in (*module.SOUND, *(text for _, text in module.HARMFUL))]
+    assert [(one, other) for one in trained for other in measured if _alike(_words(one), _words(other))] == []
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) > 2 and len(one & other) > 0.66 * len(one | other)

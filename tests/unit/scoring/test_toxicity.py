@@ -35,6 +35,16 @@ def test_listed_words_and_phrases_stand_where_they_are_written() -> None:
     assert found("The library opens at nine.") == []
 
 
+def test_letters_that_are_starred_out_are_guessed() -> None:
+    assert readable("F**k you, you b*tch and a**hole, sh*t") == "fuck you, you bitch and asshole, shit"
+    assert readable("2*3 is x**2, see foo* and C#") == "2*3 is x**2, see foo* and c#"
+
+
+def test_features_tell_who_is_meant_and_what_is_quoted() -> None:
+    told = {text: features(text, text) for text in ("idiot you not", "not you idiot", "not you 'idiot'")}
+    assert len(set(told.values())) == len(told)
+
+
 def test_a_word_in_a_word_is_not_listed() -> None:
     assert found("Scunthorpe classics, a cockpit and an assistant") == []
 
