@@ -29,8 +29,8 @@ $(DEV): $(CORE)
 eval: $(CORE)  ## Install the core and evaluate the sample project.
 	$(BIN)/llmops eval
 
-test: $(DEV)  ## Install what development needs and run all tests.
-	$(BIN)/python -m pytest
+test: $(DEV)  ## Install what development needs and run all tests, a file at a time on each processor.
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 $(ENGINES): $(DEV)
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[pii,ray]" --group engines

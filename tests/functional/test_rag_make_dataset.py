@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from command_line import llmops, write
 from guides import blocks, typed
+from openai_server import OpenAiServer
 
 PAGES = {
     "docs/light.md": "# Light\n\nThe lighthouse of the northern cape was built in 1873 by masons from the mainland. Its lamp "
@@ -98,8 +99,23 @@ def test_a_corpus_without_prose_is_told(tmp_path: Path) -> None:
     assert "no sentence to make a query from" in done.stderr
 
 
+def approved(messages: list[dict[str, str]]) -> str:
+    """A judge's reply that every item holds."""
+    items = messages[-1]["content"].count("<<<item")
+    return json.dumps({"verdicts": [{"item": n + 1, "reason": "so", "verdict": "yes"} for n in range(max(1, items))]})
+
+
 def test_the_commands_of_the_guide_run(tmp_path: Path) -> None:
-    write(tmp_path, FILES)
+    server = OpenAiServer()
+    server.reply = approved
+    with server.running():
+        _type_the_guide(tmp_path, server.base)
+
+
+def _type_the_guide(tmp_path: Path, base: str) -> None:
+    price = "price: {input_per_million: 1, output_per_million: 2}"
+    models = f"models:\n  gpt: {{id: openai/m, api_base: '{base}', {price}}}\n"
+    write(tmp_path, FILES | {"llmops.yaml": FILES["llmops.yaml"].replace("models:\n", models), ".env": "OPENAI_API_KEY=k\n"})
     lines = [line for kind, text in blocks("improve-retrieval.md") if kind == "sh" for line in text.splitlines()]
     assert any("make-dataset" in line for line in lines)
     for line in lines:

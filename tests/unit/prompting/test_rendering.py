@@ -342,9 +342,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("template", HOSTILE)
 def test_templates_that_would_exhaust_the_machine_fail_soon(template: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # what other processes take is not ours
     error = failure(f"user:\n{template}")
-    assert time.monotonic() - started < 8
+    assert time.process_time() - started < 8
     assert error.line is not None
     assert not error.message.startswith(("TypeError", "AttributeError", "NameError"))
 
