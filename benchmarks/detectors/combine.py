@@ -35,7 +35,7 @@ from benchmarks.embedders.export_minilm import (
     shared_constants,
     source_folder,
 )
-from llmops.adapters.embedded_detectors import HallucinationModel
+from llmops.adapters.hallucination_model import HallucinationModel
 from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import DetectionRequest

@@ -87,9 +87,9 @@ class Budget:
             data: refuse what is not data, such as functions, whose text would differ from process to process.
         """
         total = 0
-        level: list[Value] = [value]
+        level: list[_Shared] = [((value,), 1)]
         for _ in range(MAX_DEPTH):
-            size, level = _one_level(level, self, complete, data)
+            size, level = _one_level(level, complete, data)
             self.spend(size)
             self.step()
             total += size
@@ -98,25 +98,33 @@ class Budget:
         raise OverBudget(f"a value is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _one_level(level: list[Value], budget: Budget, complete: bool, data: bool) -> tuple[int, list[Value]]:
-    size, below, ahead = 0, [], 0
-    for item in level:
-        kind = type(item)
-        if kind is str:
-            size += len(item)
-        elif kind in SCALARS:
-            size += ITEM
-        elif isinstance(item, dict | list | tuple | set | frozenset):
-            ahead += len(item)
-            budget.require(ITEM * ahead)
-            size += ITEM
-            below.append(chain(item, item.values()) if isinstance(item, dict) else item)
-        elif isinstance(item, Undefined):
-            if complete:
-                str(item)  # raises, with the name
-        elif data and type(item) is not range:
-            raise TemplateRuntimeError(f"a {kind.__name__} is not data: it cannot be printed, compared or filtered.")
-    return size, list(chain.from_iterable(below))
+_Shared = tuple[Iterable[Value], int]
+"""What a list holds, and how often it would be written. A part that many share is looked at once."""
+
+
+def _one_level(level: Iterable[_Shared], complete: bool, data: bool) -> tuple[int, list[_Shared]]:
+    total = 0
+    below: dict[int, _Shared] = {}
+    for items, times in level:
+        size = 0
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                size += len(item)
+            elif kind in SCALARS:
+                size += ITEM
+            elif isinstance(item, dict | list | tuple | set | frozenset):
+                size += ITEM
+                parts = chain(item, item.values()) if isinstance(item, dict) else item
+                before = below[id(item)][1] if id(item) in below else 0
+                below[id(item)] = (parts, before + times)
+            elif isinstance(item, Undefined):
+                if complete:
+                    str(item)  # raises, with the name
+            elif data and type(item) is not range:
+                raise TemplateRuntimeError(f"a {kind.__name__} is not data: it cannot be printed, compared or filtered.")
+        total += size * times
+    return total, list(below.values())
 
 
 class _Active(threading.local):

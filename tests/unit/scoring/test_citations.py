@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +81,5 @@ def test_numbers_point_to_hits_that_exist(numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize("piece", ["[1]", "[", "a.", "`", "[1,", "[a/", "\n", "[1-"])
-def test_hostile_text_takes_no_time(piece: str) -> None:
-    began = time.perf_counter()
-    citations(piece * 4000, HITS)
-    assert time.perf_counter() - began < 2
+def test_hostile_text_comes_to_an_end(piece: str) -> None:
+    assert len(citations(piece * 50_000, HITS)) == (50_000 if piece == "[1]" else 0)  # in quadratic time: an hour
