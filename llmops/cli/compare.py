@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from llmops.cli.eval import suite_path
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -23,9 +24,11 @@ app = typer.Typer()
 
 Writer = Callable[[Comparison], str]
 
-EPILOG = (
-    "Examples:  llmops compare @baseline @last --margin 0.05  ·  llmops compare answer@1.0.0 answer  ·  "
-    "llmops compare merge-base:origin/main --markdown diff.md  ·  llmops compare --from results.csv --margin 0.05 --json"
+EPILOG = examples(
+    "llmops compare @baseline @last --margin 0.05",
+    "llmops compare answer@1.0.0 answer",
+    "llmops compare merge-base:origin/main --markdown diff.md",
+    "llmops compare --from results.csv --margin 0.05 --json",
 )
 SIDE = "A run (id, @last, @last~N, @baseline[:SUITE]), a prompt (answer@1.0.0), git:REV or merge-base:REV."
 
@@ -33,10 +36,10 @@ SIDE = "A run (id, @last, @last~N, @baseline[:SUITE]), a prompt (answer@1.0.0), 
 @app.command(epilog=EPILOG)
 def compare(
     ctx: typer.Context,
-    baseline: Annotated[str | None, typer.Argument(metavar="[BASE]", help=SIDE)] = None,
+    baseline: Annotated[str | None, typer.Argument(metavar="BASE", help=SIDE)] = None,
     candidate: Annotated[
         str | None,
-        typer.Argument(metavar="[CANDIDATE]", help="Likewise. Default: @last; against prompts, the suite as it stands."),
+        typer.Argument(metavar="CANDIDATE", help="Likewise. Default: @last; against prompts, the suite as it stands."),
     ] = None,
     suite: Annotated[str | None, typer.Option(help="Suite to run prompts over; default: the one that names them.")] = None,
     source: Annotated[

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -30,17 +31,13 @@ from llmops.workflows.suite_runs import run_suite
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
-EPILOG = (
-    "Examples:  llmops eval  ·  llmops eval evals/manual.yaml --model small --limit 20  ·  llmops eval --failed -o report.xml"
-)
+EPILOG = examples("llmops eval", "llmops eval evals/manual.yaml --model small --limit 20", "llmops eval --failed -o report.xml")
 
 
 @app.command("eval", epilog=EPILOG)
 def command(
     ctx: typer.Context,
-    suites: Annotated[
-        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Suite files; default: all of evals/.")
-    ] = None,
+    suites: Annotated[list[str] | None, typer.Argument(metavar="SUITE", help="Suite files; default: all of evals/.")] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.")
     ] = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
@@ -14,14 +15,14 @@ from llmops.workflows.sides import run_of
 
 app = typer.Typer()
 
-EPILOG = "Examples:  llmops gate @last  ·  llmops gate @last --baseline 20260101-120000-ab12"
+EPILOG = examples("llmops gate @last", "llmops gate @last --baseline 20260101-120000-ab12")
 RUN = "Id, the beginning of one, @last, or @last~N."
 
 
 @app.command(epilog=EPILOG)
 def gate(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help=RUN)] = "@last",
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN)] = "@last",
     baseline: Annotated[str | None, typer.Option(help="Run for the relative rules; default: the suite's baseline.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

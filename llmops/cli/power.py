@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.cli.eval import suite_path
+from llmops.cli.help import examples
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
@@ -16,7 +17,7 @@ from llmops.workflows.rejudge import Reach, reach_of
 
 app = typer.Typer()
 
-EPILOG = "Examples:  llmops power evals/manual.yaml  ·  llmops power manual --cases 400 --margin 0.03"
+EPILOG = examples("llmops power evals/manual.yaml", "llmops power manual --cases 400 --margin 0.03")
 
 
 @app.command(epilog=EPILOG)

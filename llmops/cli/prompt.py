@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from llmops.cli.help import examples
 from llmops.cli.prompt_changes import NameArgument
 from llmops.cli.prompt_changes import app as changes
 from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
@@ -24,7 +25,7 @@ from llmops.workflows.prompt_use import compare_prompts, lint_prompt
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all prompts.")]
+NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Default: all prompts.")]
 Reference = Annotated[str, typer.Argument(metavar="PROMPT", help="NAME, NAME@1.2.0, NAME@LABEL or NAME@git:REV.")]
 
 
@@ -97,7 +98,7 @@ def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> Non
     session.out.print(table if entries else f"No version yet. Make one: llmops prompt commit {name} -m MESSAGE")
 
 
-@app.command(epilog="Example:  llmops prompt diff answer@production answer --model gpt")
+@app.command(epilog=examples("llmops prompt diff answer@production answer --model gpt"))
 def diff(
     ctx: typer.Context,
     before: Reference,
@@ -121,7 +122,7 @@ def diff(
 @app.command()
 def lint(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Default: all working copies.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="PROMPT", help="Default: all working copies.")] = None,
     form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="How findings are printed.")] = "text",
 ) -> None:
     """Look for faults of prompts that parse; exit 1 when one is found."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -31,7 +32,7 @@ def _change(session: Session, reason: str, *, forced: bool = False) -> Change:
     return Change(author_name(session.root), reason, forced=forced)
 
 
-@app.command(epilog="Example:  llmops prompt commit answer -m 'Ask for citations'")
+@app.command(epilog=examples("llmops prompt commit answer -m 'Ask for citations'"))
 def commit(
     ctx: typer.Context,
     name: NameArgument,
@@ -45,7 +46,7 @@ def commit(
     session.out.print(f"{name}@{made.version}{part}  sha256:{made.hash}", soft_wrap=True)
 
 
-@app.command(epilog="Example:  llmops prompt label answer@1.2.0 --label staging")
+@app.command(epilog=examples("llmops prompt label answer@1.2.0 --label staging"))
 def label(
     ctx: typer.Context,
     reference: VersionArgument,
@@ -59,7 +60,7 @@ def label(
     _tell_move(session, name, label, entry.came_from, entry.version)
 
 
-@app.command(epilog="Example:  llmops prompt promote answer@1.2.0 --to production")
+@app.command(epilog=examples("llmops prompt promote answer@1.2.0 --to production"))
 def promote(
     ctx: typer.Context,
     reference: VersionArgument,
@@ -79,7 +80,7 @@ def promote(
         session.err.print("forced: recorded in the history without evidence", soft_wrap=True)
 
 
-@app.command(epilog="Example:  llmops prompt rollback answer --label production")
+@app.command(epilog=examples("llmops prompt rollback answer --label production"))
 def rollback(
     ctx: typer.Context,
     name: NameArgument,
@@ -104,7 +105,7 @@ def _version(text: str) -> tuple[str, str]:
     return parsed.name, parsed.which
 
 
-@app.command("import", epilog="Example:  llmops prompt import old/answer.prompty --name answer")
+@app.command("import", epilog=examples("llmops prompt import old/answer.prompty --name answer"))
 def import_file(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="A .prompty file, OpenAI messages, a promptfoo prompt file, or plain text.")],
@@ -125,7 +126,7 @@ def import_file(
         session.out.print(f"wrote {path.relative_to(session.root)}", soft_wrap=True)
 
 
-@app.command(epilog="Example:  llmops prompt export answer@production --format prompty -o answer.prompty")
+@app.command(epilog=examples("llmops prompt export answer@production --format prompty -o answer.prompty"))
 def export(
     ctx: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="PROMPT", help="Any prompt reference.")],

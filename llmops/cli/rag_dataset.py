@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
@@ -21,14 +22,14 @@ from llmops.workflows.make_dataset import KINDS, MadeDataset, make_known_items, 
 
 app = typer.Typer()
 
-EPILOG = "Example:  llmops rag make-dataset manual --out datasets/made.jsonl --model gpt -n 100"
+EPILOG = examples("llmops rag make-dataset manual --out datasets/made.jsonl --model gpt -n 100")
 
 
 @app.command("make-dataset", epilog=EPILOG)
 def make_dataset(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file to write.")],
-    name: Annotated[str | None, typer.Argument(metavar="[INDEX]", help="Default: the only index.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000, help="Questions to make.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the choice of passages.")] = 0,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.reporting.diagnosis import diagnosis_json, diagnosis_markdown, print_diagnosis
@@ -13,13 +14,13 @@ from llmops.workflows.diagnose import diagnose as diagnosed
 
 app = typer.Typer()
 
-EPILOG = "Examples:  llmops rag diagnose @last  ·  llmops rag diagnose @last --evaluator contains --markdown faults.md"
+EPILOG = examples("llmops rag diagnose @last", "llmops rag diagnose @last --evaluator contains --markdown faults.md")
 
 
 @app.command(epilog=EPILOG)
 def diagnose(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Id, the beginning of one, @last, or @last~N.")] = "@last",
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")] = "@last",
     evaluator: Annotated[
         list[str] | None,
         typer.Option(help="Decides whether an answer is wrong; repeatable; default: those that judge what it says."),

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import BudgetSpent, UsageError
@@ -35,14 +36,14 @@ from llmops.workflows.rag_judge import judge_contexts
 
 app = typer.Typer()
 
-EPILOG = "Examples:  llmops rag eval manual  ·  llmops rag eval --beir scifact --config default --config bm25 --json"
+EPILOG = examples("llmops rag eval manual", "llmops rag eval --beir scifact --config default --config bm25 --json")
 DEPTHS = (1, 3, 5, 10)
 
 
 @app.command("eval", epilog=EPILOG)
 def evaluate(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[INDEX]", help="Default: the only index.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
     beir: Annotated[Path | None, typer.Option(help="Measure on this BEIR folder instead; needs no project.")] = None,
     config: Annotated[
         list[str] | None,

@@ -23,7 +23,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 @app.command()
 def status(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[INDEX]", help="Default: every index.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: every index.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Show how indexes stand against their corpora; nothing is built."""

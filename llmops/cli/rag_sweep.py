@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.text import Text
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
@@ -21,13 +22,13 @@ from llmops.workflows.sweep import sweep as swept
 
 app = typer.Typer()
 
-EPILOG = "Examples:  llmops rag sweep manual  ·  llmops rag sweep manual --space sweep.yaml --trials 30 --write"
+EPILOG = examples("llmops rag sweep manual", "llmops rag sweep manual --space sweep.yaml --trials 30 --write")
 
 
 @app.command(epilog=EPILOG)
 def sweep(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[INDEX]", help="Default: the only index.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
     space: Annotated[Path | None, typer.Option(help="YAML file with the values to try; default: chunkers and sizes.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Try so many combinations, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,

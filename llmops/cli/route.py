@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_deploy import app as deploying
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
@@ -22,9 +23,11 @@ from llmops.workflows.route_log import served_report
 app = typer.Typer(no_args_is_help=True, help="Replay routing policies on recorded answers, learn one, serve one.")
 app.add_typer(deploying)
 
-EPILOG = (
-    "Examples:  llmops route report  ·  llmops route report --from recorded.jsonl --keep 0.97 --json  ·  "
-    "llmops route report --price large=12.50  ·  llmops route report --current large --gpu-hour 2.50"
+EPILOG = examples(
+    "llmops route report",
+    "llmops route report --from recorded.jsonl --keep 0.97 --json",
+    "llmops route report --price large=12.50",
+    "llmops route report --current large --gpu-hour 2.50",
 )
 
 
@@ -36,7 +39,7 @@ def group() -> None:
 @app.command(epilog=EPILOG)
 def report(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help=RUN)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN)] = None,
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     log: Annotated[Path | None, typer.Option(help="Decisions of a deployed route: what it did, instead of a replay.")] = None,
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,

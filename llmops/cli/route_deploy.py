@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
@@ -24,10 +25,10 @@ from llmops.workflows.route_promote import Terms, apply, promotion
 app = typer.Typer()
 
 
-@app.command(epilog="Examples:  llmops route fit  ·  llmops route fit --from recorded.jsonl --keep 0.97 --out routes/support")
+@app.command(epilog=examples("llmops route fit", "llmops route fit --from recorded.jsonl --keep 0.97 --out routes/support"))
 def fit(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help=RUN)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN)] = None,
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     out: Annotated[Path, typer.Option(help="Folder to write, inside the project.")] = Path("routes/learned"),
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
@@ -50,7 +51,7 @@ def fit(
 
 
 @app.command(
-    epilog='Examples:  llmops route explain careful "How long is the warranty?"  ·  llmops route explain by-rule "?" --tag hard'
+    epilog=examples('llmops route explain careful "How long is the warranty?"', 'llmops route explain by-rule "?" --tag hard')
 )
 def explain(
     ctx: typer.Context,
@@ -66,7 +67,7 @@ def explain(
     print_decision(session.out, route, found)
 
 
-@app.command(epilog="Examples:  llmops route export careful --out proxy  ·  litellm --config proxy/config.yaml")
+@app.command(epilog=examples("llmops route export careful --out proxy", "litellm --config proxy/config.yaml"))
 def export(
     ctx: typer.Context,
     route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.")],
@@ -90,8 +91,10 @@ def export(
 
 
 @app.command(
-    epilog="Examples:  llmops route promote rollout --log proxy/decisions.jsonl  ·  "
-    "llmops route promote rollout --log decisions.jsonl --margin 0.02 --dry-run"
+    epilog=examples(
+        "llmops route promote rollout --log proxy/decisions.jsonl",
+        "llmops route promote rollout --log decisions.jsonl --margin 0.02 --dry-run",
+    )
 )
 def promote(
     ctx: typer.Context,

@@ -155,7 +155,7 @@ def _deleted(session: Session, runs: list[str]) -> None:
 @app.command()
 def baseline(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id, the beginning of one, @last, or @last~N.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")] = None,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""
     session: Session = ctx.obj

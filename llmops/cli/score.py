@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from llmops.cli.help import examples
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.reporting.safe import safe
 from llmops.wiring import Wiring
@@ -14,9 +15,8 @@ from llmops.workflows.score import LogScorer, Scored, log_evaluators
 
 app = typer.Typer()
 
-EPILOG = (
-    "Examples:  llmops score log.jsonl --out scored.jsonl  ·  "
-    "llmops score log.jsonl --evaluator toxicity --threshold 0.8 | jq .scores"
+EPILOG = examples(
+    "llmops score log.jsonl --out scored.jsonl", "llmops score log.jsonl --evaluator toxicity --threshold 0.8 | jq .scores"
 )
 SHOWN_PROBLEMS = 5
 

@@ -53,7 +53,7 @@ def migrate(ctx: typer.Context) -> None:
 def copy(
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="FROM", help="URL of a store, such as sqlite:///.llmops/llmops.db.")],
-    target: Annotated[str | None, typer.Argument(metavar="[TO]", help="URL of another; default: the project's store.")] = None,
+    target: Annotated[str | None, typer.Argument(metavar="TO", help="URL of another; default: the project's store.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Copy runs, results, answers and baselines that the other store lacks. Run again, it goes on where it stopped."""

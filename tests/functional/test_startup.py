@@ -6,10 +6,11 @@ from pathlib import Path
 
 from command_line import environment, llmops, write
 
-HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic"}
+HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic", "rich"}
 NOT_WHEN_CACHED = {
     *("litellm", "chromadb", "torch", "transformers", "onnxruntime", "tokenizers", "bm25s", "aiohttp"),
     *("numpy", "scipy", "ir_measures", "filelock"),
+    *("llmops.scoring.toxicity", "llmops.scoring.groundedness"),
 }
 
 
@@ -18,7 +19,7 @@ def imported(folder: Path, *arguments: str) -> set[str]:
         "import sys\nfrom llmops.cli.main import main\n"
         f"sys.argv = ['llmops', *{list(arguments)!r}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+        "print('MODULES', *{name.partition('.')[0] for name in sys.modules}, *sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True, check=True

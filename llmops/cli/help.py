@@ -1,0 +1,56 @@
+"""How `--help` looks: plain text that comes at once, one example per line, coloured on terminals."""
+
+import os
+import re
+import sys
+from typing import Any
+
+import typer
+
+WIDTH = 100
+"""Characters of a line, at most; less where the terminal is narrower."""
+
+_heading = re.compile(r"^(?:[A-Z][\w ]*:$|Usage:)", re.MULTILINE)
+_term = re.compile(r"^  (?! )(\S+(?: \S+)*)", re.MULTILINE)
+_list = re.compile(r"<list\[(.*)\]>")
+_bold, _cyan, _plain = "\x1b[1m", "\x1b[36m", "\x1b[0m"
+
+
+def examples(*commands: str) -> str:
+    """An epilog that shows commands, each on a line of its own."""
+    return "\n".join(("\b", "Examples:" if len(commands) > 1 else "Example:", *(f"  {command}" for command in commands)))
+
+
+class HelpContext(typer.Context):
+    """Colours a help page when a person reads it."""
+
+    def get_help(self) -> str:
+        """The page."""
+        option: Any
+        for option in self.command.params:
+            if option.param_type_name == "option" and option.metavar is None and not option.is_flag:
+                option.metavar = _list.sub(r"<\1>...", option.display_type(self)).replace(" range>", ">")
+        page = super().get_help()
+        return _coloured(page) if _wants_colour() else page
+
+
+def _wants_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(page: str) -> str:
+    head, options, rest = page.partition("\nArguments:\n" if "\nArguments:\n" in page else "\nOptions:\n")
+    terms = _term.sub(rf"  {_cyan}\1{_plain}", options + rest)
+    return _heading.sub(rf"{_bold}\g<0>{_plain}", head + terms)
+
+
+def dressed(command: Any) -> None:  # noqa: ANN401 -- Typer's own types
+    """Give a command, and those below it, this look; leave out what the program's own page tells once."""
+    command.context_class = HelpContext
+    command.rich_markup_mode = None
+    command.params = [option for option in command.params if not str(option.name).endswith("_completion")]
+    for option in command.params:
+        option.show_envvar = False
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = each.short_help or (each.help or "").partition("\n\n")[0].replace("\n", " ")
+        dressed(each)

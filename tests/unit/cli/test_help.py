@@ -1,0 +1,54 @@
+"""How help pages look."""
+
+from typing import Annotated
+
+import pytest
+import typer
+
+from llmops.cli import help as pages
+from llmops.cli.help import dressed, examples
+
+app = typer.Typer()
+
+
+@app.command(epilog=examples("tool one", "tool two --again"))
+def command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names.")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", "-t", help="With this tag.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first N.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say little.")] = False,
+) -> None:
+    """Do it."""
+
+
+def page() -> str:
+    made = typer.main.get_command(app)
+    dressed(made)
+    return made.context_class(made, info_name="tool").get_help()
+
+
+def test_options_are_named_by_what_one_of_them_takes_and_each_example_has_its_line() -> None:
+    lines = page().splitlines()
+    assert lines[0] == "Usage: tool [OPTIONS] [NAME]..."
+    assert "  -t, --tag <str>...  With this tag." in lines
+    assert "  --limit <int>       The first N.  [x>=1]" in lines
+    assert "  --quiet             Say little." in lines
+    assert lines[-3:] == ["  Examples:", "    tool one", "    tool two --again"]
+    assert "completion" not in "".join(lines)
+
+
+def test_only_a_person_sees_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in page()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    coloured = page()
+    assert "\x1b[1mOptions:\x1b[0m\n  \x1b[36m-t, --tag <str>...\x1b[0m  With" in coloured
+    assert "\x1b[36mDo it" not in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in page()
+
+
+def test_one_command_is_one_example() -> None:
+    assert examples("tool") == "\b\nExample:\n  tool"
+    assert pages.WIDTH >= 80
