@@ -49,6 +49,20 @@ def plain(value: Any) -> Any:  # noqa: ANN401 -- any domain object
     return value
 
 
+def members(value: Any) -> Json:  # noqa: ANN401 -- any domain object
+    """The fields of a dataclass or the items of a mapping: what an encoder's `default` needs to write any domain object.
+
+    Raises:
+        TypeError: `value` is something else.
+    """
+    kind: Any = type(value)
+    if names := _fields(kind):
+        return {name: getattr(value, name) for name in names}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{kind.__name__} cannot be written as JSON.")
+
+
 def hit_from_json(data: Json) -> Hit:
     """The inverse of `plain` for a hit."""
     return Hit(**data)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
-from llmops.domain.serial import plain
+from llmops.domain.serial import members
 from llmops.reporting.documents import spreadsheet
 from llmops.reporting.flips import markdown_flips, print_flip
 from llmops.reporting.safe import markdown_text, one_line, safe
@@ -103,7 +103,7 @@ def _verdict(comparison: Comparison) -> Text:
 
 def comparison_json(comparison: Comparison) -> str:
     """The whole comparison."""
-    return json.dumps(plain(comparison), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(comparison, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def comparison_markdown(comparison: Comparison) -> str:

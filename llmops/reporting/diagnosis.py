@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
-from llmops.domain.serial import plain
+from llmops.domain.serial import members
 from llmops.reporting.safe import markdown_text, one_line, safe
 
 EXAMPLES = 3
@@ -58,7 +58,7 @@ def _print_example(console: Console, wrong: WrongAnswer) -> None:
 
 def diagnosis_json(diagnosis: Diagnosis) -> str:
     """The whole diagnosis."""
-    return json.dumps(plain(diagnosis), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(diagnosis, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def diagnosis_markdown(diagnosis: Diagnosis) -> str:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
-from llmops.domain.serial import plain
+from llmops.domain.serial import members
 from llmops.reporting.figures import agreed, corrected, counted, headline, seconds
 from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
@@ -65,10 +65,10 @@ def to_json(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     version = reports[0][0].schema_version if reports else 1
     yield f'{{"schema_version": {version}, "runs": ['
     for number, (report, results) in enumerate(reports):
-        head = json.dumps(plain(report), ensure_ascii=False, allow_nan=False)
+        head = json.dumps(report, ensure_ascii=False, allow_nan=False, default=members)
         yield f'{", " if number else ""}{head[:-1]}, "results": ['
         for index, result in enumerate(results()):
-            yield f"{',' if index else ''}\n{json.dumps(plain(result), ensure_ascii=True, allow_nan=False)}"
+            yield f"{',' if index else ''}\n{json.dumps(result, ensure_ascii=True, allow_nan=False, default=members)}"
         yield "]}"
     yield "]}\n"
 
@@ -203,7 +203,10 @@ def to_jsonl(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """One line per cell, as in the JSON document, with the id of its run."""
     for report, results in reports:
         for result in results():
-            yield json.dumps({"run": report.run_id, **plain(result)}, ensure_ascii=True, allow_nan=False) + "\n"
+            yield (
+                json.dumps({"run": report.run_id, **members(result)}, ensure_ascii=True, allow_nan=False, default=members)
+                + "\n"
+            )
 
 
 def table_rows(report: Report, results: Iterable[CellResult]) -> Iterator[tuple[object, ...]]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.routing import Decision, Machine, PolicyReport, Promotion, RouteReport, ServedReport
-from llmops.domain.serial import plain
+from llmops.domain.serial import members
 from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.safe import one_line, safe
 from llmops.routing.artefacts import SavedRouter
@@ -239,7 +239,7 @@ def print_decision(console: Console, route: str, found: Decision) -> None:
 
 def route_json(report: RouteReport) -> str:
     """The whole report."""
-    return json.dumps(plain(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(report, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def route_svg(report: RouteReport) -> str:

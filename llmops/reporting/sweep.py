@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmops.domain.serial import plain
+from llmops.domain.serial import members
 from llmops.domain.sweeps import Sweep, Tried
 from llmops.reporting.safe import one_line, safe
 
@@ -60,4 +60,4 @@ def _ends(interval: tuple[float, float] | None) -> str:
 
 def sweep_json(sweep: Sweep) -> str:
     """The whole sweep."""
-    return json.dumps(plain(sweep), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(sweep, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"

@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from llmops.domain.runs import Node, NodeKind, Run
+from llmops.domain.serial import members
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=members).encode
 
 
 def dumps(value: object) -> str:
-    """JSON in ASCII, so that a lone surrogate in a model's output cannot make the row unwritable."""
+    """Any domain object as JSON in ASCII, so that a lone surrogate in a model's output cannot make the row unwritable."""
     return _encode(value)
 
 

@@ -152,9 +152,7 @@ class SqlStore:
             {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
             for n in sorted(nodes, key=lambda n: n.key)
         ]
-        cells = [
-            {"run": run, "position": r.position, "value": dumps(plain(r))} for r in sorted(results, key=lambda r: r.position)
-        ]
+        cells = [{"run": run, "position": r.position, "value": dumps(r)} for r in sorted(results, key=lambda r: r.position)]
 
         def write(connection: Connection) -> None:
             if made:
