@@ -26,8 +26,11 @@ class ChatModel(Protocol):
     """Answers a chat, one attempt per call: retries belong to the runner."""
 
     identity: str
-    resumes_at: float
-    """`time.monotonic()` from when the provider takes requests again, as its last answer said; in the past: now."""
+
+    @property
+    def resumes_at(self) -> float:
+        """`time.monotonic()` from when the provider takes requests again, as its last answer said; in the past: now."""
+        ...
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Send one request.

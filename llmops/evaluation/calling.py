@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
-from llmops.domain.errors import ModelError, ModelTimeout, RateLimited
+from llmops.domain.errors import ModelError, RateLimited
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.evaluation.endpoints import Endpoint, Stopping
 from llmops.evaluation.pacing import Pace
@@ -80,17 +80,12 @@ class Caller:
         await self._until_allowed()
         sent = self._pace.send(self._expected)
         taken = sum(len(message.content) for message in request.messages) / CHARACTERS_PER_TOKEN
-        # The adapter has its own timeout; this one holds if a vendor's does not.
-        bound = self.target.timeout_s * 1.1 + 1
         try:
-            async with asyncio.timeout(bound):
-                completion = await self._model.complete(request)
+            completion = await self._model.complete(request)
             if completion.usage is not None:
                 taken = completion.usage.input_tokens + completion.usage.output_tokens
                 self._tokens = taken if self._tokens is None else (1 - RECENT) * self._tokens + RECENT * taken
             return completion
-        except TimeoutError as error:
-            raise ModelTimeout(f"no answer within {self.target.timeout_s:g} s") from error
         finally:
             self._pace.settle(sent, taken)
 

@@ -12,6 +12,7 @@ from llmops.domain.jobs import Part, Workshop
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
+from llmops.evaluation.bounded import BoundedModel
 from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import Route, Target
@@ -238,12 +239,15 @@ class Wiring:
         return (os.cpu_count() or 1) if self._pool is None else self._pool.size
 
     def _asked_model(self, name: str) -> ChatModel:
-        local = self.model(name)
+        local = self._bounded_model(name)
         return local if self._pool is None else RemoteModel(local.identity, self._pool, Part("served_model", (name,)))
 
     def served_model(self, name: str) -> ServedModel:
         """A model as a worker has it."""
-        return ServedModel(self.model(name))
+        return ServedModel(self._bounded_model(name))
+
+    def _bounded_model(self, name: str) -> ChatModel:
+        return BoundedModel(self.model(name), self.project.model(name).timeout_s)
 
     def model(self, name: str) -> ChatModel:
         """The client of a model, in this process.
