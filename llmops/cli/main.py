@@ -108,6 +108,7 @@ def root(
 ) -> None:
     """Version prompts, build RAG pipelines, route between models, and gate changes on honest evaluations."""
     ctx.obj = Session(start=project or Path.cwd(), debug=debug)
+    ctx.call_on_close(ctx.obj.close)
 
 
 def main() -> None:

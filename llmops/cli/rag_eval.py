@@ -151,7 +151,7 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) ->
         try:
             return [measure(each, labelled, *_with(wiring, how)) for each in found]
         finally:
-            wiring.store.close()
+            wiring.close()
 
 
 def _with(wiring: Wiring, how: How) -> tuple[Sequence[int], Wiring, Progress]:

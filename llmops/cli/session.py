@@ -56,6 +56,11 @@ class Session:
 
         return Wiring(self.project)
 
+    def close(self) -> None:
+        """At the end of the command."""
+        if "wiring" in vars(self):
+            self.wiring.close()
+
     @cached_property
     def out(self) -> "Console":
         """Results."""

@@ -142,6 +142,10 @@ class VectorCache(VectorMemory, Protocol):
         """Remove all vectors; with `before`, those that were not used since."""
         ...
 
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
 
 class VectorStore(Protocol):
     """Keeps the vectors of one index."""

@@ -96,6 +96,12 @@ class Wiring:
 
         return open_store(self.project.settings.store, self.root)
 
+    def close(self) -> None:
+        """Release the files of what was opened; SQLite then folds its log into the one file."""
+        for name in ("store", "local_store", "embeddings"):
+            if name in vars(self):
+                vars(self)[name].close()
+
     @property
     def cache_bytes(self) -> int | None:
         """How much may be kept for reuse; None: no bound."""

@@ -31,6 +31,16 @@ def test_help_imports_no_heavy_vendor(tmp_path: Path) -> None:
     assert imported(tmp_path, "--help") & HEAVY == set()
 
 
+def test_a_command_leaves_each_database_in_one_file(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    assert llmops(tmp_path, "init").returncode == 0
+    for command in ("eval", "eval", "runs list", "cache list"):
+        assert llmops(tmp_path, *command.split()).returncode == 0
+        assert {path.name for path in (tmp_path / ".llmops").glob("*.db*")} == {
+            *("llmops.db", "embeddings.db", "embeddings.db.lock")
+        }
+
+
 def test_a_fully_cached_eval_imports_no_model_and_no_index(tmp_path: Path) -> None:
     write(tmp_path, {})
     assert llmops(tmp_path, "init").returncode == 0
