@@ -140,14 +140,16 @@ async def _judged(
 
 
 def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> list[Measured]:
-    """Indexes of a folder outside of the project are built aside and thrown away."""
+    """Indexes of a folder outside of the project are built aside and thrown away; the project keeps the vectors."""
     labelled = beir_queries(folder, session.start)
     base = IndexSettings(corpus=CorpusSettings(beir=str(folder.resolve())))
     own = wiring_or_bare(session).project.settings
     found = configurations("beir", base, chosen, own.indexes)
     with tempfile.TemporaryDirectory(prefix="llmops-rag-eval-") as aside:
         # The models are there for indexes whose queries are rewritten.
-        wiring = Wiring(Project(Path(aside), ProjectSettings(models=own.models), Positions("llmops.yaml", {})))
+        settings = ProjectSettings(models=own.models, cache=own.cache)
+        kept = session.wiring.embeddings if session.in_project else None
+        wiring = Wiring(Project(Path(aside), settings, Positions("llmops.yaml", {})), embeddings=kept)
         try:
             return [measure(each, labelled, *_with(wiring, how)) for each in found]
         finally:

@@ -34,6 +34,14 @@ class Session:
             raise UsageError(f"--project {str(self.start)!r} is no folder.")
         return find_root(self.start.resolve())
 
+    @property
+    def in_project(self) -> bool:
+        """Whether there is a project here; its llmops.yaml may still be invalid."""
+        try:
+            return bool(self.root)
+        except UsageError:
+            return False
+
     @cached_property
     def project(self) -> "Project":
         """The project's settings; its `.env` is read first, without overriding the environment.
@@ -91,14 +99,12 @@ def wiring_or_bare(session: Session) -> "Wiring":
         InvalidFiles: there is a project, and its llmops.yaml is not valid.
     """
     from llmops.settings.positions import Positions
-    from llmops.settings.project import FILE_NAME, Project, ProjectSettings, find_root
+    from llmops.settings.project import FILE_NAME, Project, ProjectSettings
     from llmops.wiring import Wiring
 
-    try:
-        find_root(session.start.resolve())
-    except UsageError:
-        return Wiring(Project(session.start, ProjectSettings(), Positions(FILE_NAME, {})))
-    return session.wiring
+    if session.in_project:
+        return session.wiring
+    return Wiring(Project(session.start, ProjectSettings(), Positions(FILE_NAME, {})))
 
 
 def console(*, stderr: bool) -> "Console":

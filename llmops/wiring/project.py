@@ -44,8 +44,16 @@ BATCH_OF_JOB = 16
 class Wiring:
     """The objects of one project, each built when it is first needed."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, *, embeddings: VectorCache | None = None) -> None:
+        """Build nothing yet.
+
+        Args:
+            project: its settings.
+            embeddings: those of another project, to share them.
+        """
         self.project = project
+        if embeddings is not None:
+            self.embeddings = embeddings
         self.root: Path = project.root
         self._embedders: dict[str, Embedder] = {}
         self._remembered = ProcessMemory()

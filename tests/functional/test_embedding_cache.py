@@ -56,6 +56,24 @@ def test_a_paid_model_embeds_a_text_once_for_all_indexes(server: OpenAiServer, t
     assert len(json.loads(hits.stdout)) == 3
 
 
+def test_a_folder_that_is_measured_aside_leaves_its_vectors_in_the_project(server: OpenAiServer, tmp_path: Path) -> None:
+    corpus = [{"_id": f"d{n}", "text": f"The {name} stands at the harbour."} for n, name in enumerate(("crane", "lamp"))]
+    write(
+        tmp_path,
+        PAGES
+        | settings(paid(server.base), {"first": CHUNKER})
+        | {
+            "set/corpus.jsonl": "".join(f"{json.dumps(row)}\n" for row in corpus),
+            "set/queries.jsonl": '{"_id": "q1", "text": "Where is the lamp?"}\n',
+            "set/qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t1\n",
+        },
+    )
+    for _ in range(2):
+        done = llmops(tmp_path, "rag", "eval", "--beir", "set", "-c", "first", "--json", OPENAI_API_KEY="k")
+        assert done.returncode == 0, done.stderr
+    assert sum("stands" in text for text in server.embedded) == 2
+
+
 def test_it_is_shown_cleared_and_switched_off(server: OpenAiServer, tmp_path: Path) -> None:
     write(tmp_path, PAGES | settings(paid(server.base), {"first": CHUNKER}))
     built(tmp_path)
