@@ -21,7 +21,7 @@ from rich.table import Table
 from llmops.adapters.onnx_embedder import OnnxEmbedder
 from llmops.adapters.static_embedder import StaticEmbedder
 from llmops.domain.ports import Embedder
-from llmops.domain.routing import PolicyReport
+from llmops.domain.route_reports import PolicyReport
 from llmops.routing.features import shape
 from llmops.routing.learning import Features, chosen_settings, fit, folds_of
 from llmops.routing.records import Answered, RecordedRow, Records, records_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from llmops.domain.routing import Interval, PolicyReport
+from llmops.domain.route_reports import Interval, PolicyReport
 from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of
 from llmops.routing.memory import RouteMemory
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Embedder, Progress, Store
-from llmops.domain.routing import Interval, Machine, PolicyReport, RouteReport, TagReport
+from llmops.domain.route_reports import Interval, Machine, PolicyReport, RouteReport, TagReport
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of

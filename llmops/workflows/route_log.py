@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from llmops.domain.errors import InvalidFiles, Problem
-from llmops.domain.routing import ServedModel, ServedReport
+from llmops.domain.route_reports import ServedModel, ServedReport
 from llmops.settings.files import shown
 from llmops.settings.lines import json_lines
 from llmops.settings.positions import Positions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import Verdict
-from llmops.domain.routing import Arm, Promotion
+from llmops.domain.route_reports import Arm, Promotion
 from llmops.settings.editing import with_values
 from llmops.settings.files import read_text, write_atomic
 from llmops.settings.project import FILE_NAME, Project

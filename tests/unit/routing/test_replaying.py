@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llmops.domain.routing import PolicyReport
+from llmops.domain.route_reports import PolicyReport
 from llmops.routing.features import shape
 from llmops.routing.learning import Features, Settings, chosen_settings, cross_predicted, fit, folds_of
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
