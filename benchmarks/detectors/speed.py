@@ -1,8 +1,8 @@
 """Speed and memory of the embedded detectors: python -m benchmarks.detectors.speed [LINES]
 
-Answers and their passages of 500 tokens are cut from the manual, texts are the sentences of the contrast set. Each detector
-is also loaded in a fresh process. Then `llmops score` reads a log of LINES lines (100,000), each with a text for `toxicity`
-and every hundredth with passages for `hallucination`.
+Answers and their passages of 500 tokens are cut from the manual, texts are the sentences of the contrast set. A product of
+matrices tells what the processor can do. Each detector is also loaded in a fresh process. Then `llmops score` reads a log of
+LINES lines (100,000), each with a text for `toxicity` and every hundredth with passages for `hallucination`.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -61,6 +62,16 @@ def rate(kind: str, requests: list[DetectionRequest]) -> float:
     return len(requests) / (perf_counter() - start)
 
 
+def product() -> float:
+    """Products of float32 matrices of 1,024 rows and columns, in GFLOP a second."""
+    left = np.random.default_rng(0).random((1024, 1024), np.float32)
+    left @ left
+    start = perf_counter()
+    for _ in range(20):
+        left @ left
+    return 20 * 2 * 1024**3 / (perf_counter() - start) / 1e9
+
+
 def loading(kind: str) -> float:
     """Seconds from the import to the first finding, in a fresh process."""
     done = subprocess.run([sys.executable, "-c", LOAD.format(kind=kind)], capture_output=True, text=True, check=True)
@@ -96,6 +107,7 @@ def main() -> None:
         f"hallucination, answers with {TOKENS} tokens of passages", f"{rate('hallucination', answers()):.0f} a second"
     )
     table.add_row("toxicity, sentences", f"{rate('toxicity', texts):.0f} a second")
+    table.add_row("for comparison: a product of matrices", f"{product():.0f} GFLOP a second")
     for kind in ("hallucination", "toxicity"):
         table.add_row(f"{kind}, loading and the first answer", f"{min(loading(kind) for _ in range(3)):.2f} s")
     seconds, memory = score(lines)

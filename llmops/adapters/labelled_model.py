@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable
-from llmops.adapters.onnx_embedder import batches
+from llmops.adapters.onnx_session import batches
 from llmops.adapters.sentence_transformers_models import opened
 from llmops.domain.errors import UsageError
 from llmops.scoring.labels import NONE, NOT_FOUND, SUPPORTED, meanings

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_embedder import batches, cores, open_session
+from llmops.adapters.onnx_session import batches, beside, cores, open_session
 from llmops.adapters.weights import Weights
 from llmops.scoring.windows import Window
 
@@ -51,7 +51,8 @@ class OnnxTokenClassifier:
         tokenizer, session = self._load()
         encoded = [self._encoded(tokenizer, window) for window in windows]
         found: list[Reading | None] = [None] * len(windows)
-        for batch in batches([len(ids) for ids, _, _ in encoded], BATCH_SIZE):
+
+        def work(batch: list[int]) -> None:
             longest = len(encoded[batch[-1]][0])
             tokens, mask, types = (np.zeros((len(batch), longest), np.int64) for _ in range(3))
             for row, number in enumerate(batch):
@@ -65,6 +66,8 @@ class OnnxTokenClassifier:
                 _, start, offsets = encoded[number]
                 own = logits[row, start : start + len(offsets), 0]
                 found[number] = Reading(float(logits[row, 0, 1]), tuple(float(each) for each in own), tuple(offsets))
+
+        beside(work, batches([len(ids) for ids, _, _ in encoded], BATCH_SIZE, self._threads), self._threads)
         return [reading for reading in found if reading is not None]
 
     def _encoded(self, tokenizer: Any, window: Window) -> tuple[list[int], int, list[tuple[int, int]]]:  # noqa: ANN401
@@ -79,5 +82,5 @@ class OnnxTokenClassifier:
         with self._lock:
             if self._loaded is None:
                 tokenizer = load_tokenizer(self._weights.checked("tokenizer.json"))
-                self._loaded = tokenizer, open_session(self._weights.checked("model.onnx"), self._threads)
+                self._loaded = tokenizer, open_session(self._weights.checked("model.onnx"))
             return self._loaded

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_embedder import cores, open_session
+from llmops.adapters.onnx_session import beside, cores, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
@@ -30,7 +30,7 @@ class ToxicityModel:
         self._scale, self._bias = float(calibration["scale"]), float(calibration["bias"])
         tokenizer = read_weights(packaged("minilm")).checked("tokenizer.json")
         self._tokenizer = load_tokenizer(tokenizer, max_tokens=weights.max_tokens)
-        self._session: Any = open_session(weights.checked("model.onnx"), cores())
+        self._session: Any = open_session(weights.checked("model.onnx"))
 
     def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
         """The finding on each text."""
@@ -52,11 +52,16 @@ class ToxicityModel:
         encoded = [each.ids for each in self._tokenizer.encode_batch_fast([encodable(text) for text in plain])]
         words = np.array([features(text, read) for text, read in zip(texts, plain, strict=True)], np.float32)
         found = np.empty((len(texts), 1 + len(CATEGORIES)), np.float32)
-        for number, ids in enumerate(encoded):
-            # One by one: beside other texts the last digits would be others, and nothing would stay equal over two runs.
-            tokens = np.array([ids], np.int64)
-            inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "listed": words[number : number + 1]}
-            found[number] = self._session.run(["logits"], inputs)[0][0]
+
+        def work(share: range) -> None:
+            for number in share:
+                # One by one: beside other texts the last digits would be others, and nothing would stay equal over two runs.
+                tokens = np.array([encoded[number]], np.int64)
+                inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "listed": words[number : number + 1]}
+                found[number] = self._session.run(["logits"], inputs)[0][0]
+
+        threads = min(cores(), len(texts))
+        beside(work, [range(first, len(texts), threads) for first in range(threads)], threads)
         return found
 
     def _worst(self, text: str, read: Sequence[tuple[tuple[int, int], Sequence[float]]]) -> Detection:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 
 MIN_LENGTH = 6
 """Shorter values are no secrets, and masking them would eat ordinary words."""
@@ -18,9 +19,14 @@ _look_like_secrets = re.compile(
 )
 
 
+@cache
+def _names_a_credential(variable: str) -> bool:
+    return _names.search(variable) is not None
+
+
 def configured_secrets() -> list[str]:
     """The value of each variable of the environment that is named like a credential, longest first."""
-    values = {value.strip() for name, value in os.environ.items() if _names.search(name)}
+    values = {value.strip() for name, value in os.environ.items() if _names_a_credential(name)}
     return sorted((value for value in values if len(value) >= MIN_LENGTH), key=len, reverse=True)
 
 

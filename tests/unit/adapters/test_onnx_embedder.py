@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llmops.adapters.hf_tokenizer import HfTokenizer
-from llmops.adapters.onnx_embedder import OnnxEmbedder, batches
+from llmops.adapters.onnx_embedder import OnnxEmbedder
 from llmops.adapters.weights import packaged
 from llmops.domain.errors import LlmopsError
 
@@ -102,15 +102,6 @@ def test_identity_follows_the_weights(tmp_path: Path) -> None:
     start = digest.index('"model.onnx": "') + len('"model.onnx": "')
     manifest.write_text(read[:start] + "0000" + read[start + 4 :])
     assert OnnxEmbedder(folder).identity != OnnxEmbedder().identity
-
-
-def test_batches_hold_similar_lengths_within_both_bounds() -> None:
-    lengths = [256, 3, 250, 8, 4, *[256] * 40]
-    found = batches(lengths, 32)
-    assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
-    assert found[0][:3] == [1, 4, 3]
-    assert all(len(batch) * lengths[batch[-1]] <= 4096 for batch in found)
-    assert [len(batch) for batch in batches([5] * 70, 32)] == [32, 32, 6]
 
 
 def test_tokenizer_counts_and_locates_without_limit_or_specials() -> None:
