@@ -152,7 +152,9 @@ class Aggregator:
             group.answered += 1
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
-            tally = group.evaluators.setdefault(name, EvaluatorTally(calibration=self._plan.calibrations.get(name)))
+            tally = group.evaluators.get(name)
+            if tally is None:
+                tally = group.evaluators[name] = EvaluatorTally(calibration=self._plan.calibrations.get(name))
             if evaluation.judging is not None:
                 tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
                 tally.judges_cost.add(evaluation.judging.cost_usd)
@@ -171,7 +173,9 @@ class Aggregator:
             if by_judge := tuple(value for part, value in evaluation.parts.items() if part.startswith(BY_JUDGE)):
                 tally.ratings.append(by_judge)
             for part, value in evaluation.parts.items():
-                tally.parts.setdefault(part, Series()).add(case, value)
+                if part not in tally.parts:
+                    tally.parts[part] = Series()
+                tally.parts[part].add(case, value)
         self._add_worst(result)
 
     def _add_spend(self, group: GroupTally, result: CellResult, case: int) -> None:
@@ -205,8 +209,10 @@ class Aggregator:
         """Weighted share of evaluators that did not pass; a cell without an answer comes first."""
         if result.status == "failed":
             return 2.0
-        weights = {e.spec.name: e.spec.common.weight for e in self._plan.evaluators_of(result.case_id)}
         bad = [n for n, e in result.evaluations.items() if e.status == "failed" or e.passed is False]
+        if not bad:
+            return 0.0
+        weights = {e.spec.name: e.spec.common.weight for e in self._plan.evaluators_of(result.case_id)}
         total = sum(weights.values())
         return sum(weights[name] for name in bad) / total if total else 0.0
 
