@@ -1,6 +1,8 @@
 """LiteLLM's bundled table of prices and context windows, read without importing LiteLLM."""
 
 import json
+import re
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,21 +14,26 @@ FILE_NAME = "model_prices_and_context_window_backup.json"
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> str:
     found = find_spec("litellm")
     if found is None or found.origin is None:
-        return {}
-    path = Path(found.origin).parent / FILE_NAME
+        return ""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return (Path(found.origin).parent / FILE_NAME).read_text(encoding="utf-8")
     except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+        return ""
 
 
+@cache
 def _row(model_id: str) -> dict[str, Any]:
-    row = _table().get(model_id) or _table().get(model_id.partition("/")[2])
-    return row if isinstance(row, dict) else {}
+    """One row of the table, whose 3 MB are searched and not parsed."""
+    for name in filter(None, (model_id, model_id.partition("/")[2])):
+        for place in re.finditer(rf"{re.escape(json.dumps(name))}\s*:\s*(?={{)", _table()):
+            with suppress(ValueError):
+                row = json.JSONDecoder().raw_decode(_table(), place.end())[0]
+                if "litellm_provider" in row:  # else it is a part of some row that is called as the model is
+                    return dict(row)
+    return {}
 
 
 def listed_window(model_id: str) -> int | None:
