@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import HfTokenizer, encodable, load_tokenizer
-from llmops.adapters.onnx_session import batches, beside, cores, open_session
+from llmops.adapters.onnx_session import batches, cores, in_threads, open_session
 from llmops.adapters.weights import packaged, read_weights
 from llmops.domain.ports import Tokenizer
 
@@ -68,7 +68,7 @@ class OnnxEmbedder:
                 mask[row, : len(ids[text])] = 1
             vectors[batch] = session.run(["embedding"], {"input_ids": tokens, "attention_mask": mask})[0]
 
-        beside(work, batches([len(each) for each in ids], self._batch_size, self._threads), self._threads)
+        in_threads(work, batches([len(each) for each in ids], self._batch_size, self._threads), self._threads)
         return vectors
 
     def embed_queries(self, texts: Sequence[str]) -> "NDArray[float32]":

@@ -25,7 +25,7 @@ def open_session(path: Path) -> Any:  # noqa: ANN401 -- an untyped vendor object
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def beside(work: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:
+def in_threads(work: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:
     """`work` on each item, so many at a time; the results in the order of the items.
 
     The layers of a small model are too short to be shared out between cores; whole batches are not.

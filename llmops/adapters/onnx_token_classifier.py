@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_session import batches, beside, cores, open_session
+from llmops.adapters.onnx_session import batches, cores, in_threads, open_session
 from llmops.adapters.weights import Weights
 from llmops.scoring.windows import Window
 
@@ -67,7 +67,7 @@ class OnnxTokenClassifier:
                 own = logits[row, start : start + len(offsets), 0]
                 found[number] = Reading(float(logits[row, 0, 1]), tuple(float(each) for each in own), tuple(offsets))
 
-        beside(work, batches([len(ids) for ids, _, _ in encoded], BATCH_SIZE, self._threads), self._threads)
+        in_threads(work, batches([len(ids) for ids, _, _ in encoded], BATCH_SIZE, self._threads), self._threads)
         return [reading for reading in found if reading is not None]
 
     def _encoded(self, tokenizer: Any, window: Window) -> tuple[list[int], int, list[tuple[int, int]]]:  # noqa: ANN401

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_session import beside, cores, open_session
+from llmops.adapters.onnx_session import cores, in_threads, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
@@ -61,7 +61,7 @@ class ToxicityModel:
                 found[number] = self._session.run(["logits"], inputs)[0][0]
 
         threads = min(cores(), len(texts))
-        beside(work, [range(first, len(texts), threads) for first in range(threads)], threads)
+        in_threads(work, [range(first, len(texts), threads) for first in range(threads)], threads)
         return found
 
     def _worst(self, text: str, read: Sequence[tuple[tuple[int, int], Sequence[float]]]) -> Detection:

@@ -44,7 +44,7 @@ def _coloured(page: str) -> str:
     return _heading.sub(rf"{_bold}\g<0>{_plain}", head + terms)
 
 
-def dressed(command: Any) -> None:  # noqa: ANN401 -- Typer's own types
+def restyle(command: Any) -> None:  # noqa: ANN401 -- Typer's own types
     """Give a command, and those below it, this look; leave out what the program's own page tells once."""
     command.context_class = HelpContext
     command.rich_markup_mode = None
@@ -53,4 +53,4 @@ def dressed(command: Any) -> None:  # noqa: ANN401 -- Typer's own types
         option.show_envvar = False
     for each in getattr(command, "commands", {}).values():
         each.short_help = each.short_help or (each.help or "").partition("\n\n")[0].replace("\n", " ")
-        dressed(each)
+        restyle(each)

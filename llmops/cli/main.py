@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from llmops import __version__
-from llmops.cli.help import WIDTH, HelpContext, dressed
+from llmops.cli.help import WIDTH, HelpContext, restyle
 from llmops.cli.session import Session
 from llmops.domain.errors import LlmopsError
 
@@ -75,7 +75,7 @@ class LazyGroup(TyperGroup):
             return name, stand_in, rest
         command = typer.main.get_command(import_module(COMMANDS[name][0]).app)
         command.name = name
-        dressed(command)
+        restyle(command)
         return name, command, rest
 
 

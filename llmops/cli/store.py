@@ -40,7 +40,7 @@ def migrate(ctx: typer.Context) -> None:
     """Make the store, or bring its schema to the newest version. Every command does so when it opens the store."""
     session: Session = ctx.obj
     before = session.wiring.store_status()
-    _ = session.wiring.store
+    assert session.wiring.store is not None  # opening it migrates it
     told = (
         f"has schema {before.newest} already"
         if before.schema == before.newest

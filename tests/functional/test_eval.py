@@ -101,6 +101,7 @@ def test_passing_faults_are_retried_and_counted(server: OpenAiServer, tmp_path: 
     assert run["counts"]["model_calls"] == 25
 
 
+@pytest.mark.usefixtures("ends")
 def test_a_dead_endpoint_ends_soon_with_one_message_and_exit_3(tmp_path: Path) -> None:
     project(tmp_path, "http://127.0.0.1:9/v1", 200)
     done = llmops(tmp_path, "eval")

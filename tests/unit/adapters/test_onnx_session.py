@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from llmops.adapters.onnx_session import batches, beside, cores
+from llmops.adapters.onnx_session import batches, cores, in_threads
 
 
 def test_batches_hold_similar_lengths_within_both_bounds() -> None:
@@ -32,13 +32,13 @@ def test_work_is_done_beside_and_comes_back_in_order(threads: int) -> None:
             meet.wait()
         return number * 2
 
-    assert beside(work, range(9), threads) == list(range(0, 18, 2))
-    assert beside(work, [], threads) == []
+    assert in_threads(work, range(9), threads) == list(range(0, 18, 2))
+    assert in_threads(work, [], threads) == []
 
 
 def test_an_error_comes_back() -> None:
     with pytest.raises(ZeroDivisionError):
-        beside(lambda number: 1 / number, [1, 0], 2)
+        in_threads(lambda number: 1 / number, [1, 0], 2)
 
 
 def test_as_many_threads_as_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:

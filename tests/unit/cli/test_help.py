@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from llmops.cli import help as pages
-from llmops.cli.help import dressed, examples
+from llmops.cli.help import examples, restyle
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ def command(
 
 def page() -> str:
     made = typer.main.get_command(app)
-    dressed(made)
+    restyle(made)
     return made.context_class(made, info_name="tool").get_help()
 
 

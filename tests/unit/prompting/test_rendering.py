@@ -341,6 +341,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize("template", HOSTILE)
 def test_templates_that_would_exhaust_the_machine_fail_soon(template: str) -> None:
     with pytest.raises(TemplateError) as caught:  # by a count: the clock would need ten minutes

@@ -96,6 +96,7 @@ def test_whole_words_are_never_found_where_the_text_is_not(text: str, fact: str)
         assert contains(text, fact)
 
 
+@pytest.mark.usefixtures("ends")
 def test_a_pattern_that_would_never_end_is_stopped() -> None:
     pattern = compiled(r"^(a|aa)+$")
     with pytest.raises(TimeoutError):

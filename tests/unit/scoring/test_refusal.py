@@ -290,8 +290,10 @@ def test_any_text_gets_a_verdict(text: str) -> None:
     assert refuses(text) in (True, False)
 
 
+@pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize(
     "piece", ["the ", "not ", "i do not ", "no information ", "answer ", '"', "`", "there is no ", "a, but ", "is not given "]
 )
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
-    assert refuses(piece * 5000) in (True, False)  # a pattern that backtracks without bound would not return
+    text = piece * 5000
+    assert refuses(text) is refuses(text[:4000])  # the first 4,000 characters decide

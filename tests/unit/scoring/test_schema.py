@@ -105,6 +105,7 @@ def test_older_dialects_keep_their_meaning() -> None:
     assert not problems(validator({"maximum": 3}), 3)
 
 
+@pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
@@ -122,6 +123,7 @@ def test_a_hostile_value_cannot_hang_the_validation(
         problems(validator(schema), value)
 
 
+@pytest.mark.usefixtures("ends")
 def test_uniqueness_is_checked_in_one_pass() -> None:
     unique = validator({"uniqueItems": True})
     mixed = [item for number in range(20_000) for item in (number, str(number), [number])]
