@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +54,21 @@ def batches(lengths: Sequence[int], size: int, threads: int = 1) -> list[list[in
             batch = []
         batch.append(position)
     return [*found, batch][::-1] if batch else found
+
+
+def equal_batches(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Positions of texts in batches of one length each, so that nothing is padded; the longest come first.
+
+    Args:
+        lengths: tokens of each text.
+        size: texts in a batch, at most.
+    """
+    ordered = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    found: list[list[int]] = []
+    for _, some in groupby(ordered, key=lengths.__getitem__):
+        alike = list(some)
+        found += [alike[start : start + size] for start in range(0, len(alike), size)]
+    return found
 
 
 def cores() -> int:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
-from llmops.adapters.onnx_session import cores, in_threads, open_session
+from llmops.adapters.onnx_session import cores, equal_batches, in_threads, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SUSPECT = 0.5
 """A window is marked from this probability of being toxic."""
 MAX_SPANS = 10
+BATCH_SIZE = 16
 
 
 class ToxicityModel:
@@ -53,15 +54,13 @@ class ToxicityModel:
         words = np.array([features(text, read) for text, read in zip(texts, plain, strict=True)], np.float32)
         found = np.empty((len(texts), 1 + len(CATEGORIES)), np.float32)
 
-        def work(share: range) -> None:
-            for number in share:
-                # One by one: beside other texts the last digits would be others, and nothing would stay equal over two runs.
-                tokens = np.array([encoded[number]], np.int64)
-                inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "listed": words[number : number + 1]}
-                found[number] = self._session.run(["logits"], inputs)[0][0]
+        def work(batch: list[int]) -> None:
+            tokens = np.array([encoded[number] for number in batch], np.int64)
+            inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "listed": words[batch]}
+            found[batch] = self._session.run(["logits"], inputs)[0]
 
-        threads = min(cores(), len(texts))
-        in_threads(work, [range(first, len(texts), threads) for first in range(threads)], threads)
+        # Padded beside other texts the last digits would be others, and nothing would stay equal over two runs.
+        in_threads(work, equal_batches([len(ids) for ids in encoded], BATCH_SIZE), cores())
         return found
 
     def _worst(self, text: str, read: Sequence[tuple[tuple[int, int], Sequence[float]]]) -> Detection:

@@ -143,6 +143,7 @@ def test_the_identity_names_the_weights() -> None:
 
 def test_toxicity_does_not_depend_on_what_is_read_beside_it() -> None:
     texts = ["You are an idiot.", "Thank you, that was kind of you and of everybody who helped us last week.", "Go away!"]
+    texts += ["You are an angel.", "We are an army.", "You are a genius."]  # as long as the first
     requests = [DetectionRequest(text) for text in texts]
     detector = EmbeddedDetector("toxicity")
     assert detector.detect(requests) == [detector.detect([request])[0] for request in requests]

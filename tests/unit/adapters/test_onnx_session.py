@@ -3,8 +3,10 @@
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmops.adapters.onnx_session import batches, cores, in_threads
+from llmops.adapters.onnx_session import batches, cores, equal_batches, in_threads
 
 
 def test_batches_hold_similar_lengths_within_both_bounds() -> None:
@@ -46,3 +48,11 @@ def test_as_many_threads_as_the_environment_allows(monkeypatch: pytest.MonkeyPat
     assert cores() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert cores() >= 1
+
+
+@given(st.lists(st.integers(1, 9), max_size=80), st.integers(1, 5))
+def test_equal_batches_hold_each_text_once_beside_others_of_its_length(lengths: list[int], size: int) -> None:
+    found = equal_batches(lengths, size)
+    assert sorted(position for batch in found for position in batch) == list(range(len(lengths)))
+    assert all(1 <= len(batch) <= size and len({lengths[position] for position in batch}) == 1 for batch in found)
+    assert [lengths[batch[0]] for batch in found] == sorted((lengths[batch[0]] for batch in found), reverse=True)
