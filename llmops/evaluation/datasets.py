@@ -1,4 +1,4 @@
-"""Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are JSONL."""
+"""Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are large JSONL."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,6 +19,10 @@ from llmops.settings.validation import Strict, nearest, validated
 
 MAX_PROBLEMS = 20
 """Problems of one dataset that are told; a wrong export would fill the screen."""
+KEPT_BYTES = 16 * 2**20
+"""Cases that take no more memory than this, roughly, are kept once they are checked; more are read again."""
+CASE_BYTES = 1000
+"""What a case takes beside its text, roughly."""
 
 
 class CaseRow(Strict):
@@ -54,7 +58,7 @@ class Dataset:
     _read: Callable[[], Iterator[Case]]
 
     def cases(self) -> Iterator[Case]:
-        """The cases in the file's order, read anew."""
+        """The cases in the file's order."""
         return self._read()
 
 
@@ -82,6 +86,8 @@ def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], I
     lines: dict[str, int | None] = {}
     digest = blake2b(digest_size=KEY_BYTES)
     own = False
+    kept: list[Case] = []
+    size = 0
     for found in reader(path, root):
         if len(problems) == MAX_PROBLEMS:
             problems.append(Problem(file, f"more problems follow; the first {MAX_PROBLEMS} are listed."))
@@ -94,12 +100,26 @@ def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], I
             problems.append(Problem(file, f"the id {found.id!r} stands twice{where}.", line=found.line, key="id"))
         lines[found.id] = found.line
         own |= bool(found.evaluators)
-        digest.update(canonical(case_json(found)).encode("utf-8", "surrogatepass") + b"\n")
+        try:
+            text = canonical(case_json(found)).encode("utf-8", "surrogatepass")
+        except (ValueError, TypeError, RecursionError):
+            problems.append(Problem(file, "holds a value that JSON has not, such as NaN.", line=found.line))
+            continue
+        digest.update(text + b"\n")
+        size += len(text) + CASE_BYTES
+        if size <= KEPT_BYTES:
+            kept.append(found)
+        else:
+            kept.clear()
     if not lines and not problems:
         problems.append(Problem(file, "holds no case.", hint='One case per line: {"id": "1", "vars": {"question": "..."}}'))
     if problems:
         raise InvalidFiles(problems)
-    return Dataset(file, len(lines), digest.hexdigest(), own, lambda: (c for c in reader(path, root) if isinstance(c, Case)))
+
+    def cases() -> Iterator[Case]:
+        return iter(kept) if kept else (case for case in reader(path, root) if isinstance(case, Case))
+
+    return Dataset(file, len(lines), digest.hexdigest(), own, cases)
 
 
 def case_json(case: Case) -> dict[str, Any]:
@@ -113,8 +133,7 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Case 
         return problem('is not an object; a case such as {"id": "1", "vars": {...}} was expected.')
     try:
         row = _adapter.validate_python(data)
-        canonical(data)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return _why_not(data, problem)
     return Case(
         row.id,
@@ -136,7 +155,7 @@ def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Problem:
     except InvalidFiles as error:
         first = error.problems[0]
         return problem(first.message, key=first.key, hint=first.hint)
-    return problem("holds a value that JSON has not, such as NaN.")
+    return problem("is nested too deeply.")
 
 
 def _jsonl(path: Path, root: Path) -> Iterator[Case | Problem]:

@@ -59,9 +59,11 @@ def compiled(pattern: str, flags: Iterable[Flag] = ()) -> Pattern:
 
 def folded(text: str, *, ignore_case: bool) -> str:
     """`text` in one spelling: NFC, straight quotes, plain hyphens, single spaces, no invisible characters."""
-    text = unicodedata.normalize("NFC", text).translate(_SAME)
-    if ignore_case:
-        text = unicodedata.normalize("NFC", text.casefold())
+    if text.isascii():  # nothing but case and spaces can differ
+        text = text.casefold() if ignore_case else text
+    else:
+        text = unicodedata.normalize("NFC", text).translate(_SAME)
+        text = unicodedata.normalize("NFC", text.casefold()) if ignore_case else text
     return _spaces.sub(" ", text).strip()
 
 

@@ -1,0 +1,58 @@
+"""Dataset files: what is read, how often, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmops.domain.errors import InvalidFiles
+from llmops.evaluation import datasets
+from llmops.evaluation.datasets import load_dataset
+
+
+def written(folder: Path, rows: list[object]) -> Path:
+    file = folder / "cases.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return file
+
+
+def test_a_small_dataset_is_kept_once_it_is_checked(tmp_path: Path) -> None:
+    file = written(tmp_path, [{"id": "a", "vars": {"q": 1}}, {"id": "b", "vars": {"q": 2}}])
+    dataset = load_dataset(file, tmp_path)
+    file.unlink()
+    assert [case.id for case in dataset.cases()] == [case.id for case in dataset.cases()] == ["a", "b"]
+
+
+def test_a_large_dataset_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "KEPT_BYTES", 2 * datasets.CASE_BYTES)
+    file = written(tmp_path, [{"id": str(n), "vars": {"q": "?"}} for n in range(4)])
+    dataset = load_dataset(file, tmp_path)
+    assert dataset.size == 4
+    file.write_text('{"id": "other"}\n')
+    assert [case.id for case in dataset.cases()] == ["other"]
+
+
+def test_both_ways_give_the_same_cases_and_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, [{"id": str(n), "vars": {"q": n}, "tags": ["t"]} for n in range(4)])
+    kept = load_dataset(file, tmp_path)
+    monkeypatch.setattr(datasets, "KEPT_BYTES", 0)
+    again = load_dataset(file, tmp_path)
+    assert list(kept.cases()) == list(again.cases())
+    assert kept.content_hash == again.content_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("cases.jsonl", '{"id": "a"}\n{"id": "b", "vars": {"x": NaN}}\n', 2),
+        ("cases.yaml", "- id: a\n- id: b\n  expected: .inf\n", 2),
+    ],
+)
+def test_a_value_that_json_has_not_is_told_with_its_line(tmp_path: Path, name: str, text: str, line: int) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(InvalidFiles) as found:
+        load_dataset(file, tmp_path)
+    assert [(problem.line, problem.message) for problem in found.value.problems] == [
+        (line, "holds a value that JSON has not, such as NaN.")
+    ]
