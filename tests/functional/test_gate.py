@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, project
+from command_line import llmops, project, report
 from openai_server import OpenAiServer
 from test_bad_input import edit
 
@@ -33,6 +33,15 @@ def test_a_run_is_judged_by_the_rules_as_they_stand_now(evaluated: Path) -> None
     edit(evaluated / "evals/say.yaml", "min: 0.3", "max: 0.3")
     assert verdicts(evaluated, "@last", code=1)["verdict"] == "fail"
     assert "FAIL (exit 1)" in llmops(evaluated, "gate").stdout
+
+
+def test_repeats_of_a_case_stay_one_case_when_a_run_is_judged_again(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 20)
+        done = llmops(tmp_path, "eval", "-q", "--repeat", "3", "--json")
+    rules = report(done)["rules"]
+    assert rules[0]["n"] == 20
+    assert verdicts(tmp_path, code=done.returncode)["rules"] == rules
 
 
 def test_relative_rules_hold_the_run_against_a_baseline(evaluated: Path) -> None:
