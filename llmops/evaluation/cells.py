@@ -20,6 +20,7 @@ from llmops.evaluation.planning import (
     places_hash,
     request_of,
     retrieve_key,
+    route_key,
     step_of,
 )
 
@@ -151,7 +152,10 @@ class CellSteps:
             return
         state.messages = messages
         state.request = request_of(target, version, messages, stream=self.plan.stream)
-        state.generate_key = generate_key(target, state.request, cell.repeat)
+        if target.route is None:
+            state.generate_key = generate_key(target, state.request, cell.repeat)
+        else:
+            state.generate_key = route_key(target, target.route, state.request, cell.repeat, cell.case, state.hits or ())
 
     def _take_recorded(self, state: CellState) -> None:
         if state.cell.case.output is None:

@@ -298,13 +298,24 @@ def request_of(target: Target, version: PromptVersion, messages: tuple[Message, 
 
 def generate_key(target: Target, request: CompletionRequest, repeat: int | str) -> str:
     """Key of an answer: the model, its parameters, the rendered messages, and which repeat it is."""
-    inputs = {
+    return node_key("generate", GENERATE_VERSION, _generate_inputs(target, request, repeat))
+
+
+def _generate_inputs(target: Target, request: CompletionRequest, repeat: int | str) -> dict[str, Any]:
+    return {
         "model": target.identity,
         "params": dict(request.params),
         "messages": [[message.role, message.content] for message in request.messages],
         "stream": request.stream,
         "repeat": repeat,
     }
+
+
+def route_key(target: Target, route: Route, request: CompletionRequest, repeat: int, case: Case, hits: Sequence[Hit]) -> str:
+    """Key of an answer that a route chose: as of a model's, with all that its policy and its checks see of the case."""
+    seen = {"id": case.id, "tags": list(case.tags), "question": question_of(case)}
+    checked = evidence_hash(case, hits) if route.checks else ""
+    inputs = {**_generate_inputs(target, request, repeat), "seen": seen, "checked": checked}
     return node_key("generate", GENERATE_VERSION, inputs)
 
 

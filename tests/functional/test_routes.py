@@ -93,6 +93,31 @@ def test_an_unchanged_route_asks_nothing_and_a_changed_one_only_what_is_new(
     assert group(run, "careful")["served"] == {"small": 30, "large": 10}
 
 
+def test_a_case_that_is_edited_where_only_the_route_looks_is_routed_again(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    small, large = servers
+    edit(
+        folder / "llmops.yaml",
+        "routes:\n",
+        "routes:\n  tagged: {kind: rules, rules: [{when: {tag: hard}, use: large}], otherwise: small}\n"
+        "  checked: {kind: cascade, models: [small, large], checks: [{contains: {any: expected}}]}\n",
+    )
+    rows = [{"id": name, "vars": {"question": "Is it so?"}, "expected": ["fine"]} for name in ("a", "b")]
+    rows[1]["tags"] = ["hard"]  # and the text of another case that is not
+    cases = folder / "datasets/ask.jsonl"
+    cases.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    command = ("eval", "--model", "tagged", "--model", "checked", "--json")
+    found = report(llmops(folder, *command))
+    assert group(found, "tagged")["served"] == {"small": 1, "large": 1}
+    assert group(found, "checked")["served"] == {"small": 2}
+    asked = (small.requests, large.requests)
+    cases.write_text("".join(f"{json.dumps({**row, 'tags': ['hard'], 'expected': ['surely']})}\n" for row in rows))
+    found = report(llmops(folder, *command))
+    assert group(found, "tagged")["served"] == group(found, "checked")["served"] == {"large": 2}
+    assert (small.requests, large.requests) == asked  # both had answered this before
+
+
 @pytest.mark.parametrize("fault", ["hang", "429", "dies"])
 def test_a_fallback_serves_what_the_small_model_does_not(
     folder: Path, servers: tuple[OpenAiServer, OpenAiServer], fault: str
