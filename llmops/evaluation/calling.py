@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
-from llmops.domain.errors import ModelError, RateLimited
+from llmops.domain.errors import EndpointDown, ModelError, RateLimited
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.evaluation.endpoints import Endpoint, Stopping
 from llmops.evaluation.pacing import Pace
@@ -70,7 +70,7 @@ class Caller:
             finally:
                 self._in_flight -= 1
                 self._wake(int(self._limit) - self._in_flight)
-            failed.attempts = attempt + 1
+            failed.attempts = attempt + (not isinstance(failed, EndpointDown))  # nothing was sent there
             if not failed.retryable or attempt == self.target.max_retries:
                 raise failed
             await self._endpoint.wait(self._delay(failed, attempt))

@@ -1,6 +1,7 @@
 """The way of one cell, node by node, and the bulk look-up of the nodes that the store already holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmops.domain.cases import Case
@@ -14,6 +15,7 @@ from llmops.domain.scores import JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
 from llmops.evaluation.planning import (
     Plan,
+    Target,
     evaluate_key,
     evidence_hash,
     generate_key,
@@ -72,6 +74,11 @@ class CellSteps:
     def __init__(self, plan: Plan, run_id: str) -> None:
         self.plan = plan
         self.run_id = run_id
+        self._made_for: dict[str, int] = {}
+
+    def book(self, cell: Cell, node: Node) -> bool:
+        """Book a node that this run made on the first cell that takes it: is it this one? Others have it for nothing."""
+        return node.run == self.run_id and self._made_for.setdefault(node.key, cell.position) == cell.position
 
     def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
         """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
@@ -167,8 +174,24 @@ class CellSteps:
     def take_completion(self, state: CellState, node: Node) -> None:
         """An answer of an earlier run, or of this run before it was interrupted."""
         state.completion = completion_from_json(node.value)
-        state.reused = node.run != self.run_id
+        state.reused = not self.book(state.cell, node)
         state.attempts = 0 if state.reused else state.completion.attempts
+        if not state.reused:
+            for key in self._asked_by_route(state, state.completion):
+                self._made_for.setdefault(key, state.cell.position)
+
+    def _asked_by_route(self, state: CellState, completion: Completion) -> Iterator[str]:
+        """Keys of the answers that were made for a route's answer."""
+        route, samples = self.plan.targets[state.cell.target].route, Counter[str]()
+        for call in completion.route:
+            if route is not None and not (call.reused or call.error):
+                yield self.key_of_routed(state, route.targets[call.model], samples[call.model])
+            samples[call.model] += 1
+
+    def key_of_routed(self, state: CellState, target: Target, sample: int) -> str:
+        """Key of the n-th answer, from 0, that a route gets of a model: of the first as if the model were a target itself."""
+        request = request_of(target, self.plan.prompts[state.cell.prompt], state.messages, stream=self.plan.stream)
+        return generate_key(target, request, f"{state.cell.repeat}/{sample}" if sample else state.cell.repeat)
 
     def key_evaluations(self, state: CellState) -> None:
         """Fix the keys of the evaluations that are worth storing."""
@@ -197,7 +220,7 @@ class CellSteps:
     def _take_outcomes(self, state: CellState, found: dict[str, Node]) -> None:
         for name, key in state.evaluate_keys.items():
             if key in found:
-                mine = found[key].run == self.run_id
+                mine = self.book(state.cell, found[key])
                 outcome = outcome_from_json(found[key].value)
                 if outcome.judging is not None and not mine:
                     outcome = replace(outcome, judging=outcome.judging.reused())
@@ -218,6 +241,13 @@ class CellSteps:
             return None if None in costs else sum(cost or 0.0 for cost in costs)
         price = self.plan.targets[state.cell.target].price
         return None if price is None else price.cost(completion.usage, completion.latency_s)
+
+    def spent(self, state: CellState, completion: Completion) -> float:
+        """USD that this run paid for the answer; a price that is not known counts as nothing."""
+        if state.reused:
+            return 0.0
+        before = sum(call.cost_usd or 0.0 for call in completion.route if call.reused)
+        return (self.cost(state, completion) or 0.0) - before
 
     def result(self, state: CellState, evaluations: dict[str, EvaluatorResult]) -> CellResult:
         """The finished cell."""

@@ -19,7 +19,7 @@ from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.evaluators.base import BuiltEvaluator
-from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of, request_of
+from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
 from llmops.routing.memory import RouteMemory
@@ -147,9 +147,7 @@ class Runner:
 
     def _paid_before(self, state: CellState) -> float:
         """What this same run paid for an answer before it was interrupted."""
-        if state.completion is None or state.reused:
-            return 0.0
-        return self._steps.cost(state, state.completion) or 0.0
+        return 0.0 if state.completion is None else self._steps.spent(state, state.completion)
 
     def _over_budget(self) -> bool:
         return self._options.budget_usd is not None and self.counts.spent_usd >= self._options.budget_usd
@@ -219,7 +217,7 @@ class Runner:
         if state.completion is None and state.request is not None and state.generate_key is not None:
             target = self._plan.targets[state.cell.target]
             if target.route is None:
-                node = await self._answered(target, state.request, state.generate_key)
+                node = await self._answered(state.cell, target, state.request, state.generate_key)
             else:
                 node = await self._routed(target, target.route, state, state.generate_key)
             self._steps.take_completion(state, node)
@@ -227,12 +225,14 @@ class Runner:
             self._steps.key_evaluations(state)
             self._steps.look_up_outcomes([state], self._lookup)
 
-    async def _answered(self, target: Target, request: CompletionRequest, key: str) -> Node:
+    async def _answered(self, cell: Cell, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
             completion = await self._callers[target.name].complete(request)
             cost = None if target.price is None else target.price.cost(completion.usage, completion.latency_s)
             self.counts.spent_usd += cost or 0.0
-            return Node(key, "generate", plain(completion), self._run_id)
+            node = Node(key, "generate", plain(completion), self._run_id)
+            self._steps.book(cell, node)
+            return node
 
         if target.embedded or "generate" in self._options.refresh:
             return await self._once(key, generate)
@@ -242,13 +242,17 @@ class Runner:
 
     async def _routed(self, target: Target, route: Route, state: CellState, key: str) -> Node:
         """The answer of a route; what its models have answered before is reused."""
-        case, repeat = state.cell.case, state.cell.repeat
+        case = state.cell.case
 
         async def ask(inner: Target, sample: int) -> Answered:
             request = request_of(inner, self._plan.prompts[state.cell.prompt], state.messages, stream=self._plan.stream)
-            own = generate_key(inner, request, f"{repeat}/{sample}" if sample else repeat)
-            node = self._lookup("generate", [own]).get(own) or await self._answered(inner, request, own)
-            return Answered(completion_from_json(node.value), reused=node.run != self._run_id)
+            own = self._steps.key_of_routed(state, inner, sample)
+            known = self._lookup("generate", [own]).get(own)
+            node = known or await self._answered(state.cell, inner, request, own)
+            completion, made = completion_from_json(node.value), self._steps.book(state.cell, node)
+            if known is not None and made and inner.price is not None:  # paid before this run was interrupted
+                self.counts.spent_usd += inner.price.cost(completion.usage, completion.latency_s) or 0.0
+            return Answered(completion, reused=not made)
 
         async def check(completion: Completion) -> dict[str, bool]:
             sample = self._steps.sample(state, completion)
@@ -311,9 +315,10 @@ class Runner:
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
         outcome = await measured(built, sample)
         state.evaluated += 1
-        if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
-            key = state.evaluate_keys[built.spec.name]
-            await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
+        node = Node(state.evaluate_keys[built.spec.name], "evaluate", outcome_to_json(outcome), self._run_id)
+        # A failure may pass: the next run tries again. What another cell has made meanwhile holds what was paid for it.
+        if not isinstance(outcome, Failure) and self._steps.book(state.cell, node):
+            await self._committer.put_node(node)
         return outcome
 
     def _give_up(self, message: str, *, all_cells: bool) -> None:

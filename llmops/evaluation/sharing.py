@@ -1,17 +1,22 @@
-"""Work that several cells ask for at the same time is done once."""
+"""Work that several cells ask for is done once."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
 
+KEPT = 1024
+"""So many results stay at hand: who asks was told by the store, up to a window of cells earlier, that there is none yet."""
+
 
 class InFlight(Generic[Made]):
-    """What is being made right now, by content key."""
+    """What is being made right now or has just been made, by content key."""
 
     def __init__(self) -> None:
         self._shared: dict[str, asyncio.Future[Made]] = {}
+        self._done: deque[str] = deque()
 
     async def once(self, key: str, make: Callable[[], Awaitable[Made]]) -> Made:
         """What `make` gives; who asks for the same key meanwhile gets the same, or the same error."""
@@ -22,11 +27,12 @@ class InFlight(Generic[Made]):
         try:
             made = await make()
         except BaseException as error:
+            del self._shared[key]
             future.set_exception(error)
             future.exception()  # marked as seen: nobody else may be waiting
             raise
-        else:
-            future.set_result(made)
-            return made
-        finally:
-            del self._shared[key]
+        future.set_result(made)
+        self._done.append(key)
+        if len(self._done) > KEPT:
+            del self._shared[self._done.popleft()]
+        return made

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from command_line import llmops, project, report
 from openai_server import OpenAiServer
 from test_bad_input import edit
@@ -56,3 +57,25 @@ def test_a_budget_needs_prices(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "needs the price of 'm'" in done.stderr
     assert json.loads(llmops(tmp_path, "runs", "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("targets", ["m, backed", "backed, m"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_answer_that_cells_share_is_paid_once(tmp_path: Path, targets: str, *, stopped: bool) -> None:
+    with OpenAiServer().running() as server:
+        priced(tmp_path, server.base, 4)
+        edit(tmp_path / "llmops.yaml", "models:\n", "routes:\n  backed: {kind: fallback, models: [m, n]}\nmodels:\n")
+        second = f"id: openai/n, api_base: {server.base}, price: {{input_per_million: 1, output_per_million: 1}}"
+        edit(tmp_path / "llmops.yaml", "  m: {id", f"  n: {{{second}}}\n  m: {{id")
+        edit(tmp_path / "evals/say.yaml", "targets: [m]", f"targets: [{targets}]")
+        cases = tmp_path / "datasets/say.jsonl"
+        cases.write_text(cases.read_text().replace("w3", "w2"))  # two cases of one text
+        if stopped:
+            done = llmops(tmp_path, "eval", "--json", "--concurrency", "1", "--budget", "20")
+            assert (done.returncode, server.requests) == (5, 2)
+        done = llmops(tmp_path, "eval", "--json", "--budget", "40")  # exactly what it takes, and a dollar
+        assert (done.returncode, server.requests) == (0, 3), done.stderr
+    found = report(done)
+    spent = sum(group["spend"]["spent_usd"] for group in found["groups"])
+    sent = sum(group["spend"]["calls"] for group in found["groups"])
+    assert (spent, sent, found["counts"]["model_calls"]) == (3 * 13, 3, 3)

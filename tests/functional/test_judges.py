@@ -146,6 +146,18 @@ def test_equal_answers_are_judged_once_and_a_dead_judge_is_told(server: OpenAiSe
     assert "judge a: Unavailable" in found[0]["reason"]
 
 
+def test_a_verdict_that_cells_share_is_paid_once(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: "the same" if messages[-1]["content"].startswith("Say") else GOOD
+    project(tmp_path, server.base, 2)
+    suite = tmp_path / "evals/say.yaml"
+    suite.write_text(suite.read_text().replace("- latency", "- criteria: {judge: m, items: [is short]}"))
+    run = report(llmops(tmp_path, "eval", "--json", "--repeat", "4", "--concurrency", "1"))
+    assert server.requests == 2 * 4 + 2  # a verdict on the answer to each of two cases
+    use = next(e["judging"] for e in run["groups"][0]["evaluators"] if e["name"] == "criteria")
+    assert (use["calls"], use["sent"]) == (8, 2)
+    assert use["spent_usd"] == pytest.approx(2 * CALL)
+
+
 def test_an_unknown_judge_is_told_before_anything_is_sent(server: OpenAiServer, tmp_path: Path) -> None:
     judged(tmp_path, server.base, "criteria: {judge: gtp, items: [is short]}", ["one"])
     done = llmops(tmp_path, "eval")
