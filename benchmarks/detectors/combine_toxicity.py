@@ -12,7 +12,9 @@ import argparse
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ WEIGHTS = {"davidson": 0.1, "surge": 0.5, "neutral": 0.3, "contrast": 1.0, "own"
 FOLDS = 5
 SHARES = (0.0, 0.25, 0.5, 1.0)
 """Of our own templates, in the learning curve."""
+HIDDEN_TEXTS = "Surge, each after a neutral sentence"
 CONTRAST = f"contrast, {FOLDS} folds of templates"
 Floats = NDArray[np.float64]
 
@@ -286,9 +289,11 @@ def main() -> None:
     contrast, surge = (np.array([each.source == source for each in texts]) for source in ("contrast", "surge"))
     make(out, model, x[~surge], chosen(texts, ~surge))
     never_seen = chosen(texts, surge)
-    report(console, {"Surge": (never_seen, chances(out, never_seen)), CONTRAST: (chosen(texts, contrast), chance[contrast])})
-    make(out, model, x, texts)
     neutral = [each for each in texts if each.source == "neutral" and calibrates(each)]
+    hidden = [replace(each, text=f"{calm.text} {each.text}") for each, calm in zip(never_seen, cycle(neutral), strict=False)]
+    found = {name: (some, chances(out, some)) for name, some in (("Surge", never_seen), (HIDDEN_TEXTS, hidden))}
+    report(console, {**found, CONTRAST: (chosen(texts, contrast), chance[contrast])})
+    make(out, model, x, texts)
     console.print("As shipped, its regressions fitted on everything; `run` measures it on OLID and ToxicChat:")
     report(console, {"neutral sentences": (neutral, chances(out, neutral))})
     if arguments.write:

@@ -1,15 +1,16 @@
-"""The embedded toxicity detector: MiniLM fine-tuned over windows of a text, beside the listed words in them."""
+"""The embedded toxicity detector: MiniLM fine-tuned over windows and sentences of a text, beside the listed words in them."""
 
 import json
 import math
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
 from llmops.adapters.onnx_session import cores, equal_batches, in_threads, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
+from llmops.scoring.sentences import split_sentences
 from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
 
 if TYPE_CHECKING:
@@ -20,10 +21,21 @@ SUSPECT = 0.5
 """A window is marked from this probability of being toxic."""
 MAX_SPANS = 10
 BATCH_SIZE = 16
+ALONE = 0.8
+"""Weight of the worst sentence by itself, against that of its whole window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A window of a text, or a sentence of it, and the log-odds of toxic and of each category."""
+
+    start: int
+    end: int
+    logits: "NDArray[float32]"
 
 
 class ToxicityModel:
-    """The worst window of a text decides."""
+    """The worst window of a text decides, and in it the worst sentence: it must not hide among friendly ones."""
 
     def __init__(self, weights: Weights) -> None:
         """Open the encoder and its calibration; the tokenizer is that of the default embedder."""
@@ -35,15 +47,21 @@ class ToxicityModel:
 
     def many(self, requests: Sequence[DetectionRequest]) -> list[Detection]:
         """The finding on each text."""
-        cut = [windows(request.output) for request in requests]
-        owners = [owner for owner, some in enumerate(cut) for _ in some]
-        places = [place for some in cut for place in some]
-        texts = [requests[owner].output[start:end] for owner, (start, end) in zip(owners, places, strict=True)]
-        read = zip(owners, places, self.logits(texts).tolist(), strict=True)
-        found = [Detection(0.0)] * len(requests)
-        for owner, some in groupby(read, key=lambda each: each[0]):
-            found[owner] = self._worst(requests[owner].output, [(place, logits) for _, place, logits in some])
-        return found
+        cut = [[(place, _sentences(request.output, *place)) for place in windows(request.output)] for request in requests]
+        places = [place for some in cut for window, own in some for place in (window, *own)]
+        texts = [
+            request.output[start:end]
+            for request, some in zip(requests, cut, strict=True)
+            for window, own in some
+            for start, end in (window, *own)
+        ]
+        different = list(dict.fromkeys(texts))
+        logits = dict(zip(different, self.logits(different), strict=True))
+        read = iter([Stretch(*place, logits[text]) for place, text in zip(places, texts, strict=True)])
+        return [
+            self._worst(request.output, [(next(read), [next(read) for _ in own]) for _, own in some])
+            for request, some in zip(requests, cut, strict=True)
+        ]
 
     def logits(self, texts: Sequence[str]) -> "NDArray[float32]":
         """Log-odds of toxic, not calibrated, and of each category, of texts that fit into one window."""
@@ -63,23 +81,48 @@ class ToxicityModel:
         in_threads(work, equal_batches([len(ids) for ids in encoded], BATCH_SIZE), cores())
         return found
 
-    def _worst(self, text: str, read: Sequence[tuple[tuple[int, int], Sequence[float]]]) -> Detection:
-        chances = [logistic(self._scale * logits[0] + self._bias) for _, logits in read]
-        value = max(chances)
+    def _worst(self, text: str, read: Sequence[tuple[Stretch, Sequence[Stretch]]]) -> Detection:
+        if not read:
+            return Detection(0.0)
+        joined = [Stretch(window.start, window.end, _joined(window, own)) for window, own in read]
+        value = max(self._chance(window) for window in joined)
         parts = {
-            category: min(value, max(logistic(logits[1 + number]) for _, logits in read))
+            category: min(value, max(logistic(float(window.logits[1 + number])) for window in joined))
             for number, category in enumerate(CATEGORIES)
         }
-        bad = [each for chance, each in zip(chances, read, strict=True) if chance >= SUSPECT]
-        spans = [span for (start, end), logits in bad for span in _marked(text, start, end, logits)]
+        spans: list[Span] = []
+        for window, (_, own) in zip(joined, read, strict=True):
+            if self._chance(window) >= SUSPECT:
+                bad = [sentence for sentence in own if self._chance(sentence) >= SUSPECT]
+                spans += [span for stretch in bad or [window] for span in _marked(text, stretch)]
         return Detection(value, tuple(spans[:MAX_SPANS]), parts)
 
+    def _chance(self, stretch: Stretch) -> float:
+        return logistic(self._scale * float(stretch.logits[0]) + self._bias)
 
-def _marked(text: str, start: int, end: int, logits: Sequence[float]) -> list[Span]:
-    """The listed words of a toxic window, or all of it when it needs none of them to be toxic."""
-    words = [Span(start + first, start + last, kind) for first, last, kind in listed(text[start:end])]
-    worst = max(range(len(CATEGORIES)), key=lambda number: logits[1 + number])
-    return words or [Span(start, end, CATEGORIES[worst])]
+
+def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Characters of the sentences of a window; empty when it is one sentence or a part of one."""
+    found = split_sentences(text[start:end])
+    return [(start + each.start, start + each.end) for each in found] if len(found) > 1 else []
+
+
+def _joined(window: Stretch, sentences: Sequence[Stretch]) -> "NDArray[float32]":
+    """Log-odds of a window with those of its worst sentences, if that is worse than the window by itself."""
+    import numpy as np
+
+    if not sentences:
+        return window.logits
+    worst = np.max([each.logits for each in sentences], axis=0)
+    found: NDArray[float32] = np.maximum(window.logits, (1 - ALONE) * window.logits + ALONE * worst)
+    return found
+
+
+def _marked(text: str, stretch: Stretch) -> list[Span]:
+    """The listed words of a toxic stretch, or all of it when it needs none of them to be toxic."""
+    words = [Span(stretch.start + a, stretch.start + b, kind) for a, b, kind in listed(text[stretch.start : stretch.end])]
+    worst = int(stretch.logits[1:].argmax())
+    return words or [Span(stretch.start, stretch.end, CATEGORIES[worst])]
 
 
 def logistic(x: float) -> float:

@@ -97,7 +97,7 @@ def test_what_cannot_be_asked_is_told(tmp_path: Path, arguments: tuple[str, ...]
 
 
 def test_a_killed_call_is_gone_on_from(tmp_path: Path) -> None:
-    rows = [{"id": number, "output": f"Number {number} is a pleasant one. " * 12} for number in range(1500)]
+    rows = [{"id": number, "output": f"Number {number} is a pleasant one."} for number in range(1500)]
     lines(tmp_path / "log.jsonl", *rows)
     command = [*COMMAND, "score", "log.jsonl", "-e", "toxicity", "--out", "out.jsonl"]
     partial = tmp_path / "out.jsonl.partial"

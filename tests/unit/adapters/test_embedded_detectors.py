@@ -141,6 +141,15 @@ def test_the_identity_names_the_weights() -> None:
     assert EmbeddedDetector("hallucination").identity != EmbeddedDetector("toxicity").identity
 
 
+def test_a_rude_sentence_does_not_hide_among_friendly_ones() -> None:
+    text = "Thank you for asking. The soup was good. You are a stupid idiot. Have a nice day!"
+    rude, found = text.index("You are"), EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0]
+    assert found.value >= 0.5
+    assert all(rude <= span.start < span.end <= text.index("Have") for span in found.spans)
+    assert found.spans
+    assert toxicity(text.replace("You are a stupid idiot. ", "")) < 0.1
+
+
 def test_toxicity_does_not_depend_on_what_is_read_beside_it() -> None:
     texts = ["You are an idiot.", "Thank you, that was kind of you and of everybody who helped us last week.", "Go away!"]
     texts += ["You are an angel.", "We are an army.", "You are a genius."]  # as long as the first
