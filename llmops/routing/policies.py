@@ -136,8 +136,13 @@ class Cascade:
     """
 
     order: tuple[str, ...]
+    """Each model once: how far a request has come is told by the model of its last reply."""
     agreement: float | None = None
     samples: int = 1
+
+    def __post_init__(self) -> None:
+        if len(set(self.order)) != len(self.order):
+            raise ValueError(f"a cascade over {', '.join(self.order)} would ask one of them for ever")
 
     def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
         """Ask until an answer holds, or the models are used up."""

@@ -9,8 +9,18 @@ from pydantic import AfterValidator, Field, model_validator
 from llmops.settings.validation import Strict
 
 Checks = list[str | dict[str, Any]]
-Models = Annotated[list[str], Field(min_length=2)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+
+
+def _distinct(models: list[str]) -> list[str]:
+    twice = next((name for position, name in enumerate(models) if name in models[:position]), None)
+    if twice is not None:
+        raise ValueError(f"names the model {twice!r} twice")
+    return models
+
+
+Models = Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)]
+Pair = Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(_distinct)]
 
 
 def _pattern(text: str) -> str:
@@ -89,7 +99,7 @@ class LengthRoute(Strict):
     """Long questions go to the second model."""
 
     kind: Literal["length"]
-    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    models: Pair
     characters: Annotated[int, Field(gt=0)]
     """From this many on."""
 
@@ -135,7 +145,7 @@ class BudgetRoute(Strict):
     """The first model until so much is spent, then the second."""
 
     kind: Literal["budget"]
-    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    models: Pair
     usd: Dollars
     """Of one run, or of one process that serves."""
 
@@ -163,7 +173,7 @@ class CanaryRoute(Strict):
     """A share of the keys, always the same ones, gets the second model."""
 
     kind: Literal["canary"]
-    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    models: Pair
     percent: Annotated[float, Field(ge=0, le=100, strict=False)]
     checks: Checks = Field(default_factory=list)
     """Evaluators, as in a suite, that grade what is served; they do not change it."""
@@ -190,7 +200,7 @@ class ShadowRoute(Strict):
     """Both models answer, and the first one is served."""
 
     kind: Literal["shadow"]
-    models: Annotated[list[str], Field(min_length=2, max_length=2)]
+    models: Pair
 
 
 CheckedRoute = CascadeRoute | BanditRoute | CanaryRoute | AbRoute

@@ -84,6 +84,11 @@ def test_when_the_last_model_fails_the_best_that_there_is_is_served() -> None:
     assert policy.next(about(), [Reply("a", None, "ModelTimeout"), dead]) == Serve(1, "the last model: b: Unavailable")
 
 
+def test_a_cascade_that_would_come_back_to_a_model_is_not_built() -> None:
+    with pytest.raises(ValueError, match="for ever"):
+        Cascade(("a", "b", "a"))
+
+
 def test_samples_that_disagree_escalate() -> None:
     policy = Cascade(("a", "b"), agreement=0.6, samples=3)
     same = [Reply("a", "It is 5."), Reply("a", "it is 5"), Reply("a", "no")]

@@ -55,3 +55,23 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
 )
 def test_what_cannot_work_is_refused_before_it_is_tried(tmp_path: Path, text: str, told: str) -> None:
     assert told in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "kind: fallback",
+        "kind: cascade, agreement: 0.6",
+        "kind: bandit, checks: [refusal]",
+        "kind: learned, router: routes/learned",
+        "kind: length, characters: 9",
+        "kind: budget, usd: 1",
+        "kind: canary, percent: 5",
+        "kind: shadow",
+    ],
+)
+def test_a_route_names_each_model_once(tmp_path: Path, route: str) -> None:
+    text = f"models:\n  m: {{id: x/y}}\n  n: {{id: x/z}}\nroutes:\n  r: {{{route}, models: [%s]}}\n"
+    assert refused(tmp_path, text % "m, m").startswith("5 routes.r.models names the model 'm' twice")
+    (tmp_path / "llmops.yaml").write_text(text % "m, n")
+    assert load_project(tmp_path).route("r").models == ["m", "n"]
