@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
-from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
 from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
@@ -263,8 +263,11 @@ class Runner:
         async def make() -> Node:
             now, memory = datetime.now().time(), self._remembered[target.name]
             request = RouteRequest(question_of(case), case.id, case.tags, memory.spent_usd, now, memory.tallies)
-            completion = await follow(route, request, ask, check)
-            memory.note(completion.route)
+            calls: list[RoutedCall] = []
+            try:
+                completion = await follow(route, request, ask, check, calls)
+            finally:
+                memory.note(calls)
             return Node(key, "generate", plain(completion), self._run_id)
 
         return await self._once(key, make)

@@ -189,6 +189,16 @@ def test_a_bandit_leaves_the_model_whose_answers_do_not_pass(folder: Path, serve
     assert {call["passed"] for result in run["results"] for call in result["route"]} == {True, False}
 
 
+def test_a_bandit_leaves_the_model_that_gives_no_answers(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    small, large = servers
+    small.always = "malformed"
+    large.reply = lambda messages: "It is fine." if messages[-1]["content"].endswith("0?") else "I cannot answer that."
+    edit(folder / "llmops.yaml", "kind: bandit,", "kind: bandit, floor: 0,")
+    run = report(llmops(folder, "eval", "--model", "finder", "--concurrency", "1", "--json"))
+    assert small.requests == run["counts"]["failed"] < CASES / 2
+    assert "small 0 of" in run["results"][-1]["route"][0]["reason"]
+
+
 def test_a_cascade_goes_on_when_the_small_model_is_not_sure(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
     small, large = servers
     run = report(llmops(folder, "eval", "--model", "sure", "--limit", "4", "--json"))
