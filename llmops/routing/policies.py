@@ -148,40 +148,67 @@ class Cascade:
         """Ask until an answer holds, or the models are used up."""
         if not replies:
             return Ask(self.order[0], "first")
-        last = replies[-1]
-        model = last.model
+        model = replies[-1].model
         position = self.order.index(model)
         here = [each for each in replies if each.model == model]
         wrong = self._wrong(here, last=position == len(self.order) - 1)
         if wrong == "more":
             return Ask(model, "to compare its answers", sample=len(here))
         if not wrong:
-            return Serve(replies.index(here[0]), _best(here))
+            best = _said_most(here)
+            return Serve(replies.index(best), _told_of(best))
         if position + 1 < len(self.order):
             return Ask(self.order[position + 1], wrong)
-        answered = [number for number, each in enumerate(replies) if each.answer is not None]
-        return Serve(answered[-1] if answered else len(replies) - 1, f"the last model: {wrong}")
+        return Serve(_best_left(replies), f"the last model: {wrong}")
 
     def _wrong(self, here: Sequence[Reply], *, last: bool) -> str:
-        """Why an answer does not hold; `more`: further samples are needed to tell; empty: it holds."""
+        """Why no answer holds; `more`: further samples are needed to tell; empty: the one that was said most holds."""
         first = here[0]
         if first.answer is None:
             return f"{first.model}: {first.error}"
-        failed = [name for name, passed in first.checks.items() if not passed]
-        if failed and not last:
-            return f"{first.model} did not pass {', '.join(failed)}"
-        if self.agreement is None or last:
+        if last:
             return ""
+        failed = _failed_checks(first)
+        if failed or self.agreement is None:
+            return failed
         if len(here) < self.samples:
             return "more"
-        answers = [_plain(each.answer or "") for each in here]
-        share = max(answers.count(each) for each in answers) / len(answers)
-        return "" if share >= self.agreement else f"{first.model} agrees with itself in {100 * share:.0f} % of its answers"
+        best = _said_most(here)
+        share = sum(_alike(best, each) for each in here) / len(here)
+        if share < self.agreement:
+            return f"{first.model} agrees with itself in {100 * share:.0f} % of its answers"
+        return _failed_checks(best)
 
 
-def _best(here: Sequence[Reply]) -> str:
-    passed = ", ".join(here[0].checks)
+def _failed_checks(reply: Reply) -> str:
+    """Which checks an answer did not pass; empty: none."""
+    failed = [name for name, passed in reply.checks.items() if not passed]
+    return f"{reply.model} did not pass {', '.join(failed)}" if failed else ""
+
+
+def _told_of(reply: Reply) -> str:
+    failed, passed = _failed_checks(reply), ", ".join(reply.checks)
+    if failed:
+        return f"the last model: {failed}"
     return f"passed {passed}" if passed else "answered"
+
+
+def _best_left(replies: Sequence[Reply]) -> int:
+    """Position of what is served when no model is left: what the last one to answer said most."""
+    answered = [each for each in replies if each.answer is not None]
+    if not answered:
+        return len(replies) - 1
+    return replies.index(_said_most([each for each in answered if each.model == answered[-1].model]))
+
+
+def _said_most(here: Sequence[Reply]) -> Reply:
+    """The first of the replies that says what most of them say."""
+    return max(here, key=lambda reply: sum(_alike(reply, each) for each in here))
+
+
+def _alike(one: Reply, other: Reply) -> bool:
+    """Both say the same; a reply without an answer says nothing, and is like no other."""
+    return one.answer is not None and other.answer is not None and _plain(one.answer) == _plain(other.answer)
 
 
 def _plain(answer: str) -> str:

@@ -18,7 +18,7 @@ from llmops.settings.suite import evaluator_specs
 if TYPE_CHECKING:
     from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 
-ROUTE_VERSION = 1
+ROUTE_VERSION = 2
 
 
 class Routes:

@@ -82,6 +82,8 @@ def test_when_the_last_model_fails_the_best_that_there_is_is_served() -> None:
     failed, dead = Reply("a", "x", checks={"refusal": False}), Reply("b", None, "Unavailable")
     assert policy.next(about(), [failed, dead]) == Serve(0, "the last model: b: Unavailable")
     assert policy.next(about(), [Reply("a", None, "ModelTimeout"), dead]) == Serve(1, "the last model: b: Unavailable")
+    refused = Reply("b", "x", checks={"refusal": False})
+    assert policy.next(about(), [failed, refused]) == Serve(1, "the last model: b did not pass refusal")
 
 
 def test_a_cascade_that_would_come_back_to_a_model_is_not_built() -> None:
@@ -95,6 +97,41 @@ def test_samples_that_disagree_escalate() -> None:
     assert asked(policy, about(), {"a": same}) == (["a"] * 3, "a")
     apart = [Reply("a", "5"), Reply("a", "6"), Reply("a", "7")]
     assert asked(policy, about(), {"a": apart}) == (["a"] * 3 + ["b"], "b")
+
+
+def samples(*answers: str | None, failing: Sequence[str] = ()) -> list[Reply]:
+    """What the model `a` says, None for a failure, and whether that is short enough."""
+    return [
+        Reply("a", None, "ModelTimeout") if each is None else Reply("a", each, checks={"short": each not in failing})
+        for each in answers
+    ]
+
+
+def test_what_most_samples_say_is_served() -> None:
+    policy = Cascade(("a", "b"), agreement=0.6, samples=3)
+    assert policy.next(about(), samples("4", "It is 5.", "it is 5")) == Serve(1, "passed short")
+    assert policy.next(about(), samples("5", None, "5")) == Serve(0, "passed short")
+    assert Cascade(("a", "b"), agreement=0.5, samples=4).next(about(), samples("4", "5", "5", "4")) == Serve(0, "passed short")
+
+
+def test_samples_without_an_answer_agree_with_nothing() -> None:
+    policy = Cascade(("a", "b"), agreement=0.6, samples=3)
+    for answer in ("yes", "", "-"):
+        step = policy.next(about(), samples(answer, None, None))
+        assert step == Ask("b", "a agrees with itself in 33 % of its answers")
+
+
+def test_what_most_samples_say_has_to_pass_the_checks() -> None:
+    policy = Cascade(("a", "b"), agreement=0.6, samples=3)
+    assert policy.next(about(), samples("4", "5", "5", failing=["5"])) == Ask("b", "a did not pass short")
+    assert policy.next(about(), samples("4", failing=["4"])) == Ask("b", "a did not pass short")
+
+
+def test_when_the_last_model_fails_what_most_samples_say_is_served() -> None:
+    policy = Cascade(("a", "b"), agreement=0.9, samples=3)
+    dead = Reply("b", None, "Unavailable")
+    assert policy.next(about(), [*samples("4", "5", "5"), dead]) == Serve(1, "the last model: b: Unavailable")
+    assert policy.next(about(), [*samples("5", "5", None), dead]) == Serve(0, "the last model: b: Unavailable")
 
 
 def test_a_shadow_is_asked_and_never_served() -> None:
