@@ -1,10 +1,12 @@
 """A configured route on recorded answers: the policy decides, the records answer, no model is asked."""
 
 from dataclasses import dataclass
+from math import isnan
 
 from llmops.domain.models import RoutedCall
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest
 from llmops.routing.memory import RouteMemory
+from llmops.routing.policies import Bandit, Budget
 from llmops.routing.records import Records
 
 
@@ -28,6 +30,11 @@ class RecordedRoute:
     checks: tuple[str, ...] = ()
     """Names of evaluators."""
 
+    @property
+    def _weighs_cost(self) -> bool:
+        """What it does next depends on what its calls have cost."""
+        return isinstance(self.policy, Budget) or (isinstance(self.policy, Bandit) and self.policy.cost_weight > 0)
+
     def steps(self, records: Records, row: int, memory: RouteMemory) -> Steps | str:
         """What the policy does with a request, or why the records cannot tell."""
         text, key, tags = records.prompts[row], records.groups[row], records.tags[row]
@@ -46,11 +53,15 @@ class RecordedRoute:
             if missing and not step.aside and recorded.answered:
                 return f"the check {missing[0]!r} of {step.model}'s answers was not recorded"
             column = records.models.index(step.model)
+            cost = float(records.cost[row, column])
+            if isnan(cost) and self._weighs_cost:
+                return f"the cost of {step.model} is not known"
             checks = {name: recorded.checks[name] for name in self.checks if name in recorded.checks}
             replies.append(Reply(step.model, "" if recorded.answered else None, "no answer", checks))
             passed = all(checks.values()) if checks and not step.aside else None
             error = "" if recorded.answered else "no answer"
-            calls.append(RoutedCall(step.model, step.reason, recorded.latency or 0.0, recorded.cost, error, passed=passed))
+            paid = None if isnan(cost) else cost
+            calls.append(RoutedCall(step.model, step.reason, recorded.latency or 0.0, paid, error, passed=passed))
             asked.append(column)
             if not step.aside:
                 waited.append(column)

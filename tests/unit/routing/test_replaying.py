@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from llmops.domain.route_reports import PolicyReport
+from llmops.domain.routing import Policy
 from llmops.routing.features import shape
 from llmops.routing.learning import Features, Settings, chosen_settings, cross_predicted, fit, folds_of
+from llmops.routing.policies import Bandit, Budget
+from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
 from llmops.routing.replaying import Ends, Replay
+from llmops.workflows.route import priced
 
 DRAW = np.random.default_rng(1)
 HARD = DRAW.random(600) < 0.5
@@ -115,6 +119,35 @@ def test_shares_sum_to_one_and_the_order_of_rows_does_not_matter() -> None:
     for name in ("always small", "length", "cascade doubt", "oracle"):
         assert again[name].quality == pytest.approx(found[name].quality)
         assert again[name].apgr == pytest.approx(found[name].apgr) if found[name].apgr is not None else True
+
+
+def replayed_route(records: Records, policy: Policy, *checks: str) -> PolicyReport:
+    return list(Replay(records, Ends(0, 1, 0.95)).policies(None, {"r": RecordedRoute(policy, checks)}))[-2]
+
+
+def unpriced(count: int = 40) -> Records:
+    """Both models pass; what they cost was not recorded."""
+    models = {name: Answered(quality=1.0, checks={"refusal": True}) for name in ("small", "large")}
+    return records_of([RecordedRow(id=number, prompt="x", models=models) for number in range(count)])
+
+
+def test_a_budget_is_replayed_at_the_prices_that_are_asked_for() -> None:
+    records = priced(unpriced(), {"small": 1.0, "large": 100.0})  # $0.10 a request of the large model
+    found = replayed_route(records, Budget("large", "small", 1.0))
+    assert found.share["large"] == pytest.approx(11 / 40)  # ten tenths of a dollar are a little less than one
+    assert found.cost == pytest.approx(1000 * (11 * 0.1 + 29 * 0.001) / 40)
+
+
+def test_a_bandit_is_replayed_at_the_prices_that_are_asked_for() -> None:
+    records = priced(unpriced(200), {"small": 0.0, "large": 100.0})
+    assert replayed_route(records, Bandit(("small", "large"), 0.01, 0.0), "refusal").share["small"] > 0.9
+
+
+def test_a_route_that_weighs_cost_is_not_replayed_without_it() -> None:
+    for policy in (Budget("large", "small", 1.0), Bandit(("small", "large"), 0.01, 0.0)):
+        found = replayed_route(unpriced(), policy)
+        assert (found.quality, found.note[-12:]) == (None, "is not known")
+    assert replayed_route(unpriced(), Bandit(("small", "large"), 0.0, 0.0), "refusal").quality == 1.0
 
 
 def test_groups_are_never_split() -> None:
