@@ -53,7 +53,7 @@ class RoutedCall:
     latency_s: float
     """What the user waited for it; 0 for an answer in the shadow."""
     cost_usd: float | None
-    """When the answer was made; None: not known."""
+    """When the answer was made; None: not known. 0 for a call that failed, whose error tells no usage."""
     error: str = ""
     """Why there is no answer."""
     reused: bool = False

@@ -15,7 +15,12 @@ from llmops.settings.positions import Positions
 from llmops.settings.validation import Strict, validated
 
 if TYPE_CHECKING:
+    from numpy import bool_
+    from numpy.typing import NDArray
+
     from llmops.statistics.series import Floats
+
+    Flags = NDArray[bool_]
 
 MAX_PROBLEMS = 20
 Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
@@ -58,9 +63,11 @@ class Records:
     models: tuple[str, ...]
     quality: "Floats"
     cost: "Floats"
-    """USD; NaN where it is not known."""
+    """USD; NaN where it is not known, and see `assumed`."""
     latency: "Floats"
     """Seconds; NaN where it is not known."""
+    failed: "Flags"
+    """The model gave no answer."""
     groups: tuple[str, ...]
     tags: tuple[tuple[str, ...], ...]
     tokens: "Floats"
@@ -69,6 +76,8 @@ class Records:
     """By name, shape (requests, models); NaN where it was not recorded."""
     left_out: int = 0
     """Requests that not every model answered."""
+    assumed: Mapping[str, int] = field(default_factory=dict)
+    """By model: failed answers whose cost is not known, and which count as the mean of the known ones."""
     answers: tuple[Mapping[str, Answered], ...] = ()
     """The rows as they were recorded, by model."""
 
@@ -138,20 +147,45 @@ def records_of(rows: Sequence[RecordedRow]) -> Records:
     def column(values: Iterable[Any]) -> Any:  # noqa: ANN401 -- an array
         return np.array([[np.nan if each is None else float(each) for each in row] for row in values])
 
+    failed = np.array([[not row.models[m].answered for m in models] for row in whole])
+    cost, assumed = _with_failures(column([row.models[m].cost for m in models] for row in whole), failed)
     return Records(
         tuple(str(row.id) for row in whole),
         tuple(row.prompt for row in whole),
         models,
         column([row.models[m].quality for m in models] for row in whole),
-        column([row.models[m].cost for m in models] for row in whole),
+        cost,
         column([row.models[m].latency for m in models] for row in whole),
+        failed,
         tuple(str(row.id if row.group is None else row.group) for row in whole),
         tuple(tuple(row.tags) for row in whole),
         np.array([np.nan if row.tokens is None else float(row.tokens) for row in whole]),
         {name: column([row.models[m].signals.get(name) for m in models] for row in whole) for name in names},
         len(rows) - len(whole),
+        {name: count for name, count in zip(models, assumed, strict=True) if count},
         tuple(row.models for row in whole),
     )
+
+
+def _with_failures(cost: "Floats", failed: "Flags") -> tuple["Floats", list[int]]:
+    """The costs with those of failed answers, and for how many of each model they had to be assumed.
+
+    An error seldom tells what it cost. It counts as the mean of the model's answers whose cost is known, so that one failure
+    takes away no figure; where an answer that came has no known cost, nothing is assumed.
+    """
+    import numpy as np
+
+    unknown = np.isnan(cost)
+    assumed = unknown & failed & ~(unknown & ~failed).any(axis=0) & ~unknown.all(axis=0)
+    mean = np.where(unknown, 0.0, cost).sum(axis=0) / np.maximum(1, (~unknown).sum(axis=0))
+    return np.where(assumed, mean, cost), assumed.sum(axis=0).tolist()
+
+
+def untimed(records: Records) -> "Flags":
+    """Failed answers whose latency is not known, shape (requests, models)."""
+    import numpy as np
+
+    return records.failed & np.isnan(records.latency)
 
 
 def ends_of(records: Records, weak: str | None, strong: str | None) -> tuple[int, int]:

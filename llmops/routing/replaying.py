@@ -12,7 +12,7 @@ from llmops.routing.learning import Features, chosen_settings, cross_predicted, 
 from llmops.routing.memory import RouteMemory
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve
 from llmops.routing.recorded_routes import RecordedRoute
-from llmops.routing.records import Records
+from llmops.routing.records import Records, untimed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Replay:
         self.records = records
         self.ends = ends
         self.fold = folds_of(records.groups)
+        self._untimed = untimed(records).any(axis=1)
         self._quality: dict[str, Floats] = {}
 
     def policies(
@@ -205,8 +206,9 @@ class Replay:
         self._quality[name] = served.quality
         drawn = None if score is None else self._curve(score, cascade=cascade)
         intervals = dict(self._intervals(served, score))
-        timed = bool(np.isfinite(served.latency).all())
-        median, late = (float(np.quantile(served.latency, q)) if timed else None for q in (0.5, 0.95))
+        known = np.isfinite(served.latency)
+        timed = bool(known.any() and (known | self._untimed).all())
+        median, late = (float(np.quantile(served.latency[known], q)) if timed else None for q in (0.5, 0.95))
         strong = r.quality[:, self.ends.strong].mean()
         counts = np.bincount(served.model.astype(int), minlength=len(r.models)) / len(r)
         return PolicyReport(

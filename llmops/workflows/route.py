@@ -14,7 +14,7 @@ from llmops.evaluation.planning import question_of
 from llmops.routing.features import shape
 from llmops.routing.learning import Features
 from llmops.routing.recorded_routes import RecordedRoute
-from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of
+from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of, untimed
 from llmops.routing.replaying import Ends, Replay
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.validation import nearest
@@ -163,6 +163,7 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
     """
     known = priced(records, question.prices or {})
     weak, strong = ends_of(known, question.weak, question.strong)
+    on_ends = tuple(_notes_on_ends(known, question))
     machine = _machine(known, weak, strong, question)
     if machine is not None:
         known = priced(known, {machine.model: machine.cost})
@@ -182,7 +183,7 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
         question.keep,
         policies,
         tuple(_tags(known, weak, strong)),
-        tuple(_notes(known)),
+        (*_notes(known), *on_ends),
         current,
         machine,
     )
@@ -215,7 +216,8 @@ def _machine(records: Records, weak: int, strong: int, question: Question) -> Ma
         return None
     name, rate = records.models[weak], question.requests_per_s
     if rate is None:
-        latency = float(records.latency[:, weak].mean())
+        answers = records.latency[~untimed(records)[:, weak], weak]
+        latency = float(answers.mean()) if len(answers) else 0.0
         if not latency > 0:
             raise UsageError(
                 f"The latency of {name} was not recorded.", hint="Say what it serves: --throughput REQUESTS-PER-SECOND"
@@ -249,7 +251,7 @@ def priced(records: Records, prices: Mapping[str, float]) -> Records:
     cost = records.cost.copy()
     for name, price in prices.items():
         cost[:, records.model(name)] = price / 1000
-    return replace(records, cost=cost)
+    return replace(records, cost=cost, assumed={name: n for name, n in records.assumed.items() if name not in prices})
 
 
 def _tags(records: Records, weak: int, strong: int) -> Iterator[TagReport]:
@@ -272,6 +274,24 @@ def _notes(records: Records) -> Iterator[str]:
 
     if records.left_out:
         yield f"{records.left_out} requests that not every model answered are left out"
-    unknown = [m for column, m in enumerate(records.models) if np.isnan(records.cost[:, column]).any()]
+    for name, count in records.assumed.items():
+        known = len(records) - count
+        yield f"{name} gave no answer {count} times at a cost that is not known: each counts as the mean of the other {known}"
+    missing = int(untimed(records).sum())
+    if missing and np.isfinite(records.latency).any():
+        yield f"{missing} failed answers have no latency: p50 and p95 leave out the requests that waited for them"
+    unknown = _unpriced(records)
     if unknown:
         yield f"the cost of {', '.join(unknown)} is not known: give --price {unknown[0]}=USD-per-1000-requests"
+
+
+def _notes_on_ends(records: Records, question: Question) -> Iterator[str]:
+    if _unpriced(records) and (question.weak is None or question.strong is None):
+        yield "the weak and the strong model are told by their quality, not by their cost: name them with --weak and --strong"
+
+
+def _unpriced(records: Records) -> list[str]:
+    """Models some of whose answers have no known cost."""
+    import numpy as np
+
+    return [name for column, name in enumerate(records.models) if np.isnan(records.cost[:, column]).any()]

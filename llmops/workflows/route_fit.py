@@ -64,6 +64,7 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
         "APGR": apgr(curve(gain, low, high)),
         **{f"share of {name}": float((served == column).mean()) for column, name in enumerate(records.models)},
         **{f"quality of {name} alone": float(records.quality[:, column].mean()) for column, name in enumerate(records.models)},
+        **{f"failed answers of {name} at its mean cost": count for name, count in records.assumed.items()},
         "source": source,
     }
     learned = fit(features, records.quality, settings)

@@ -159,3 +159,40 @@ def test_a_machine_by_the_hour_pays_from_a_volume_on(tmp_path: Path) -> None:
     assert slow["machine"]["break_even"] is None
     assert next(p for p in slow["policies"] if p["name"] == "always small")["cost"] == pytest.approx(10)
     assert "pays beside large from 1,314,000 requests a month on" in llmops(tmp_path, "route", "report", *what).stdout
+
+
+def with_failures(path: Path, *, cost: float | None = 0.0001) -> None:
+    """As `recorded`, with two requests that the small model did not answer."""
+    rows = [json.loads(line) for line in recorded(path).read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["models"]["small"]["cost"] = cost
+        if number in (3, 4):
+            row["models"]["small"] = {"quality": 0, "answered": False, "signals": {"doubt": 2}}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_failed_answers_take_no_figure_away_and_are_told(tmp_path: Path) -> None:
+    with_failures(tmp_path / "r.jsonl")
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--gpu-hour", "3.6")
+    assert (found["weak"], found["machine"]["requests_per_s"]) == ("small", pytest.approx(5))
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
+    policies = {each["name"]: each for each in found["policies"]}
+    assert policies["always small"]["cost"] == pytest.approx(0.1)
+    assert all(each["cost"] is not None and each["latency_p95_s"] is not None for each in policies.values())
+    assert found["notes"] == [
+        "small gave no answer 2 times at a cost that is not known: each counts as the mean of the other 198",
+        "2 failed answers have no latency: p50 and p95 leave out the requests that waited for them",
+    ]
+    fitted = llmops(tmp_path, "route", "fit", "--from", "r.jsonl", "--embedder", "static")
+    assert fitted.returncode == 0, fitted.stderr
+    assert "failed answers of small at its mean cost" in fitted.stdout
+
+
+def test_ends_that_are_told_by_quality_are_called_so(tmp_path: Path) -> None:
+    with_failures(tmp_path / "r.jsonl", cost=None)
+    told = "told by their quality"
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
+    assert ("the cost of small is not known" in found["notes"][-2], told in found["notes"][-1]) == (True, True)
+    named = ("--weak", "small", "--strong", "large")
+    assert told not in str(document(tmp_path, "--from", "r.jsonl", "--embedder", "none", *named)["notes"])
+    assert told not in str(document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--price", "small=0.1")["notes"])

@@ -150,6 +150,54 @@ def test_a_route_that_weighs_cost_is_not_replayed_without_it() -> None:
     assert replayed_route(unpriced(), Bandit(("small", "large"), 0.0, 0.0), "refusal").quality == 1.0
 
 
+def one_failed(*, cost: float | None = 0.1, failed_cost: float | None = None) -> Records:
+    """Forty requests; the large model gave no answer to the fourth, and takes one second longer for each of the others."""
+    large = [Answered(quality=1.0, cost=cost, latency=float(number)) for number in range(40)]
+    large[3] = Answered(quality=0.0, cost=failed_cost, answered=False)
+    small = Answered(quality=0.5, cost=0.001, latency=0.5)
+    return records_of([RecordedRow(id=n, prompt="x", models={"small": small, "large": large[n]}) for n in range(40)])
+
+
+def test_a_failed_answer_counts_as_the_mean_of_the_known_costs() -> None:
+    found = replayed(one_failed())["always large"]
+    assert one_failed().assumed == {"large": 1}
+    assert found.cost == pytest.approx(100.0)
+    assert found.quality == 39 / 40
+    assert found.latency_p50_s == np.median([float(number) for number in range(40) if number != 3])
+    assert replayed(one_failed())["always small"].latency_p95_s == 0.5
+
+
+def test_what_a_failed_answer_is_known_to_have_cost_is_taken() -> None:
+    records = one_failed(failed_cost=0.5)
+    assert records.assumed == {}
+    assert replayed(records)["always large"].cost == pytest.approx(1000 * (39 * 0.1 + 0.5) / 40)
+
+
+def test_nothing_is_assumed_for_a_model_whose_price_is_not_known() -> None:
+    records = one_failed(cost=None)
+    assert not records.assumed
+    assert replayed(records)["always large"].cost is None
+    paid = dict(records.answers[0]) | {"large": Answered(quality=1.0, cost=0.1)}
+    rows = [RecordedRow(id=n, prompt="x", models=dict(each)) for n, each in enumerate([paid, *records.answers[1:]])]
+    assert not records_of(rows).assumed
+
+
+def test_a_price_is_paid_for_failed_answers_too() -> None:
+    records = priced(one_failed(), {"large": 20.0})
+    assert not records.assumed
+    assert replayed(records)["always large"].cost == pytest.approx(20.0)
+
+
+def test_one_failed_answer_leaves_the_dearest_model_the_strong_one() -> None:
+    records = one_failed()
+    records.quality[:, 0] = 1.0  # by quality it would be the small one
+    assert ends_of(records, None, None) == (0, 1)
+
+
+def test_a_budget_counts_what_failed_answers_are_taken_to_cost() -> None:
+    assert replayed_route(one_failed(), Budget("large", "small", 0.95)).share["large"] == pytest.approx(10 / 40)
+
+
 def test_groups_are_never_split() -> None:
     groups = [f"user {number % 40}" for number in range(400)]
     fold = folds_of(groups)
