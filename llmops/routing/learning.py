@@ -180,10 +180,21 @@ def folds_of(groups: Sequence[str], folds: int = FOLDS) -> "Floats":
     return np.array([int(content_hash(f"fold\x00{group}"), 16) % folds for group in groups])
 
 
+def parted(fold: "Floats") -> bool:
+    """There are requests to learn from for each that is judged: they are of two folds or more."""
+    return len(set(fold.tolist())) > 1
+
+
 def cross_predicted(features: Features, quality: "Floats", fold: "Floats", settings: Settings) -> "Floats":
-    """Expected qualities of each request from routers that never saw its fold, shape (requests, models)."""
+    """Expected qualities of each request from routers that never saw its fold, shape (requests, models).
+
+    Raises:
+        ValueError: the requests are not `parted`.
+    """
     import numpy as np
 
+    if not parted(fold):
+        raise ValueError("all requests are in one fold, and none is left to learn from")
     found = np.zeros_like(quality)
     for held in np.unique(fold):
         inside = fold == held
@@ -192,11 +203,13 @@ def cross_predicted(features: Features, quality: "Floats", fold: "Floats", setti
 
 
 def chosen_settings(features: Features, quality: "Floats", fold: "Floats") -> Settings:
-    """The variant with the least squared error in cross-validation."""
+    """The variant with the least squared error in cross-validation; logistic where the requests are not `parted`."""
     import numpy as np
 
     some = np.random.default_rng(0).permutation(len(quality))[:CHOOSE_ON]
     features, quality, fold = features.take(some), quality[some], fold[some]
+    if not parted(fold):
+        return Settings("logistic")
 
     def error(settings: Settings) -> float:
         return float(((cross_predicted(features, quality, fold, settings) - quality) ** 2).mean())

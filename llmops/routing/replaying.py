@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.route_reports import Interval, PolicyReport
-from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of
+from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of, parted
 from llmops.routing.memory import RouteMemory
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve
 from llmops.routing.recorded_routes import RecordedRoute
@@ -149,6 +149,9 @@ class Replay:
         import numpy as np
 
         r, ends = self.records, self.ends
+        if not parted(self.fold):
+            yield _not_replayable("learned", "not replayable: all requests are in one fold, and none is left to learn from")
+            return
         settings = chosen_settings(features, r.quality, self.fold)
         predicted = cross_predicted(features, r.quality, self.fold, settings)
         gain = predicted[:, ends.strong] - predicted[:, ends.weak]

@@ -12,7 +12,7 @@ from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.routing.features import shape
-from llmops.routing.learning import Features
+from llmops.routing.learning import Features, folds_of, parted
 from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of, untimed
 from llmops.routing.replaying import Ends, Replay
@@ -274,6 +274,8 @@ def _notes(records: Records) -> Iterator[str]:
 
     if records.left_out:
         yield f"{records.left_out} requests that not every model answered are left out"
+    if not parted(folds_of(records.groups)):
+        yield "all requests are in one fold: thresholds are chosen on the requests that they are judged on"
     for name, count in records.assumed.items():
         known = len(records) - count
         yield f"{name} gave no answer {count} times at a cost that is not known: each counts as the mean of the other {known}"

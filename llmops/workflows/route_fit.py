@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress
 from llmops.routing.artefacts import SavedRouter, card_of, save_router
-from llmops.routing.learning import chosen_settings, cross_predicted, fit, folds_of
+from llmops.routing.learning import chosen_settings, cross_predicted, fit, folds_of, parted
 from llmops.routing.metrics import apgr, curve
 from llmops.routing.records import Records, ends_of
 from llmops.workflows.route import Parts, Question, features_of, priced
@@ -31,22 +31,17 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
         progress: told what happens.
 
     Raises:
-        UsageError: too few requests, or a model whose cost is not known.
+        UsageError: too few requests, requests of too few groups, or a model whose cost is not known.
     """
     import numpy as np
 
     records = priced(records, question.prices or {})
-    if len(records) < MIN_REQUESTS:
-        found = f"{len(records)} requests are too few to learn from."
-        raise UsageError(found, hint=f"Record {MIN_REQUESTS} at least; several hundred are better.")
+    _check(records)
     costs = 1000 * records.cost.mean(axis=0)
-    for name, cost in zip(records.models, costs, strict=True):
-        if not np.isfinite(cost):
-            raise UsageError(f"The cost of {name} is not known.", hint=f"Give it: --price {name}=USD-per-1000-requests")
+    fold = folds_of(records.groups)
     weak, strong = ends_of(records, question.weak, question.strong)
     embedder = question.embedder or "minilm"
     features = features_of(records.prompts, parts, embedder, progress)
-    fold = folds_of(records.groups)
     settings = chosen_settings(features, records.quality, fold)
     predicted = cross_predicted(features, records.quality, fold, settings)
     least = question.keep * float(records.quality[:, strong].mean())
@@ -69,6 +64,24 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
     }
     learned = fit(features, records.quality, settings)
     return SavedRouter(learned, records.models, tuple(map(float, costs)), weight, records.models[strong], embedder, figures)
+
+
+def _check(records: Records) -> None:
+    """Refuse what cannot be learned from; raises as `fit_router`."""
+    import numpy as np
+
+    if len(records) < MIN_REQUESTS:
+        found = f"{len(records)} requests are too few to learn from."
+        raise UsageError(found, hint=f"Record {MIN_REQUESTS} at least; several hundred are better.")
+    for name, cost in zip(records.models, records.cost.mean(axis=0), strict=True):
+        if not np.isfinite(cost):
+            raise UsageError(f"The cost of {name} is not known.", hint=f"Give it: --price {name}=USD-per-1000-requests")
+    if not parted(folds_of(records.groups)):
+        groups = len(set(records.groups))
+        found = (
+            f"The requests are of {groups} group{'s' if groups > 1 else ''}, too few to learn from one and judge on another."
+        )
+        raise UsageError(found, hint="A `group` is never split: give each user or document its own, or leave it out.")
 
 
 def _weight(predicted: "Floats", quality: "Floats", costs: "Floats", least: float) -> float:

@@ -196,3 +196,13 @@ def test_ends_that_are_told_by_quality_are_called_so(tmp_path: Path) -> None:
     named = ("--weak", "small", "--strong", "large")
     assert told not in str(document(tmp_path, "--from", "r.jsonl", "--embedder", "none", *named)["notes"])
     assert told not in str(document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--price", "small=0.1")["notes"])
+
+
+def test_requests_of_one_group_teach_no_router(tmp_path: Path) -> None:
+    rows = [json.loads(line) | {"group": "one"} for line in recorded(tmp_path / "r.jsonl").read_text().splitlines()]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "static")
+    learned = next(each for each in found["policies"] if each["name"] == "learned")
+    assert (learned["quality"], "not replayable" in learned["note"], "one fold" in found["notes"][-1]) == (None, True, True)
+    done = llmops(tmp_path, "route", "fit", "--from", "r.jsonl", "--embedder", "static")
+    assert (done.returncode, "of 1 group, too few" in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr

@@ -230,6 +230,19 @@ def test_predictions_of_a_fold_do_not_see_it() -> None:
     assert not np.allclose(before[fold == 1], after[fold == 1])
 
 
+def test_a_router_is_not_judged_on_what_it_learned_from() -> None:
+    found = replayed(replace(recorded(), groups=("one",) * 600), FEATURES)
+    assert (found["learned"].quality, "none is left to learn from" in found["learned"].note) == (None, True)
+    assert found["length"].quality is not None
+
+
+def test_settings_are_chosen_though_the_requests_they_are_chosen_on_are_of_one_group() -> None:
+    quality, fold = recorded().quality, np.zeros(600)
+    assert chosen_settings(FEATURES, quality, fold) == Settings("logistic")
+    with pytest.raises(ValueError, match="one fold"):
+        cross_predicted(FEATURES, quality, fold, Settings("logistic"))
+
+
 def test_the_shape_of_a_prompt_is_finite_for_anything() -> None:
     for prompt in ("", " ", "a" * 10_000, "A) one\nB) two?", "```x```", "\x00\ud800"):
         assert np.isfinite(shape(prompt)).all()
