@@ -148,8 +148,8 @@ class Aggregator:
         group.uncovered += result.status == "failed" or broken
         if self._plan.repeat > 1 and result.passed is not None:
             group.passes.setdefault(result.case_id, []).append(result.passed)
-        if result.status != "failed":
-            group.answered += 1
+        group.answered += result.status != "failed"
+        if result.status != "failed" or result.cost_usd is not None:
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
             tally = group.evaluators.get(name)

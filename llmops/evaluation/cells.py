@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from llmops.domain.cases import Case
 from llmops.domain.errors import LlmopsError
-from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit
@@ -54,6 +54,8 @@ class CellState:
     """Why there will be no answer."""
     attempts: int = 0
     """Calls made in this run, also in vain."""
+    calls: tuple[RoutedCall, ...] = ()
+    """Of a route that could serve no answer; an answer brings its own."""
     searched: bool = False
     """The hits were searched for in this run."""
     evaluated: int = 0
@@ -267,7 +269,7 @@ class CellSteps:
             error=state.error,
             evaluations=evaluations if completion else {},
             usage=completion.usage if completion else None,
-            cost_usd=self.cost(state, completion) if completion else None,
+            cost_usd=self.cost(state, completion) if completion else _known_cost(state.calls),
             latency_s=completion.latency_s if completion and not recorded else None,
             ttft_s=completion.ttft_s if completion else None,
             attempts=state.attempts,
@@ -275,8 +277,14 @@ class CellSteps:
             model=completion.model if completion else None,
             tags=cell.case.tags,
             node_keys={kind: key for kind, key in keys.items() if key},
-            route=completion.route if completion else (),
+            route=completion.route if completion else state.calls,
         )
+
+
+def _known_cost(calls: Sequence[RoutedCall]) -> float | None:
+    """USD of the answers that a route got and could not serve, such as those in the shadow; None: it got none."""
+    costs = [call.cost_usd for call in calls if not call.error and call.cost_usd is not None]
+    return sum(costs) if costs else None
 
 
 def _given(case: Case) -> tuple[Hit, ...]:

@@ -266,6 +266,9 @@ class Runner:
             calls: list[RoutedCall] = []
             try:
                 completion = await follow(route, request, ask, check, calls)
+            except ModelError:
+                state.calls = tuple(calls)
+                raise
             finally:
                 memory.note(calls)
             return Node(key, "generate", plain(completion), self._run_id)

@@ -210,3 +210,17 @@ def test_a_cascade_goes_on_when_the_small_model_is_not_sure(folder: Path, server
     run = report(llmops(folder, "eval", "--model", "sure", "--json"))
     assert group(run, "sure")["served"] == {"small": 30, "large": 10}
     assert "small did not pass perplexity" in run["results"][0]["route"][1]["reason"]
+
+
+def test_an_answer_in_the_shadow_is_paid_where_the_model_beside_it_fails(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    servers[0].always = "500"
+    edit(folder / "llmops.yaml", "routes:\n", "routes:\n  watched: {kind: shadow, models: [small, large]}\n")
+    each = 9 * 10 / 1e6
+    for spent in (5 * each, 0):
+        run = report(llmops(folder, "eval", "--model", "watched", "--limit", "5", "--json"))
+        assert run["counts"]["failed"] == 5
+        spend = group(run, "watched")["spend"]
+        assert (spend["cost_usd"], spend["spent_usd"]) == (pytest.approx(5 * each), pytest.approx(spent))
+        assert [call["model"] for call in run["results"][0]["route"]] == ["small", "large"]
