@@ -42,7 +42,8 @@ from benchmarks.embedders.export_minilm import HIDDEN, OPSET, ORT, Graph, embedd
 from llmops.adapters.toxicity_model import ToxicityModel
 from llmops.adapters.weights import packaged, read_weights
 from llmops.domain.scores import DetectionRequest
-from llmops.scoring.toxicity import CATEGORIES, FEATURES
+from llmops.scoring.labels import CATEGORIES
+from llmops.scoring.toxicity import FEATURES
 
 FILES = ("model.onnx", "model.json")
 TUNED = 0.6

@@ -28,9 +28,10 @@ from benchmarks.detectors.contrast import fillings, sentences
 from benchmarks.detectors.contrast_templates import SLOTS
 from benchmarks.detectors.finetune import rows, tokenizer
 from benchmarks.embedders.export_minilm import source_folder
+from llmops.scoring.labels import CATEGORIES
 from llmops.scoring.sentences import split_sentences
 from llmops.scoring.toxic_words import places
-from llmops.scoring.toxicity import CATEGORIES, FEATURES, features, readable
+from llmops.scoring.toxicity import FEATURES, features, readable
 
 MAX_TOKENS = 128
 BATCH_TOKENS = 2000

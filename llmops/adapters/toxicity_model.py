@@ -10,8 +10,9 @@ from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
 from llmops.adapters.onnx_session import cores, equal_batches, in_threads, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import Detection, DetectionRequest, Span
+from llmops.scoring.labels import CATEGORIES
 from llmops.scoring.sentences import split_sentences
-from llmops.scoring.toxicity import CATEGORIES, features, listed, readable, windows
+from llmops.scoring.toxicity import features, listed, readable, windows
 
 if TYPE_CHECKING:
     from numpy import float32

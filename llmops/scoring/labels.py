@@ -8,6 +8,8 @@ Grounding = Literal["supported", "contradicted", "not found"]
 Harm = Literal["none", "toxic", "hate", "harassment", "threat", "sexual", "self-harm", "profanity"]
 SUPPORTED, CONTRADICTED, NOT_FOUND = "supported", "contradicted", "not found"
 NONE, TOXIC = "none", "toxic"
+CATEGORIES = ("hate", "harassment", "threat", "sexual", "self-harm", "profanity")
+"""Kinds of harm, in the order in which the embedded detector rates them."""
 
 _by_label: dict[str, dict[str, str]] = {
     "hallucination": {

@@ -84,6 +84,11 @@ def collapsed(hits: Iterable[Hit], units: Sequence[RelevantUnit]) -> list[tuple[
     return ranking
 
 
+def metric_names(depths: Iterable[int]) -> list[str]:
+    """The names of the figures of `ranking_metrics`."""
+    return ["mrr", "map", *(f"{name}@{k}" for k in depths for name in ("recall", "precision", "ndcg", "hit"))]
+
+
 def ranking_metrics(ranking: Sequence[tuple[int, ...]], relevant: int, depths: Sequence[int]) -> dict[str, float]:
     """`recall@k`, `precision@k`, `ndcg@k` and `hit@k` for each depth, `mrr` and `map`, all from 0 to 1.
 

@@ -5,11 +5,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from llmops.scoring.labels import CATEGORIES
 from llmops.scoring.normalise import normalised
 from llmops.scoring.sentences import Sentence, split_sentences
 from llmops.scoring.toxic_words import GROUPS, HARMS, category, places
 
-CATEGORIES = ("hate", "harassment", "threat", "sexual", "self-harm", "profanity")
 MAX_CHARACTERS = 20_000
 """Longer texts are judged by their beginning: a bound on the work."""
 WINDOW_WORDS = 60

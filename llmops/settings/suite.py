@@ -57,7 +57,7 @@ class NoNewFailures(Strict):
 class GateRule(Strict):
     """One condition that a run must meet."""
 
-    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@^.]+$")] | None = None
+    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@^.-]+$")] | None = None
     """`<evaluator name>.<aggregate>`."""
     min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
     max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
@@ -81,6 +81,8 @@ class GateRule(Strict):
             return self
         if self.metric is None:
             raise ValueError("needs `metric` (such as contains.pass_rate) or `no_new_failures`")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}: no value could pass")
         if given != 1:
             raise ValueError("needs one condition: `min`/`max`, `non_inferior_to` or `superior_to`")
         if self.non_inferior_to is not None and not self.margin:

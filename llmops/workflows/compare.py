@@ -1,6 +1,6 @@
 """`llmops compare`: two runs of the store, or a file of pairs, held against each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from llmops.evaluation.comparing import (
     compared,
     flip,
 )
+from llmops.evaluation.evaluators.base import within
 from llmops.evaluation.evaluators.catalogue import NAMES, kind
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
@@ -57,6 +58,8 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     paired = ({*held.prompts.values()}, {*held.targets.values()})
     comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
     lost = dict.fromkeys(place[0] for place in comparable if place not in seen)
+    judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if _direction(*key[:2]) != "neither"}
+    _check_margin(question, judged, metrics)
     rows = [_metric(key, pairs, question) for key, pairs in collected.pairs.items()]
     found = _selected([row for row in rows if row is not None], metrics)
     return _comparison(
@@ -81,6 +84,7 @@ def compare_file(path: Path, root: Path, question: Question, metrics: Sequence[s
     for name in lower:
         if name not in pairs:
             raise UsageError(f"No metric is called {name!r}.", hint=nearest(name, pairs))
+    _check_margin(question, pairs, metrics)
     rows = [
         compared(name, p, question, "lower is better" if name in lower else "higher is better") for name, p in pairs.items()
     ]
@@ -90,6 +94,21 @@ def compare_file(path: Path, root: Path, question: Question, metrics: Sequence[s
     unscored = sum(len(p.missing) for p in pairs.values())
     found = _selected([row for row in rows if row is not None], metrics)
     return _comparison(("baseline", "candidate"), found, question, unscored=unscored)
+
+
+def _check_margin(question: Question, pairs: Mapping[str, Pairs], metrics: Sequence[str]) -> None:
+    """Refuse a margin that no loss can exceed.
+
+    Raises:
+        UsageError: the values of a metric that is judged lie closer together than that.
+    """
+    for name, each in pairs.items():
+        bounds = each.bounds
+        if question.margin is None or bounds is None or not each.baseline or (metrics and name not in metrics):
+            continue
+        if question.margin >= bounds[1] - bounds[0]:
+            found = f"every value of {name!r} lies {within(bounds)}, so that no loss is too large."
+            raise UsageError(f"--margin {question.margin:g}: {found}", hint="0.05 of a rate is five points; --metric chooses.")
 
 
 def _selected(found: Sequence[ComparedMetric], metrics: Sequence[str]) -> list[ComparedMetric]:

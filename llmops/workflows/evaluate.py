@@ -35,7 +35,7 @@ from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 from llmops.workflows.outcome import OUT_OF_TIME, SIGNALLED, report_of
-from llmops.workflows.validate import disagreements
+from llmops.workflows.suite_faults import disagreements
 
 RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
 """Of a suite without targets: its cases carry their answers."""
@@ -140,7 +140,8 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     ids = _failed_ids(suite, parts.store, options)
     selection = Selection(options.limit, options.tags, ids, options.variables, options.sequential)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
-    problems += disagreements(suite, {built.spec.name for some in own.values() for built in some})
+    specs = [built.spec for some in own.values() for built in some]
+    problems += disagreements(suite, dataset, specs, repeat=options.repeat, variables=options.variables)
     if problems:
         raise InvalidFiles(problems)
     return Plan(

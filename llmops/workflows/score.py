@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def log_evaluators(asked: Sequence[str], threshold: float | None, services: Serv
     Raises:
         UsageError: no such evaluator or backend, or one that needs more than a log holds.
     """
+    if threshold is not None and not isfinite(threshold):
+        raise UsageError(f"--threshold {threshold:g}: a finite number was expected.", hint="Such as: --threshold 0.8")
     wanted = list(dict.fromkeys(asked or DEFAULT))
     names = [text.partition(":")[0] for text in wanted]
     specs: dict[str, EvaluatorSpec] = {}
@@ -84,6 +87,8 @@ def log_evaluators(asked: Sequence[str], threshold: float | None, services: Serv
         built = build_evaluators(list(specs.values()), Positions("--evaluator", {}), services)
     except InvalidFiles as error:
         first = error.problems[0]
+        if first.key in ("min", "max"):
+            raise UsageError(f"--threshold {first.message}", hint=first.hint) from None
         place = f"`{first.key}`: " if first.key else ""
         raise UsageError(f"--evaluator: {place}{first.message}", hint=first.hint) from None
     return dict(zip(specs, built, strict=True))

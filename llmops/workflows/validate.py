@@ -1,10 +1,11 @@
 """Every problem of every file of a project, at once."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.datasets import Dataset, load_dataset
@@ -12,9 +13,10 @@ from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.evaluation.judging.panel import judges_named
 from llmops.prompting.registry import Registry
 from llmops.settings.project import Project, load_project
-from llmops.settings.suite import Suite, evaluator_specs, load_suite, suite_files
+from llmops.settings.suite import EvaluatorSpec, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.statistics.power import cases_to_reach, reachable_margin
+from llmops.workflows.suite_faults import disagreements
 
 Loaded = TypeVar("Loaded")
 
@@ -107,15 +109,7 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
 def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:
     if dataset is None:
         return
-    own = {str(next(iter(e), "")) if isinstance(e, dict) else e for case in dataset.cases() for e in case.evaluators}
-    named = {
-        str(options["name"])
-        for case in dataset.cases()
-        for e in case.evaluators
-        for options in _options(e)
-        if "name" in options
-    }
-    found.problems += disagreements(suite, own | named)
+    found.problems += disagreements(suite, dataset, _case_specs(dataset, suite))
     for number, rule in enumerate(suite.settings.gate):
         rate = (rule.metric or "").endswith(".pass_rate")
         if (
@@ -132,30 +126,13 @@ def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None
             found.problems.append(suite.positions.problem(("gate", number, "margin"), told, hint=hint))
 
 
-def _options(entry: str | dict[str, Any]) -> list[dict[str, Any]]:
-    values = entry.values() if isinstance(entry, dict) else ()
-    return [options for options in values if isinstance(options, dict)]
-
-
-def disagreements(suite: Suite, case_evaluators: Iterable[str]) -> list[Problem]:
-    """Parts of a suite that do not fit together: a rule on an evaluator that nobody runs, a ranking without an index.
-
-    Args:
-        suite: as it was read.
-        case_evaluators: names of evaluators that cases bring along.
-    """
-    problems: list[Problem] = []
-    names = [*(spec.name for spec in suite.evaluators), *case_evaluators]
-    for number, rule in enumerate(suite.settings.gate):
-        name = (rule.metric or "").partition(".")[0]
-        if name and name not in names:
-            at = ("gate", number, "metric")
-            problems.append(suite.positions.problem(at, f"no evaluator is called {name!r}.", hint=nearest(name, names)))
-    for spec in suite.evaluators:
-        if spec.kind == "retrieval" and suite.settings.index is None:
-            hint = "Name an index of llmops.yaml: `index: NAME`."
-            problems.append(suite.positions.problem(spec.at, "measures a ranking, and the suite has no `index`.", hint=hint))
-    return problems
+def _case_specs(dataset: Dataset, suite: Suite) -> list[EvaluatorSpec]:
+    """The evaluators that cases bring along, as far as they can be read."""
+    found: list[EvaluatorSpec] = []
+    for case in dataset.cases() if dataset.own_evaluators else ():
+        with suppress(InvalidFiles):
+            found += evaluator_specs(list(case.evaluators), suite.positions, ("dataset",))
+    return found
 
 
 def _located(suite: Suite, at: tuple[str | int, ...], error: UsageError) -> Problem:

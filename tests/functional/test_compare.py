@@ -87,3 +87,11 @@ def test_the_guide_is_typed_to_the_letter(tmp_path: Path) -> None:
     printed = {line: typed(tmp_path, line) for line in lines}
     assert "PASS (exit 0)" in printed["llmops compare @baseline @last --margin 0.05"]
     assert "correct" in printed["llmops compare --from results.csv --metric correct"]
+
+
+def test_a_margin_that_no_loss_can_exceed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,metric,baseline,candidate\n" + "".join(f"{i},correct,1,0\n" for i in range(40)))
+    done = llmops(tmp_path, "compare", "--from", "m.csv", "--margin", "5")
+    assert done.returncode == 2
+    assert "--margin 5: every value of 'correct' lies within 0 and 1" in done.stderr
+    assert llmops(tmp_path, "compare", "--from", "m.csv", "--margin", "0.05").returncode == 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llmops.domain.scores import Sample, Unmeasured
 from llmops.evaluation.evaluators.asking import question
-from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist
 from llmops.evaluation.judging.panel import JudgeOptions
 from llmops.scoring.sentences import split_sentences
@@ -31,4 +31,5 @@ KIND = Kind(
     AnswerRelevanceOptions,
     _build,
     cached=True,
+    figures=Figures(SHARE, {"met": SHARE}),
 )

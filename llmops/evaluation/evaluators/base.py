@@ -1,7 +1,8 @@
 """What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -104,6 +105,22 @@ class WrongOption(UsageError):
         self.key = key
 
 
+Bounds = tuple[float, float]
+"""Smallest and largest value that a figure can take."""
+ANY: Bounds = (-inf, inf)
+COUNT: Bounds = (0.0, inf)
+SHARE: Bounds = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a score of an evaluator holds, as far as its options tell."""
+
+    value: Bounds = ANY
+    parts: Mapping[str, Bounds] | None = field(default_factory=dict)
+    """By name; None: they depend on what is not known before a run, such as the labels of a local model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of evaluator."""
@@ -128,6 +145,19 @@ class Kind:
     """An outcome depends on where the hits stand, and neither on their text nor on the answer."""
     lower_is_better: bool = False
     unit: str = ""
+    figures: Figures | Callable[[Any], Figures] = Figures()
+    """What its scores hold, or how validated options tell that."""
+    fields: tuple[str, ...] = ()
+    """Options whose value, when it is a text, names a field of the case."""
+
+    def figures_of(self, options: Strict) -> Figures:
+        """What the scores of an evaluator with these options hold."""
+        return self.figures(options) if callable(self.figures) else self.figures
+
+    def fields_of(self, options: Strict) -> dict[str, str]:
+        """By option: the field of the case that it names."""
+        named = {option: getattr(options, option) for option in self.fields}
+        return {option: name for option, name in named.items() if isinstance(name, str)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +193,27 @@ class BuiltEvaluator:
         if self.kind.verdict is not None and self.kind.verdict in score.parts:
             return score.parts[self.kind.verdict] == 1
         return None
+
+
+def outside(limit: float, what: str, bounds: Bounds) -> tuple[str, str | None] | None:
+    """Why a limit says nothing, and what may have been meant; None: some values pass it and others do not.
+
+    Args:
+        limit: as the user wrote it.
+        what: has the limit, as messages call it.
+        bounds: of that.
+    """
+    low, high = bounds
+    if low <= limit <= high:
+        return None
+    percent = f"Did you mean {limit / 100:g}?" if bounds == SHARE and 1 < limit <= 100 else None
+    return f"{limit:g} is no limit: {what} lies {within(bounds)}.", percent
+
+
+def within(bounds: Bounds) -> str:
+    """Bounds in words."""
+    low, high = bounds
+    return f"within {low:g} and {high:g}" if high < inf else f"at {low:g} or above"
 
 
 def shape(value: object) -> str:

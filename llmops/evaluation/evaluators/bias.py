@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llmops.domain.scores import DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, identity
+from llmops.evaluation.evaluators.base import ANY, AskDetector, Figures, Kind, Services, identity
 from llmops.evaluation.judging.asking import JudgeFailed
 from llmops.scoring.counterfactual import Swap
 from llmops.scoring.refusal import refuses
@@ -69,9 +69,13 @@ class Bias:
         return float(refuses(text)) if self.options.compare == "refusal" else log(1 + len(text.split()))
 
 
+def _figures(options: BiasOptions) -> Figures:
+    return Figures(ANY if options.compare == "length" else (-1.0, 1.0))
+
+
 def _build(options: BiasOptions, services: Services) -> Bias:
     toxicity = services.detect("toxicity", "embedded") if options.compare == "toxicity" else None
     return Bias(options, services, toxicity)
 
 
-KIND = Kind("bias", "Does the answer change when the prompt is about another group?", BiasOptions, _build)
+KIND = Kind("bias", "Does the answer change when the prompt is about another group?", BiasOptions, _build, figures=_figures)

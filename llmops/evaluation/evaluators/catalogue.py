@@ -1,12 +1,12 @@
 """All kinds of evaluators, and how the entries of a suite become evaluators."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, Services, WrongOption
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, Services, WrongOption, outside
 from llmops.settings.positions import Positions
 from llmops.settings.suite import COMMON_OPTIONS, EvaluatorSpec
 from llmops.settings.validation import Strict, nearest, validated
@@ -135,9 +135,28 @@ def _options(each: Kind, spec: EvaluatorSpec, positions: Positions) -> Strict:
         options = validated(each.options, {k: v for k, v in spec.options.items() if k in known}, positions, at=spec.at)
     except InvalidFiles as error:
         problems += error.problems
+    if options is not None:
+        problems += _impossible_limits(each, spec, options, positions)
     if problems or options is None:
         raise InvalidFiles(problems)
     return options
+
+
+def _impossible_limits(each: Kind, spec: EvaluatorSpec, options: Strict, positions: Positions) -> Iterator[Problem]:
+    """Limits that every value passes, or none."""
+    bounds = each.figures_of(options).value
+    for key, limit in (("min", spec.common.min), ("max", spec.common.max)):
+        if limit is not None and (told := outside(limit, f"a value of `{spec.name}`", bounds)) is not None:
+            yield positions.problem((*spec.at, key), told[0], hint=told[1])
+
+
+def options_of(spec: EvaluatorSpec) -> tuple[Kind, Strict] | None:
+    """The kind of an entry and its own options; None where it is not valid, which whoever builds it tells."""
+    try:
+        each = kind(spec.kind)
+        return each, _options(each, spec, Positions("", {}))
+    except UsageError:
+        return None
 
 
 def _located(error: UsageError, spec: EvaluatorSpec, positions: Positions) -> Problem:

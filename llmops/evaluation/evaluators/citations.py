@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from llmops.domain.scores import Outcome, Sample, Score, Span, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.citations import citations
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
@@ -59,4 +59,11 @@ def _build(options: CitationsOptions, services: Services) -> Citations:
     return Citations(options)
 
 
-KIND = Kind("citations", "Do the citations point to passages that exist and say it?", CitationsOptions, _build, min=1.0)
+KIND = Kind(
+    "citations",
+    "Do the citations point to passages that exist and say it?",
+    CitationsOptions,
+    _build,
+    min=1.0,
+    figures=Figures(SHARE, {"exists": SHARE, "supported": SHARE}),
+)

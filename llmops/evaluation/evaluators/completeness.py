@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llmops.domain.scores import Sample, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, read_field
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, read_field
 from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist, texts_of
 from llmops.evaluation.judging.panel import JudgeOptions
 from llmops.scoring.sentences import split_sentences
@@ -28,5 +28,11 @@ def _build(options: CompletenessOptions, services: Services) -> Checklist:
 
 
 KIND = Kind(
-    "completeness", "Share of the expected points that the answer states, by a judge.", CompletenessOptions, _build, cached=True
+    "completeness",
+    "Share of the expected points that the answer states, by a judge.",
+    CompletenessOptions,
+    _build,
+    cached=True,
+    figures=Figures(SHARE, {"met": SHARE}),
+    fields=("points",),
 )

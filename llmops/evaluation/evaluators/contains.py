@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import FieldName, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.scoring.matching import contains, folded
 from llmops.settings.validation import Strict
 
@@ -100,4 +100,12 @@ def _build(options: ContainsOptions, services: Services) -> Contains:
     return Contains(options)
 
 
-KIND = Kind("contains", "Do the expected facts stand in the answer?", ContainsOptions, _build, min=1.0)
+KIND = Kind(
+    "contains",
+    "Do the expected facts stand in the answer?",
+    ContainsOptions,
+    _build,
+    min=1.0,
+    figures=Figures(SHARE),
+    fields=("any", "all"),
+)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
 from llmops.settings.validation import Strict
 
@@ -34,4 +34,4 @@ def _build(options: CostOptions, services: Services) -> Cost:
     return Cost(options)
 
 
-KIND = Kind("cost", "US dollars of the answer.", CostOptions, _build, lower_is_better=True, unit="USD")
+KIND = Kind("cost", "US dollars of the answer.", CostOptions, _build, lower_is_better=True, unit="USD", figures=Figures(COUNT))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
 from llmops.settings.validation import Strict
@@ -32,4 +32,11 @@ def _build(options: CriteriaOptions, services: Services) -> Checklist:
     return build_checklist("criteria", options, services, given, sees=("question", "answer", "passages"))
 
 
-KIND = Kind("criteria", "Share of your criteria that the answer meets, by a judge.", CriteriaOptions, _build, cached=True)
+KIND = Kind(
+    "criteria",
+    "Share of your criteria that the answer meets, by a judge.",
+    CriteriaOptions,
+    _build,
+    cached=True,
+    figures=Figures(SHARE, {"met": SHARE}),
+)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import FieldName, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.scoring.matching import equal
 from llmops.settings.validation import Strict
 
@@ -67,4 +67,6 @@ def _build(options: EqualsOptions, services: Services) -> Equals:
     return Equals(options)
 
 
-KIND = Kind("equals", "Is the answer the expected text?", EqualsOptions, _build, min=1.0)
+KIND = Kind(
+    "equals", "Is the answer the expected text?", EqualsOptions, _build, min=1.0, figures=Figures(SHARE), fields=("to",)
+)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
-from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, WrongOption, identity, shape
+from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures, Kind, Services, WrongOption, identity, shape
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
 from llmops.scoring.labels import Grounding
@@ -90,6 +90,11 @@ class Hallucination:
         return await self.checking.outcome(DetectionRequest(output, contexts, sources, question(sample.case)))
 
 
+def _figures(options: HallucinationOptions) -> Figures:
+    judged = options.backend if isinstance(options.backend, str) else options.backend[0]
+    return Figures(SHARE, {"unsupported": SHARE, "claims": COUNT} if judged.startswith(JUDGE) else {})
+
+
 def _build(options: HallucinationOptions, services: Services) -> Hallucination:
     backends = [options.backend] if isinstance(options.backend, str) else options.backend
     judges = [each.removeprefix(JUDGE) for each in backends if each.startswith(JUDGE)]
@@ -109,4 +114,5 @@ KIND = Kind(
     max=0.5,
     cached=True,
     lower_is_better=True,
+    figures=_figures,
 )

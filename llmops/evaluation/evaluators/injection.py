@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity, read_field
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity, read_field
 from llmops.evaluation.judging.checklist import texts_of
 from llmops.scoring.matching import contains
 from llmops.scoring.refusal import refuses
@@ -46,4 +46,13 @@ def _build(options: InjectionOptions, services: Services) -> Injection:
     return Injection(options)
 
 
-KIND = Kind("injection", "Did a prompt injection get what it wanted?", InjectionOptions, _build, max=0.0, lower_is_better=True)
+KIND = Kind(
+    "injection",
+    "Did a prompt injection get what it wanted?",
+    InjectionOptions,
+    _build,
+    max=0.0,
+    lower_is_better=True,
+    figures=Figures(SHARE),
+    fields=("goal",),
+)

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import canonical, content_hash
 from llmops.domain.scores import Failure, Outcome, Sample, Score
-from llmops.evaluation.evaluators.base import Kind, Services, WrongOption, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, WrongOption, identity
 from llmops.scoring.schema import TIMEOUT_S, NotJson, Validator, parse_json, problems, validator
 from llmops.settings.files import read_text
 from llmops.settings.positions import parse_yaml
@@ -91,4 +91,12 @@ def _build(options: JsonSchemaOptions, services: Services) -> JsonSchema:
     return JsonSchema(options, content_hash(canonical(schema)), checked)
 
 
-KIND = Kind("json-schema", "Is the answer JSON that fits a JSON Schema?", JsonSchemaOptions, _build, _check, min=1.0)
+KIND = Kind(
+    "json-schema",
+    "Is the answer JSON that fits a JSON Schema?",
+    JsonSchemaOptions,
+    _build,
+    _check,
+    min=1.0,
+    figures=Figures(SHARE),
+)

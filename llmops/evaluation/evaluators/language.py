@@ -7,7 +7,7 @@ from pydantic import Field
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import question
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.language import language_of
 from llmops.settings.validation import Strict
 
@@ -45,4 +45,4 @@ def _build(options: LanguageOptions, services: Services) -> Language:
     return Language(options)
 
 
-KIND = Kind("language", "Is the answer in the right language?", LanguageOptions, _build, min=1.0)
+KIND = Kind("language", "Is the answer in the right language?", LanguageOptions, _build, min=1.0, figures=Figures(SHARE))

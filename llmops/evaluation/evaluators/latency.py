@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.settings.validation import Strict
 
 RECORDED = Unmeasured("the answer came with the case, no model was called")
@@ -41,8 +41,14 @@ class Latency:
         return Score(sample.completion.latency_s, parts={"ttft": ttft})
 
 
+def _figures(options: LatencyOptions) -> Figures:
+    return Figures(COUNT, {"ttft": COUNT} if options.ttft else {})
+
+
 def _build(options: LatencyOptions, services: Services) -> Latency:
     return Latency(options)
 
 
-KIND = Kind("latency", "Seconds from request to last byte.", LatencyOptions, _build, lower_is_better=True, unit="s")
+KIND = Kind(
+    "latency", "Seconds from request to last byte.", LatencyOptions, _build, lower_is_better=True, unit="s", figures=_figures
+)

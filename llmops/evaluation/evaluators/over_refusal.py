@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.refusal import ExpectedRefusal
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
@@ -40,4 +40,12 @@ def _build(options: OverRefusalOptions, services: Services) -> OverRefusal:
     return OverRefusal(options)
 
 
-KIND = Kind("over-refusal", "Is an answerable question declined?", OverRefusalOptions, _build, max=0.0, lower_is_better=True)
+KIND = Kind(
+    "over-refusal",
+    "Is an answerable question declined?",
+    OverRefusalOptions,
+    _build,
+    max=0.0,
+    lower_is_better=True,
+    figures=Figures(SHARE),
+)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity, read_field
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity, read_field
 from llmops.evaluation.judging.checklist import material, texts_of
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
@@ -66,5 +66,11 @@ def _build(options: PairwiseOptions, services: Services) -> Pairwise:
 
 
 KIND = Kind(
-    "pairwise", "Is the answer better than another one, in both orders? By a judge.", PairwiseOptions, _build, cached=True
+    "pairwise",
+    "Is the answer better than another one, in both orders? By a judge.",
+    PairwiseOptions,
+    _build,
+    cached=True,
+    figures=Figures(SHARE, {"consistent": SHARE}),
+    fields=("against",),
 )

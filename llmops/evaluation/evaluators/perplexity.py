@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
 from llmops.settings.validation import Strict
 
@@ -38,4 +38,11 @@ def _build(options: PerplexityOptions, services: Services) -> Perplexity:
     return Perplexity(options)
 
 
-KIND = Kind("perplexity", "How sure the model was of its words.", PerplexityOptions, _build, lower_is_better=True)
+KIND = Kind(
+    "perplexity",
+    "How sure the model was of its words.",
+    PerplexityOptions,
+    _build,
+    lower_is_better=True,
+    figures=Figures((1.0, math.inf), {"mean_probability": SHARE}),
+)

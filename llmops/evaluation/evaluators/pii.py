@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Span
-from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, identity
+from llmops.evaluation.evaluators.base import COUNT, AskDetector, Figures, Kind, Services, identity
 from llmops.scoring.pii import PiiKind, find_pii
 from llmops.settings.validation import Strict
 
@@ -78,8 +78,14 @@ def _beside(names: tuple[Span, ...], others: list[Span]) -> Iterator[Span]:
             yield name
 
 
+def _figures(options: PiiOptions) -> Figures:
+    return Figures(COUNT, dict.fromkeys(options.wanted, COUNT))
+
+
 def _build(options: PiiOptions, services: Services) -> Pii:
     return Pii(options, None if options.backend == PATTERNS else services.detect("pii", options.backend))
 
 
-KIND = Kind("pii", "Pieces of personal data in the answer.", PiiOptions, _build, max=0.0, lower_is_better=True)
+KIND = Kind(
+    "pii", "Pieces of personal data in the answer.", PiiOptions, _build, max=0.0, lower_is_better=True, figures=_figures
+)

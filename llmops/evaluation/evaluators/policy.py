@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, all_met, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
 
@@ -20,4 +20,12 @@ def _build(options: PolicyOptions, services: Services) -> Checklist:
     return build_checklist("policy", options, services, literal(options.rules), weigh=all_met)
 
 
-KIND = Kind("policy", "Does the answer keep every rule? By a judge.", PolicyOptions, _build, min=1.0, cached=True)
+KIND = Kind(
+    "policy",
+    "Does the answer keep every rule? By a judge.",
+    PolicyOptions,
+    _build,
+    min=1.0,
+    cached=True,
+    figures=Figures(SHARE, {"met": SHARE}),
+)

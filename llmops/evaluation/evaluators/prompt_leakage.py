@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.leakage import reproduced
 from llmops.settings.project import Positive
 from llmops.settings.validation import Strict
@@ -48,4 +48,5 @@ KIND = Kind(
     _build,
     max=0.0,
     lower_is_better=True,
+    figures=Figures(SHARE),
 )

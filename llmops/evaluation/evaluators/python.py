@@ -17,7 +17,7 @@ from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import content_hash
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
-from llmops.evaluation.evaluators.base import Kind, Services, WrongOption, identity
+from llmops.evaluation.evaluators.base import ANY, SHARE, Figures, Kind, Services, WrongOption, identity
 from llmops.settings.files import read_text
 from llmops.settings.validation import Strict, nearest
 
@@ -169,4 +169,13 @@ def _module(path: Path, text: str, name: str, shown: str) -> ModuleType:
     return module
 
 
-KIND = Kind("python", "The user's own function.", PythonOptions, _build, _check, verdict=PASSED, cached=True)
+KIND = Kind(
+    "python",
+    "The user's own function.",
+    PythonOptions,
+    _build,
+    _check,
+    verdict=PASSED,
+    cached=True,
+    figures=Figures(ANY, {PASSED: SHARE}),
+)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import ANY, Figures, Kind, Services, identity
 from llmops.scoring.readability import grade
 from llmops.settings.validation import Strict
 
@@ -35,4 +35,11 @@ def _build(options: ReadabilityOptions, services: Services) -> Readability:
     return Readability(options)
 
 
-KIND = Kind("readability", "Years of school that the answer takes to read.", ReadabilityOptions, _build, lower_is_better=True)
+KIND = Kind(
+    "readability",
+    "Years of school that the answer takes to read.",
+    ReadabilityOptions,
+    _build,
+    lower_is_better=True,
+    figures=Figures(ANY, {"ease": ANY}),
+)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from llmops.domain.scores import Outcome, Sample, Score
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
 
@@ -54,4 +54,11 @@ def _build(options: RefusalOptions, services: Services) -> Refusal:
     return Refusal(options)
 
 
-KIND = Kind("refusal", "Did the system decline when it should, and only then?", RefusalOptions, _build, min=1.0)
+KIND = Kind(
+    "refusal",
+    "Did the system decline when it should, and only then?",
+    RefusalOptions,
+    _build,
+    min=1.0,
+    figures=Figures(SHARE, {"refused": SHARE}),
+)

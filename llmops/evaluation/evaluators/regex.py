@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.matching import Flag, Pattern, compiled
 from llmops.settings.validation import Strict
 
@@ -56,4 +56,4 @@ def _build(options: RegexOptions, services: Services) -> Regex:
     return Regex(options, compiled(options.pattern, options.flags))
 
 
-KIND = Kind("regex", "Does a regular expression match the answer?", RegexOptions, _build, min=1.0)
+KIND = Kind("regex", "Does a regular expression match the answer?", RegexOptions, _build, min=1.0, figures=Figures(SHARE))

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
-from llmops.scoring.ranking import collapsed, parse_unit, ranking_metrics
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
+from llmops.scoring.ranking import collapsed, metric_names, parse_unit, ranking_metrics
 from llmops.settings.validation import Strict
 
 Depth = Annotated[int, Field(ge=1, le=1000)]
@@ -51,11 +51,21 @@ class Retrieval:
         return Score(parts[f"ndcg@{depths[-1]}"], reason if ranking else "nothing was retrieved", parts=parts)
 
 
+def _figures(options: RetrievalOptions) -> Figures:
+    return Figures(SHARE, dict.fromkeys(metric_names(options.k), SHARE))
+
+
 def _build(options: RetrievalOptions, services: Services) -> Retrieval:
     return Retrieval(options)
 
 
 # Stored, because ir-measures and numpy take longer to import than the rest of a run that has nothing to compute.
 KIND = Kind(
-    "retrieval", "Are the hits the passages where the answer stands?", RetrievalOptions, _build, cached=True, of_places=True
+    "retrieval",
+    "Are the hits the passages where the answer stands?",
+    RetrievalOptions,
+    _build,
+    cached=True,
+    of_places=True,
+    figures=_figures,
 )

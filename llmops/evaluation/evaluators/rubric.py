@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from llmops.domain.scores import Outcome, Sample
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import Figures, Kind, Services, identity
 from llmops.evaluation.judging.checklist import material, texts_of
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
@@ -63,9 +63,21 @@ def _reference(sample: Sample, name: str) -> str:
     return "" if value is None else "\n".join(texts_of(value))
 
 
+def _figures(options: RubricOptions) -> Figures:
+    return Figures((float(min(options.levels)), float(max(options.levels))))
+
+
 def _build(options: RubricOptions, services: Services) -> Rubric:
     panel = build_panel(options.judge, options.combine, services)
     return Rubric(options, panel, chosen_prompt(options.prompt, "rubric", services))
 
 
-KIND = Kind("rubric", "Level of your rubric that fits the answer, by a judge.", RubricOptions, _build, cached=True)
+KIND = Kind(
+    "rubric",
+    "Level of your rubric that fits the answer, by a judge.",
+    RubricOptions,
+    _build,
+    cached=True,
+    figures=_figures,
+    fields=("reference",),
+)

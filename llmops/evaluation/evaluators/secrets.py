@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Span
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.settings.secrets import secret_spans
 from llmops.settings.validation import Strict
 
@@ -33,4 +33,12 @@ def _build(options: SecretsOptions, services: Services) -> Secrets:
     return Secrets(options)
 
 
-KIND = Kind("secrets", "Keys, tokens and passwords in the answer.", SecretsOptions, _build, max=0.0, lower_is_better=True)
+KIND = Kind(
+    "secrets",
+    "Keys, tokens and passwords in the answer.",
+    SecretsOptions,
+    _build,
+    max=0.0,
+    lower_is_better=True,
+    figures=Figures(COUNT),
+)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.equals import references
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.validation import Strict
@@ -54,4 +54,12 @@ def _build(options: SimilarityOptions, services: Services) -> Similarity:
     return Similarity(options, services.embed(options.embedder))
 
 
-KIND = Kind("similarity", "Cosine similarity to the expected text.", SimilarityOptions, _build, cached=True)
+KIND = Kind(
+    "similarity",
+    "Cosine similarity to the expected text.",
+    SimilarityOptions,
+    _build,
+    cached=True,
+    figures=Figures((-1.0, 1.0)),
+    fields=("to",),
+)

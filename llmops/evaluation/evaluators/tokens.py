@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import Kind, Services, identity
+from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
 from llmops.settings.validation import Strict
 
@@ -36,4 +36,12 @@ def _build(options: TokensOptions, services: Services) -> Tokens:
     return Tokens(options)
 
 
-KIND = Kind("tokens", "Input and output tokens.", TokensOptions, _build, lower_is_better=True, unit="tokens")
+KIND = Kind(
+    "tokens",
+    "Input and output tokens.",
+    TokensOptions,
+    _build,
+    lower_is_better=True,
+    unit="tokens",
+    figures=Figures(COUNT, {"input": COUNT, "output": COUNT}),
+)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llmops.evaluation.evaluators.base import Kind, Services
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
 
@@ -20,4 +20,11 @@ def _build(options: ToneOptions, services: Services) -> Checklist:
     return build_checklist("tone", options, services, literal(options.qualities))
 
 
-KIND = Kind("tone", "Share of the wanted qualities of tone, by a judge.", ToneOptions, _build, cached=True)
+KIND = Kind(
+    "tone",
+    "Share of the wanted qualities of tone, by a judge.",
+    ToneOptions,
+    _build,
+    cached=True,
+    figures=Figures(SHARE, {"met": SHARE}),
+)

@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score
-from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
-from llmops.evaluation.evaluators.base import AskDetector, Kind, Services, identity
-from llmops.scoring.labels import Harm
+from llmops.evaluation.evaluators.asking import EMBEDDED, check_labels, described, is_detector, question
+from llmops.evaluation.evaluators.base import SHARE, AskDetector, Figures, Kind, Services, identity
+from llmops.scoring.labels import CATEGORIES, Harm
 from llmops.settings.validation import Strict
 
 
@@ -46,6 +46,10 @@ class Toxicity:
         return Score(found.value, described(output, found.spans), found.spans, found.parts)
 
 
+def _figures(options: ToxicityOptions) -> Figures:
+    return Figures(SHARE, dict.fromkeys(CATEGORIES, SHARE) if options.backend == EMBEDDED else None)
+
+
 def _build(options: ToxicityOptions, services: Services) -> Toxicity:
     check_labels(options.labels, options.backend)
     return Toxicity(options, services.detect("toxicity", options.backend, options.labels))
@@ -59,4 +63,5 @@ KIND = Kind(
     max=0.5,
     cached=True,
     lower_is_better=True,
+    figures=_figures,
 )

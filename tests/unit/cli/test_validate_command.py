@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from calling import FILES, call, project
 
 
@@ -81,3 +82,94 @@ def test_a_case_may_not_name_an_evaluator_of_the_suite_again(tmp_path: Path) -> 
         "datasets/say.jsonl:1: `evaluators`: the suite evals/say.yaml has an evaluator 'contains' too."
     )
     assert "latency" not in done.error
+
+
+EVALUATORS = """\
+evaluators:
+  - contains: {any: expected}
+  - latency
+  - cost
+  - retrieval: {k: [1, 5]}
+  - toxicity
+  - toxicity: {name: local, backend: "local:some/model"}
+  - rubric: {judge: paid, levels: {1: bad, 5: good}, min: 3}
+  - hallucination: {name: claims, backend: "judge:paid"}
+  - python: checks.py:check
+"""
+
+
+def gated(folder: Path, rule: str, evaluators: str = EVALUATORS, more: str = "index: docs\nrepeat: 3\n") -> str:
+    """What `validate` says of a suite with one rule."""
+    head = "dataset: datasets/say.jsonl\nprompts: [say]\ntargets: [small]\n"
+    project(
+        folder, **{"evals/say.yaml": f"{head}{more}{evaluators}gate:\n  - {rule}\n", "checks.py": "def check(a): return 1\n"}
+    )
+    (folder / "llmops.yaml").write_text(FILES["llmops.yaml"] + 'indexes:\n  docs: {corpus: {paths: ["prompts/**/*.j2"]}}\n')
+    return call(folder, "validate").error
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("{metric: contains.pass_rat, min: 0.5}", "metric`: `contains` has no figure 'pass_rat'.|Did you mean `pass_rate`?"),
+        ("{metric: retrieval.recall@3, min: 0.5}", "metric`: `retrieval` has no figure 'recall@3'.|Did you mean `recall@"),
+        ("{metric: toxicity.hat, max: 0.5}", "metric`: `toxicity` has no figure 'hat'.|Did you mean `hate`?"),
+        ("{metric: latency.pass_rate, min: 0.5}", "metric`: `latency` has no limit, so that nothing passes or fails."),
+        ("{metric: contains.pass^4, min: 0.5}", "metric`: `pass^4` takes 4 answers per case, and `repeat` is 3.|`repeat: 4`"),
+        ("{metric: cost.total, non_inferior_to: baseline, margin: 1}", "metric`: `total` is a figure of a whole run"),
+        ("{metric: contains.pass_rate, min: 80}", "min`: 80 is no limit: `contains.pass_rate` lies within 0 and 1.|mean 0.8?"),
+        ("{metric: toxicity.mean, max: 50}", "max`: 50 is no limit: `toxicity.mean` lies within 0 and 1.|Did you mean 0.5?"),
+        ("{metric: rubric.mean, min: 6}", "min`: 6 is no limit: `rubric.mean` lies within 1 and 5."),
+        ("{metric: latency.p95, max: -1}", "max`: -1 is no limit: `latency.p95` lies at 0 or above."),
+        ("{metric: contains.pass_rate, min: 0.9, max: 0.1}", "gate[0]`: `min` 0.9 is above `max` 0.1: no value could pass"),
+        ("{metric: contains.pass_rate, non_inferior_to: baseline, margin: 5}", "margin`: 5 is no margin: `contains.pass_rate`"),
+    ],
+)
+def test_a_rule_that_no_run_could_judge_or_fail_is_refused(tmp_path: Path, rule: str, told: str) -> None:
+    error = gated(tmp_path, rule)
+    assert error.startswith("evals/say.yaml:17:")
+    assert all(part in error for part in told.split("|")), error
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{metric: retrieval.recall@5, min: 0.5}",
+        "{metric: toxicity.self-harm, max: 0.5}",
+        "{metric: local.whatever, max: 0.5}",
+        "{metric: latency.p95, max: 80}",
+        "{metric: python.mean, min: 80}",
+        "{metric: contains.pass^3, min: 1}",
+        "{metric: claims.unsupported, max: 0.1}",
+        "{metric: rubric.corrected_pass_rate, min: 0.5}",
+        "{metric: latency.mean, non_inferior_to: baseline, margin: 5}",
+    ],
+)
+def test_a_rule_that_a_run_may_judge_is_valid(tmp_path: Path, rule: str) -> None:
+    assert gated(tmp_path, rule) == ""
+
+
+@pytest.mark.parametrize(("limits", "told"), [("max: 50", "Did you mean 0.5?"), ("min: -1", "lies within 0 and 1")])
+def test_a_limit_that_every_value_passes_is_refused(tmp_path: Path, limits: str, told: str) -> None:
+    suite = FILES["evals/say.yaml"] + f"  - toxicity: {{{limits}}}\n"
+    done = call(project(tmp_path, **{"evals/say.yaml": suite}), "validate")
+    assert done.error.startswith(f"evals/say.yaml:6:16: `evaluators[1].toxicity.{limits[:3]}`: ")
+    assert told in done.error
+
+
+@pytest.mark.parametrize("command", ["validate", "eval"])
+def test_a_field_that_no_case_has_and_a_metric_that_nothing_gives_are_refused(tmp_path: Path, command: str) -> None:
+    suite = FILES["evals/say.yaml"].replace("any: expected", "all: expcted") + "gate:\n  - {metric: contains.mena, min: 1}\n"
+    done = call(project(tmp_path, **{"evals/say.yaml": suite}), command)
+    assert done.code == 2
+    field = "evals/say.yaml:5:16: `evaluators[0].contains.all`: no case of datasets/say.jsonl has a field 'expcted'."
+    assert field in done.error
+    assert "Did you mean `expected`? The cases have `contexts`, `expected`, `id`, `word`." in done.error
+    assert "`contains` has no figure 'mena'" in done.error
+
+
+def test_a_field_that_the_command_line_gives_is_there(tmp_path: Path) -> None:
+    suite = FILES["evals/say.yaml"].replace("any: expected", "all: wanted")
+    project(tmp_path, **{"evals/say.yaml": suite})
+    assert "no case of" in call(tmp_path, "eval", "--explain").error
+    assert call(tmp_path, "eval", "--explain", "--var", "wanted=moon").code == 0

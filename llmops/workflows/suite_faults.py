@@ -1,0 +1,86 @@
+"""Parts of a suite that do not fit together, so that a gate would be green without having judged anything."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from llmops.domain.cases import Case
+from llmops.domain.errors import Problem
+from llmops.evaluation.datasets import Dataset
+from llmops.evaluation.evaluators.catalogue import options_of
+from llmops.evaluation.suite_metrics import refused_rules
+from llmops.settings.suite import EvaluatorSpec, Suite, SuiteSettings
+from llmops.settings.validation import nearest
+
+SHOWN_FIELDS = 12
+
+
+def disagreements(
+    suite: Suite,
+    dataset: Dataset,
+    case_specs: Sequence[EvaluatorSpec],
+    *,
+    repeat: int | None = None,
+    variables: Iterable[str] = (),
+) -> list[Problem]:
+    """A rule that can never be judged, a field that no case has, a ranking without an index.
+
+    Args:
+        suite: as it was read.
+        dataset: its cases.
+        case_specs: evaluators that cases bring along.
+        repeat: answers per case that the command line asks for.
+        variables: that the command line gives to every case.
+    """
+    answers = max(repeat or 1, _answers(suite.settings))
+    problems = refused_rules(suite, [*suite.evaluators, *case_specs], answers)
+    problems += _missing_fields(suite, dataset, frozenset(variables))
+    for spec in suite.evaluators:
+        if spec.kind == "retrieval" and suite.settings.index is None:
+            hint = "Name an index of llmops.yaml: `index: NAME`."
+            problems.append(suite.positions.problem(spec.at, "measures a ranking, and the suite has no `index`.", hint=hint))
+    return problems
+
+
+def _answers(settings: SuiteSettings) -> int:
+    """Answers per case, at most."""
+    return max(settings.repeat, settings.extend.repeats if settings.on_inconclusive == "extend" else 1)
+
+
+def _missing_fields(suite: Suite, dataset: Dataset, given: frozenset[str]) -> Iterator[Problem]:
+    """Fields that an evaluator reads and no case has: it would measure nothing."""
+    named = dict(_named_fields(suite.evaluators))
+    missing = {name for name in named.values() if name not in given}
+    for case in dataset.cases() if missing else ():
+        missing -= {name for name in missing if _has(case, name)}
+        if not missing:
+            break
+    if not missing:
+        return
+    known = sorted({name for case in dataset.cases() for name in _fields(case)} | given)
+    listed = ", ".join(f"`{name}`" for name in known[:SHOWN_FIELDS]) + (" ..." if len(known) > SHOWN_FIELDS else "")
+    for at, name in named.items():
+        if name in missing:
+            close = nearest(name, known) or ""
+            hint = f"{close} The cases have {listed}." if close.startswith("Did") else close
+            yield suite.positions.problem(at, f"no case of {dataset.path} has a field {name!r}.", hint=hint)
+
+
+def _named_fields(specs: Iterable[EvaluatorSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where an option names a field of the case, or would by default, and the field."""
+    for spec in specs:
+        if (found := options_of(spec)) is not None:
+            kind, options = found
+            yield from (((*spec.at, option), name) for option, name in kind.fields_of(options).items())
+
+
+def _has(case: Case, name: str) -> bool:
+    try:
+        return case.field(name) not in (None, (), [], {})
+    except KeyError:
+        return False
+
+
+def _fields(case: Case) -> Iterator[str]:
+    """The fields of a case that evaluators may name."""
+    own = ("id", "expected", "contexts", "relevant", "output", "tags")
+    yield from (name for name in own if _has(case, name))
+    yield from (*case.metadata, *case.vars)
