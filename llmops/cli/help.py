@@ -22,7 +22,13 @@ def examples(*commands: str) -> str:
 
 
 class HelpContext(typer.Context):
-    """Colours a help page when a person reads it."""
+    """Colours a help page when a person reads it; options that end a command at once have no variable."""
+
+    def __init__(self, command: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- Typer's own types
+        super().__init__(command, *arguments, **options)
+        for option in command.get_params(self):
+            if option.is_eager or not option.expose_value:  # LLMOPS_VERSION=1 would end every command with exit 0
+                option.allow_from_autoenv = False
 
     def get_help(self) -> str:
         """The page."""

@@ -1,9 +1,11 @@
 """How help pages look."""
 
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
+from calling import call, project
 
 from llmops.cli import help as pages
 from llmops.cli.help import examples, restyle
@@ -52,3 +54,14 @@ def test_only_a_person_sees_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_command_is_one_example() -> None:
     assert examples("tool") == "\b\nExample:\n  tool"
     assert pages.WIDTH >= 80
+
+
+@pytest.mark.parametrize("variable", ["LLMOPS_VERSION", "LLMOPS_HELP", "LLMOPS_VALIDATE_HELP"])
+@pytest.mark.parametrize("value", ["1", "0.1.0"])
+def test_no_variable_ends_a_command_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = call(project(tmp_path), "validate")
+    assert (done.code, done.error) == (0, "")
+    assert done.out.startswith("All files are valid")
