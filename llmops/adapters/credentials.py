@@ -4,6 +4,7 @@ import os
 
 from llmops.domain.errors import MissingCredential
 from llmops.settings.project import ModelSettings
+from llmops.settings.secrets import sendable
 
 KEY_VARIABLES = {
     "openai": "OPENAI_API_KEY",
@@ -41,12 +42,17 @@ def key_of(name: str, settings: ModelSettings) -> str | None:
     """The key of a model.
 
     Raises:
-        MissingCredential: the provider needs one and its variable is not set.
+        MissingCredential: the provider needs one, and its variable is not set or holds what cannot be a key.
     """
     variable = key_variable(settings)
     if variable is None:
         return None
     key = os.environ.get(variable, "").strip()
+    if key and not sendable(key):
+        raise MissingCredential(
+            f"The key of model {name!r} ({settings.id}) in {variable} holds a control character, which no request can carry.",
+            hint="Set the key alone, without line breaks.",
+        )
     if key:
         return key
     if settings.api_base is not None and settings.api_key_env is None:

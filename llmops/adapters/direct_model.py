@@ -11,8 +11,18 @@ from urllib.request import getproxies, proxy_bypass
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
 from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
-from llmops.domain.errors import BadResponse, ContextOverflow, ModelError, ModelTimeout, RateLimited, Refused, Unavailable
+from llmops.domain.errors import (
+    BadResponse,
+    ContextOverflow,
+    ModelError,
+    ModelTimeout,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UsageError,
+)
 from llmops.domain.models import Completion, CompletionRequest, Usage
+from llmops.settings.addresses import checked_address
 from llmops.settings.project import ModelSettings
 from llmops.settings.secrets import masked
 
@@ -78,7 +88,7 @@ class DirectModel:
         import aiohttp
 
         self._key = key_of(self._name, self._settings)
-        base = self._settings.api_base or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        base = self._settings.api_base or _base_of_environment()
         self._session = aiohttp.ClientSession(
             base_url=f"{base.rstrip('/')}/",
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
@@ -131,6 +141,19 @@ class DirectModel:
         messages = [message.to_json() for message in request.messages]
         model = self._settings.id
         return Usage(count(model=model, messages=messages), count(model=model, text=text), estimated=True)
+
+
+def _base_of_environment() -> str:
+    """The address of OpenAI, unless the environment names another.
+
+    Raises:
+        UsageError: with one that is no address.
+    """
+    base = os.environ.get("OPENAI_BASE_URL", "").strip()
+    try:
+        return checked_address(base) if base else "https://api.openai.com/v1"
+    except ValueError as error:
+        raise UsageError(f"OPENAI_BASE_URL in the environment {error}.") from None
 
 
 def _proxied(base: str) -> bool:

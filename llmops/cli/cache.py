@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from llmops.cli.numbers import finite
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.caching import Removed
@@ -21,6 +22,10 @@ from llmops.workflows.cache import KINDS, exported, import_nodes, verify
 app = typer.Typer(no_args_is_help=True, help="Look at what is kept for reuse, bound it, carry it elsewhere, check it.")
 
 MIB = 2**20
+MOST = 1e9
+"""MiB, a petabyte."""
+MOST_DAYS = 36_500
+"""A century."""
 EMBEDDINGS = "embed"
 """Vectors of passages, which have a file of their own."""
 CLEARED = (*KINDS, EMBEDDINGS)
@@ -58,10 +63,14 @@ def list_nodes(
 def prune(
     ctx: typer.Context,
     max_mb: Annotated[
-        float | None, typer.Option("--max-mb", min=0, help="Keep so many MiB, the last used; default: llmops.yaml's.")
+        float | None,
+        typer.Option(
+            "--max-mb", min=0, max=MOST, callback=finite, help="Keep so many MiB, the last used; default: llmops.yaml's."
+        ),
     ] = None,
     unused_days: Annotated[
-        float | None, typer.Option("--unused-days", min=0, help="Remove what was not used for so many days.")
+        float | None,
+        typer.Option("--unused-days", min=0, max=MOST_DAYS, callback=finite, help="Remove what was not used for so many days."),
     ] = None,
 ) -> None:
     """Remove what was not used for longest. What a run that is going on may need stays."""

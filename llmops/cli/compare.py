@@ -8,6 +8,7 @@ import typer
 
 from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -46,7 +47,7 @@ def compare(
         Path | None, typer.Option("--from", help="CSV or JSONL with id, metric, baseline, candidate and, if any, repeat.")
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(min=0, help="Judge non-inferiority: the largest loss that counts as none.")
+        float | None, typer.Option(min=0, callback=finite, help="Judge non-inferiority: the largest loss that counts as none.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="One-sided, above 0.5 and below 1.")] = 0.95,
     adjust: Annotated[Adjustment, typer.Option(help="How p-values are adjusted: Holm or Benjamini-Hochberg.")] = "holm",

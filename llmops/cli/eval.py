@@ -11,6 +11,7 @@ from rich.console import Console
 from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -67,10 +68,11 @@ def command(
     ] = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Judge nothing; exit 0 when the run is complete.")] = False,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Stop cleanly once so many USD are spent; exit 5, resumable.")
+        float | None, typer.Option(min=0, callback=finite, help="Stop cleanly once so many USD are spent; exit 5, resumable.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--max-minutes", min=0, help="Stop cleanly after so long; exit 3, resumable.")
+        float | None,
+        typer.Option("--max-minutes", min=0, callback=finite, help="Stop cleanly after so long; exit 3, resumable."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, or write it to -o.")] = False,
     output: Annotated[

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
@@ -25,7 +26,7 @@ def power(
     ctx: typer.Context,
     suite: Annotated[str, typer.Argument(help="A suite file, or its name in evals/.")],
     margin: Annotated[list[float] | None, typer.Option("--margin", help="Plan for this margin, too; repeatable.")] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="One-sided.")] = 0.95,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, callback=finite, help="One-sided.")] = 0.95,
     cases: Annotated[int | None, typer.Option(min=1, help="As if the dataset had so many cases.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

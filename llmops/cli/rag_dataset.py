@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
@@ -34,7 +35,7 @@ def make_dataset(
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000, help="Questions to make.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the choice of passages.")] = 0,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Stop asking once so many USD are spent; exit 5, resumable.")
+        float | None, typer.Option(min=0, callback=finite, help="Stop asking once so many USD are spent; exit 5, resumable.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import BudgetSpent, UsageError
@@ -59,7 +60,8 @@ def evaluate(
         str | None, typer.Option(help="A model that says how far the hits of every case help and suffice; needs no labels.")
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Stop asking the judge once so many USD are spent; exit 5, resumable.")
+        float | None,
+        typer.Option(min=0, callback=finite, help="Stop asking the judge once so many USD are spent; exit 5, resumable."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_deploy import app as deploying
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
@@ -45,14 +46,15 @@ def report(
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
     weak: Annotated[str | None, typer.Option(help="The small model; default: the cheapest.")] = None,
     strong: Annotated[str | None, typer.Option(help="The large model; default: the dearest.")] = None,
-    keep: Annotated[float, typer.Option(min=0, max=1, help=KEEP)] = 0.95,
+    keep: Annotated[float, typer.Option(min=0, max=1, callback=finite, help=KEEP)] = 0.95,
     price: Annotated[list[str] | None, typer.Option("--price", help=PRICE)] = None,
     embedder: Annotated[str, typer.Option(help=f"{EMBEDDER} none leaves it out.")] = "minilm",
     current: Annotated[
         str | None, typer.Option(help="Hold the others against this policy: a model, a route, or a name of the report.")
     ] = None,
     gpu_hour: Annotated[
-        float | None, typer.Option(min=0, help="What if the small model ran on a machine at so many USD an hour?")
+        float | None,
+        typer.Option(min=0, callback=finite, help="What if the small model ran on a machine at so many USD an hour?"),
     ] = None,
     throughput: Annotated[str, typer.Option(help="Requests a second that the machine serves, or measured.")] = "measured",
     monthly: Annotated[str | None, typer.Option(help="Project the bill of so many requests a month, such as 2M.")] = None,

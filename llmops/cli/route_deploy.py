@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
@@ -32,7 +33,7 @@ def fit(
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     out: Annotated[Path, typer.Option(help="Folder to write, inside the project.")] = Path("routes/learned"),
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
-    keep: Annotated[float, typer.Option(min=0, max=1, help=KEEP)] = 0.95,
+    keep: Annotated[float, typer.Option(min=0, max=1, callback=finite, help=KEEP)] = 0.95,
     price: Annotated[list[str] | None, typer.Option("--price", help=PRICE)] = None,
     embedder: Annotated[str, typer.Option(help=EMBEDDER)] = "minilm",
 ) -> None:
@@ -101,7 +102,9 @@ def promote(
     route: Annotated[str, typer.Argument(help="A canary under `routes:` of llmops.yaml.")],
     log: Annotated[Path, typer.Option(help="Its decisions, graded by `quality` or by the route's checks.")],
     steps: Annotated[str, typer.Option(help="Shares in percent that it climbs.")] = "1,5,25,50,100",
-    margin: Annotated[float, typer.Option(min=0, max=1, help="Quality that the new model may be worse by.")] = 0.05,
+    margin: Annotated[
+        float, typer.Option(min=0, max=1, callback=finite, help="Quality that the new model may be worse by.")
+    ] = 0.05,
     confidence: Annotated[float, typer.Option(help="One-sided, above 0.5.")] = 0.95,
     after: Annotated[int, typer.Option(min=1, help="Graded answers of the new model to wait for.")] = 100,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and write nothing.")] = False,

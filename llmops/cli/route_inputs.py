@@ -39,7 +39,7 @@ def prices_of(texts: list[str] | None) -> dict[str, float]:
 def _price(text: str) -> tuple[str, float]:
     name, equals, value = text.rpartition("=")
     try:
-        if equals and name and float(value) >= 0:
+        if equals and name and 0 <= float(value) < float("inf"):
             return name, float(value)
     except ValueError:
         pass

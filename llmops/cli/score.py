@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from llmops.cli.help import examples
+from llmops.cli.numbers import finite
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.reporting.safe import safe
 from llmops.wiring import Wiring
@@ -32,7 +33,9 @@ def score(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a file instead of printing; an interrupted one goes on.")
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Limit of what passes; default: the evaluator's own.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(callback=finite, help="Limit of what passes; default: the evaluator's own.")
+    ] = None,
     skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave malformed lines out and tell how many.")] = False,
 ) -> None:
     """Add `scores` to each line of a log of answers. Needs no project; memory does not grow with the file."""

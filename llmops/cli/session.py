@@ -47,14 +47,14 @@ class Session:
         """The project's settings; its `.env` is read first, without overriding the environment.
 
         Raises:
-            InvalidFiles: llmops.yaml is not valid.
+            InvalidFiles: llmops.yaml or `.env` is not valid.
         """
         from llmops.settings.project import load_project
 
         if (self.root / ".env").is_file():
-            from dotenv import load_dotenv
+            from llmops.settings.environment import load_environment
 
-            load_dotenv(self.root / ".env", override=False)
+            load_environment(self.root)
         return load_project(self.root)
 
     @cached_property

@@ -1,11 +1,14 @@
 """llmops.yaml: models, indexes, labels and the store."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.keys import canonical
+from llmops.settings.addresses import Address
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
@@ -14,6 +17,8 @@ from llmops.settings.validation import Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
 DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
+SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
+"""Schemes of the servers that can hold the store; else it is a SQLite file."""
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -29,6 +34,15 @@ def _relative(path: str) -> str:
 
 
 InsidePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
+
+
+def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+    for name, value in params.items():
+        try:
+            canonical(value)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError(f"`{name}` is {value!r}, which JSON cannot express") from None
+    return params
 
 
 class PriceSettings(Strict):
@@ -54,12 +68,12 @@ class ModelSettings(Strict):
 
     id: Annotated[str, Field(min_length=1)]
     """LiteLLM id such as `openai/gpt-4o-mini`, or `embedded/reader-small`."""
-    api_base: str | None = None
+    api_base: Address | None = None
     api_key_env: str | None = None
     """Environment variable that holds the key; default: the provider's usual one."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], AfterValidator(_sendable)] = Field(default_factory=dict)
     """Sampling parameters, passed through."""
-    timeout_s: Annotated[float, Field(gt=0, strict=False)] = 60.0
+    timeout_s: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 60.0
     """Bound on one attempt."""
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
     """Further attempts after the first."""
@@ -76,7 +90,8 @@ class ModelSettings(Strict):
 
     @model_validator(mode="after")
     def _known_reader(self) -> Self:
-        if self.id.startswith("embedded/") and self.id not in EMBEDDED_READERS:
+        meant = get_close_matches(self.id.partition("/")[0], ["embedded"], cutoff=0.8)
+        if meant and "/" in self.id and self.id not in EMBEDDED_READERS:
             raise ValueError(f"`id` {self.id!r} is not an embedded reader; those are {', '.join(EMBEDDED_READERS)}")
         return self
 
@@ -137,7 +152,7 @@ class EmbedderSettings(Strict):
     kind: Literal["minilm", "static", "sentence-transformers", "litellm"] = "minilm"
     name: str | None = None
     """Model name or local path, for `sentence-transformers` and `litellm`."""
-    api_base: str | None = None
+    api_base: Address | None = None
     batch_size: Positive = 32
     query_prefix: str = ""
     document_prefix: str = ""
@@ -154,7 +169,7 @@ class VectorStoreSettings(Strict):
 
     kind: Literal["chroma"] = "chroma"
     path: InsidePath = ".llmops/chroma"
-    url: str | None = None
+    url: Address | None = None
 
 
 class IndexSettings(Strict):
@@ -204,6 +219,15 @@ class ProjectSettings(Strict):
     store: str = Field(default=DEFAULT_STORE, repr=False)
     """SQLAlchemy URL of a SQLite file or a PostgreSQL server; a relative SQLite path starts at the project root."""
     cache: CacheSettings = CacheSettings()
+
+    @field_validator("store")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith("sqlite:///") and url.partition(":")[0] not in SERVERS:
+            raise ValueError(
+                "is neither a SQLite file nor a PostgreSQL server: sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+            )
+        return url
 
     @model_validator(mode="after")
     def _writers_of_models(self) -> Self:

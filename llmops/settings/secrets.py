@@ -20,13 +20,19 @@ _look_like_secrets = re.compile(
 
 
 @cache
-def _names_a_credential(variable: str) -> bool:
+def names_a_credential(variable: str) -> bool:
+    """Whether a variable of the environment holds a credential, by its name."""
     return _names.search(variable) is not None
+
+
+def sendable(key: str) -> bool:
+    """Whether a key can stand in a header of a request."""
+    return all(character >= " " and character != "\x7f" for character in key)
 
 
 def configured_secrets() -> list[str]:
     """The value of each variable of the environment that is named like a credential, longest first."""
-    values = {value.strip() for name, value in os.environ.items() if _names_a_credential(name)}
+    values = {value.strip() for name, value in os.environ.items() if names_a_credential(name)}
     return sorted((value for value in values if len(value) >= MIN_LENGTH), key=len, reverse=True)
 
 

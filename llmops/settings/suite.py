@@ -27,7 +27,7 @@ class CommonOptions(Strict):
     """Name in reports and in the gate; default: the kind."""
     negate: bool = False
     """Pass where it would fail, and fail where it would pass."""
-    weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
+    weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 1.0
     """Weight of this evaluator in a case's overall score."""
     min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
     """A case passes when its value is at least this."""

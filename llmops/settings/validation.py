@@ -97,6 +97,8 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
         return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith(("Input", "Value")) else message
+    if kind == "value_error" and isinstance(value, dict | list):
+        return f"{message}.", None
     return f"{message.replace('input should', 'should')}; found {_kind(value)}.", None
 
 

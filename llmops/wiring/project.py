@@ -303,7 +303,7 @@ class Wiring:
         variable = key_variable(settings)
         if variable is None:
             return "not known"
-        return f"{variable} is {'set' if os.environ.get(variable) else 'not set'}"
+        return f"{variable} is {'set' if os.environ.get(variable, '').strip() else 'not set'}"
 
     def embedder(self, settings: EmbedderSettings) -> Embedder:
         """The embedder that the settings name; one object for equal settings."""

@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,6 @@ def log_evaluators(asked: Sequence[str], threshold: float | None, services: Serv
     Raises:
         UsageError: no such evaluator or backend, or one that needs more than a log holds.
     """
-    if threshold is not None and not isfinite(threshold):
-        raise UsageError(f"--threshold {threshold:g}: a finite number was expected.", hint="Such as: --threshold 0.8")
     wanted = list(dict.fromkeys(asked or DEFAULT))
     names = [text.partition(":")[0] for text in wanted]
     specs: dict[str, EvaluatorSpec] = {}

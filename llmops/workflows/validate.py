@@ -10,8 +10,12 @@ from typing import TypeVar
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
+from llmops.evaluation.judging.judges import LANGUAGE_MODEL, NO_JUDGE
 from llmops.evaluation.judging.panel import judges_named
+from llmops.evaluation.planning import query_of
 from llmops.prompting.registry import Registry
+from llmops.rag.globbing import matching_files
+from llmops.settings.environment import load_environment
 from llmops.settings.project import Project, load_project
 from llmops.settings.suite import EvaluatorSpec, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
@@ -24,12 +28,14 @@ Loaded = TypeVar("Loaded")
 def problems_of(root: Path) -> list[Problem]:
     """What is wrong with llmops.yaml, the prompts, the suites and their datasets, sorted by place."""
     found = _Findings()
+    found.of(lambda: load_environment(root))
     project = found.of(lambda: load_project(root))
     registry = Registry(root)
     for name in registry.names():
         _check_prompt(name, registry, found)
     if project is not None:
         _check_writers(project, registry, found)
+        _check_corpora(project, found)
     for path in suite_files(root):
         suite = found.of(partial(load_suite, path, root))
         if suite is not None:
@@ -74,6 +80,24 @@ def _check_writers(project: Project, registry: Registry, found: _Findings) -> No
                 found.of(partial(registry.resolve, reference), partial(_at, project, at))
 
 
+def _check_corpora(project: Project, found: _Findings) -> None:
+    """The documents of each index are there."""
+    for name, index in project.settings.indexes.items():
+        corpus = index.corpus
+        at = ("indexes", name, "corpus")
+        if corpus.paths is not None:
+            files = matching_files(corpus.paths, corpus.exclude, project.root)
+            if all(each.problem for each in files):
+                told = "no file matches, so that there is nothing to index."
+                found.problems.append(
+                    project.positions.problem((*at, "paths"), told, hint="Paths start at the project's root.")
+                )
+        for source in ("beir", "jsonl", "csv"):
+            path = getattr(corpus, source)
+            if path is not None and not (project.root / path).exists():
+                found.problems.append(project.positions.problem((*at, source), f"there is no {path!r}."))
+
+
 def _at(project: Project, at: tuple[str, ...], error: UsageError) -> Problem:
     return project.positions.problem(at, error.message, hint=error.hint)
 
@@ -88,6 +112,7 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
         located = partial(_located, suite, ("prompts", number))
         found.of(partial(registry.resolve, reference), located)
     _check_gate(suite, dataset, found)
+    _check_query(suite, dataset, found)
     if project is None:
         return
     models, indexes = project.settings.models, project.settings.indexes
@@ -101,9 +126,24 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
         for name in judges_named(spec):
             if name not in models:
                 found.problems.append(place(spec.at, f"no model is called {name!r}.", hint=nearest(name, models)))
+            elif models[name].embedded:
+                found.problems.append(place(spec.at, f"{name!r} {NO_JUDGE}.", hint=LANGUAGE_MODEL))
     if settings.index is not None and settings.index not in indexes:
         hint = nearest(settings.index, indexes)
         found.problems.append(place(("index",), f"no index is called {settings.index!r}.", hint=hint))
+
+
+def _check_query(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:
+    """Each case has a text to search for."""
+    settings = suite.settings
+    if dataset is None or settings.index is None:
+        return
+    for case in dataset.cases():
+        try:
+            query_of(case, settings.query)
+        except UsageError as error:
+            found.problems.append(_located(suite, ("query",) if settings.query else ("index",), error))
+            return
 
 
 def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:

@@ -124,11 +124,11 @@ def test_an_unfinished_file_of_another_input_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("threshold", "told"), [("5", "a value of `toxicity` lies within 0 and 1"), ("nan", "a finite number")]
+    ("threshold", "told"), [("5", "a value of `toxicity` lies within 0 and 1"), ("nan", "nan is no finite number")]
 )
 def test_a_threshold_that_decides_nothing_is_refused(tmp_path: Path, threshold: str, told: str) -> None:
     (tmp_path / "log.jsonl").write_text('{"output": "Fine."}\n')
     done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--threshold", threshold)
     assert done.returncode == 2
-    assert f"--threshold {threshold}" in done.stderr
+    assert "--threshold" in done.stderr
     assert told in done.stderr

@@ -24,6 +24,7 @@ from llmops.domain.ports import Progress
 from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
+from llmops.settings.project import SERVERS
 
 KEYS_PER_QUERY = 500
 ROWS_PER_FETCH = 500
@@ -99,7 +100,7 @@ def database(url: str, root: Path) -> Database:
     if url.startswith("sqlite:///"):
         return sqlite_database(root / url.removeprefix("sqlite:///"))
     scheme = url.partition(":")[0][:20]
-    if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+    if scheme in SERVERS:
         from llmops.adapters.sql.postgresql import postgresql_database
 
         return postgresql_database(url)

@@ -26,6 +26,8 @@ from llmops.prompting.template import PromptVersion
 
 Ask = Callable[[PaidCaller], Awaitable[tuple[Completion, ...]]]
 
+NO_JUDGE = "is an embedded reader, which copies sentences and cannot judge"
+LANGUAGE_MODEL = "Name a language model of llmops.yaml."
 JUDGE_VERSION = 1
 REPAIR = "Your reply cannot be used: it {problem}. Reply again with the JSON object alone, in the form asked for above."
 
@@ -62,10 +64,7 @@ class Judges:
         """
         target = self._target(name)
         if target.embedded:
-            raise UsageError(
-                f"{name!r} is an embedded reader, which copies sentences and cannot judge.",
-                hint="Name a language model of llmops.yaml.",
-            )
+            raise UsageError(f"{name!r} {NO_JUDGE}.", hint=LANGUAGE_MODEL)
         return Judge(target, self)
 
     def check_price(self, name: str) -> None:

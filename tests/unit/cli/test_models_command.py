@@ -21,6 +21,8 @@ def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeyp
 def test_a_key_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOME_KEY", raising=False)
     assert "SOME_KEY is not set" in call(project(tmp_path), "models").out
+    monkeypatch.setenv("SOME_KEY", "   ")
+    assert "SOME_KEY is not set" in call(tmp_path, "models").out
 
 
 def test_a_listed_price_names_its_source_and_a_price_per_hour_its_unit(tmp_path: Path) -> None:

@@ -173,3 +173,35 @@ def test_a_field_that_the_command_line_gives_is_there(tmp_path: Path) -> None:
     project(tmp_path, **{"evals/say.yaml": suite})
     assert "no case of" in call(tmp_path, "eval", "--explain").error
     assert call(tmp_path, "eval", "--explain", "--var", "wanted=moon").code == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        (
+            "llmops.yaml",
+            '"prompts/**/*.j2"',
+            '"dosc/**/*.md"',
+            "llmops.yaml:10:19: `indexes.docs.corpus.paths`: no file",
+        ),
+        ("llmops.yaml", 'paths: ["prompts/**/*.j2"]', "jsonl: c.jsonl", "indexes.docs.corpus.jsonl`: there is no 'c.jsonl'."),
+        (
+            "evals/say.yaml",
+            "evaluators:",
+            "query: wrod\nevaluators:",
+            "evals/say.yaml:5:1: `query`: Case 'c1' has no text variable",
+        ),
+        ("evals/say.yaml", "contains: {any: expected}", "tone: {judge: small, qualities: [kind]}", "cannot judge."),
+        (".env", "", 'SOME_KEY="a\\nb"\nOTHER_TOKEN="a\\nb"\n', ".env:2: `OTHER_TOKEN`: holds a control character"),
+    ],
+)
+def test_what_a_run_would_refuse_is_told(tmp_path: Path, file: str, old: str, new: str, told: str) -> None:
+    project(tmp_path, **{".env": ""})
+    (tmp_path / "llmops.yaml").write_text(FILES["llmops.yaml"] + 'indexes:\n  docs: {corpus: {paths: ["prompts/**/*.j2"]}}\n')
+    (tmp_path / "evals/say.yaml").write_text(FILES["evals/say.yaml"].replace("evaluators:", "index: docs\nevaluators:"))
+    assert call(tmp_path, "validate").code == 0
+    text = (tmp_path / file).read_text()
+    (tmp_path / file).write_text(text.replace(old, new) if old else new)
+    done = call(tmp_path, "validate")
+    assert done.code == 2
+    assert told in done.error
