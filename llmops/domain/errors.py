@@ -92,16 +92,14 @@ class StoreError(LlmopsError):
 
 
 class TemplateError(LlmopsError):
-    """A template that cannot be parsed, or cannot be rendered with these variables."""
+    """A template that cannot be parsed, or cannot be rendered with these variables; its message begins with the place."""
 
     def __init__(self, message: str, *, file: str | None = None, line: int | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+        place = ":".join(str(part) for part in (file, line) if part is not None)
+        super().__init__(f"{place}: {message}" if place else message, hint=hint)
         self.file = file
         self.line = line
-
-    def problem(self) -> Problem:
-        """The same as an entry of a list of problems."""
-        return Problem(file=self.file or "template", line=self.line, message=self.message, hint=self.hint)
+        """1-based."""
 
 
 class RetrievalError(LlmopsError):

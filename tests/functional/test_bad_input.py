@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import llmops, project
 
+RENDER = ("prompt", "render", "say", "--var", "word=x")
 BASE = "http://127.0.0.1:9/v1"
 
 
@@ -76,11 +77,12 @@ def test_a_template_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
     refused(tmp_path, "prompts/say/prompt.j2:6")
 
 
-def test_an_undefined_variable_is_a_failed_cell_or_a_refusal_with_its_line(tmp_path: Path) -> None:
+def test_an_undefined_variable_is_a_failed_cell_and_a_refusal_with_its_line(tmp_path: Path) -> None:
     edit(project(tmp_path, BASE) / "prompts/say/prompt.j2", "{{ word }}", "{{ wrod }}")
     done = llmops(tmp_path, "eval")
-    assert done.returncode in (2, 3)
-    assert "wrod" in done.stdout + done.stderr
+    assert done.returncode == 3
+    assert "prompts/say/prompt.j2:6: `wrod` is undefined." in done.stdout
+    refused(tmp_path, "prompts/say/prompt.j2:6: `wrod` is undefined.", "Did you mean `word`?", arguments=RENDER)
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -208,7 +208,9 @@ class Judge(_Asked):
         except ModelError as error:
             unanswered = JudgeUse(calls=error.attempts, sent=error.attempts)
             raise JudgeFailed(f"judge {self.name}: {error.kind}: {error.message}", self._use(made) + unanswered) from None
-        except (TemplateError, Unreadable) as error:
+        except TemplateError as error:
+            raise JudgeFailed(f"judge {self.name}: {error.message}", self._use(made)) from None
+        except Unreadable as error:
             raise JudgeFailed(f"judge {self.name}: the reply {error}", self._use(made)) from None
 
     def _request(self, prompt: PromptVersion, vars: Mapping[str, Any]) -> CompletionRequest:
