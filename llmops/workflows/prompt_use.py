@@ -1,11 +1,13 @@
 """Where a prompt is used: the suites that name it, with their cases, the passages of their last run, and their models."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from llmops.domain.cases import Case
+from llmops.domain.errors import UsageError
 from llmops.domain.models import Price
 from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
@@ -121,6 +123,13 @@ def lint_prompt(version: PromptVersion, parts: Parts) -> list[Finding]:
     facts = [parts.facts(name) for name in dict.fromkeys(name for suite in suites for name in suite.settings.targets)]
     windows = {each.name: each.window for each in facts if each.window is not None}
     narrowest = min(windows, key=lambda name: windows[name]) if windows else None
-    others = [parts.registry.working_copy(name) for name in parts.registry.names() if name != version.name]
+    others = list(_readable(parts.registry, (name for name in parts.registry.names() if name != version.name)))
     count = next((each.count for each in facts if each.name == narrowest), None)
     return lint(version, Surroundings(samples, others, windows, count))
+
+
+def _readable(registry: Registry, names: Iterable[str]) -> Iterator[PromptVersion]:
+    """The working copies that parse: what is wrong with another prompt is no finding of this one."""
+    for name in names:
+        with suppress(UsageError):
+            yield registry.working_copy(name)

@@ -60,3 +60,13 @@ def test_what_cannot_be_rendered_says_why(tmp_path: Path, arguments: tuple[str, 
     done = call(project(tmp_path), *RENDER, *arguments)
     assert done.code == 2
     assert told in done.error
+
+
+def test_a_faulty_prompt_is_no_matter_of_the_lint_of_another(tmp_path: Path) -> None:
+    project(tmp_path, **{"prompts/badfm/prompt.j2": "---\nvariables: [\n---\nuser:\nHello\n"})
+    fine = call(tmp_path, "prompt", "lint", "say")
+    assert (fine.code, fine.error) == (1, "")
+    assert "prompts/say/prompt.j2" in fine.out
+    faulty = call(tmp_path, "prompt", "lint", "badfm")
+    assert faulty.code == 2
+    assert faulty.error.startswith("prompts/badfm/prompt.j2:")
