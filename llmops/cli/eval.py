@@ -15,7 +15,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.explanations import Explanation
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
@@ -48,8 +48,9 @@ def command(
     filters: Annotated[list[str] | None, typer.Option("--filter", help="Only cases with this tag: tag=NAME.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only cases that failed or were unmeasured last time.")] = False,
     max_failures: Annotated[
-        int | None, typer.Option("-x", "--max-failures", min=1, help="Stop after N cells that did not pass.")
+        int | None, typer.Option("--max-failures", min=1, help="Stop after N cells that did not pass.")
     ] = None,
+    exit_first: Annotated[bool, typer.Option("-x", "--exitfirst", help="Stop after the first such cell.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what would run, why, and about what it costs; run nothing.")
     ] = False,
@@ -115,7 +116,7 @@ def command(
         dict(_assignment(item) for item in var or ()),
         repeat,
         concurrency,
-        max_failures,
+        1 if exit_first else max_failures,
         frozenset(STEPS) if no_cache else frozenset(_step(name) for name in refresh or ()),
         no_gate,
         budget,
@@ -126,6 +127,7 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
+    _check_names(session, options)
     if explain:
         tell_work(session, suites_named(session, suites or []), options, print_explanation, json=json)
         return
@@ -151,6 +153,21 @@ def command(
 
         raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
     raise typer.Exit(evaluate(session))
+
+
+def _check_names(session: Session, options: EvaluateOptions) -> None:
+    """Refuse models and prompts of the command line that do not exist, before a suite is blamed for them."""
+    for name in options.models:
+        if not session.project.known_target(name):
+            known = [*session.project.settings.models, *session.project.settings.routes]
+            raise UsageError(f"--model {name!r}: there is no such model or route.", hint=nearest(name, known))
+    for name in options.prompts:
+        try:
+            session.wiring.prompt(name)
+        except InvalidFiles:
+            raise
+        except UsageError as error:
+            raise UsageError(f"--prompt {name!r}: {error.message}", hint=error.hint) from None
 
 
 def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:

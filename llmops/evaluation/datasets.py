@@ -1,7 +1,7 @@
 """Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are large JSONL."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,12 +15,15 @@ from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines
 from llmops.settings.positions import Positions, parse_yaml
+from llmops.settings.project import FILE_NAME
 from llmops.settings.validation import Strict, nearest, validated
 
 MAX_PROBLEMS = 20
 """Problems of one dataset that are told; a wrong export would fill the screen."""
 KEPT_BYTES = 16 * 2**20
 """Cases that take no more memory than this, roughly, are kept once they are checked; more are read again."""
+DATASETS = "datasets"
+"""Where `llmops init` and most projects keep them."""
 CASE_BYTES = 1000
 """What a case takes beside its text, roughly."""
 
@@ -76,9 +79,14 @@ def load_dataset(path: Path, root: Path) -> Dataset:
         hint = f"Datasets are {', '.join(readers)} files."
         raise InvalidFiles([Problem(file, f"has the suffix {path.suffix!r}, which is no dataset format.", hint=hint)])
     if path.is_dir() or not path.is_file():
-        siblings = [f"{shown(p, root)}" for p in path.parent.glob("*") if p.suffix in readers] if path.parent.is_dir() else []
-        raise InvalidFiles([Problem(file, "no such dataset file.", hint=nearest(file, siblings))])
+        raise InvalidFiles([Problem(file, "no such dataset file.", hint=nearest(file, _datasets_near(path, root, readers)))])
     return _checked(path, root, file, reader)
+
+
+def _datasets_near(path: Path, root: Path, suffixes: Collection[str]) -> list[str]:
+    """Files that may have been meant: beside the one that is missing, and in `datasets/`."""
+    found = {each for folder in (path.parent, root / DATASETS) if folder.is_dir() for each in folder.iterdir()}
+    return [shown(each, root) for each in found if each.suffix in suffixes and each != root / FILE_NAME]
 
 
 def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], Iterator[Case | Problem]]) -> Dataset:

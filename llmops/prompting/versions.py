@@ -183,7 +183,10 @@ def _move(registry: Registry, name: str, label: str, change: Change, draft: Entr
 
 
 def _check_label(label: str) -> None:
-    if SemVer.parse(label) or label == LATEST or not label.isascii() or not label.replace("-", "a").replace("_", "a").isalnum():
+    if label == LATEST:
+        hint = "Choose another name, such as `production`."
+        raise UsageError(f"{label!r} cannot be a label: it always names the newest version.", hint=hint)
+    if SemVer.parse(label) or not label.isascii() or not label.replace("-", "a").replace("_", "a").isalnum():
         raise UsageError(f"{label!r} cannot be a label.", hint="Use letters, digits, `-` and `_`, such as `production`.")
 
 

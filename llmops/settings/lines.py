@@ -77,6 +77,10 @@ def csv_rows(path: Path, root: Path) -> Iterator[Row | Problem]:
     if len(set(names)) != len(names):
         yield Problem(file, "names a column twice.", line=1)
         return
+    if len(names) == 1 and (mark := next((each for each in (";", "\t") if each in names[0]), None)):
+        shown_mark = "a semicolon" if mark == ";" else "a tab"
+        yield Problem(file, f"has one column, and {shown_mark} in its name.", line=1, hint="Separate the columns by commas.")
+        return
     try:
         for row in reader:
             if None in row or None in row.values():

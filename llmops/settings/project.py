@@ -1,5 +1,6 @@
 """llmops.yaml: models, indexes, labels and the store."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -229,36 +230,6 @@ class ProjectSettings(Strict):
             )
         return url
 
-    @model_validator(mode="after")
-    def _writers_of_models(self) -> Self:
-        for name, index in self.indexes.items():
-            for stage, writer in (("rewrite", index.retrieve.rewrite), ("hyde", index.retrieve.hyde)):
-                if writer is None:
-                    continue
-                place = f"`indexes.{name}.retrieve.{stage}` names the model {writer.model!r}"
-                if writer.model not in self.models:
-                    raise ValueError(
-                        f"{place}, which `models` does not have. {nearest(writer.model, self.models) or ''}".rstrip()
-                    )
-                if self.models[writer.model].embedded:
-                    raise ValueError(
-                        f"{place}, an embedded reader: it copies sentences and cannot write. Name a language model"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _routes_of_models(self) -> Self:
-        for name, route in self.routes.items():
-            if name in self.models:
-                raise ValueError(f"both a model and a route are called {name!r}")
-            for model in route.models:
-                if model not in self.models:
-                    hint = nearest(model, self.models) or ""
-                    raise ValueError(
-                        f"the route {name!r} names the model {model!r}, which `models` does not have. {hint}".rstrip()
-                    )
-        return self
-
 
 class Project:
     """A project on disk: its root, its settings, and where each setting stands."""
@@ -327,4 +298,37 @@ def load_project(root: Path) -> Project:
     settings = validated(ProjectSettings, data, positions)
     if not settings.models:
         raise InvalidFiles([Problem(positions.file, "names no model under `models`.", line=1)])
+    problems = [*_unknown_writers(settings, positions), *_unknown_routed(settings, positions)]
+    if problems:
+        raise InvalidFiles(problems)
     return Project(root, settings, positions)
+
+
+def _unknown_writers(settings: ProjectSettings, positions: Positions) -> Iterator[Problem]:
+    """Models that indexes have write for queries, and that cannot."""
+    for name, index in settings.indexes.items():
+        for stage, writer in (("rewrite", index.retrieve.rewrite), ("hyde", index.retrieve.hyde)):
+            at = ("indexes", name, "retrieve", stage, "model")
+            if writer is None:
+                continue
+            if writer.model not in settings.models:
+                yield positions.problem(at, _no_model(writer.model), hint=nearest(writer.model, settings.models))
+            elif settings.models[writer.model].embedded:
+                found = f"{writer.model!r} is an embedded reader: it copies sentences and cannot write."
+                yield positions.problem(at, found, hint="Name a language model.")
+
+
+def _unknown_routed(settings: ProjectSettings, positions: Positions) -> Iterator[Problem]:
+    """Models that routes choose between and that do not exist, and names that are taken."""
+    for name, route in settings.routes.items():
+        if name in settings.models:
+            yield positions.problem(("routes", name), f"a model is called {name!r}, too.", hint="Give the route another name.")
+        listed = "models" in type(route).model_fields
+        for number, model in enumerate(route.models):
+            if model not in settings.models:
+                at = ("routes", name, "models", number) if listed else ("routes", name)
+                yield positions.problem(at, _no_model(model), hint=nearest(model, settings.models))
+
+
+def _no_model(name: str) -> str:
+    return f"names the model {name!r}, which `models` does not have."

@@ -142,8 +142,10 @@ class Suite:
 
 
 def suite_files(root: Path) -> list[Path]:
-    """The suites of a project: the YAML files of `evals/`."""
-    return sorted(path for path in (root / "evals").glob("*") if path.suffix in (".yaml", ".yml"))
+    """The suites of a project: the YAML files of `evals/` and of the folders in it; what begins with a dot is left out."""
+    folder = root / "evals"
+    files = (path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+    return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def load_suite(path: Path, root: Path) -> Suite:

@@ -95,6 +95,8 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
         return "needs a `kind`.", None
     if kind in ("literal_error", "enum"):
         return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
+    if kind in ("model_type", "dict_type"):
+        return f"should be a mapping of keys; found {_kind(value)}.", None
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith(("Input", "Value")) else message
     if kind == "value_error" and isinstance(value, dict | list):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from llmops.domain.errors import RunIncomplete, UsageError
+from llmops.domain.errors import InvalidFiles, RunIncomplete, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.runs import Run
 from llmops.prompting.git import NotAtRevision
@@ -98,6 +98,12 @@ def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress
     if not prompts:
         raise UsageError(f"{reference!r} names prompts, and the suite has none.", hint="Name a run, such as @last~1.")
     if not reference.startswith(REVISIONS):
+        try:
+            parts.prompt(reference)
+        except InvalidFiles:
+            raise
+        except UsageError as error:
+            raise UsageError(f"{reference!r} names neither a run nor a prompt: {error.message}", hint=error.hint) from None
         return (reference,)
     found: list[str] = []
     for name in prompts:

@@ -56,3 +56,11 @@ def test_a_value_that_json_has_not_is_told_with_its_line(tmp_path: Path, name: s
     assert [(problem.line, problem.message) for problem in found.value.problems] == [
         (line, "holds a value that JSON has not, such as NaN.")
     ]
+
+
+@pytest.mark.parametrize(("mark", "told"), [(";", "a semicolon"), ("\t", "a tab")])
+def test_columns_that_another_mark_separates_are_told(tmp_path: Path, mark: str, told: str) -> None:
+    (tmp_path / "cases.csv").write_text(f"id{mark}question\n1{mark}Why?\n")
+    with pytest.raises(InvalidFiles) as caught:
+        load_dataset(tmp_path / "cases.csv", tmp_path)
+    assert str(caught.value) == f"cases.csv:1: has one column, and {told} in its name.\n    Separate the columns by commas."

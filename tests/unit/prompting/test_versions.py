@@ -90,6 +90,12 @@ def test_names_that_mean_something_else_are_no_labels(root: Path, label: str) ->
         move_label(Registry(root), "answer", "1.0.0", label, ME)
 
 
+def test_the_name_of_the_newest_version_is_no_label_and_says_why(root: Path) -> None:
+    commit(Registry(root), "answer", ME)
+    with pytest.raises(UsageError, match="it always names the newest version"):
+        move_label(Registry(root), "answer", "1.0.0", "latest", ME)
+
+
 def test_a_label_needs_a_version_that_exists_and_was_not_edited(root: Path) -> None:
     commit(Registry(root), "answer", ME)
     with pytest.raises(UsageError, match=r"no version 1\.0\.9"):

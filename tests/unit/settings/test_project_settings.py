@@ -58,6 +58,16 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
             "2 models.m.api_base should hold no user and no",
         ),
         ("models:\n  m: {id: x/y, params: {temperature: .nan}}\n", "2 models.m.params `temperature` is nan, which JSON cannot"),
+        ("models:\n  m: embedded/reader-small\n", "2 models.m should be a mapping of keys; found 'embedded/reader-small'."),
+        (
+            "models:\n  m: {id: x/y}\n  n: {id: x/z}\nroutes:\n  r: {kind: fallback, models: [m, o]}\n",
+            "5 routes.r.models[1] names the model 'o', which `models` does not have. Valid: `m`, `n`.",
+        ),
+        (
+            "models:\n  m: {id: x/y}\nroutes:\n  r: {kind: fixed, model: mm}\n",
+            "4 routes.r names the model 'mm', which `models` does not have. Did you mean `m`?",
+        ),
+        ("models:\n  m: {id: x/y}\nroutes:\n  m: {kind: fixed, model: m}\n", "4 routes.m a model is called 'm', too."),
         ("models:\n  m: {id: x/y}\nstore: mysql://x\n", "3 store is neither a SQLite file nor a PostgreSQL server"),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {}}\n", "exactly one of"),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: ['../*.md']}}\n", "inside the project"),

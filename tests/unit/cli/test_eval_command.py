@@ -1,0 +1,43 @@
+"""What `llmops eval` says of a name on its command line that does not exist."""
+
+import json
+from pathlib import Path
+
+import pytest
+from calling import FILES, call, project
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("-m smal", "--model 'smal': there is no such model or route.\nDid you mean `small`?"),
+        ("-p sya", "--prompt 'sya': there is no prompt 'sya' in `prompts/`.\n"),
+        ("--baseline nope", "'nope' names neither a run nor a prompt: there is no prompt 'nope'"),
+        ("--dataset nope.jsonl", "nope.jsonl: no such dataset file.\n    Valid: `datasets/say.jsonl`."),
+        ("--dataset says.jsonl", "says.jsonl: no such dataset file.\n    Did you mean `datasets/say.jsonl`?"),
+    ],
+)
+def test_a_wrong_name_is_the_fault_of_its_option_and_not_of_the_suite(tmp_path: Path, arguments: str, told: str) -> None:
+    done = call(project(tmp_path), "eval", *arguments.split())
+    assert done.code == 2
+    assert done.error.startswith(told)
+    assert "evals/say.yaml" not in done.error
+
+
+def test_x_alone_stops_at_the_first_cell_that_did_not_pass(tmp_path: Path) -> None:
+    suite = FILES["evals/say.yaml"].replace("any: expected", "all: [never said]")
+    cases = "".join(f'{{"id": "c{number}", "vars": {{"word": "w{number}"}}, "expected": "x"}}\n' for number in range(40))
+    project(tmp_path, **{"evals/say.yaml": suite, "datasets/say.jsonl": cases})
+    done = call(tmp_path, "eval", "-x", "--concurrency", "1", "--json")
+    (run,) = json.loads(done.out)["runs"]
+    assert 0 < run["counts"]["cells"] < 40
+
+
+def test_a_suite_in_a_folder_of_evals_is_run_and_validated(tmp_path: Path) -> None:
+    project(tmp_path, **{"evals/sub/more.yaml": FILES["evals/say.yaml"], "evals/.drafts/no.yaml": "no suite"})
+    assert "suites with their datasets: 2" in call(tmp_path, "validate").out
+    (tmp_path / "evals/sub/more.yaml").write_text(FILES["evals/say.yaml"].replace("evaluators", "evaluator"))
+    for command in ("validate", "eval"):
+        done = call(tmp_path, command)
+        assert done.code == 2
+        assert "evals/sub/more.yaml:4:1: `evaluator`: unknown key." in done.error
