@@ -7,7 +7,7 @@ from llmops.domain.errors import Problem
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.suite_metrics import refused_rules
-from llmops.settings.suite import EvaluatorSpec, Suite, SuiteSettings
+from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
 from llmops.settings.validation import nearest
 
 SHOWN_FIELDS = 12
@@ -21,7 +21,7 @@ def disagreements(
     repeat: int | None = None,
     variables: Iterable[str] = (),
 ) -> list[Problem]:
-    """A rule that can never be judged, a field that no case has, a ranking without an index.
+    """A rule that can never be judged or has nothing to judge, a field that no case has, a ranking without an index.
 
     Args:
         suite: as it was read.
@@ -33,6 +33,7 @@ def disagreements(
     answers = max(repeat or 1, _answers(suite.settings))
     problems = refused_rules(suite, [*suite.evaluators, *case_specs], answers)
     problems += _missing_fields(suite, dataset, frozenset(variables))
+    problems += _rules_for_nothing(suite, dataset)
     for spec in suite.evaluators:
         if spec.kind == "retrieval" and suite.settings.index is None:
             hint = "Name an index of llmops.yaml: `index: NAME`."
@@ -62,6 +63,21 @@ def _missing_fields(suite: Suite, dataset: Dataset, given: frozenset[str]) -> It
             close = nearest(name, known) or ""
             hint = f"{close} The cases have {listed}." if close.startswith("Did") else close
             yield suite.positions.problem(at, f"no case of {dataset.path} has a field {name!r}.", hint=hint)
+
+
+def _rules_for_nothing(suite: Suite, dataset: Dataset) -> Iterator[Problem]:
+    """Rules for a target that the suite does not ask, or for tags of which no case has one."""
+    targets = suite.settings.targets or [RECORDED]
+    for number, rule in enumerate(suite.settings.gate):
+        if rule.target is not None and rule.target not in targets:
+            told = f"the suite has no target {rule.target!r}."
+            yield suite.positions.problem(("gate", number, "target"), told, hint=nearest(rule.target, targets))
+        tags = rule.no_new_failures.tags if rule.no_new_failures is not None else []
+        if tags and not any(set(tags) & set(case.tags) for case in dataset.cases()):
+            at = ("gate", number, "no_new_failures", "tags")
+            known = {tag for case in dataset.cases() for tag in case.tags}
+            told = f"no case of {dataset.path} has the tag {' or '.join(map(repr, tags))}."
+            yield suite.positions.problem(at, told, hint=nearest(tags[0], known))
 
 
 def _named_fields(specs: Iterable[EvaluatorSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -117,7 +117,7 @@ def test_a_budget_holds_for_what_is_written(server: OpenAiServer, tmp_path: Path
 
 def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
     for retrieve, told in (
-        ("rewrite: {model: mm}", "names the model 'mm', which `models` does not have. Did you mean `m`?"),
+        ("rewrite: {model: mm}", "names the model 'mm', which `models` does not have.\n    Did you mean `m`?"),
         ("rewrite: {model: small}", "an embedded reader: it copies sentences and cannot write"),
         ("dense: 0, hyde: {model: m}", "`hyde` needs `dense` above 0"),
         ("rewrite: {model: m, querys: 3}", "Did you mean `queries`?"),
