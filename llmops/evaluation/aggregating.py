@@ -3,7 +3,7 @@
 import heapq
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import fsum
 
@@ -12,7 +12,7 @@ from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group,
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
-from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.evaluators.base import Bounds, BuiltEvaluator
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.statistics.agreement import krippendorff_alpha
@@ -79,6 +79,8 @@ class EvaluatorTally:
     """Values of the answers that people have not labelled; empty without a calibration."""
     ratings: list[tuple[float, ...]] = field(default_factory=list)
     """For each cell that a panel scored the values of its judges."""
+    bounds: Bounds | None = None
+    """Of the values and the parts; None: unbounded, or not known."""
     judging: JudgeUse | None = None
     judges_cost: Amounts = field(default_factory=Amounts)
     judges_spent: Amounts = field(default_factory=Amounts)
@@ -129,6 +131,7 @@ class Aggregator:
         self._plan = plan
         self._cells_per_case = max(1, plan.size // plan.cases)
         self._worst: list[tuple[float, int, CellResult]] = []
+        self._bounds = _bounds(plan.all_evaluators())
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
             for prompt in plan.prompts or ("",)
@@ -154,7 +157,8 @@ class Aggregator:
         for name, evaluation in result.evaluations.items():
             tally = group.evaluators.get(name)
             if tally is None:
-                tally = group.evaluators[name] = EvaluatorTally(calibration=self._plan.calibrations.get(name))
+                calibration, bounds = self._plan.calibrations.get(name), self._bounds.get(name)
+                tally = group.evaluators[name] = EvaluatorTally(calibration=calibration, bounds=bounds)
             if evaluation.judging is not None:
                 tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
                 tally.judges_cost.add(evaluation.judging.cost_usd)
@@ -287,7 +291,19 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
         return quantile_interval(series.values, QUANTILES[aggregate], confidence=confidence)
     if aggregate == "total":
         return Estimate(fsum(series.values), None, None, len(series.values), "sum")
-    return mean_interval(series.values, clusters=series.cases, confidence=confidence)
+    bounds = tally.bounds
+    if bounds is not None and not bounds[0] <= min(series.values) <= max(series.values) <= bounds[1]:
+        bounds = None  # of a run whose evaluator had other options
+    return mean_interval(series.values, clusters=series.cases, bounds=bounds, confidence=confidence)
+
+
+def _bounds(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Bounds | None]:
+    """The bounds of each name; None where evaluators of single cases share a name and not the bounds."""
+    found: dict[str, Bounds | None] = {}
+    for built in evaluators:
+        name = built.spec.name
+        found[name] = built.bounds if found.get(name, built.bounds) == built.bounds else None
+    return found
 
 
 def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:

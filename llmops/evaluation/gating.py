@@ -10,9 +10,9 @@ from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, Eval
 from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import GateRule
-from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, settle
+from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
-from llmops.statistics.intervals import Estimate
+from llmops.statistics.intervals import EQUAL, Estimate
 from llmops.statistics.paired import PairedDifference, paired_quantile_difference
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
@@ -132,7 +132,7 @@ class Gate:
 
         verdict, reason = judged(found), ""
         if verdict == "not judged":
-            reason = f"{found.n} measurements are too few for an interval"
+            verdict, reason = _without_interval(rule, found, aggregate, confidence)
         elif tally.failed and aggregate in ("pass_rate", "corrected_pass_rate"):
             # Failed evaluations count as passed in the best case and as not passed in the worst (Manski 1990).
             best, worst = (judged(estimated(_filled(tally, value), aggregate, confidence)) for value in (1.0, 0.0))
@@ -211,6 +211,20 @@ class Gate:
         verdict: Verdict = "fail" if broken else "pass"
         shown = f"{', '.join(broken[:5])}{' ...' if len(broken) > 5 else ''}"
         return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)
+
+
+def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidence: float) -> tuple[Verdict, str]:
+    """The verdict on a figure that the data cannot bound, and why."""
+    if aggregate in QUANTILES:
+        kept = keeps(found.value, minimum=rule.min, maximum=rule.max)
+        return "not judged" if kept else "inconclusive", f"{found.n} measurements are too few for an interval"
+    verdict = judge_unbounded(found, confidence, minimum=rule.min, maximum=rule.max)
+    if found.method != EQUAL:
+        return verdict, found.method
+    told = f"all {found.n} cases have the value {found.value:g}"
+    name = (rule.metric or "").partition(".")[0]
+    hint = f"which bounds no mean: give {name!r} a `min` or `max`, and hold its pass_rate against a limit"
+    return verdict, told if verdict == "fail" else f"{told}, {hint}"
 
 
 def _judged(pairs: Pairs, question: Question, aggregate: str, direction: Direction) -> tuple[PairedDifference | None, Verdict]:

@@ -56,9 +56,9 @@ def krippendorff_alpha(units: Sequence[Sequence[float | None]], level: Literal["
     """
     pairable = [rated for rated in ([r for r in unit if r is not None] for unit in units) if len(rated) > 1]
     ratings = [rating for rated in pairable for rating in rated]
-    expected = _disagreement(ratings, level)
-    if not pairable or not expected:
+    if not pairable or min(ratings) == max(ratings):
         return None
+    expected = _disagreement(ratings, level)
     observed = sum(_disagreement(rated, level) / (len(rated) - 1) for rated in pairable)
     return 1 - (len(ratings) - 1) * observed / expected
 

@@ -26,7 +26,7 @@ def bca_mean(cases: ByCase, *, confidence: float = 0.95, seed: int = SEED) -> tu
     from scipy.special import ndtr, ndtri
 
     check_confidence(confidence)
-    if cases.cases < 2 or cases.variance_of_mean == 0:
+    if cases.level:
         raise ValueError("needs at least two cases that differ")
     sums, counts = np.array(cases.sums), np.array(cases.counts)
     means = np.concatenate([sums[drawn].sum(1) / counts[drawn].sum(1) for drawn in _draws(cases.cases, RESAMPLES, seed)])

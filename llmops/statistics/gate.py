@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmops.domain.reports import Verdict
-from llmops.statistics.intervals import Estimate
+from llmops.statistics.intervals import Estimate, values_needed
 from llmops.statistics.paired import UNCHANGED, PairedDifference
 
 Kind = Literal["non_inferior_to", "superior_to"]
@@ -62,6 +62,30 @@ def judge_absolute(
     above = minimum is None or (low is not None and low >= minimum)
     below = maximum is None or (high is not None and high <= maximum)
     return "pass" if above and below else "inconclusive"
+
+
+def keeps(value: float, *, minimum: float | None = None, maximum: float | None = None) -> bool:
+    """True when a figure lies within its limits, whatever is known of its error."""
+    return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
+
+
+def judge_unbounded(estimate: Estimate, confidence: float, *, minimum: float | None, maximum: float | None) -> Verdict:
+    """Hold a mean that has no interval against limits.
+
+    Equal values prove no mean within the limits: a rare one that nobody has seen can move it anywhere. On the wrong side
+    they are evidence enough: from five cases at 0.95 on, the sign test says that most further cases lie there, too.
+
+    Args:
+        estimate: without an interval.
+        confidence: two-sided, `interval_confidence` of the rule.
+        minimum: smallest allowed value.
+        maximum: largest allowed value.
+
+    Returns:
+        `fail` or `inconclusive`, never a verdict that would let another rule's pass stand for this one.
+    """
+    wrong = not keeps(estimate.value, minimum=minimum, maximum=maximum)
+    return "fail" if wrong and estimate.n >= values_needed(0.5, confidence=confidence) else "inconclusive"
 
 
 def judge_relative(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 10
 """Cases' worth of distance from a bound from which a mean's estimated variance carries an interval."""
+EQUAL = "not estimable: all values equal"
+"""Method of a mean that no data of its kind can bound: nothing tells how far a value could lie from the ones that were seen."""
 SEEN = 5
 """Cases' worth of the rarer outcome, as seen, from which a rate's cluster-robust variance does: where 10 are expected,
 which is where it is known to hold, fewer are hardly ever seen."""
@@ -109,21 +111,23 @@ def mean_interval(
         confidence: two-sided.
 
     Returns:
-        The estimate, or None when there are no values. Its ends are None for a single case, and for an unbounded metric
-        whose values are all equal.
+        The estimate, or None when there are no values. Its ends are None for an unbounded metric with a single case or with
+        equal values, whose mean no data can bound (Bahadur and Savage 1956).
 
     Raises:
         ValueError: a value lies outside `bounds`.
     """
-    if is_binary(values):
+    if is_binary(values) and bounds in (None, (0.0, 1.0)):
         return proportion_interval(values, clusters, confidence=confidence)
+    if not len(values):
+        return None
     numbers = finite(values)
     cases = by_case(numbers, clusters)
     if bounds is not None:
         return _bounded_mean(cases, min(numbers), max(numbers), bounds, confidence)
-    if cases.cases == 1 or cases.variance_of_mean == 0:
-        reason = "one case" if cases.cases == 1 else "all values equal"
-        return Estimate(cases.mean, None, None, cases.cases, f"not estimable: {reason}")
+    if cases.level:
+        mean = numbers[0] if min(numbers) == max(numbers) else cases.mean  # their sum may round to the other side of a limit
+        return Estimate(mean, None, None, cases.cases, "not estimable: one case" if cases.cases == 1 else EQUAL)
     return _t_interval(cases, confidence)
 
 
@@ -192,7 +196,7 @@ def _wilson_bounds(p: float, n: float, critical: float) -> tuple[float, float]:
 
 def _score_interval(cases: ByCase, p: float, confidence: float) -> Estimate:
     """Wilson's interval for 0-1 values with repeats."""
-    if min(p, 1 - p) * cases.independent >= SEEN and cases.variance_of_mean > 0:
+    if min(p, 1 - p) * cases.independent >= SEEN and not cases.level:
         effective = min(p * (1 - p) / cases.variance_of_mean, float(cases.cells))
         low, high = _wilson_bounds(p, effective, t_critical(confidence, cases.cases - 1))
         return Estimate(p, low, high, cases.cases, "Wilson at the effective sample size, cases as clusters")
@@ -212,7 +216,7 @@ def _bounded_mean(cases: ByCase, least: float, most: float, bounds: tuple[float,
         raise ValueError(f"values from {least:g} to {most:g} do not lie within {floor:g} to {ceiling:g}")
     width = ceiling - floor
     share = min(1.0, max(0.0, (cases.mean - floor) / width))
-    if min(share, 1 - share) * cases.independent >= ENOUGH and cases.variance_of_mean > 0:
+    if min(share, 1 - share) * cases.independent >= ENOUGH and not cases.level:
         found = _t_interval(cases, confidence)
         low, high = (None if end is None else min(ceiling, max(floor, end)) for end in (found.low, found.high))
         return Estimate(found.value, low, high, found.n, found.method)

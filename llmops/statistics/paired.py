@@ -151,7 +151,7 @@ def _binary_difference(cases: ByCase, changes: "Floats", confidence: float) -> P
 def _clustered_rate(cases: ByCase, changes: "Floats", confidence: float) -> tuple[float, float, float | None, str]:
     gain, loss = _gain_and_loss(changes, 1.0)
     units = cases.independent
-    if (gain + loss) * units < FLIPS_SEEN or cases.variance_of_mean == 0:
+    if (gain + loss) * units < FLIPS_SEEN or cases.level:
         low, high = tango(gain * units, loss * units, units, confidence)
         # Without a flip there is nothing to test; with a few, repeats that agree would feign a small p-value.
         return low, high, None if gain + loss else 1.0, "Tango's score interval, each case once"
@@ -202,7 +202,7 @@ def _mean_difference(
     n = cases.cases
     wins, losses = _tally(cases)
     ties = n - wins - losses
-    few = (wins + losses < ENOUGH and ties > wins + losses) or n == 1 or cases.variance_of_mean == 0
+    few = (wins + losses < ENOUGH and ties > wins + losses) or cases.level
     if few and bounds is not None:
         width = bounds[1] - bounds[0]
         gain, loss = _gain_and_loss(changes, width)

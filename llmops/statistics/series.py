@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     """The number of the case that each value belongs to, in the order of the values."""
 
 
+ROUNDING = 1e-12
+"""Share of a case's sum below which a difference is taken for an error of rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class ByCase:
     """A series summed up case by case; exact sums make every figure the same in whatever order the values come."""
@@ -67,6 +71,11 @@ class ByCase:
         """
         correction = self.cases / (self.cases - 1)
         return correction * fsum(residual * residual for residual in self.residuals) / self.cells**2
+
+    @property
+    def level(self) -> bool:
+        """True when the cases' means are equal: what is left of a residual is rounding."""
+        return max(map(abs, self.residuals)) <= ROUNDING * max(map(abs, self.sums))
 
     @property
     def independent(self) -> float:

@@ -89,7 +89,7 @@ def build_evaluators(specs: Sequence[EvaluatorSpec], positions: Positions, servi
     problems: list[Problem] = []
     for spec, each, options in _checked(specs, positions, services.root):
         try:
-            built.append(BuiltEvaluator(spec, each, each.build(options, services)))
+            built.append(BuiltEvaluator(spec, each, each.build(options, services), each.figures_of(options)))
         except UsageError as error:
             problems.append(_located(error, spec, positions))
     if problems:

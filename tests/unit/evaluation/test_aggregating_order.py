@@ -11,7 +11,9 @@ from llmops.evaluation.aggregating import Aggregator
 
 CASES, REPEAT = 30, 3
 KIND = SimpleNamespace(unit="USD", lower_is_better=True)
-BUILT = SimpleNamespace(spec=SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0)), kind=KIND)
+BUILT = SimpleNamespace(
+    spec=SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0)), kind=KIND, bounds=None
+)
 TARGET = SimpleNamespace(name="t", model_id="m")
 PLAN: Any = SimpleNamespace(
     size=CASES * REPEAT,

@@ -65,3 +65,9 @@ def test_calibration_error_weighs_bins_by_their_items() -> None:
         expected_calibration_error([1.2], [True])
     with pytest.raises(ValueError, match="found 2 for 1"):
         expected_calibration_error([0.2], [True, False])
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 1 / 3])
+@pytest.mark.parametrize("items", [2, 3, 5, 7, 11])
+def test_alpha_of_equal_ratings_is_none_whatever_their_sum_rounds_to(value: float, items: int) -> None:
+    assert krippendorff_alpha([(value,) * 3] * items, "interval") is None

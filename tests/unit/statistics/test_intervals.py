@@ -134,6 +134,17 @@ def test_one_case_and_equal_values_have_no_interval_unless_bounds_are_known() ->
     assert 0.9 < high < 1
 
 
+@pytest.mark.parametrize("value", [0.1, 0.35, 0.7, 1e-6, 1e9 / 7])
+def test_equal_values_are_equal_whatever_their_sum_rounds_to(value: float) -> None:
+    for n in range(2, 60):
+        found = mean_interval([value] * n)
+        assert found == Estimate(value, None, None, n, "not estimable: all values equal")
+        repeated = mean_interval([value, 3 * value, 3 * value, value] * n, [case // 2 for case in range(4 * n)])
+        assert found is not None
+        assert repeated is not None
+        assert (repeated.low, repeated.n) == (None, 2 * n)
+
+
 def test_a_bounded_mean_near_its_bound_is_a_score_interval_in_its_units() -> None:
     # Eight of forty points lost on a scale from 1 to 5: the share 0.95 of 40 cases is under 10 failures.
     values = [5.0] * 36 + [3.0] * 4

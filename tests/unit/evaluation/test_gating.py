@@ -1,0 +1,120 @@
+"""Rules of a gate on cells that a test makes up: what proves something, and what does not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from llmops.domain.reports import RuleVerdict, Verdict
+from llmops.domain.runs import CellResult, EvaluatorResult
+from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.comparing import Baseline
+from llmops.evaluation.evaluators.base import Bounds
+from llmops.evaluation.gating import Gate, overall
+from llmops.settings.suite import GateRule
+from llmops.statistics.intervals import wilson
+
+
+def plan_of(rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds | None = None) -> Any:  # noqa: ANN401
+    """A plan of one prompt, one target and the evaluator `grade`."""
+    spec = SimpleNamespace(name="grade", kind="python", common=SimpleNamespace(weight=1.0))
+    built = SimpleNamespace(spec=spec, kind=SimpleNamespace(name="python", lower_is_better=False, unit=""), bounds=bounds)
+    gate = [GateRule.model_validate(rule) for rule in rules]
+    return SimpleNamespace(
+        size=cases * repeat,
+        cases=cases,
+        repeat=repeat,
+        prompts={"p": None},
+        targets={"t": SimpleNamespace(name="t", model_id="m")},
+        calibrations={},
+        evaluators=[built],
+        all_evaluators=lambda: [built],
+        evaluators_of=lambda _: [built],
+        suite=SimpleNamespace(settings=SimpleNamespace(gate=gate)),
+    )
+
+
+def cells(values: Iterable[float | None], repeat: int = 1, *, passed: bool | None = None) -> list[CellResult]:
+    """One result for each value, repeats of a case in a row; None: the evaluator failed."""
+    return [
+        CellResult(
+            position,
+            f"c{position // repeat}",
+            "p",
+            "t",
+            position % repeat,
+            status="scored",
+            output="x",
+            error=None,
+            evaluations={"grade": EvaluatorResult("failed" if value is None else "scored", value, passed)},
+            model="m",
+        )
+        for position, value in enumerate(values)
+    ]
+
+
+def judged(plan: Any, results: list[CellResult], before: list[CellResult] | None = None) -> tuple[RuleVerdict, ...]:  # noqa: ANN401
+    aggregator = Aggregator(plan)
+    for result in results:
+        aggregator.add(result)
+    baseline = None if before is None else Baseline.of(before, plan.prompts, plan.targets)
+    return Gate(plan, aggregator, baseline).judge(lambda: results)
+
+
+@pytest.mark.parametrize("cases", [40, 41])
+@pytest.mark.parametrize(
+    ("value", "limit", "verdict"),
+    [
+        (3.0, {"min": 3.5}, "fail"),
+        (3.0, {"max": 2.5}, "fail"),
+        (0.1, {"min": 0.6}, "fail"),
+        (3.0, {"min": 2.5}, "inconclusive"),
+        (3.0, {"max": 3.5}, "inconclusive"),
+        (0.7, {"min": 0.7}, "inconclusive"),
+    ],
+)
+def test_equal_values_without_bounds_fail_on_the_wrong_side_and_never_pass_unseen(
+    cases: int, value: float, limit: dict[str, float], verdict: Verdict
+) -> None:
+    plan = plan_of([{"metric": "grade.pass_rate", "min": 0.5}, {"metric": "grade.mean", **limit}], cases)
+    passing, mean = judged(plan, cells([value] * cases, passed=True))
+    assert (passing.verdict, mean.verdict) == ("pass", verdict)
+    assert overall([passing, mean]) == verdict
+    assert f"all {cases} cases have the value {value:g}" in mean.reason
+
+
+@pytest.mark.parametrize(("cases", "verdict"), [(1, "inconclusive"), (4, "inconclusive"), (5, "fail")])
+def test_a_few_equal_values_on_the_wrong_side_are_not_enough_to_fail(cases: int, verdict: Verdict) -> None:
+    (mean,) = judged(plan_of([{"metric": "grade.mean", "min": 3.5}], cases), cells([3.0] * cases))
+    assert mean.verdict == verdict
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(2.4, "pass"), (2.9, "inconclusive"), (3.1, "inconclusive"), (3.6, "fail")])
+def test_equal_levels_of_a_rubric_have_the_interval_that_its_bounds_give(limit: float, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.mean", "min": limit}], 40, bounds=(1.0, 5.0))
+    (mean,) = judged(plan, cells([3.0] * 40))
+    assert (mean.verdict, mean.value) == (verdict, 3.0)
+    share = wilson(20, 40, 0.9)
+    assert share.low is not None
+    assert mean.low == pytest.approx(1 + 4 * share.low)
+
+
+def test_the_lowest_level_of_a_rubric_is_no_share_of_ones() -> None:
+    (mean,) = judged(plan_of([{"metric": "grade.mean", "max": 1.1}], 40, bounds=(1.0, 5.0)), cells([1.0] * 40))
+    assert (mean.verdict, mean.low) == ("inconclusive", 1.0)
+
+
+def test_values_outside_the_bounds_are_those_of_other_options() -> None:
+    (mean,) = judged(plan_of([{"metric": "grade.mean", "min": 4.0}], 40, bounds=(1.0, 5.0)), cells([6.0, 8.0] * 20))
+    assert mean.verdict == "pass"
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(5.0, "not judged"), (2.5, "inconclusive"), (0.5, "fail")])
+def test_a_quantile_of_too_few_values_is_left_out_only_while_it_keeps_its_limit(limit: float, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.p95", "max": limit}], 10)
+    (found,) = judged(plan, cells([1.0] * 8 + [2.0, 4.0]))
+    assert (found.verdict, found.reason) == (
+        verdict,
+        "" if verdict == "fail" else "10 measurements are too few for an interval",
+    )
