@@ -45,9 +45,9 @@ def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95, pow
         The drop as a share, or None when even a drop of the whole discordance would be missed more often.
 
     Raises:
-        ValueError: no cases, or a discordance that is not between 0 and 1.
+        ValueError: no cases, or a discordance that is not above 0 and at most 1.
     """
-    _check_share("discordance", discordance)
+    _check_discordance(discordance)
     if n <= 0:
         raise ValueError(f"needs at least one case, found {n}")
     if _connor_excess(discordance, n, discordance, confidence, power) < 0:
@@ -88,7 +88,7 @@ def cases_for_margin(
         ValueError: a share out of range, or a true difference that is not above -margin.
     """
     _check_share("margin", margin)
-    _check_share("discordance", discordance)
+    _check_discordance(discordance)
     if difference <= -margin or abs(difference) > discordance:
         raise ValueError(f"the true difference must be above {-margin:g} and within the discordance, found {difference:g}")
     wins, losses = (discordance + difference) / 2, (discordance - difference) / 2
@@ -119,3 +119,8 @@ def _z(probability: float) -> float:
 def _check_share(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise ValueError(f"the {name} must be between 0 and 1, found {value!r}")
+
+
+def _check_discordance(value: float) -> None:
+    if not 0 < value <= 1:
+        raise ValueError(f"the discordance must be above 0 and at most 1, found {value!r}")

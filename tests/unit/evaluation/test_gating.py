@@ -11,7 +11,7 @@ from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.evaluators.base import Bounds
-from llmops.evaluation.gating import Gate, overall
+from llmops.evaluation.gating import Gate, overall, power_of
 from llmops.settings.suite import GateRule
 from llmops.statistics.intervals import wilson
 
@@ -35,8 +35,13 @@ def plan_of(rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bou
     )
 
 
-def cells(values: Iterable[float | None], repeat: int = 1, *, passed: bool | None = None) -> list[CellResult]:
-    """One result for each value, repeats of a case in a row; None: the evaluator failed."""
+def evaluation(value: float | None, limit: float | None) -> EvaluatorResult:
+    passed = None if value is None or limit is None else value >= limit
+    return EvaluatorResult("failed" if value is None else "scored", value, passed)
+
+
+def cells(values: Iterable[float | None], repeat: int = 1, *, limit: float | None = None) -> list[CellResult]:
+    """One result for each value, repeats of a case in a row; None: the evaluator failed. Those from `limit` on pass."""
     return [
         CellResult(
             position,
@@ -47,7 +52,7 @@ def cells(values: Iterable[float | None], repeat: int = 1, *, passed: bool | Non
             status="scored",
             output="x",
             error=None,
-            evaluations={"grade": EvaluatorResult("failed" if value is None else "scored", value, passed)},
+            evaluations={"grade": evaluation(value, limit)},
             model="m",
         )
         for position, value in enumerate(values)
@@ -78,7 +83,7 @@ def test_equal_values_without_bounds_fail_on_the_wrong_side_and_never_pass_unsee
     cases: int, value: float, limit: dict[str, float], verdict: Verdict
 ) -> None:
     plan = plan_of([{"metric": "grade.pass_rate", "min": 0.5}, {"metric": "grade.mean", **limit}], cases)
-    passing, mean = judged(plan, cells([value] * cases, passed=True))
+    passing, mean = judged(plan, cells([value] * cases, limit=0.0))
     assert (passing.verdict, mean.verdict) == ("pass", verdict)
     assert overall([passing, mean]) == verdict
     assert f"all {cases} cases have the value {value:g}" in mean.reason
@@ -118,3 +123,14 @@ def test_a_quantile_of_too_few_values_is_left_out_only_while_it_keeps_its_limit(
         verdict,
         "" if verdict == "fail" else "10 measurements are too few for an interval",
     )
+
+
+def test_a_gate_is_judged_when_every_case_flips_both_ways_alike() -> None:
+    plan = plan_of([{"metric": "grade.pass_rate", "non_inferior_to": "baseline", "margin": 0.1}], 40)
+    before, after = cells([1.0, 0.0] * 20, limit=0.5), cells([0.0, 1.0] * 20, limit=0.5)
+    rules = judged(plan, after, before)
+    power = power_of(plan, rules)
+    assert (rules[0].verdict, rules[0].discordance) == ("inconclusive", 1.0)
+    assert power is not None
+    assert (power.discordance, power.observed) == (1.0, True)
+    assert power.drop is not None

@@ -44,6 +44,15 @@ def test_the_detectable_drop_is_detected_with_the_power_promised(n: int, discord
     assert cases_for_drop(drop, discordance) == n
 
 
+def test_every_case_may_flip() -> None:
+    drop = detectable_drop(40, 1.0)
+    assert drop is not None
+    assert cases_for_drop(drop, 1.0) == 40
+    assert detectable_drop(2, 1.0) is None
+    n = cases_for_margin(0.3, 1.0)
+    assert chance(n, 0.5, 0.5, 0.3) == pytest.approx(0.8, abs=0.05)
+
+
 def test_ten_cases_with_few_flips_show_nothing() -> None:
     assert detectable_drop(10, 0.1) is None
 
@@ -61,6 +70,7 @@ def test_the_cases_for_a_margin_pass_a_harmless_change_with_the_power_promised(m
     [
         lambda: detectable_drop(0, 0.1),
         lambda: detectable_drop(80, 0.0),
+        lambda: detectable_drop(80, 1.1),
         lambda: cases_for_drop(0.2, 0.1),
         lambda: cases_for_margin(0.05, 0.1, difference=-0.05),
         lambda: cases_to_reach(1.5),
