@@ -208,6 +208,10 @@ class Gate:
                 compared += 1
                 if before.passed and result.passed is not True:
                     broken.append(result.case_id)
+        if not compared:
+            tagged = f" tagged {' or '.join(sorted(tags))}" if tags else ""
+            reason = f"no case{tagged} has a verdict in the baseline"
+            return RuleVerdict(text, group.prompt, group.target, "not judged", n=0, reason=reason)
         verdict: Verdict = "fail" if broken else "pass"
         shown = f"{', '.join(broken[:5])}{' ...' if len(broken) > 5 else ''}"
         return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)

@@ -134,3 +134,16 @@ def test_a_gate_is_judged_when_every_case_flips_both_ways_alike() -> None:
     assert power is not None
     assert (power.discordance, power.observed) == (1.0, True)
     assert power.drop is not None
+
+
+@pytest.mark.parametrize("tags", [["critcal"], []])
+def test_no_new_failures_of_cases_that_the_baseline_does_not_have_are_not_judged(tags: list[str]) -> None:
+    plan = plan_of([{"no_new_failures": {"tags": tags}}], 5)
+    before = cells([1.0] * 5, limit=0.5) if tags else []
+    (rule,) = judged(plan, cells([0.0] * 5, limit=0.5), before)
+    assert (rule.verdict, rule.n) == ("not judged", 0)
+    assert rule.reason == (
+        "no case tagged critcal has a verdict in the baseline" if tags else "no case has a verdict in the baseline"
+    )
+    (rule,) = judged(plan_of([{"no_new_failures": {"tags": []}}], 5), cells([0.0] * 5, limit=0.5), cells([1.0] * 5, limit=0.5))
+    assert (rule.verdict, rule.n) == ("fail", 5)
