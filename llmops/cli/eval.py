@@ -175,7 +175,7 @@ def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str
         plan, report = run_suite(suite, baseline, session.wiring, options, progress)
     if show:
         print_report(session.out, report, quiet=quiet)
-    for path in record_evidence(plan, report, session.project.settings, session.wiring.registry):
+    for path in record_evidence(plan, report, session.wiring.store, session.project.settings, session.wiring.registry):
         session.err.print(f"evidence: {path}", soft_wrap=True)
     return report
 

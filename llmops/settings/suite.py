@@ -71,6 +71,11 @@ class GateRule(Strict):
     """Judge this target alone; default: each."""
     no_new_failures: NoNewFailures | None = None
 
+    @property
+    def relative(self) -> bool:
+        """It is held against a baseline."""
+        return self.min is None and self.max is None
+
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         relative = (self.non_inferior_to, self.superior_to)

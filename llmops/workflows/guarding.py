@@ -1,13 +1,17 @@
 """What a passed gate is evidence of: the hashes of everything that the gate rested on, and who asks for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from llmops.domain.keys import node_key
+from llmops.domain.ports import Store
 from llmops.domain.reports import Report, RuleVerdict, Verdict
+from llmops.domain.runs import Run
 from llmops.domain.serial import plain
+from llmops.evaluation.comparing import partners
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.gating import rule_text
 from llmops.evaluation.planning import Plan, Selection, Target
 from llmops.prompting.evidence import read_evidence, write_evidence
 from llmops.prompting.registry import Registry
@@ -40,10 +44,17 @@ def gate_hashes(
     }
 
 
-def record_evidence(plan: Plan, report: Report, settings: ProjectSettings, registry: Registry) -> list[str]:
+def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectSettings, registry: Registry) -> list[str]:
     """Write what a finished run says of each committed prompt version, when its suite guards a protected label.
 
     Only a run of the whole suite counts: all its cases, targets, repeats and rules, nothing changed on the command line.
+
+    Args:
+        plan: of the run.
+        report: of the run.
+        store: holds the run that its relative rules were held against.
+        settings: name the suites that guard a label.
+        registry: the prompts, beside which evidence is kept.
 
     Returns:
         The files written, relative to the project root.
@@ -51,6 +62,8 @@ def record_evidence(plan: Plan, report: Report, settings: ProjectSettings, regis
     if plan.suite.path not in guarding_suites(settings) or not _whole(plan, report):
         return []
     hashes = gate_hashes(plan.suite, plan.dataset, plan.evaluators, plan.targets)
+    baseline = None if report.baseline is None else store.run(report.baseline)
+    relative = {rule_text(rule) for rule in plan.suite.settings.gate if rule.relative}
     written = []
     for reference, version in plan.prompts.items():
         if version.hash not in registry.ledger(version.name).committed.values():
@@ -61,13 +74,14 @@ def record_evidence(plan: Plan, report: Report, settings: ProjectSettings, regis
         earlier = read_evidence(registry, version.name, version.hash) or {}
         entry = {
             **hashes,
-            **_figures(rules),
+            **_figures(rules, relative),
+            "baseline": _baseline(plan, reference, baseline),
             "cases": plan.cases,
             "run": report.run_id,
             "at": report.timing.finished_at[:19] + "Z",
         }
         known = earlier.get("suites", {})
-        if _says_the_same(entry, known.get(plan.suite.path)):
+        if _proves_no_more(entry, known.get(plan.suite.path)):
             continue
         suites = {**known, plan.suite.path: entry}
         path = write_evidence(registry, version.name, version.hash, {"prompt": version.name, "suites": suites})
@@ -75,9 +89,47 @@ def record_evidence(plan: Plan, report: Report, settings: ProjectSettings, regis
     return written
 
 
-def _says_the_same(entry: Mapping[str, Any], earlier: Any) -> bool:  # noqa: ANN401 -- JSON that a user may have edited
-    """Whether a rerun proves nothing new; then the file stays, so that git sees no change."""
-    return isinstance(earlier, dict) and all(earlier.get(key) == entry[key] for key in (*HASHED, "verdict"))
+def _proves_no_more(entry: Mapping[str, Any], earlier: Any) -> bool:  # noqa: ANN401 -- JSON that a user may have edited
+    """Whether a rerun proves nothing new; then the file stays, so that git sees no change.
+
+    A run that judged fewer rules takes nothing back of what the same texts, cases and rules have proven.
+    """
+    if not isinstance(earlier, dict) or any(earlier.get(key) != entry[key] for key in HASHED):
+        return False
+    now, then = unproven(entry), unproven(earlier)
+    if earlier.get("verdict") == "pass" and not then:
+        return entry["verdict"] in ("pass", "not judged")
+    return bool(earlier.get("verdict") == entry["verdict"] and now == then)
+
+
+def unproven(entry: Mapping[str, Any]) -> list[str]:
+    """The rules that evidence leaves open, each with the reason: not judged, or held against this very text.
+
+    Args:
+        entry: of one suite, as JSON that a user may have edited.
+    """
+    rules = entry.get("rules")
+    judged = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    baseline = entry.get("baseline")
+    itself = isinstance(baseline, dict) and baseline.get("itself") is True
+    found = []
+    for rule in judged:
+        place = f"{rule.get('rule')} ({rule.get('target')})"
+        if rule.get("verdict") == "not judged":
+            found.append(f"{place} was not judged: {rule.get('reason') or 'it compared nothing'}")
+        elif itself and rule.get("relative") is True:
+            found.append(f"{place} was held against the same text and targets")
+    return found
+
+
+def _baseline(plan: Plan, reference: str, run: Run | None) -> dict[str, Any] | None:
+    """The run that a prompt's relative rules were held against, and whether it is one of this very text and these targets."""
+    if run is None:
+        return None
+    prompts = run.snapshot.get("prompts", {})
+    held = prompts.get(partners(list(prompts), list(plan.prompts)).get(reference))
+    itself = held == plan.prompts[reference].hash and run.snapshot.get("targets") == plan.snapshot()["targets"]
+    return {"run": run.id, "prompt": held, "itself": itself}
 
 
 def _whole(plan: Plan, report: Report) -> bool:
@@ -86,7 +138,12 @@ def _whole(plan: Plan, report: Report) -> bool:
     return report.status == "finished" and untouched and list(plan.targets) == settings.targets
 
 
-def _figures(rules: Sequence[RuleVerdict]) -> dict[str, Any]:
+def _figures(rules: Sequence[RuleVerdict], relative: Container[str]) -> dict[str, Any]:
     verdict: Verdict = overall([rule.verdict for rule in rules])
-    shown = [{k: v for k, v in plain(rule).items() if k not in ("prompt", "reason", "discordance")} for rule in rules]
-    return {"verdict": verdict, "rules": shown}
+    return {"verdict": verdict, "rules": [_shown(rule, relative=rule.rule in relative) for rule in rules]}
+
+
+def _shown(rule: RuleVerdict, *, relative: bool) -> dict[str, Any]:
+    left_out = {"prompt", "discordance"} if rule.verdict == "not judged" else {"prompt", "discordance", "reason"}
+    shown = {key: value for key, value in plain(rule).items() if key not in left_out}
+    return {**shown, "relative": True} if relative else shown

@@ -1,6 +1,6 @@
 """Moving labels: freely, or for a protected one only onto text that passed the gates of its suites."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from llmops.prompting.template import PromptVersion
 from llmops.prompting.versions import Change, check, move_label
 from llmops.settings.project import LabelSettings, Project
 from llmops.settings.suite import Suite, load_suite, suite_files
-from llmops.workflows.guarding import gate_hashes
+from llmops.workflows.guarding import gate_hashes, unproven
 
 STALE = {
     "dataset": "its dataset has changed since",
@@ -108,10 +108,22 @@ def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSett
     missing = {suite.path: reason for suite in suites if (reason := _missing(parts, suite, passed.get(suite.path)))}
     if missing:
         told = "\n".join(f"  {path}: {reason}" for path, reason in missing.items())
-        commands = "\n".join(f"  llmops eval {path} --prompt {version.name}@{version.version}" for path in missing)
         message = f"{version.name}@{version.version} may not become {label!r}:\n{told}"
-        raise PromotionRefused(message, hint=f"Make the evidence:\n{commands}")
+        raise PromotionRefused(message, hint=_next_step(parts.registry, version, label, suites, missing))
     return ", ".join(str(passed[suite.path]["run"]) for suite in suites)
+
+
+def _next_step(
+    registry: Registry, version: PromptVersion, label: str, suites: Sequence[Suite], missing: Mapping[str, str]
+) -> str:
+    """The commands that make the evidence; relative rules are held against the version that the label stands on."""
+    name = f"{version.name}@{version.version}"
+    relative = {suite.path for suite in suites if any(rule.relative for rule in suite.settings.gate)}
+    stands = registry.ledger(version.name).labels.get(label)
+    against = "" if stands in (None, str(version.version)) else f" --baseline {version.name}@{label}"
+    commands = "\n".join(f"  llmops eval {path} --prompt {name}{against if path in relative else ''}" for path in missing)
+    first = f"\nNothing to hold it against: llmops prompt promote {name} --to {label} --force --reason TEXT"
+    return f"Make the evidence:\n{commands}{'' if against or not relative & set(missing) else first}"
 
 
 def _guarding(root: Path, name: str, guard: LabelSettings) -> list[Suite]:
@@ -125,6 +137,8 @@ def _missing(parts: Parts, suite: Suite, entry: Any) -> str | None:  # noqa: ANN
         return "its gate has not been judged with exactly this text"
     if entry.get("verdict") != "pass":
         return f"its gate said {entry.get('verdict')!r} in run {entry.get('run')}"
+    if still_open := unproven(entry):
+        return f"run {entry.get('run')} does not prove every rule: {'; '.join(still_open)}"
     dataset = load_dataset(parts.root / suite.settings.dataset, parts.root)
     evaluators = build_evaluators(suite.evaluators, suite.positions, parts.services)
     targets = {name: parts.target(name) for name in suite.settings.targets}
@@ -156,7 +170,7 @@ def _unproven_labels(project: Project, registry: Registry, name: str) -> Iterato
         passed = (read_evidence(registry, name, prompt_hash) or {}).get("suites", {}) if prompt_hash else {}
         for suite in _guarding(project.root, name, guard):
             entry = passed.get(suite.path)
-            if not isinstance(entry, dict) or entry.get("verdict") != "pass":
+            if not isinstance(entry, dict) or entry.get("verdict") != "pass" or unproven(entry):
                 told = f"`{label}` stands on {version}, and no file in {EVIDENCE}/ shows that it passed {suite.path}."
                 hint = f"Make it: llmops eval {suite.path} --prompt {name}@{version}"
                 yield Problem(f"{PROMPTS}/{name}/{LABELS}", told, key=f"labels.{label}", hint=hint)

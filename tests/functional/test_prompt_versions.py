@@ -123,6 +123,40 @@ def test_a_failed_gate_is_no_evidence(repository: Path) -> None:
     assert "gate said 'fail'" in prompt(repository, "promote", "tides@1.0.0", "--to", "production", code=1)
 
 
+RELATIVE = "  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.4}\n"
+
+
+def test_a_rule_that_was_not_judged_is_no_evidence(repository: Path) -> None:
+    edit(repository, "min: 0.3}\n", f"min: 0.3}}\n{RELATIVE}", "evals/tides.yaml")
+    promotion = ("promote", "tides@1.0.0", "--to", "production")
+    assert llmops(repository, "eval", "-q", "--prompt", "tides@1.0.0").returncode == 0
+    refused = " ".join(prompt(repository, *promotion, code=1).split())
+    assert "non-inferior to baseline, margin 0.4 (small) was not judged: no baseline" in refused
+    assert "--force --reason" in refused
+    assert llmops(repository, "eval", "-q", "--prompt", "tides@1.0.0", "--baseline", "tides@1.0.0").returncode == 0
+    refused = " ".join(prompt(repository, *promotion, code=1).split())
+    assert "non-inferior to baseline, margin 0.4 (small) was held against the same text and targets" in refused
+    prompt(repository, *promotion, "--force", "--reason", "The first")
+
+
+def test_a_version_is_proven_against_the_one_that_the_label_stands_on(repository: Path) -> None:
+    edit(repository, "min: 0.3}\n", f"min: 0.3}}\n{RELATIVE}", "evals/tides.yaml")
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production", "--force", "--reason", "The first")
+    edit(repository, "Question:", "Answer this question:")
+    prompt(repository, "commit", "tides", "-m", "Ask for an answer")
+    promotion = ("promote", "tides@1.1.0", "--to", "production")
+    command = "llmops eval evals/tides.yaml --prompt tides@1.1.0 --baseline tides@production"
+    assert command in " ".join(prompt(repository, *promotion, code=1).split())
+    assert llmops(repository, *command.split()[1:], "-q").returncode == 0
+    evidence = next((repository / "prompts/tides/evidence").iterdir())
+    proven = evidence.read_text()
+    assert '"itself": false' in proven
+    assert llmops(repository, "eval", "-q", "--prompt", "tides@1.1.0").returncode == 0
+    assert evidence.read_text() == proven
+    assert "production 1.0.0 -> 1.1.0" in prompt(repository, *promotion)
+    assert "in order" in prompt(repository, "check")
+
+
 def test_two_branches_that_commit_a_version_do_not_overwrite_each_other(repository: Path) -> None:
     for branch, word in (("one", "Tell me:"), ("two", "Please say:")):
         git(repository, "checkout", "-qb", branch, "main")
