@@ -111,6 +111,8 @@ class Pairs:
     cases: "array[int]" = field(default_factory=lambda: array("l"))
     missing: list[tuple[float | None, float | None, int]] = field(default_factory=list)
     """Baseline, candidate and case of cells that should have a value on both sides and have not."""
+    known: tuple[float, float] | None = None
+    """Smallest and largest value that the metric can take; None: unbounded, or not known."""
     unchanged: bool = False
     """Nothing that leads to the values changed, so that the difference is exactly 0 and not only observed as 0."""
 
@@ -130,11 +132,14 @@ class Pairs:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """0 and 1 when no value lies outside; a metric that could lie there and never does is taken for a share."""
-        if not self.baseline:
-            return (0.0, 1.0)
-        inside = min(min(self.baseline), min(self.candidate)) >= 0 and max(max(self.baseline), max(self.candidate)) <= 1
-        return (0.0, 1.0) if inside else None
+        """Those that are known, else 0 and 1: a metric that could lie outside and never does is taken for a share.
+
+        None when a value does: of an unbounded metric, or of a run whose evaluator had other options.
+        """
+        floor, ceiling = self.known or (0.0, 1.0)
+        lone = [value for before, after, _ in self.missing for value in (before, after) if value is not None]
+        sides = [side for side in (self.baseline, self.candidate, lone) if side]
+        return (floor, ceiling) if all(floor <= min(side) <= max(side) <= ceiling for side in sides) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,10 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
 
 
 def judged_pairs(pairs: Pairs, question: Question, direction: Direction) -> tuple[PairedDifference | None, Verdict]:
-    """The difference over the pairs, and the verdict; inconclusive when the values that are missing could change it."""
+    """The difference over the pairs, and the verdict; inconclusive when the values that are missing could change it.
+
+    Without bounds any missing value could.
+    """
     bounds, confidence = pairs.bounds, interval_confidence(question.confidence)
     found = paired_difference(
         pairs.baseline, pairs.candidate, clusters=pairs.cases, bounds=bounds, confidence=confidence, unchanged=pairs.unchanged
@@ -187,8 +195,10 @@ def judged_pairs(pairs: Pairs, question: Question, direction: Direction) -> tupl
         return found, "not judged"
     lower = direction == "lower is better"
     verdict = judge_relative(found, question.margin, question.kind, lower_is_better=lower)
-    if not pairs.missing or bounds is None:
+    if not pairs.missing:
         return found, verdict
+    if bounds is None:
+        return found, "inconclusive"
     before, after, cases = zip(*pairs.missing, strict=True)
     extremes: list[Verdict] = []
     for filled in impute(after, before, bounds=bounds, lower_is_better=lower):

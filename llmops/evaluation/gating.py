@@ -179,7 +179,9 @@ class Gate:
         return RuleVerdict(text, *place, verdict, found.difference, low, high, found.n, reason, flipped)
 
     def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> Pairs:
-        pairs = Pairs(unchanged=True)
+        tally = group.evaluators.get(name)
+        known = tally.bounds if tally is not None and aggregate != "pass_rate" else None
+        pairs = Pairs(known=known, unchanged=True)
         numbers: dict[str, int] = {}
         for result in results:
             if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:

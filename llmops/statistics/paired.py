@@ -82,7 +82,7 @@ def paired_difference(
         if changes.any():
             raise ValueError("values differ although nothing changed: say unchanged=False")
         return PairedDifference(0.0, 0.0, 0.0, cases.cases, 0, 0, cases.cases, 1.0, UNCHANGED)
-    if is_binary(before) and is_binary(after):
+    if is_binary(before) and is_binary(after) and bounds in (None, (0.0, 1.0)):
         return _binary_difference(cases, changes, confidence)
     return _mean_difference(cases, changes, bounds, confidence)
 

@@ -87,6 +87,46 @@ def test_missing_values_that_could_change_the_answer_make_it_inconclusive() -> N
     assert found.n == 200
 
 
+def graded(missing: int, known: tuple[float, float] | None) -> Pairs:
+    """200 cases on a scale from 3 to 5 that differ little, some of the candidate's without a value."""
+    draw = np.random.default_rng(0)
+    before = draw.choice([3.0, 4.0, 5.0], 200)
+    after = np.clip(before + draw.choice([-1.0, 0.0, 0.0, 0.0, 1.0], 200), 3, 5)
+    found = Pairs(known=known)
+    for number in range(200):
+        found.add(float(before[number]), None if number < missing else float(after[number]), number)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("missing", "known", "verdict"),
+    [
+        (0, None, "pass"),
+        (1, None, "inconclusive"),
+        (21, None, "inconclusive"),
+        (1, (1.0, 5.0), "pass"),
+        (21, (1.0, 5.0), "inconclusive"),
+    ],
+)
+def test_missing_values_of_a_scale_count_by_its_bounds_and_without_them_leave_everything_open(
+    missing: int, known: tuple[float, float] | None, verdict: str
+) -> None:
+    found = compared("m", graded(missing, known), Question(0.95, 0.2))
+    assert found is not None
+    assert found.verdict == verdict
+
+
+def test_ones_of_a_wider_scale_are_no_shares() -> None:
+    narrow, wide = pairs([1.0] * 80, [1.0] * 80), pairs([1.0] * 80, [1.0] * 80)
+    wide.known = (0.0, 4.0)
+    found, wider = (compared("m", each, Question(0.95, 0.05)) for each in (narrow, wide))
+    assert found is not None
+    assert wider is not None
+    assert found.interval is not None
+    assert wider.interval == pytest.approx(tuple(4 * end for end in found.interval))
+    assert (found.verdict, wider.verdict) == ("pass", "inconclusive")
+
+
 def test_repeats_of_a_case_are_one_case() -> None:
     before, after = [1.0] * 100, [0.0] * 20 + [1.0] * 80
     once = compared("m", pairs(before, after), Question())

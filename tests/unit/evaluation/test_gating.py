@@ -147,3 +147,11 @@ def test_no_new_failures_of_cases_that_the_baseline_does_not_have_are_not_judged
     )
     (rule,) = judged(plan_of([{"no_new_failures": {"tags": []}}], 5), cells([0.0] * 5, limit=0.5), cells([1.0] * 5, limit=0.5))
     assert (rule.verdict, rule.n) == ("fail", 5)
+
+
+@pytest.mark.parametrize(("bounds", "verdict"), [((1.0, 5.0), "pass"), (None, "inconclusive")])
+def test_a_failed_case_of_a_rubric_counts_as_its_worst_level(bounds: Bounds | None, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.mean", "non_inferior_to": "baseline", "margin": 0.3}], 200, bounds=bounds)
+    before, after = [3.0, 4.0, 5.0, 4.0] * 50, [4.0, 3.0, 5.0, 4.0] * 50
+    (rule,) = judged(plan, cells([None, *after[1:]]), cells(before))
+    assert (rule.verdict, rule.n) == (verdict, 199)
