@@ -64,7 +64,7 @@ class GateRule(Strict):
     non_inferior_to: Literal["baseline"] | None = None
     superior_to: Literal["baseline"] | None = None
     margin: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
-    """Largest loss that counts as no worse, in the metric's own units."""
+    """Largest loss that counts as no worse, or least gain that counts as better, in the metric's own units."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """One-sided: 0.95 means an error rate of 0.05 for this rule."""
     target: str | None = None
@@ -81,8 +81,8 @@ class GateRule(Strict):
         relative = (self.non_inferior_to, self.superior_to)
         given = sum((self.min is not None or self.max is not None, *(r is not None for r in relative)))
         if self.no_new_failures is not None:
-            if self.metric is not None or given:
-                raise ValueError("`no_new_failures` stands alone, without `metric` or a limit")
+            if self.metric is not None or given or self.margin:
+                raise ValueError("`no_new_failures` stands alone, without `metric`, a limit or a `margin`")
             return self
         if self.metric is None:
             raise ValueError("needs `metric` (such as contains.pass_rate) or `no_new_failures`")
@@ -90,6 +90,8 @@ class GateRule(Strict):
             raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}: no value could pass")
         if given != 1:
             raise ValueError("needs one condition: `min`/`max`, `non_inferior_to` or `superior_to`")
+        if self.margin and not any(relative):
+            raise ValueError("`margin` belongs to `non_inferior_to` and `superior_to`: put what you allow into `min` or `max`")
         if self.non_inferior_to is not None and not self.margin:
             raise ValueError("`non_inferior_to` needs a `margin` above 0: how large a loss is still no loss?")
         return self
