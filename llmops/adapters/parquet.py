@@ -1,12 +1,11 @@
 """Tables as Parquet files, through pyarrow."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from llmops.domain.errors import MissingExtra
+from llmops.settings.files import opened_output
 
 ROWS_PER_GROUP = 5000
 
@@ -15,7 +14,7 @@ def write_parquet(path: Path, columns: Mapping[str, type], rows: Iterable[Sequen
     """Write a table whole; memory holds one group of rows.
 
     Args:
-        path: replaced when it exists.
+        path: a file is replaced when it exists.
         columns: type of the values by name: str, int, float or bool; any of them may be None.
         rows: values in the order of the columns.
 
@@ -30,20 +29,11 @@ def write_parquet(path: Path, columns: Mapping[str, type], rows: Iterable[Sequen
         raise MissingExtra("A Parquet file", "parquet") from None
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        with ParquetWriter(temporary, schema) as writer:
-            remaining = iter(rows)
-            while some := list(islice(remaining, ROWS_PER_GROUP)):
-                values = [[_storable(value) for value in column] for column in zip(*some, strict=True)]
-                writer.write_table(pyarrow.table(dict(zip(columns, values, strict=True)), schema=schema))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with opened_output(path) as file, ParquetWriter(file, schema) as writer:
+        remaining = iter(rows)
+        while some := list(islice(remaining, ROWS_PER_GROUP)):
+            values = [[_storable(value) for value in column] for column in zip(*some, strict=True)]
+            writer.write_table(pyarrow.table(dict(zip(columns, values, strict=True)), schema=schema))
 
 
 def _storable(value: object) -> object:

@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
-from llmops.settings.files import write_atomic
+from llmops.settings.files import write_output
 
 
 def write_file(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text file whole, its folder included.
+    """Write a text file whole, its folder included; a pipe or a device is written as it is.
 
     Raises:
         UsageError: it cannot be written; what was there is untouched.
     """
     with told_when_unwritable(path):
-        write_atomic(path, text)
+        write_output(path, text)
 
 
 @contextmanager

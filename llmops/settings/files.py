@@ -1,13 +1,21 @@
 """Reading what users wrote, and writing so that a reader sees the old file or the new one, never a part."""
 
 import os
+import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from llmops.domain.errors import InvalidFiles, Problem
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_LINKS = 40
+"""So many links does Linux follow."""
+
+Content = str | bytes | Iterable[str]
+"""What a file shall hold, text as UTF-8."""
 
 
 def shown(path: Path, root: Path) -> str:
@@ -63,18 +71,82 @@ def decode(data: bytes, file: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write_atomic(path: Path, content: str | bytes | Iterable[str]) -> None:
+def write_atomic(path: Path, content: Content) -> None:
     """Write a file whole, text as UTF-8: a temporary file beside it, flushed to disk, then renamed over it.
+
+    A link of that name is replaced and not followed: a project that was cloned must not lead out of itself.
 
     Raises:
         OSError: the folder is not writable or the disk is full; the old file is untouched.
     """
+    with _whole_file(path) as file:
+        _write(file, content)
+
+
+def write_output(path: Path, content: Content) -> None:
+    """Write what a command line asks for, as `opened_output`.
+
+    Raises:
+        OSError: it cannot be written; an old file is untouched.
+    """
+    with opened_output(path) as file:
+        _write(file, content)
+
+
+@contextmanager
+def opened_output(path: Path) -> Iterator[BinaryIO]:
+    """What a command line names, to be written: a file whole, a pipe or a device as it is, and where a link leads.
+
+    A reader of a pipe that stops early, as `>(head)` does, has had what it wanted.
+
+    Raises:
+        OSError: it cannot be written; an old file is untouched.
+    """
+    if is_file_or_new(path):
+        with _whole_file(path.resolve()) as file:
+            yield file
+        return
+    number = _descriptor(path)
+    with suppress(BrokenPipeError), open(path if number is None else os.dup(number), "wb") as file:
+        yield file
+
+
+def is_file_or_new(path: Path) -> bool:
+    """Whether `path` can be written beside itself and renamed: no pipe, no device, and nothing that is open already.
+
+    Raises:
+        OSError: it cannot be looked at, such as a link to itself.
+    """
+    if _descriptor(path) is not None:
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of the open file that is called `path`, such as /dev/stdout or /dev/fd/63.
+
+    Opened by its name, a file would be cut off at its beginning, and a pipe has no name that could be resolved.
+    """
+    folders = {os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")}
+    for _ in range(MAX_LINKS):
+        if path.name.isdecimal() and os.path.realpath(path.parent) in folders:
+            return int(path.name)
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return None
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            for piece in (content,) if isinstance(content, str | bytes) else content:
-                file.write(piece.encode("utf-8") if isinstance(piece, str) else piece)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o644)
@@ -82,3 +154,8 @@ def write_atomic(path: Path, content: str | bytes | Iterable[str]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _write(file: BinaryIO, content: Content) -> None:
+    for piece in (content,) if isinstance(content, str | bytes) else content:
+        file.write(piece.encode("utf-8") if isinstance(piece, str) else piece)

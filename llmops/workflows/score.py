@@ -19,7 +19,7 @@ from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators, kind
 from llmops.evaluation.runner import measured
-from llmops.settings.files import shown
+from llmops.settings.files import is_file_or_new, opened_output, shown
 from llmops.settings.lines import Row, json_lines
 from llmops.settings.positions import Positions
 from llmops.settings.suite import CommonOptions, EvaluatorSpec, evaluator_specs
@@ -154,27 +154,42 @@ class LogScorer:
     async def write(self, out: Path) -> None:
         """Write the scored lines into a file; what an earlier call that was killed wrote is kept and gone on from.
 
+        A pipe or a device is written from the first line on.
+
         Raises:
             InvalidFiles: a malformed line, unless they are skipped; what was scored before it stays.
             UsageError: the unfinished file is of another input, or it cannot be written.
         """
-        partial = out.with_name(out.name + PARTIAL)
+        hint = "Check its permissions, and run the same command again."
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self.done.resumed = self._whole_lines(partial)
-            with partial.open("a", encoding="utf-8", newline="\n") as stream:
-                count = 0
-                async for line in self.lines(self.done.resumed):
-                    stream.write(line)
-                    count += 1
-                    if count % LINES_AT_ONCE == 0:
-                        stream.flush()
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, out)
+            if is_file_or_new(out):
+                hint = f"What was scored stays beside it; free some space or {hint[0].lower()}{hint[1:]}"
+                await self._write_file(out.resolve())
+            else:
+                await self._write_through(out)
         except OSError as error:
-            hint = "What was scored stays beside it; free some space or check its permissions, and run the same command again."
             raise UsageError(f"{str(out)!r} cannot be written: {error.strerror}.", hint=hint) from error
+
+    async def _write_file(self, out: Path) -> None:
+        partial = out.with_name(out.name + PARTIAL)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self.done.resumed = self._whole_lines(partial)
+        with partial.open("a", encoding="utf-8", newline="\n") as stream:
+            count = 0
+            async for line in self.lines(self.done.resumed):
+                stream.write(line)
+                count += 1
+                if count % LINES_AT_ONCE == 0:
+                    stream.flush()
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, out)
+
+    async def _write_through(self, out: Path) -> None:
+        """Write into a pipe or a device, in which no earlier call can have left anything."""
+        with opened_output(out) as stream:
+            async for line in self.lines():
+                stream.write(line.encode("utf-8"))
 
     def _whole_lines(self, partial: Path) -> int:
         """The number of lines that an earlier call wrote; the last one may be cut and is dropped then."""

@@ -1,0 +1,89 @@
+"""What a command prints and the files it writes reach whoever asked for them, also through pipes and links."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from command_line import COMMAND, environment, llmops, write
+
+SUITE = (
+    "dataset: datasets/say.jsonl\nprompts: [say]\ntargets: [small]\nevaluators:\n  - contains: {any: expected, negate: true}\n"
+    "gate:\n  - {metric: contains.pass_rate, LIMIT: 0.2}\n"
+)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was evaluated once."""
+    cases = [f'{{"id": "c{i}", "vars": {{"word": "moon"}}, "expected": ["sun"]}}\n' for i in range(20)]
+    files = {
+        "llmops.yaml": "models:\n  small: {id: embedded/reader-small}\n",
+        "prompts/say/prompt.j2": "---\nvariables:\n  word: {type: string}\n---\nuser:\nThe {{ word }} is up. What is up?\n",
+        "evals/say.yaml": SUITE.replace("LIMIT", "min"),
+        "datasets/say.jsonl": "".join(cases),
+        "log.jsonl": '{"output": "All is well."}\n',
+    }
+    folder = write(tmp_path_factory.mktemp("ready"), files)
+    assert llmops(folder, "eval").returncode == 0
+    return folder
+
+
+@contextmanager
+def filled(*pipes: Path) -> Iterator[list[str]]:
+    """What a reader of each pipe is sent."""
+    read: list[str] = []
+    with ExitStack() as stack:
+        readers = []
+        for pipe in pipes:
+            os.mkfifo(pipe)
+            readers.append(stack.enter_context(subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)))
+            stack.callback(readers[-1].kill)  # a pipe that nobody opens would be waited for
+        yield read
+        read += [reader.communicate(timeout=30)[0] for reader in readers]
+    assert all(stat.S_ISFIFO(pipe.stat().st_mode) for pipe in pipes)
+
+
+def test_reports_go_into_pipes(ready: Path) -> None:
+    forms = ["markdown", "junit", "html", "csv"]
+    with filled(*(ready / form for form in forms)) as read:
+        done = llmops(ready, "eval", *(part for form in forms for part in (f"--{form}", form)))
+        assert done.returncode == 0, done.stderr
+    for text, begin in zip(read, ("#", "<?xml", "<!doctype html>", "run"), strict=True):
+        assert text.startswith(begin)
+
+
+def test_a_report_goes_into_an_open_descriptor_and_the_verdict_stays(ready: Path) -> None:
+    write(ready, {"hard.yaml": SUITE.replace("LIMIT", "max")})
+    reading, writing = os.pipe()
+    command = [*COMMAND, "eval", "hard.yaml", "--markdown", f"/dev/fd/{writing}"]
+    done = subprocess.run(command, cwd=ready, env=environment(), capture_output=True, check=False, pass_fds=[writing])
+    os.close(writing)
+    with open(reading, encoding="utf-8") as stream:
+        assert "hard.yaml" in stream.read()
+    assert done.returncode == 1, done.stderr
+
+
+def test_other_commands_write_into_pipes(ready: Path) -> None:
+    commands = (("cache", "export", "pipe"), ("runs", "export", "@last", "-o", "pipe.csv"))
+    for command in (*commands, ("score", "log.jsonl", "-e", "toxicity", "--out", "pipe")):
+        path = ready / command[-1]
+        with filled(path) as read:
+            done = llmops(ready, *command)
+            assert done.returncode == 0, done.stderr
+        assert read[0].endswith("\n")
+        path.unlink()
+
+
+def test_the_file_behind_a_link_is_replaced(ready: Path) -> None:
+    (ready / "out").mkdir()
+    (ready / "link.csv").symlink_to("out/file.csv")
+    for command in (("runs", "export", "@last", "-o"), ("score", "log.jsonl", "-e", "toxicity", "--out"), ("eval", "--csv")):
+        (ready / "out/file.csv").unlink(missing_ok=True)
+        done = llmops(ready, *command, "link.csv")
+        assert done.returncode == 0, done.stderr
+        assert (ready / "link.csv").is_symlink()
+        assert [each.name for each in (ready / "out").iterdir()] == ["file.csv"]
