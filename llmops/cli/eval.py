@@ -143,7 +143,7 @@ def command(
         for path, form in documents:
             write_file(path, "".join(document(session, reports, form)))
             session.err.print(f"wrote {path}", soft_wrap=True)
-        if json and not documents:
+        if json and not output:
             for piece in document(session, reports, "json"):
                 typer.echo(piece, nl=False)
         return worst_exit_code([report.exit_code for report in reports])

@@ -1,5 +1,6 @@
 """What a command prints and the files it writes reach whoever asked for them, also through pipes and links."""
 
+import json
 import os
 import stat
 import subprocess
@@ -8,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, environment, llmops, write
+from command_line import COMMAND, environment, llmops, report, write
 
 SUITE = (
     "dataset: datasets/say.jsonl\nprompts: [say]\ntargets: [small]\nevaluators:\n  - contains: {any: expected, negate: true}\n"
@@ -87,3 +88,16 @@ def test_the_file_behind_a_link_is_replaced(ready: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert (ready / "link.csv").is_symlink()
         assert [each.name for each in (ready / "out").iterdir()] == ["file.csv"]
+
+
+def test_json_is_printed_beside_the_files(ready: Path) -> None:
+    forms = ("junit", "html", "markdown", "csv", "sarif", "code-quality")
+    files = [f"beside.{form}" for form in forms]
+    named = [part for form, file in zip(forms, files, strict=True) for part in (f"--{form}", file)]
+    done = llmops(ready, "eval", "--json", *named)
+    assert done.returncode == 0, done.stderr
+    assert report(done)["verdict"] == "pass"
+    assert all((ready / file).stat().st_size for file in files)
+    done = llmops(ready, "eval", "--json", "-o", "beside.txt", "--junit", "beside.junit")
+    assert done.stdout == ""
+    assert json.loads((ready / "beside.txt").read_text())["runs"]
