@@ -13,7 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 from llmops import __version__
 from llmops.cli.help import WIDTH, HelpContext, restyle
 from llmops.cli.session import Session
-from llmops.domain.errors import LlmopsError
+from llmops.cli.streams import code_with_loss, guard_streams, lost_output
+from llmops.domain.errors import LlmopsError, UsageError
 
 GARBAGE = (10_000, 20, 20)
 """When to look for garbage: seldom, because nearly all objects of a command live to its end."""
@@ -50,6 +51,7 @@ Exit codes:
   4    inconclusive: more cases are needed
   5    over the budget
   130  interrupted
+  141  whoever read the output stopped before its end
 
 Each option has a variable: LLMOPS_EVAL_CONCURRENCY=4 is `llmops eval --concurrency 4`.
 """
@@ -113,29 +115,36 @@ def root(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    debug = "--debug" in sys.argv
+    guard_streams()
     gc.set_threshold(*GARBAGE)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they would be looked for in every installed package
     try:
+        code = _code(debug="--debug" in sys.argv)
+    finally:
+        gc.freeze()  # what is left goes with the process: looking through it once more takes a sixth of a cached run
+    sys.stdout.flush()
+    lost = lost_output()
+    if lost is not None and not isinstance(lost, BrokenPipeError):
+        Session.tell(UsageError(f"stdout cannot be written: {lost.strerror}.", hint="Send it elsewhere, such as into a file."))
+    sys.exit(code_with_loss(code))
+
+
+def _code(*, debug: bool) -> int:
+    try:
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except LlmopsError as error:
         if debug:
             raise
         Session.tell(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        return 130
     except Exception as error:
         if debug:
             raise
         sys.stderr.write(f"llmops failed unexpectedly: {type(error).__name__}: {error}\nSee more: llmops --debug ...\n")
-        sys.exit(70)
-    finally:
-        gc.freeze()  # what is left goes with the process: looking through it once more takes a sixth of a cached run
+        return 70
+    return 0

@@ -10,6 +10,7 @@ from rich.text import Text
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session, wiring_or_bare
+from llmops.cli.streams import lost_output
 from llmops.reporting.safe import safe
 from llmops.wiring import Wiring
 from llmops.workflows.score import LogScorer, Scored, log_evaluators
@@ -54,6 +55,8 @@ async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
             return
         async for line in scorer.lines():
             typer.echo(line, nl=False)
+            if lost_output() is not None:
+                break
 
 
 def _tell(session: Session, done: Scored, out: Path | None) -> None:

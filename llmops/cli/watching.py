@@ -7,6 +7,7 @@ from rich.text import Text
 from watchfiles import DefaultFilter, watch
 
 from llmops.cli.session import Session
+from llmops.cli.streams import lost_output
 from llmops.domain.errors import LlmopsError
 from llmops.reporting.safe import safe
 
@@ -18,7 +19,9 @@ SHOWN = 3
 
 
 def watched(session: Session, evaluate: Callable[[Session], int], written: Collection[Path]) -> int:
-    """Evaluate, and again after each change, until Ctrl-C; settings, prompts and suites are read anew each time.
+    """Evaluate, and again after each change, until Ctrl-C or until nobody reads it.
+
+    Settings, prompts and suites are read anew each time.
 
     Args:
         session: of the first evaluation.
@@ -37,6 +40,8 @@ def watched(session: Session, evaluate: Callable[[Session], int], written: Colle
         next(changes)  # from here on no change is lost, an evaluation under way or not
         code = _once(session, evaluate)
         for names in changes:
+            if lost_output() is not None:
+                break
             if not names:
                 continue
             session = Session(session.start, debug=session.debug)

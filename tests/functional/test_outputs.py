@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from command_line import COMMAND, environment, llmops, report, write
@@ -88,6 +89,69 @@ def test_the_file_behind_a_link_is_replaced(ready: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert (ready / "link.csv").is_symlink()
         assert [each.name for each in (ready / "out").iterdir()] == ["file.csv"]
+
+
+def printed(folder: Path, stdout: int | IO[bytes], *arguments: str, **extra: str) -> tuple[int, str]:
+    """Exit code and stderr of a command whose stdout leads there."""
+    command, environ = [*COMMAND, *arguments], environment(**extra)
+    done = subprocess.run(command, cwd=folder, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.fixture
+def full() -> Iterator[IO[bytes]]:
+    """A disk without room. It is handed over open, so that nothing can replace it."""
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "wb", buffering=0) as device:
+        yield device
+
+
+def test_reports_are_written_when_nobody_reads_the_output(ready: Path, unread: int) -> None:
+    write(ready, {"hard.yaml": SUITE.replace("LIMIT", "max")})
+    suites = ("evals/say.yaml", "evals/say.yaml")
+    code, told = printed(ready, unread, "eval", *suites, "--html", "unread.html", "--junit", "unread.xml")
+    assert (code, told) == (141, "wrote unread.html\nwrote unread.xml\n")
+    assert (ready / "unread.xml").read_text().count('evals/say.yaml · gate"') == 2
+    assert (ready / "unread.html").stat().st_size
+    assert printed(ready, unread, "eval", "hard.yaml")[0] == 1  # the gate did fail
+    assert printed(ready, unread, "eval", "--json") == (141, "")
+    assert printed(ready, unread, "--help") == (141, "")
+    assert printed(ready, unread, "runs", "list", PYTHONUNBUFFERED="") == (141, "")
+    assert printed(ready, unread, "runs", "list", PYTHONUNBUFFERED="1") == (141, "")
+
+
+def test_an_endless_output_ends_with_its_reader(ready: Path, unread: int) -> None:
+    (ready / "long.jsonl").write_text('{"output": "All is well."}\n' * 2000)
+    code, told = printed(ready, unread, "score", "long.jsonl", "-e", "readability")
+    assert code == 141
+    assert "2000 lines" not in told
+
+
+def test_a_full_disk_under_stdout_is_told(ready: Path, full: IO[bytes]) -> None:
+    message = "error: stdout cannot be written: No space left on device.\nSend it elsewhere, such as into a file.\n"
+    for arguments in (["--help"], ["runs", "show", "--json"], ["eval", "-q"]):
+        assert printed(ready, full, *arguments) == (2, message)
+    code, told = printed(ready, full, "eval", "--csv", "full.csv")
+    assert (code, told) == (2, f"wrote full.csv\n{message}")
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 2), ("2>&-", 0), ("<&- >&- 2>&-", 2)])
+def test_a_closed_stream_is_no_internal_error(ready: Path, closed: str, code: int) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, "runs", "list"]
+    done = subprocess.run(command, cwd=ready, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith("error: stdout cannot be written: Bad file descriptor." if closed == ">&-" else "")
+    assert ("finished" in done.stdout) == (code == 0)
 
 
 def test_json_is_printed_beside_the_files(ready: Path) -> None:
