@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import content_hash
 from llmops.domain.retrieval import Chunk
+from llmops.rag.searching import vectors_lost
 from llmops.settings.project import VectorStoreSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _full = re.compile(r"\(code: (?:13|778|1034|1546)\)|disk is full|\(os error (?:2
 """SQLite's codes of a write that failed and the system's: no space, a file or a quota at its limit."""
 IDS_PER_CALL = 2000
 """Below the largest batch of every Chroma (5461, from the variables that SQLite takes)."""
+LAYOUT = 2
+"""Of a collection: 1 had a point for each chunk. A collection that once held many equal points stays hard to search."""
 HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200}
 """Chroma's own 100 and 100 find fewer of the true neighbours; the time is small beside that of embedding the query."""
 
@@ -39,7 +42,7 @@ class ChromaStore:
         """
         self._settings = settings
         self._path = root / settings.path
-        self._name = f"{name}-{content_hash(embedder)[:12]}"
+        self._name = f"{name}-{content_hash(f'{LAYOUT}, {embedder}')[:12]}"
         self._facts: dict[str, str | int] = {"index": name, "embedder": embedder}
         self._client: Any = None
         self._opened: Any = None
@@ -51,7 +54,7 @@ class ChromaStore:
             rows: list[dict[str, str | int]] = [
                 {"document": chunk.document, "start": chunk.start, "end": chunk.end} for chunk in some
             ]
-            self._asked(_upsert([chunk.id for chunk in some], vectors[start : start + IDS_PER_CALL], rows))
+            self._asked(_upsert([chunk.vector_id for chunk in some], vectors[start : start + IDS_PER_CALL], rows))
 
     def delete(self, ids: Sequence[str]) -> None:
         """As the port."""
@@ -77,12 +80,13 @@ class ChromaStore:
         """As the port."""
         import numpy as np
 
-        found = self._asked(lambda collection: collection.get(ids=list(ids), include=["embeddings"]))
-        rows = dict(zip(found["ids"], found["embeddings"], strict=True))
-        lost = sum(key not in rows for key in ids)
+        wanted = list(dict.fromkeys(ids))
+        rows: dict[str, NDArray[float32]] = {}
+        for start in range(0, len(wanted), IDS_PER_CALL):
+            rows |= self._asked(_vectors(wanted[start : start + IDS_PER_CALL]))
+        lost = sum(key not in rows for key in wanted)
         if lost:
-            message = f"The vector store has lost {lost} of {len(ids)} vectors."
-            raise RetrievalError(message, hint="Embed them again: llmops rag index --repair")
+            raise vectors_lost(lost, len(wanted))
         return np.asarray([rows[key] for key in ids], np.float32)
 
     def describe(self, facts: Mapping[str, str | int]) -> None:
@@ -154,6 +158,14 @@ class ChromaStore:
 
 def _upsert(ids: list[str], vectors: "NDArray[float32]", rows: list[dict[str, str | int]]) -> Callable[[Any], None]:
     return lambda collection: collection.upsert(ids=ids, embeddings=vectors, metadatas=rows)
+
+
+def _vectors(ids: list[str]) -> "Callable[[Any], dict[str, NDArray[float32]]]":
+    def read(collection: Any) -> "dict[str, NDArray[float32]]":  # noqa: ANN401 -- Chroma's own type
+        found = collection.get(ids=ids, include=["embeddings"])
+        return dict(zip(found["ids"], found["embeddings"], strict=True))
+
+    return read
 
 
 def _delete(ids: list[str]) -> Callable[[Any], None]:

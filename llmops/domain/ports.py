@@ -148,22 +148,22 @@ class VectorCache(VectorMemory, Protocol):
 
 
 class VectorStore(Protocol):
-    """Keeps the vectors of one index."""
+    """Keeps the vectors of one index by `Chunk.vector_id`: many equal points would hide others from a search."""
 
     def upsert(self, chunks: Sequence[Chunk], vectors: "NDArray[float32]") -> None:
-        """Write chunks; an id that exists is replaced."""
+        """Write the vectors of chunks with different texts; an id that exists is replaced."""
         ...
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Remove chunks; unknown ids are ignored."""
+        """Remove vectors; unknown ids are ignored."""
         ...
 
     def ids(self) -> set[str]:
-        """All chunk ids."""
+        """Ids of all vectors."""
         ...
 
     def vectors(self, ids: Sequence[str]) -> "NDArray[float32]":
-        """The vectors of these chunks, one row each, in their order.
+        """The vectors with these ids, one row each, in their order; an id may stand there more than once.
 
         Raises:
             RetrievalError: one of them is not there.
@@ -171,7 +171,7 @@ class VectorStore(Protocol):
         ...
 
     def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:
-        """For each query vector the ids of its k nearest chunks with their cosine, best first."""
+        """For each query vector the ids of the k vectors nearest to it, or nearly so, with their cosine, best first."""
         ...
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmops.domain.keys import content_hash
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -33,6 +35,11 @@ class Chunk:
     """Heading path, outermost first."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Of its document."""
+
+    @property
+    def vector_id(self) -> str:
+        """Of its vector in a vector store: equal texts have one vector, which is kept once."""
+        return content_hash(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class IndexVectors(VectorStore, Protocol):
         ...
 
     def drop_others(self) -> None:
-        """Remove what this index kept under other embedders."""
+        """Remove what this index kept under other embedders, or as an older llmops laid it out."""
         ...
 
     def drop(self) -> None:
@@ -44,7 +44,9 @@ class Built:
     documents_changed: int
     """Documents that were cut anew."""
     chunks_embedded: int
+    """Chunks with equal texts count as one: the first is embedded for all."""
     chunks_removed: int
+    """Those whose text no document holds any more."""
     vectors_reused: int = 0
     """Of further chunks that are new: a text that was embedded before, for whatever index, was not embedded again."""
 
@@ -101,15 +103,18 @@ class Indexer:
         kept = self._kept(old, hashes)
         chunks = {document.id: kept[document.id] if document.id in kept else chunker.chunks(document) for document in documents}
         every = {chunk.id: chunk for some in chunks.values() for chunk in some}
+        passages: dict[str, Chunk] = {}
+        for chunk in every.values():
+            passages.setdefault(chunk.vector_id, chunk)
         present = vectors.ids()
-        missing = [chunk for chunk in every.values() if chunk.id not in present]
+        missing = [chunk for key, chunk in passages.items() if key not in present]
         reused = self._embed(missing, vectors, progress)
         save_chunks(self._folder, key, list(every.values()))
         entries = {name: Entry(hashes[name], tuple(chunk.id for chunk in some)) for name, some in chunks.items()}
         number = old.generation + 1 if old else 1
         manifest = Manifest(key, number, self._embedder.identity, self._dimensions(missing, old), entries)
         manifest.save(self._store, self._name)
-        gone = sorted(present - every.keys())
+        gone = sorted(present - passages.keys())
         self._clean(vectors, gone, manifest, old)
         return Built(manifest, len(documents) - len(kept), len(missing) - reused, len(gone), reused)
 
@@ -169,7 +174,7 @@ class Indexer:
         """Remove what the new generation does not need; a kill before this is made good by the next build."""
         vectors.delete(gone)
         vectors.describe(manifest.facts())
-        if old is not None and old.embedder != manifest.embedder:
+        if old is not None:
             vectors.drop_others()
         drop_generations(self._folder, [manifest.key])
 

@@ -9,7 +9,7 @@ from llmops.domain.ports import Embedder, Store
 from llmops.rag.chunking import CHUNKING_VERSION
 from llmops.settings.project import IndexSettings
 
-INDEXING_VERSION = 2
+INDEXING_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +136,5 @@ def plan_changes(old: Manifest | None, settings: IndexSettings, hashes: Mapping[
     elif old.embedder != embedder.identity:
         everything = "the embedder changed"
     elif reusable(old, settings, embedder) is None:
-        everything = "the chunker changed"
+        everything = "the chunker changed, or how an index is built"
     return Changes(added, changed, removed, everything)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, LexicalIndex, QueryWriter, Reranker, VectorStore
 from llmops.domain.queries import Query, Written
@@ -15,6 +14,7 @@ from llmops.rag.filtering import searched
 from llmops.rag.fusing import Fusion, reciprocal_rank_fusion, relative_score_fusion
 from llmops.rag.packing import Candidate, Packer
 from llmops.rag.reranking import diverse, reranked
+from llmops.rag.searching import DenseSearch, Ranking
 from llmops.rag.timing import Stopwatch
 from llmops.settings.retrieval import RetrieveSettings
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RETRIEVING_VERSION = 3
-
-Ranking = list[tuple[str, float]]
-"""Chunk ids with their score, best first."""
 
 
 def retrieval_identity(
@@ -61,7 +58,7 @@ class Retriever:
     vectors: VectorStore
     lexical: LexicalIndex
     chunks: Mapping[str, Chunk]
-    """Live chunks by id; other ids in the vector store belong to another generation."""
+    """Live chunks by id; what else is in the vector store belongs to another generation."""
     key: str = ""
     """Content key of the index."""
     fusion: Fusion | None = None
@@ -126,6 +123,10 @@ class Retriever:
         return self.chunks if self.settings.where is None else searched(self.chunks, self.settings.where)
 
     @cached_property
+    def _nearby(self) -> DenseSearch:
+        return DenseSearch(self.vectors, self._among)
+
+    @cached_property
     def _packer(self) -> Packer:
         return Packer(self.chunks, self.settings, self.embedder.tokenizer)
 
@@ -135,34 +136,10 @@ class Retriever:
             return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
 
     def _dense(self, queries: Sequence[Query]) -> list[Ranking]:
-        """The nearest chunks of each query among those that are searched.
-
-        The store also holds chunks that are not: of another generation that is being built, or left out by `where`. They
-        take places, and then more are asked for.
-        """
         with self._stage("embed"):
             vectors = _vectors(self.embedder, queries)
         with self._stage("dense"):
-            return self._nearest(vectors)
-
-    def _nearest(self, vectors: "NDArray[float32]") -> list[Ranking]:
-        wanted = min(self.settings.dense, len(self._among))
-        depth = wanted
-        while True:
-            answers = self.vectors.query(vectors, depth)
-            live = [[hit for hit in answer if hit[0] in self._among][:wanted] for answer in answers]
-            if all(len(hits) == wanted for hits in live):
-                return live
-            if any(len(answer) < depth for answer in answers):
-                self._check_complete()
-                return live
-            depth *= 4
-
-    def _check_complete(self) -> None:
-        missing = len(self.chunks.keys() - self.vectors.ids())
-        if missing:
-            found = f"The vector store has lost {missing} of the index's {len(self.chunks)} vectors."
-            raise RetrievalError(found, hint="Embed them again: llmops rag index --repair")
+            return self._nearby.nearest(vectors, self.settings.dense)
 
     def _fused(self, dense: Sequence[Ranking], bm25: Sequence[Ranking]) -> list[Candidate]:
         """One ranking of those of all wordings; of a stage a candidate has its best score."""
@@ -183,7 +160,7 @@ class Retriever:
         if self._abstains(ranked):
             return ()
         if self.settings.mmr is not None and len(ranked) > 1:
-            vectors = self.vectors.vectors([candidate.key for candidate in ranked])
+            vectors = self.vectors.vectors([self.chunks[candidate.key].vector_id for candidate in ranked])
             ranked = diverse(ranked, vectors, self.settings.mmr)
         return tuple(self._packer.hits(ranked))
 

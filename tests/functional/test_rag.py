@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from llmops.adapters.bm25 import Bm25Index
@@ -20,12 +21,14 @@ from llmops.adapters.onnx_embedder import OnnxEmbedder
 from llmops.adapters.sql.store import open_store
 from llmops.domain.errors import RetrievalError
 from llmops.domain.retrieval import Chunk, Document
+from llmops.rag import searching
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
 from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import Built, Indexer, writing
 from llmops.rag.loading import fingerprint, load_corpus
 from llmops.rag.manifests import Manifest
 from llmops.rag.retrieving import Retriever
+from llmops.rag.searching import DenseSearch
 from llmops.settings.project import ChunkerSettings, CorpusSettings, IndexSettings, VectorStoreSettings
 
 if TYPE_CHECKING:
@@ -126,12 +129,37 @@ def test_a_folder_is_indexed_and_asked(pipeline: Pipeline) -> None:
     assert [answer[0] for answer in answers] == ["docs/tides.md", "docs/bees.md", "docs/bread.md"]
 
 
+@pytest.mark.parametrize("exact", [0, searching.EXACT])
+def test_many_equal_passages_hide_nothing_and_three_builds_agree(
+    tmp_path: Path, exact: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "EXACT", exact)
+    answers = []
+    for number in range(3):
+        pipeline = Pipeline(tmp_path / str(number))
+        for n in range(300):
+            pipeline.write(f"docs/blank{n}.md", "# Notice\n\nThis page is intentionally left blank.\n")
+        built = pipeline.build()
+        chunks = {chunk.id: chunk for chunk in load_chunks(pipeline.folder, built.manifest.key)}
+        assert (len(chunks), built.chunks_embedded) == (304, 5)
+        queries = pipeline.embedder.embed_queries(["What lifts the ocean twice a day?", "insects that dance"])
+        texts = pipeline.embedder.embed([chunk.text for chunk in chunks.values()])
+        for _ in range(3):
+            answers.append(DenseSearch(pipeline.vectors, chunks).nearest(queries, 20))
+            for query, ranking in zip(queries, answers[-1], strict=True):
+                exactly = sorted(zip(np.round(texts @ query, 3), chunks, strict=True), key=lambda hit: (-hit[0], hit[1]))
+                assert [key for key, _ in ranking] == [key for _, key in exactly[:20]]
+        assert [answer[0] for answer in pipeline.ask("insects that dance")] == ["docs/bees.md"]
+    assert all(answer == answers[0] for answer in answers)
+
+
 def test_only_changed_documents_are_embedded_again_and_the_vectors_follow(pipeline: Pipeline) -> None:
     pipeline.build()
     pipeline.write("docs/bees.md", "# Ants\n\nAnts follow a trail of scent.\n")
     built = pipeline.build()
     assert pipeline.embedder.embedded == built.chunks_embedded == 1
-    assert pipeline.vectors.ids() == {key for entry in built.manifest.documents.values() for key in entry.chunks}
+    chunks = load_chunks(pipeline.folder, built.manifest.key)
+    assert pipeline.vectors.ids() == {chunk.vector_id for chunk in chunks}
     assert pipeline.ask("insects that follow scent")[0][0] == "docs/bees.md"
 
 
@@ -207,8 +235,9 @@ def test_a_corrupt_chroma_folder_is_named_with_the_way_out(pipeline: Pipeline) -
 
 def test_lost_vectors_are_told_and_built_anew(pipeline: Pipeline) -> None:
     built = pipeline.build()
-    pipeline.vectors.delete(list(built.manifest.documents["docs/bees.md"].chunks))
-    with pytest.raises(RetrievalError, match="lost 1 of the index's 4 vectors") as caught:
+    chunks = load_chunks(pipeline.folder, built.manifest.key)
+    pipeline.vectors.delete([chunk.vector_id for chunk in chunks if chunk.document == "docs/bees.md"])
+    with pytest.raises(RetrievalError, match="lost 1 of 4 vectors") as caught:
         pipeline.ask("insects that dance")
     assert "llmops rag index --repair" in str(caught.value)
     shutil.rmtree(pipeline.folder)
@@ -217,8 +246,6 @@ def test_lost_vectors_are_told_and_built_anew(pipeline: Pipeline) -> None:
 
 
 def test_vectors_of_another_length_are_refused(pipeline: Pipeline) -> None:
-    import numpy as np
-
     pipeline.build()
     chunk = Chunk("id", "d", 0, 1, "x")
     with pytest.raises(RetrievalError, match="holds other vectors"):
@@ -242,18 +269,18 @@ def test_two_embedders_never_share_a_collection(pipeline: Pipeline) -> None:
 
 
 def test_many_chunks_go_in_batches(pipeline: Pipeline) -> None:
-    import numpy as np
-
-    chunks = [Chunk(f"id{n}", "d", 0, 1, "x") for n in range(6000)]
+    chunks = [Chunk(f"id{n}", "d", 0, 1, f"text {n}") for n in range(6000)]
     vectors = np.random.default_rng(1).normal(size=(6000, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     store = pipeline.vectors
     store.upsert(chunks, vectors)
     assert len(store.ids()) == 6000
     (best,) = store.query(vectors[77:78], 3)
-    assert best[0][0] == "id77"
+    assert best[0][0] == chunks[77].vector_id
     assert best[0][1] == pytest.approx(1.0, abs=1e-5)
-    store.delete([chunk.id for chunk in chunks[:5990]])
+    rows = store.vectors([chunk.vector_id for chunk in (*chunks[:4500], chunks[0])])
+    assert np.allclose(rows, vectors[[*range(4500), 0]], atol=1e-6)
+    store.delete([chunk.vector_id for chunk in chunks[:5990]])
     assert len(store.ids()) == 10
     assert store.query(vectors[:0], 3) == []
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llmops.domain.keys import content_hash
 from llmops.domain.ports import Tokenizer
 from llmops.domain.retrieval import Chunk
+from llmops.rag.searching import vectors_lost
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -62,7 +63,7 @@ class FakeVectors:
 
     def upsert(self, chunks: Sequence[Chunk], vectors: "NDArray[float32]") -> None:
         self.calls += 1
-        self.rows.update({chunk.id: vector for chunk, vector in zip(chunks, vectors, strict=True)})
+        self.rows.update({chunk.vector_id: vector for chunk, vector in zip(chunks, vectors, strict=True)})
 
     def delete(self, ids: Sequence[str]) -> None:
         self.calls += 1
@@ -76,6 +77,10 @@ class FakeVectors:
     def vectors(self, ids: Sequence[str]) -> "NDArray[float32]":
         import numpy as np
 
+        self.calls += 1
+        lost = sum(key not in self.rows for key in ids)
+        if lost:
+            raise vectors_lost(lost, len(ids))
         return np.stack([self.rows[key] for key in ids])
 
     def query(self, vectors: "NDArray[float32]", k: int) -> list[list[tuple[str, float]]]:

@@ -58,7 +58,7 @@ def test_a_first_build_embeds_everything_and_is_described(bench: Bench) -> None:
     assert bench.manifest == built.manifest
     assert bench.manifest.hashes == bench.hashes()
     chunks = load_chunks(bench.folder, built.manifest.key)
-    assert {chunk.id for chunk in chunks} == bench.vectors.ids()
+    assert {chunk.vector_id for chunk in chunks} == bench.vectors.ids()
     assert [chunk.document for chunk in chunks] == sorted(bench.documents)
     assert bench.vectors.facts == {
         "key": built.manifest.key,
@@ -69,6 +69,19 @@ def test_a_first_build_embeds_everything_and_is_described(bench: Bench) -> None:
         "chunks": 5,
     }
     assert bench.progress.told == ["embedding manual: 5", "5", "finished"]
+
+
+def test_equal_passages_are_embedded_and_kept_once_and_each_stays_a_chunk(bench: Bench) -> None:
+    bench.documents |= {f"blank{n}.md": "This page is left blank." for n in range(4)}
+    built = bench.build()
+    assert (built.manifest.size, built.chunks_embedded, len(bench.vectors.rows)) == (9, 6, 6)
+    assert bench.embedder.texts.count("This page is left blank.") == 1
+    del bench.documents["blank0.md"]
+    assert bench.build().chunks_removed == 0
+    for n in range(1, 4):
+        del bench.documents[f"blank{n}.md"]
+    assert bench.build().chunks_removed == 1
+    assert len(bench.vectors.rows) == 5
 
 
 def test_an_unchanged_corpus_embeds_nothing_and_leaves_the_vectors_unopened(bench: Bench) -> None:
@@ -90,7 +103,7 @@ def test_only_changed_documents_are_cut_and_embedded_again(bench: Bench) -> None
     assert sorted(bench.embedder.texts) == ["New.", "Page 2\n\nThis is page number 2.\n\nAn addition."]
     assert built.manifest.generation == 2
     assert built.manifest.documents["0.md"] == old.documents["0.md"]
-    assert {chunk.id for chunk in load_chunks(bench.folder, built.manifest.key)} == bench.vectors.ids()
+    assert {chunk.vector_id for chunk in load_chunks(bench.folder, built.manifest.key)} == bench.vectors.ids()
     assert not generation_folder(bench.folder, old.key).exists()
 
 
@@ -124,7 +137,7 @@ def test_a_kill_before_the_switch_leaves_the_old_generation_whole(bench: Bench, 
         bench.build()
     monkeypatch.undo()
     assert bench.manifest == old
-    assert {chunk.id for chunk in load_chunks(bench.folder, old.key)} == before <= bench.vectors.ids()
+    assert {chunk.vector_id for chunk in load_chunks(bench.folder, old.key)} == before <= bench.vectors.ids()
     built = bench.build()
     assert (built.chunks_embedded, built.chunks_removed) == (0, 1)
 
@@ -228,7 +241,10 @@ def test_the_plan_tells_what_a_build_would_do_without_doing_it(bench: Bench) -> 
     changes = plan_changes(bench.manifest, SETTINGS, bench.hashes(), bench.embedder)
     assert (changes.added, changes.changed, changes.removed, changes.everything) == (("new.md",), ("2.md",), ("3.md",), "")
     other = SETTINGS.model_copy(update={"chunker": ChunkerSettings(max_tokens=30, overlap=4)})
-    assert plan_changes(bench.manifest, other, bench.hashes(), bench.embedder).everything == "the chunker changed"
+    assert (
+        plan_changes(bench.manifest, other, bench.hashes(), bench.embedder).everything
+        == "the chunker changed, or how an index is built"
+    )
     assert plan_changes(bench.manifest, SETTINGS, bench.hashes(), FakeEmbedder("x")).everything == "the embedder changed"
     assert bench.embedder.texts == []
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from rag_fakes import FakeEmbedder, FakeVectors
 
-from llmops.domain.errors import RetrievalError
 from llmops.domain.queries import Query, Written
 from llmops.domain.retrieval import Chunk
 from llmops.rag.fusing import Fusion
@@ -63,20 +62,6 @@ def test_blank_queries_have_no_hits_and_equal_ones_are_asked_once() -> None:
     assert isinstance(found.lexical, FakeLexical)
     assert found.lexical.asked == ["apple"]
     assert found.retrieve([]) == []
-
-
-def test_chunks_of_another_generation_are_neither_shown_nor_do_they_take_a_place() -> None:
-    found = retriever(RetrieveSettings(dense=2, bm25=0, k=2))
-    strangers = [Chunk(f"new{n}", "n.md", 0, 5, "banana bread recipe") for n in range(10)]
-    found.vectors.upsert(strangers, found.embedder.embed([chunk.text for chunk in strangers]))
-    assert [hit.chunk for hit in found.retrieve(["banana bread recipe"])[0]] == ["b", "a"]
-
-
-def test_lost_vectors_are_an_error_and_not_a_worse_ranking() -> None:
-    found = retriever(RetrieveSettings())
-    found.vectors.delete(["a"])
-    with pytest.raises(RetrievalError, match="lost 1 of the index's 3 vectors"):
-        found.retrieve(["apple"])
 
 
 def test_the_identity_follows_the_index_and_the_way_of_asking() -> None:
