@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.domain.keys import canonical
 from llmops.settings.addresses import Address
 from llmops.settings.files import read_text, shown
+from llmops.settings.parameters import Parameters
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.routes import RouteSettings
@@ -35,15 +35,6 @@ def _relative(path: str) -> str:
 
 
 InsidePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
-
-
-def _sendable(params: dict[str, Any]) -> dict[str, Any]:
-    for name, value in params.items():
-        try:
-            canonical(value)
-        except (ValueError, TypeError, RecursionError):
-            raise ValueError(f"`{name}` is {value!r}, which JSON cannot express") from None
-    return params
 
 
 class PriceSettings(Strict):
@@ -72,7 +63,7 @@ class ModelSettings(Strict):
     api_base: Address | None = None
     api_key_env: str | None = None
     """Environment variable that holds the key; default: the provider's usual one."""
-    params: Annotated[dict[str, Any], AfterValidator(_sendable)] = Field(default_factory=dict)
+    params: Parameters = Field(default_factory=dict)
     """Sampling parameters, passed through."""
     timeout_s: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 60.0
     """Bound on one attempt."""

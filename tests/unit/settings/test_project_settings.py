@@ -95,3 +95,25 @@ def test_a_route_names_each_model_once(tmp_path: Path, route: str) -> None:
     assert refused(tmp_path, text % "m, m").startswith("5 routes.r.models names the model 'm' twice")
     (tmp_path / "llmops.yaml").write_text(text % "m, n")
     assert load_project(tmp_path).route("r").models == ["m", "n"]
+
+
+@pytest.mark.parametrize(
+    ("params", "key"),
+    [
+        ("{api_key: sk-written-1234567890}", "params.api_key"),
+        ("{temperature: 0, aws_secret_access_key: sk-written-1234567890}", "params.aws_secret_access_key"),
+        ("{extra_headers: {Authorization: Bearer sk-written-1234567890}}", "params.extra_headers"),
+        ("{extra: [{X-Api-Key: sk-written-1234567890}]}", "params.extra"),
+    ],
+)
+def test_a_credential_among_the_parameters_is_refused_and_not_shown(tmp_path: Path, params: str, key: str) -> None:
+    told = refused(tmp_path, f"models:\n  gpt: {{id: openai/gpt-4o-mini}}\n  mine: {{id: openai/m, params: {params}}}\n")
+    assert told.startswith(f"3 models.mine.{key} ")
+    assert "`api_key_env`" in told
+    assert "written" not in told.replace("not written into", "")
+
+
+def test_parameters_that_only_sound_like_credentials_pass(tmp_path: Path) -> None:
+    params = "{max_tokens: 5, stop_token_ids: [1], eos_token: x, prompt_cache_key: y, secretly: 1}"
+    (tmp_path / "llmops.yaml").write_text(f"models:\n  m: {{id: openai/m, params: {params}}}\n")
+    assert len(load_project(tmp_path).model("m").params) == 5
