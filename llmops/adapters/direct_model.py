@@ -166,7 +166,7 @@ def _json(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value
     try:
         return json.loads(data)
     except ValueError as error:
-        raise BadResponse(f"the answer is not valid JSON: {data[:80].decode('utf-8', 'replace')!r}") from error
+        raise BadResponse(f"the answer is not valid JSON: {masked(data.decode('utf-8', 'replace'))[:80]!r}") from error
 
 
 async def _refused(response: "ClientResponse") -> ModelError:
@@ -175,7 +175,7 @@ async def _refused(response: "ClientResponse") -> ModelError:
         told = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         told = body
-    message = masked(f"HTTP {response.status}: {' '.join(str(told).split())[:300]}")
+    message = f"HTTP {response.status}: {masked(' '.join(str(told).split()))[:300]}"
     if response.status == 429:
         return RateLimited(message, retry_after_s=retry_after(response.headers))
     if response.status in (408, 409) or response.status >= 500:

@@ -13,6 +13,7 @@ from llmops.scoring.groundedness import Claim, claims
 from llmops.scoring.grounding import answer_features, runs
 from llmops.scoring.trees import Boosted
 from llmops.scoring.windows import Window, windows
+from llmops.settings.secrets import masked
 
 SUSPECT = 0.5
 """A sentence is marked from this probability of being unsupported."""
@@ -105,7 +106,7 @@ def _span(mark: tuple[int, int], found: Sequence[Claim], request: DetectionReque
         return Span(start, end, kind)
     number = claim.nearest.passage
     source = request.sources[number] if number < len(request.sources) else f"passage {number + 1}"
-    return Span(start, end, kind, claim.nearest.text[:500], source)
+    return Span(start, end, kind, masked(claim.nearest.text)[:500], source)
 
 
 def _dot(weights: Sequence[float], features: Sequence[float]) -> float:

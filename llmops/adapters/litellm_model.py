@@ -126,7 +126,7 @@ def translated(litellm: Any, error: Exception) -> ModelError:  # noqa: ANN401 --
     """A LiteLLM exception as ours."""
     if isinstance(error, ModelError):
         return error
-    message = masked(_short(str(error)))
+    message = _short(masked(str(error)))
     known = litellm.exceptions
     if isinstance(error, known.RateLimitError):
         return RateLimited(message, retry_after_s=_retry_after(error))

@@ -9,6 +9,7 @@ from statistics import fmean, pstdev
 from llmops.domain.comparisons import Adjustment, ComparedMetric
 from llmops.domain.reports import Direction, Flip, Verdict
 from llmops.domain.runs import CellResult
+from llmops.settings.secrets import masked
 from llmops.statistics.adjust import benjamini_hochberg, holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
@@ -91,7 +92,7 @@ def flip(before: CellResult, after: CellResult, critical: frozenset[str] | None 
     broken = any(after.evaluations[name].passed is False for name in names)
     worse = (after if broken else before).evaluations
     reason = next((worse[name].reason for name in names if worse[name].passed is False), "")
-    was, now = ((each.output or "")[:MAX_OUTPUT] for each in (before, after))
+    was, now = (masked(each.output or "")[:MAX_OUTPUT] for each in (before, after))
     asked = critical is not None and (not critical or bool(critical & set(after.tags)))
     place = (after.case_id, after.prompt, after.target, after.repeat)
     return Flip(*place, broken, tuple(names), reason, was, now, broken and asked)

@@ -7,6 +7,7 @@ from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
 from llmops.reporting.safe import safe
 from llmops.scoring.sentences import split_sentences
+from llmops.settings.secrets import masked_parts
 
 MOST = 3
 """Marks of one case, at most."""
@@ -28,14 +29,14 @@ def marks(output: str, spans: tuple[Span, ...], width: int) -> Iterator[Mark]:
     for span in spans[:MOST]:
         holding = next((s for s in sentences if s.start <= span.start < s.end), None)
         start, end = (holding.start, holding.end) if holding else (span.start, span.end)
-        found = _line(output[span.start : max(span.start, min(span.end, end))], width)
+        last = max(span.start, min(span.end, end))
+        before, found, after = map(_line, masked_parts(output, (start, span.start, last, max(last, end))))
+        found = _cut(found, width)
         room = max(0, width - len(found))
-        before, after = _line(output[start : span.start]), _line(output[span.end : end])
         left = max(room // 2, room - len(after))
         before = before if len(before) <= left else f"…{before[len(before) - max(0, left - 1) :]}"
         right = room - min(len(before), room)
-        after = after if len(after) <= right else f"{after[: max(0, right - 1)]}…"
-        yield Mark(span, before, found, after)
+        yield Mark(span, before, found, _cut(after, right))
 
 
 def failing_spans(result: CellResult) -> tuple[Span, ...]:
@@ -43,6 +44,9 @@ def failing_spans(result: CellResult) -> tuple[Span, ...]:
     return tuple(span for each in result.evaluations.values() if each.passed is False for span in each.spans)
 
 
-def _line(text: str, width: int | None = None) -> str:
-    flat = safe(text).replace("\n", " ").replace("\t", " ")
-    return flat if width is None or len(flat) <= width else f"{flat[: max(0, width - 1)]}…"
+def _line(text: str) -> str:
+    return safe(text).replace("\n", " ").replace("\t", " ")
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"

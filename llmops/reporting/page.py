@@ -22,6 +22,7 @@ from llmops.reporting.figures import agreed, corrected, counted, dollars, headli
 from llmops.reporting.flips import flaky, power, told
 from llmops.reporting.outputs import CaseOutputs
 from llmops.reporting.safe import one_line, safe
+from llmops.settings.secrets import masked_parts
 
 Cases = Callable[[], Iterable[CaseOutputs]]
 """Reads the cases of a run anew."""
@@ -207,13 +208,12 @@ def _evaluation(name: str, result: CellResult) -> dict[str, str]:
 
 def _marked(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
     """The text in pieces, each with what is said of it; where spans overlap the first one is told."""
-    at = 0
+    cuts, said = [0], [""]
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        start, end = max(at, span.start), min(len(text), span.end)
+        start, end = max(cuts[-1], span.start), min(len(text), span.end)
         if start >= end:
             continue
-        yield "", text[at:start]
         source = f" ({span.source})" if span.source else ""
-        yield f"{span.kind}; nearest{source}: {span.evidence}" if span.evidence else span.kind, text[start:end]
-        at = end
-    yield "", text[at:]
+        cuts += [start, end]
+        said += [f"{span.kind}; nearest{source}: {span.evidence}" if span.evidence else span.kind, ""]
+    yield from zip(said, masked_parts(text, [*cuts, len(text)]), strict=True)

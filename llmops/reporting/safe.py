@@ -8,6 +8,7 @@ from llmops.settings.secrets import masked
 _escapes = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]"
 )
+_last_word = re.compile(r"\s\S{1,400}\Z")
 _keep = {"\n", "\t"}
 _invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
 """Unicode categories: controls, formats such as bidi overrides and zero-width characters, surrogates, unassigned."""
@@ -24,7 +25,9 @@ def safe(text: str) -> str:
 
 def one_line(text: str, width: int) -> str:
     """`safe` text in one line of at most `width` characters."""
-    flat = " ".join(safe(text[: width * 8 + 1000]).split())
+    most = width * 8 + 1000
+    seen = text if len(text) <= most else _last_word.sub("", text[:most])  # half a credential would not be known for one
+    flat = " ".join(safe(seen).split())
     return flat if len(flat) <= width else f"{flat[: max(0, width - 1)]}…"
 
 

@@ -27,6 +27,10 @@ class Match(Protocol):
         """The text that matched."""
         ...
 
+    def span(self) -> tuple[int, int]:
+        """Where it stands."""
+        ...
+
 
 class Pattern(Protocol):
     """A compiled regular expression whose searches are bounded in time."""

@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 MIN_LENGTH = 6
 """Shorter values are no secrets, and masking them would eat ordinary words."""
@@ -44,6 +46,27 @@ def masked(text: str) -> str:
     return _look_like_secrets.sub(MASK, text)
 
 
+def masked_parts(text: str, cuts: Sequence[int]) -> list[str]:
+    """The text between neighbouring offsets, masked as in the whole: each part of a credential that a cut goes through.
+
+    Args:
+        text: the whole.
+        cuts: at least two offsets, ascending.
+    """
+    spans = secret_spans(text)
+    return ["".join(_pieces(text, start, end, spans)) for start, end in pairwise(cuts)]
+
+
+def _pieces(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> Iterator[str]:
+    at = start
+    for first, last in spans:
+        if last > start and first < end:
+            yield text[at : max(at, first)]
+            yield MASK
+            at = min(last, end)
+    yield text[at:end]
+
+
 def secret_spans(text: str) -> list[tuple[int, int]]:
     """Where `masked` would mask something, in order and without overlaps."""
     found = [(match.start(), match.end()) for match in _look_like_secrets.finditer(text)]
@@ -55,4 +78,6 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     for start, end in sorted(found):
         if not apart or start >= apart[-1][1]:
             apart.append((start, end))
+        else:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], end))
     return apart

@@ -23,6 +23,7 @@ from llmops.reporting.outputs import CaseOutputs
 from llmops.scoring.matching import contains
 from llmops.scoring.ranking import parse_unit
 from llmops.scoring.refusal import refuses
+from llmops.settings.secrets import masked_parts
 from llmops.settings.suite import Suite, load_suite
 from llmops.settings.validation import nearest
 from llmops.statistics.intervals import proportion_interval
@@ -211,7 +212,8 @@ async def _checked(found: _Found, suite: Suite, parts: Parts) -> WrongAnswer:
     against = next((span for span in spans if span.kind in AGAINST), None)
     if against is None:
         return wrong
-    told = f"{wrong.output[against.start : against.end]!r} {against.kind}"
+    (found_in,) = masked_parts(wrong.output, (against.start, against.end))
+    told = f"{found_in!r} {against.kind}"
     return replace(wrong, fault="contradicted", detail=f"{told}; {against.source} says {against.evidence!r}")
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from llmops.domain.cases import Case
 from llmops.domain.scores import Span
 from llmops.evaluation.evaluators.base import WrongOption
+from llmops.evaluation.evaluators.quoting import quoted
+from llmops.settings.secrets import masked_parts
 
 EMBEDDED = "embedded"
 LOCAL = "local:"
@@ -36,9 +38,5 @@ def question(case: Case) -> str:
 
 def described(output: str, spans: Sequence[Span]) -> str:
     """The first findings, each as the part of the answer it is about and what is wrong with it."""
-    told = [f"{_short(output[span.start : span.end])} {span.kind}" for span in spans[:3]]
+    told = [f"{quoted(*masked_parts(output, (span.start, span.end)))} {span.kind}" for span in spans[:3]]
     return "; ".join(told) + (f"; {len(spans) - 3} more" if len(spans) > 3 else "")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.quoting import quoted
 from llmops.scoring.matching import contains, folded
 from llmops.settings.validation import Strict
 
@@ -66,8 +67,8 @@ class Contains:
         found = [self._found(sample.completion.text, alternatives) for alternatives in needed]
         missing = [alternatives for alternatives, fact in zip(needed, found, strict=True) if fact is None]
         if missing:
-            return Score(0.0, f"missing: {'; '.join(' or '.join(map(_short, each)) for each in missing)}")
-        return Score(1.0, f"found: {', '.join(_short(fact) for fact in found if fact is not None)}")
+            return Score(0.0, f"missing: {'; '.join(' or '.join(map(quoted, each)) for each in missing)}")
+        return Score(1.0, f"found: {', '.join(quoted(fact) for fact in found if fact is not None)}")
 
     def _found(self, output: str, alternatives: Sequence[str]) -> str | None:
         how = {"ignore_case": self.options.ignore_case, "whole_words": self.options.whole_words}
@@ -90,10 +91,6 @@ def _text(fact: Any) -> str | None:  # noqa: ANN401 -- a field of a dataset
     if isinstance(fact, str):
         return folded(fact, ignore_case=False)
     return json.dumps(fact) if isinstance(fact, int | float) else None
-
-
-def _short(fact: str) -> str:
-    return repr(fact if len(fact) <= 60 else f"{fact[:57]}...")
 
 
 def _build(options: ContainsOptions, services: Services) -> Contains:

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
+from llmops.evaluation.evaluators.quoting import quoted
 from llmops.scoring.matching import equal
 from llmops.settings.validation import Strict
 
@@ -55,12 +56,8 @@ class Equals:
         output = sample.completion.text
         for text in texts:
             if equal(output, text, ignore_case=self.options.ignore_case, normalise=self.options.normalise):
-                return Score(1.0, f"is {_short(text)}")
-        return Score(0.0, f"is not {' or '.join(_short(text) for text in texts[:3])}{' ...' if len(texts) > 3 else ''}")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+                return Score(1.0, f"is {quoted(text)}")
+        return Score(0.0, f"is not {' or '.join(quoted(text) for text in texts[:3])}{' ...' if len(texts) > 3 else ''}")
 
 
 def _build(options: EqualsOptions, services: Services) -> Equals:

@@ -18,7 +18,9 @@ from llmops.domain.keys import content_hash
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import ANY, SHARE, Figures, Kind, Services, WrongOption, identity
+from llmops.evaluation.evaluators.quoting import cut
 from llmops.settings.files import read_text
+from llmops.settings.secrets import masked
 from llmops.settings.validation import Strict, nearest
 
 PASSED = "passed"
@@ -104,8 +106,7 @@ def _outcome(returned: Any) -> Outcome:  # noqa: ANN401 -- whatever a function r
     if value is None and isinstance(passed, bool):
         value = passed
     if unknown or not isinstance(value, int | float) or not (passed is None or isinstance(passed, bool)):
-        shown = repr(returned)
-        return Failure(f"the function returned {shown if len(shown) <= 80 else shown[:77] + '...'}; {RETURNS}")
+        return Failure(f"the function returned {cut(masked(repr(returned)), 80)}; {RETURNS}")
     if not math.isfinite(value):
         return Failure(f"the function returned {value}, which is not a finite number")
     reason = found.get("reason")

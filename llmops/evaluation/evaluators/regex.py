@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from llmops.domain.scores import Failure, Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
+from llmops.evaluation.evaluators.quoting import quoted
 from llmops.scoring.matching import Flag, Pattern, compiled
+from llmops.settings.secrets import masked_parts
 from llmops.settings.validation import Strict
 
 TIMEOUT_S = 1.0
@@ -42,14 +44,14 @@ class Regex:
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Search the answer."""
+        text = sample.completion.text
         try:
-            match = self.pattern.search(sample.completion.text, timeout=TIMEOUT_S)
+            match = self.pattern.search(text, timeout=TIMEOUT_S)
         except TimeoutError:
             return Failure(f"the pattern took longer than {TIMEOUT_S:g} s on this answer")
         if match is None:
             return Score(0.0, f"does not match {self.options.pattern!r}")
-        found = match.group()
-        return Score(1.0, f"matches: {found if len(found) <= 60 else found[:57] + '...'!r}")
+        return Score(1.0, f"matches: {quoted(*masked_parts(text, match.span()))}")
 
 
 def _build(options: RegexOptions, services: Services) -> Regex:

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.equals import references
+from llmops.evaluation.evaluators.quoting import quoted
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.validation import Strict
 
@@ -46,8 +47,7 @@ class Similarity:
             return Score(0.0, "the answer is empty")
         answer, *vectors = await asyncio.gather(*map(self.embedder, (sample.completion.text, *texts)))
         value, closest = max((float(answer @ vector), text) for vector, text in zip(vectors, texts, strict=True))
-        shown = repr(closest if len(closest) <= 60 else f"{closest[:57]}...")
-        return Score(min(1.0, max(-1.0, value)), f"closest: {shown}")
+        return Score(min(1.0, max(-1.0, value)), f"closest: {quoted(closest)}")
 
 
 def _build(options: SimilarityOptions, services: Services) -> Similarity:

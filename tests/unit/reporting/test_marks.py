@@ -54,3 +54,9 @@ def test_only_what_failed_is_marked() -> None:
     result = CellResult(0, "c1", "answer", "small", 0, "scored", ANSWER, None, {"hallucination": bad, "toxicity": good})
     assert failing_spans(result) == (span("7"),)
     assert [mark.found for mark in marks(ANSWER, failing_spans(result), 40)] == ["7"]
+
+
+def test_a_span_within_a_key_shows_no_part_of_it() -> None:
+    output = f"The key is sk-{'a1' * 20} today."
+    (mark,) = marks(output, (span("a1a1a1", output),), 80)
+    assert (mark.before, mark.found, mark.after) == ("The key is ***", "***", "*** today.")

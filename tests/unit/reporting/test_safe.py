@@ -37,3 +37,10 @@ def test_one_line_is_one_line_and_fits(text: str, width: int) -> None:
     shown = one_line(text, width)
     assert len(shown) <= width
     assert len(shown.splitlines()) <= 1
+
+
+def test_a_line_that_is_cut_shows_no_part_of_a_key() -> None:
+    for width in range(1, 60):
+        text = f"{' ' * (width * 8 + 980)}key sk-{'a1' * 20} end"
+        assert "sk-" not in one_line(text, width)
+        assert "sk-" not in one_line(text.strip(), width)

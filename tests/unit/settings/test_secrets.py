@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.settings.secrets import masked
+from llmops.settings.secrets import masked, masked_parts, secret_spans
 
 
 def test_configured_credentials_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +31,20 @@ def test_what_looks_like_a_key_is_masked(secret: str) -> None:
 
 def test_a_password_in_a_url_is_masked_and_the_user_kept() -> None:
     assert masked("postgresql://me:hunter2@db/x") == "postgresql://me:***@db/x"
+
+
+@pytest.mark.parametrize("cut", range(4, 28))
+def test_no_cut_through_a_credential_shows_a_part_of_it(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-envkey-99998888777")
+    text = "key sk-envkey-99998888777 end"
+    before, after = masked_parts(text, (0, cut, len(text)))
+    assert before == ("key ***" if 4 < cut < 25 else masked(text[:cut]))
+    assert after == ("*** end" if 4 <= cut < 25 else masked(text[cut:]))
+    one, inside, end = masked_parts(text, (0, 8, 10, len(text)))
+    assert (one, inside, end) == ("key ***", "***", "*** end")
+
+
+def test_overlapping_credentials_are_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "abcdef-123")
+    monkeypatch.setenv("B_TOKEN", "123-ghijkl")
+    assert secret_spans("x abcdef-123-ghijkl y") == [(2, 19)]
