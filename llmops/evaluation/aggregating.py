@@ -288,7 +288,7 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
     if aggregate == "pass_rate":
         return proportion_interval(series.values, clusters=series.cases, confidence=confidence)
     if aggregate in QUANTILES:
-        return quantile_interval(series.values, QUANTILES[aggregate], confidence=confidence)
+        return quantile_interval(series.values, QUANTILES[aggregate], clusters=series.cases, confidence=confidence)
     if aggregate == "total":
         return Estimate(fsum(series.values), None, None, len(series.values), "sum")
     bounds = tally.bounds

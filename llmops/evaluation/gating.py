@@ -223,7 +223,10 @@ def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidenc
     """The verdict on a figure that the data cannot bound, and why."""
     if aggregate in QUANTILES:
         kept = keeps(found.value, minimum=rule.min, maximum=rule.max)
-        return "not judged" if kept else "inconclusive", f"{found.n} measurements are too few for an interval"
+        return (
+            "not judged" if kept else "inconclusive",
+            f"{found.n} {'cases' if 'each case' in found.method else 'measurements'} are too few for an interval",
+        )
     verdict = judge_unbounded(found, confidence, minimum=rule.min, maximum=rule.max)
     if found.method != EQUAL:
         return verdict, found.method

@@ -131,30 +131,51 @@ def mean_interval(
     return _t_interval(cases, confidence)
 
 
-def quantile_interval(values: "Values", q: float, *, confidence: float = 0.95) -> Estimate | None:
+def quantile_interval(
+    values: "Values", q: float, clusters: "Clusters | None" = None, *, confidence: float = 0.95
+) -> Estimate | None:
     """A quantile, bounded by order statistics: exact for any distribution (David and Nagaraja 2003, section 7.1).
 
-    The estimate is `quantile`'s.
+    The estimate is `quantile`'s. With repeats the ranks are those that so many independent values as the repeats are worth
+    would have, as shares of all values (Woodruff 1952): as many as give the share below the quantile its cluster-robust
+    variance, with Student's t on cases - 1 (Dean and Pagano 2015). Where fewer than 5 cases' worth lie on one side of it,
+    that variance is unreliable, and each case counts once, as if its repeats were all alike.
 
     Args:
         values: one for each cell.
         q: share of values below, between 0 and 1.
+        clusters: the case of each cell; None: every cell is a case.
         confidence: two-sided, half of the error on either side.
 
     Returns:
         The estimate, or None when there are no values. An end that no order statistic can give is None: an upper bound
-        of p99 at one-sided 95 % needs 299 values (`values_needed`).
+        of p99 at one-sided 95 % needs 299 values (`values_needed`), or cases where each counts once.
     """
     check_confidence(confidence)
-    ordered = sorted(finite(values))
-    n = len(ordered)
+    numbers = finite(values)
+    n = len(numbers)
     if not n:
         return None
-    lower, upper = _order_statistics(n, q, (1 - confidence) / 2)
-    low = ordered[lower - 1] if lower else None
-    high = ordered[upper - 1] if upper <= n else None
-    method = "order statistics" if low is not None and high is not None else "order statistics: not estimable on both sides"
-    return Estimate(_interpolated(ordered, q), low, high, n, method)
+    ordered = sorted(numbers)
+    estimate = _interpolated(ordered, q)
+    cases = by_case([value <= estimate for value in numbers], clusters)
+    units, told = (n, "") if not cases.repeated else _worth(cases, q, confidence)
+    below, above = (binomial_reach(units, share, (1 - confidence) / 2) for share in (q, 1 - q))
+    # Whole cells, rounded to the wider side; without repeats these are the ranks themselves.
+    low = ordered[below * n // units - 1] if below else None
+    high = ordered[n - above * n // units] if above else None
+    method = f"order statistics{told}{'' if below and above else ': not estimable on both sides'}"
+    return Estimate(estimate, low, high, cases.cases, method)
+
+
+def _worth(cases: ByCase, q: float, confidence: float) -> tuple[int, str]:
+    """How many independent values the repeats are worth for the share below a quantile, and how that was told."""
+    if min(q, 1 - q) * cases.independent < SEEN or cases.level:
+        return max(1, int(cases.independent)), ", each case once"
+    inflated = (t_critical(confidence, cases.cases - 1) / normal_critical(confidence)) ** 2
+    share = cases.mean
+    worth = share * (1 - share) / (cases.variance_of_mean * inflated)
+    return max(1, int(min(worth, cases.cells))), ", cases as clusters"
 
 
 def quantile(values: "Values", q: float) -> float | None:
@@ -179,11 +200,6 @@ def values_needed(q: float, *, confidence: float = 0.95) -> int:
     check_confidence(confidence)
     tail = log((1 - confidence) / 2)
     return max(ceil(tail / log(q)), ceil(tail / log(1 - q)))
-
-
-def _order_statistics(n: int, q: float, tail: float) -> tuple[int, int]:
-    """1-based ranks of the bounds; 0 and n + 1 stand for none. P(B <= lower - 1) and P(B >= upper) are at most `tail`."""
-    return binomial_reach(n, q, tail), n + 1 - binomial_reach(n, 1 - q, tail)
 
 
 def _wilson_bounds(p: float, n: float, critical: float) -> tuple[float, float]:

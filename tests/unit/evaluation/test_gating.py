@@ -155,3 +155,11 @@ def test_a_failed_case_of_a_rubric_counts_as_its_worst_level(bounds: Bounds | No
     before, after = [3.0, 4.0, 5.0, 4.0] * 50, [4.0, 3.0, 5.0, 4.0] * 50
     (rule,) = judged(plan, cells([None, *after[1:]]), cells(before))
     assert (rule.verdict, rule.n) == (verdict, 199)
+
+
+def test_repeats_do_not_make_a_quantile_sure() -> None:
+    values = [1.0 + case % 10 / 10 for case in range(40) for _ in range(5)]
+    rules = [{"metric": "grade.p50", "max": 1.55}, {"metric": "grade.p95", "max": 2.0}]
+    middle, late = judged(plan_of(rules, 40, repeat=5), cells(values, repeat=5))
+    assert (middle.verdict, middle.n) == ("inconclusive", 40)
+    assert (late.verdict, late.reason) == ("not judged", "40 cases are too few for an interval")

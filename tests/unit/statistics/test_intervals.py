@@ -226,6 +226,32 @@ def test_p99_has_an_upper_bound_from_299_values() -> None:
     assert "not estimable" in too_few.method
 
 
+@pytest.mark.parametrize(
+    ("q", "cases", "correlation"), [(0.95, 60, 1.0), (0.95, 60, 0.6), (0.95, 120, 0.6), (0.5, 60, 1.0), (0.5, 20, 0.3)]
+)
+def test_clustered_quantiles_err_no_more_often_than_they_say(q: float, cases: int, correlation: float) -> None:
+    generator = np.random.default_rng(int(100 * (q + correlation)) + cases)
+    truth, numbers, simulated = stats.norm.ppf(q), np.repeat(np.arange(cases), 5), 800
+    of_case = generator.normal(size=(simulated, cases, 1)) * correlation**0.5
+    values = of_case + generator.normal(size=(simulated, cases, 5)) * (1 - correlation) ** 0.5
+    found = [ends(quantile_interval(sample.ravel(), q, numbers, confidence=0.9)) for sample in values]
+    assert np.mean([low > truth for low, _ in found]) <= 0.07
+    assert np.mean([high < truth for _, high in found]) <= 0.07
+
+
+def test_repeats_that_are_alike_bound_a_quantile_as_their_cases_do() -> None:
+    draw = np.random.default_rng(1).normal(size=80)
+    once, repeated = (
+        quantile_interval(np.repeat(draw, times), 0.95, np.repeat(np.arange(80), times), confidence=0.9) for times in (1, 7)
+    )
+    assert ends(once) == ends(repeated)
+    assert repeated is not None
+    assert (repeated.n, repeated.method) == (80, "order statistics, each case once")
+    few = quantile_interval(np.repeat(draw[:50], 7), 0.95, np.repeat(np.arange(50), 7), confidence=0.9)
+    assert few is not None
+    assert few.high is None
+
+
 def test_a_quantile_is_that_of_numpy_in_any_order() -> None:
     found = quantile_interval([5.0, 1.0, 4.0, 2.0], 0.95)
     assert found is not None
