@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.gate import interval_confidence, judge_relative
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile_interval, wilson
 from llmops.statistics.matched_pairs import score_bounds
@@ -103,7 +103,7 @@ def corrected(generator: np.random.Generator) -> Interval:
 def powered(generator: np.random.Generator) -> Interval:
     truth = generator.beta(4, 2, size=560)
     judge = truth + 0.15 + generator.normal(0, 0.05, size=560)
-    return prediction_powered_mean(truth[:60], judge[:60], judge[60:])
+    return prediction_powered_mean(truth[:60].tolist(), Judged(judge[:60].tolist()), Judged(judge[60:].tolist()))
 
 
 # Name, true value, and what draws one interval.

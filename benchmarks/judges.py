@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from llmops.statistics.agreement import cohens_kappa, krippendorff_alpha
-from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import wilson
 from llmops.statistics.thresholds import chances, cross_fitted
 
@@ -68,7 +68,8 @@ def means(generator: np.random.Generator, bias: float, noise: float) -> tuple[bo
     """As `fixed`, of a judge with a rating that is too high by `bias`."""
     truth = generator.normal(3.0, 1.0, LABELS + CASES)
     judge = truth + bias + generator.normal(0.0, noise, LABELS + CASES)
-    found = prediction_powered_mean(truth[:LABELS], judge[:LABELS], judge[LABELS:])
+    labelled, others = Judged(judge[:LABELS].tolist()), Judged(judge[LABELS:].tolist())
+    found = prediction_powered_mean(truth[:LABELS].tolist(), labelled, others)
     half = 1.96 * judge.std(ddof=1) / np.sqrt(len(judge))
     assert found is not None and found.low is not None and found.high is not None  # noqa: PT018
     return bool(abs(judge.mean() - 3.0) <= half), found.low <= 3.0 <= found.high, True

@@ -77,6 +77,8 @@ class EvaluatorTally:
     calibration: Calibration | None = None
     unlabelled: Series = field(default_factory=Series)
     """Values of the answers that people have not labelled; empty without a calibration."""
+    labelled: dict[str, int] = field(default_factory=dict)
+    """The numbers of the cases that have a label, by id."""
     ratings: list[tuple[float, ...]] = field(default_factory=list)
     """For each cell that a panel scored the values of its judges."""
     bounds: Bounds | None = None
@@ -169,8 +171,8 @@ class Aggregator:
                 continue
             tally.scored += 1
             tally.values.add(case, evaluation.value)
-            if tally.calibration is not None and _unlabelled(result, tally.calibration):
-                tally.unlabelled.add(case, evaluation.value)
+            if tally.calibration is not None:
+                _add_to_correct(tally, tally.calibration, result, (case, evaluation.value))
             if evaluation.passed is not None:
                 tally.passed += evaluation.passed
                 tally.verdicts.add(case, float(evaluation.passed))
@@ -309,10 +311,10 @@ def _bounds(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Bounds | None]
 def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
     if tally.calibration is None:
         return None
-    values = sorted(tally.unlabelled.values)
+    values, cases = tally.unlabelled.values, tally.unlabelled.cases
     if aggregate == "corrected_mean":
-        return tally.calibration.mean(values, confidence)
-    return tally.calibration.rate(values, len(set(tally.unlabelled.cases)), confidence)[0]
+        return tally.calibration.mean(values, cases, confidence, tally.labelled)
+    return tally.calibration.rate(sorted(values), len(set(cases)), confidence)[0]
 
 
 def uncorrected(tally: EvaluatorTally) -> str:
@@ -322,8 +324,12 @@ def uncorrected(tally: EvaluatorTally) -> str:
     return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1]
 
 
-def _unlabelled(result: CellResult, calibration: Calibration) -> bool:
-    return (result.case_id, content_hash(result.output or "")) not in calibration.labelled
+def _add_to_correct(tally: EvaluatorTally, calibration: Calibration, result: CellResult, scored: tuple[int, float]) -> None:
+    """Take the case and the value of an answer that people have not labelled, and the number of a case that they have."""
+    if result.case_id in calibration.labelled_cases:
+        tally.labelled[result.case_id] = scored[0]
+    if (result.case_id, content_hash(result.output or "")) not in calibration.labelled:
+        tally.unlabelled.add(*scored)
 
 
 def _group(group: GroupTally, kinds: Mapping[str, BuiltEvaluator], repeat: int) -> Group:

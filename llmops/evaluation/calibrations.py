@@ -1,11 +1,12 @@
 """What people said of answers that an evaluator scored, as a file of the project, and what it makes of a run's figures."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -15,7 +16,7 @@ from llmops.domain.keys import content_hash
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.settings.files import read_text, shown, write_atomic
 from llmops.settings.validation import Strict
-from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import Estimate
 from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted
 
@@ -85,6 +86,11 @@ class Calibration:
         verdicts = [self.passes(value) for value in self._values]
         return Confusion.count([bool(each.label) for each in self.labels], verdicts, self.weights)
 
+    @cached_property
+    def labelled_cases(self) -> frozenset[str]:
+        """Cases of which an answer has a label."""
+        return frozenset(case for case, _ in self.labelled)
+
     @property
     def weights(self) -> list[float]:
         """1 / chance of each label."""
@@ -111,12 +117,26 @@ class Calibration:
             return round(self.picked.said_yes(self._oriented(values)) * cases)
         return round(sum(map(self.passes, values)) / len(values) * cases)
 
-    def mean(self, values: Sequence[float], confidence: float) -> Estimate | None:
-        """The mean that people would give; None for labels of yes and no, or too few values."""
+    def mean(
+        self,
+        values: Sequence[float],
+        cases: Sequence[Hashable],
+        confidence: float,
+        numbers: Mapping[str, Hashable] = MappingProxyType({}),
+    ) -> Estimate | None:
+        """The mean that people would give; None for labels of yes and no, or too few values.
+
+        Args:
+            values: the evaluator's, of answers without a label.
+            cases: the case of each.
+            confidence: two-sided.
+            numbers: what `cases` calls a case whose id has a label; others go by their id.
+        """
         if self.binary:
             return None
         people = [float(each.label) for each in self.labels]
-        return prediction_powered_mean(people, self._values, values, confidence=confidence)
+        labelled = Judged(self._values, [numbers.get(each.case, each.case) for each in self.labels], self.weights)
+        return prediction_powered_mean(people, labelled, Judged(values, cases), confidence=confidence)
 
     def extreme(self, *, passes: bool) -> float:
         """A value that passes, or does not, whatever threshold is applied."""

@@ -1,15 +1,11 @@
 """Corrects a judge's figures by what human labels say about the judge, and carries that uncertainty along."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import sqrt
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum, sqrt
 
-from llmops.statistics.intervals import Estimate, wilson
-from llmops.statistics.series import array_of, normal_critical, t_critical
-
-if TYPE_CHECKING:
-    from llmops.statistics.series import Floats, Values
+from llmops.statistics.intervals import EQUAL, Estimate, wilson
+from llmops.statistics.series import ROUNDING, finite, normal_critical, t_critical
 
 MOST_LABELS = 1000
 """Times as many labels as there are, beyond which no interval is worth it."""
@@ -166,48 +162,87 @@ def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
     return (high - 1) * (confusion.positives + confusion.negatives)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judge's values, and what tells how much each of them says."""
+
+    values: Sequence[float]
+    cases: Sequence[Hashable] | None = None
+    """The case of each value, whose repeats are no further evidence; None: each has its own."""
+    weights: Sequence[float] | None = None
+    """1 / probability with which each item was chosen, up to a common factor; None: all alike."""
+
+
 def prediction_powered_mean(
-    labels: "Values", predicted: "Values", unlabelled: "Values", *, confidence: float = 0.95
+    labels: Sequence[float], predicted: Judged, unlabelled: Judged, *, confidence: float = 0.95
 ) -> Estimate | None:
     """The mean that people would give, from few labels and many predictions (Angelopoulos et al. 2023).
 
     Weighs the predictions by how well they follow the labels, as PPI++ does (Angelopoulos, Duchi, Zrnic 2023), so that a
-    useless judge costs nothing. The interval uses Student's t on labels - 1, a little wider than the published normal one.
+    useless judge costs nothing. Labels that were not all equally likely count by the inverse of their chance (Hajek 1971;
+    for prediction-powered inference Zrnic and Candes 2024). The variance sums up case by case, over both kinds of items
+    where a case has some of each. Where most answers have a label, the others are no sample of all of them, and the estimate
+    lies between the two means. The interval uses Student's t on labelled cases - 1, as many as their weights are worth
+    (Kish 1965), a little wider than the published normal one.
 
     Args:
         labels: people's values.
-        predicted: the judge's values on the same items, in the same order.
-        unlabelled: the judge's values on the other items.
+        predicted: the judge's on the same items, in the same order.
+        unlabelled: the judge's on the other items.
         confidence: two-sided.
 
     Returns:
-        The estimate, n the number of labels; None with fewer than two labels or two unlabelled items. Its ends are None
-        when the data do not vary.
+        The estimate, n the number of labelled cases; None when the labels or the other items are of fewer than two cases.
+        Its ends are None when the data do not vary.
 
     Raises:
         ValueError: labels and predictions on labelled items differ in number.
     """
-    import numpy as np
-
-    known, guessed, others = array_of(labels), array_of(predicted), array_of(unlabelled)
-    if len(known) != len(guessed):
-        raise ValueError(f"needs a prediction for each label, found {len(guessed)} for {len(known)}")
-    if len(known) < 2 or len(others) < 2:
+    if len(labels) != len(predicted.values):
+        raise ValueError(f"needs a prediction for each label, found {len(predicted.values)} for {len(labels)}")
+    known = replace(predicted, values=labels)
+    people, guesses, rest = (_ByCase.of(each) for each in (known, predicted, unlabelled))
+    if people is None or guesses is None or rest is None:
         return None
-    weight = _weight(known, guessed, others)
-    value = float(weight * others.mean() + (known - weight * guessed).mean())
-    variance = weight**2 * np.var(others, ddof=1) / len(others) + np.var(known - weight * guessed, ddof=1) / len(known)
-    if variance == 0:
-        return Estimate(value, None, None, len(known), "not estimable: all values equal")
-    half = t_critical(confidence, len(known) - 1) * sqrt(variance)
-    return Estimate(value, value - half, value + half, len(known), "prediction-powered")
+    cases = {*people.shares, *rest.shares}
+    gap = {case: guesses.shares.get(case, 0.0) - rest.shares.get(case, 0.0) for case in cases}
+    spread = fsum(each**2 for each in gap.values())
+    together = fsum(share * gap[case] for case, share in people.shares.items())
+    scale = max(map(abs, (*labels, *predicted.values, *unlabelled.values)))
+    weight = 0.0 if sqrt(spread) <= ROUNDING * scale else min(1.0, max(0.0, together / spread))
+    value = people.mean - weight * (guesses.mean - rest.mean)
+    error = sqrt(fsum((people.shares.get(case, 0.0) - weight * gap[case]) ** 2 for case in cases))
+    n = len(people.shares)
+    if error <= ROUNDING * scale:
+        return Estimate(value, None, None, n, EQUAL)
+    half = t_critical(confidence, max(1, int(people.worth + ROUNDING) - 1)) * error
+    return Estimate(value, value - half, value + half, n, "prediction-powered")
 
 
-def _weight(known: "Floats", guessed: "Floats", others: "Floats") -> float:
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class _ByCase:
+    """A weighted mean, and what each case adds to its error."""
 
-    spread = float(np.var(np.concatenate([guessed, others]), ddof=1))
-    if spread == 0:
-        return 0.0
-    together = float(np.cov(known, guessed, ddof=1)[0, 1])
-    return min(1.0, max(0.0, together / (spread * (1 + len(known) / len(others)))))
+    mean: float
+    shares: Mapping[Hashable, float]
+    """The squares add up to the variance of the mean, G / (G - 1) corrected."""
+    worth: float
+    """Kish's effective number of cases."""
+
+    @classmethod
+    def of(cls, judged: Judged) -> "_ByCase | None":
+        """Sum up case by case, exactly, so that the order does not matter; None with fewer than two cases."""
+        values = finite(judged.values)
+        names = range(len(values)) if judged.cases is None else judged.cases
+        weights = [1.0] * len(values) if judged.weights is None else judged.weights
+        members: dict[Hashable, list[tuple[float, float]]] = {}
+        for name, weight, value in zip(names, weights, values, strict=True):
+            members.setdefault(name, []).append((weight, value))
+        if len(members) < 2:
+            return None
+        total = fsum(weights)
+        mean = fsum(weight * value for weight, value in zip(weights, values, strict=True)) / total
+        corrected = total * sqrt((len(members) - 1) / len(members))
+        shares = {name: fsum(w * (value - mean) for w, value in own) / corrected for name, own in members.items()}
+        worth = total**2 / fsum(fsum(w for w, _ in own) ** 2 for own in members.values())
+        return cls(mean, shares, worth)

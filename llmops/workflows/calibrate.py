@@ -211,7 +211,7 @@ class Calibrating:
         said = calibration.said_yes(values, cases) if rest and confusion is not None else None
         corrected, reason = calibration.rate(values, cases, 0.95)
         if confusion is None:
-            corrected = calibration.mean(values, 0.95)
+            corrected = calibration.mean(values, [answer.case for answer in rest], 0.95)
             reason = "" if corrected is not None else "fewer than two answers have no label"
         tags = sorted({tag for each in calibration.labels for tag in each.tags})
         return CalibrationReport(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from llmops.statistics.calibration import Confusion, correct_rate, prediction_powered_mean
+from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
+from llmops.statistics.intervals import Estimate
+from llmops.statistics.thresholds import chances
 
 
 def test_the_corrected_rate_is_that_of_rogan_and_gladen() -> None:
@@ -83,7 +85,7 @@ def test_prediction_powered_means_cover_and_are_narrower_than_labels_alone() -> 
     for _ in range(1_000):
         truth = generator.beta(4, 2, size=560)
         judge = np.clip(truth + 0.15 + generator.normal(0, 0.05, size=560), 0, 2)
-        found = prediction_powered_mean(truth[:60], judge[:60], judge[60:])
+        found = prediction_powered_mean(truth[:60].tolist(), Judged(judge[:60].tolist()), Judged(judge[60:].tolist()))
         assert found is not None
         assert found.low is not None
         assert found.high is not None
@@ -97,17 +99,63 @@ def test_prediction_powered_means_cover_and_are_narrower_than_labels_alone() -> 
 def test_a_judge_that_guesses_costs_next_to_nothing() -> None:
     generator = np.random.default_rng(23)
     truth, judge = generator.random(100), generator.random(600)
-    found = prediction_powered_mean(truth, judge[:100], judge[100:])
+    found = prediction_powered_mean(truth.tolist(), Judged(judge[:100].tolist()), Judged(judge[100:].tolist()))
     assert found is not None
     assert found.low is not None
     assert found.high is not None
     assert found.high - found.low < 1.05 * 2 * 1.984 * truth.std(ddof=1) / 10
 
 
+def covers(found: Estimate | None, truth: float) -> bool:
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.low <= truth <= found.high
+
+
+def test_labels_that_were_picked_for_doubt_count_by_their_chance() -> None:
+    generator = np.random.default_rng(24)
+    n, covered, others, bias = 2_000, [], [], []
+    for _ in range(300):
+        judge = generator.choice([1.0, 2.0, 3.0, 4.0, 5.0], size=n, p=[0.05, 0.05, 0.2, 0.2, 0.5])
+        people = judge - (np.abs(judge - 2.5) < 1) + generator.normal(0, 0.2, n)  # too kind to middling answers
+        chance = np.array(chances(np.exp(-np.abs(judge - 3.0)).tolist(), 80))
+        picked = generator.random(n) < chance
+        labelled = Judged(judge[picked].tolist(), weights=(1 / chance[picked]).tolist())
+        found = prediction_powered_mean(people[picked].tolist(), labelled, Judged(judge[~picked].tolist()), confidence=0.9)
+        assert found is not None
+        covered.append(covers(found, 3.8))
+        others.append(covers(found, people[~picked].mean()))
+        bias.append(found.value - 3.8)
+    assert 0.87 <= np.mean(covered) <= 0.95
+    assert 0.87 <= np.mean(others) <= 0.96
+    assert abs(np.mean(bias)) < 0.02
+
+
+@pytest.mark.parametrize("same_cases", [False, True])
+def test_repeats_of_a_case_are_no_further_answers(same_cases: bool) -> None:
+    generator = np.random.default_rng(25)
+    cases = np.repeat(np.arange(60), 5)
+    covered = []
+    for _ in range(400):
+        truth = generator.normal(3, 1, size=120)
+        judge = truth + generator.normal(0, 0.1, size=120)
+        labels, names = (truth[:60], np.arange(60)) if same_cases else (truth[60:], np.arange(60, 120))
+        guesses = judge[names] + generator.normal(0, 0.1, size=60)
+        labelled = Judged(guesses.tolist(), names.tolist())
+        found = prediction_powered_mean(
+            labels.tolist(), labelled, Judged(judge[cases].tolist(), cases.tolist()), confidence=0.9
+        )
+        covered.append(covers(found, 3))
+    assert 0.86 <= np.mean(covered) <= 0.94
+
+
 def test_too_little_is_no_estimate() -> None:
-    assert prediction_powered_mean([1.0], [1.0], [0.5, 0.2]) is None
-    constant = prediction_powered_mean([1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
+    assert prediction_powered_mean([1.0], Judged([1.0]), Judged([0.5, 0.2])) is None
+    assert prediction_powered_mean([1.0, 2.0], Judged([1.0, 2.0], ["a", "a"]), Judged([0.5, 0.2])) is None
+    assert prediction_powered_mean([1.0, 2.0], Judged([1.0, 2.0]), Judged([0.5, 0.2], [7, 7])) is None
+    constant = prediction_powered_mean([1.0, 1.0], Judged([1.0, 1.0]), Judged([1.0, 1.0]))
     assert constant is not None
     assert (constant.value, constant.low) == (1.0, None)
     with pytest.raises(ValueError, match="found 1 for 2"):
-        prediction_powered_mean([1.0, 0.0], [1.0], [1.0])
+        prediction_powered_mean([1.0, 0.0], Judged([1.0]), Judged([1.0]))
