@@ -8,6 +8,7 @@ from llmops.domain.models import Completion, CompletionRequest, Price
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.planning import Target
+from llmops.evaluation.withholding import storable
 
 
 def check_prices(targets: Iterable[Target]) -> None:
@@ -64,6 +65,6 @@ class PaidCaller:
         """
         if self.purse.empty:
             raise Stopping
-        completion = await self.caller.complete(request)
+        completion = storable(await self.caller.complete(request))
         self.purse.pay(None if self.price is None else self.price.cost(completion.usage, completion.latency_s))
         return completion

@@ -11,6 +11,12 @@ MIN_LENGTH = 6
 
 MASK = "***"
 
+MIN_WITHHELD = 12
+"""Shorter values, and single words, may be the password of a test database: an answer would be another without them."""
+
+WITHHELD = "*** (a configured credential)"
+"""Stands in a stored text where a credential was; no answer is likely to hold it by itself."""
+
 _names = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
 _option_password = re.compile(r"(?:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^&\s'\"]{1,200}")
@@ -46,6 +52,14 @@ def masked(text: str) -> str:
     return _look_like_secrets.sub(MASK, text)
 
 
+def withheld(text: str) -> str:
+    """`text` as it may be stored: without configured credentials that cannot be ordinary words."""
+    for secret in configured_secrets():
+        if len(secret) >= MIN_WITHHELD and not secret.isalpha():
+            text = text.replace(secret, WITHHELD)
+    return text
+
+
 def masked_parts(text: str, cuts: Sequence[int]) -> list[str]:
     """The text between neighbouring offsets, masked as in the whole: each part of a credential that a cut goes through.
 
@@ -68,8 +82,9 @@ def _pieces(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
-    """Where `masked` would mask something, in order and without overlaps."""
-    found = [(match.start(), match.end()) for match in _look_like_secrets.finditer(text)]
+    """Where `masked` would mask something or `withheld` has, in order and without overlaps."""
+    found = [(match.start(), match.end()) for match in re.finditer(re.escape(WITHHELD), text)]
+    found += [(match.start(), match.end()) for match in _look_like_secrets.finditer(text)]
     found += [(match.start(), match.end()) for match in _option_password.finditer(text)]
     found += [(match.end(1) + 1, match.end()) for match in _url_password.finditer(text)]
     for secret in configured_secrets():

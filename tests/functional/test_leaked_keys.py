@@ -1,4 +1,4 @@
-"""A model that gives away a key: no report shows a part of it."""
+"""A model that gives away a key: no report shows a part of it, and one that is configured is not stored."""
 
 import json
 from pathlib import Path
@@ -61,6 +61,7 @@ def test_no_report_shows_a_part_of_a_key(tmp_path: Path, configured: bool) -> No
     found = again["results"][0]["evaluations"]
     assert (found["secrets"]["value"], found["secrets"]["passed"]) == (1.0, False)
     assert found["hallucination"]["reason"]
-    # the answer is stored, and JSON holds what is stored
-    texts["--json"] = json.dumps([each["reason"] for each in found.values()])
+    if not configured:  # the answer is stored, and JSON holds what is stored
+        texts["--json"] = json.dumps([each["reason"] for each in found.values()])
     assert [form for form, text in texts.items() if "sk-env" in text.replace("\u2060", "").replace("\\", "")] == []
+    assert ("99998888777" in (tmp_path / ".llmops/llmops.db").read_bytes().decode("latin-1")) is not configured

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.settings.secrets import masked, masked_parts, secret_spans
+from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, withheld
 
 
 def test_configured_credentials_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,16 @@ def test_what_looks_like_a_key_is_masked(secret: str) -> None:
 
 def test_a_password_in_a_url_is_masked_and_the_user_kept() -> None:
     assert masked("postgresql://me:hunter2@db/x") == "postgresql://me:***@db/x"
+
+
+def test_what_may_be_a_word_is_not_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-envkey-99998888777")
+    monkeypatch.setenv("STORE_PASSWORD", "postgres")
+    monkeypatch.setenv("OTHER_PASSWORD", "organization")
+    text = withheld("sk-envkey-99998888777 of the organization postgres")
+    assert text == f"{WITHHELD} of the organization postgres"
+    assert withheld(text) == text
+    assert secret_spans(text)[0] == (0, len(WITHHELD))
 
 
 @pytest.mark.parametrize("cut", range(4, 28))
