@@ -144,7 +144,8 @@ class LogScorer:
                 break
             scores = await asyncio.gather(*(self._scores(row) for row in batch))
             for row, found in zip(batch, scores, strict=True):
-                yield _line({**row.value, SCORES: {key: _plain(result) for key, result in found.items()}})
+                new = {key: _plain(result) for key, result in found.items()}
+                yield _line({**row.value, SCORES: {**_scores_before(row.value), **new}})
                 for key, result in found.items():
                     self.done.tallies[key].add(result)
             self.done.lines += len(batch)
@@ -154,11 +155,12 @@ class LogScorer:
     async def write(self, out: Path) -> None:
         """Write the scored lines into a file; what an earlier call that was killed wrote is kept and gone on from.
 
-        A pipe or a device is written from the first line on.
+        A pipe or a device is written from the first line on. The file may be the input itself, which is replaced by the whole
+        of its lines.
 
         Raises:
             InvalidFiles: a malformed line, unless they are skipped; what was scored before it stays.
-            UsageError: the unfinished file is of another input, or it cannot be written.
+            UsageError: the unfinished file is of another input, it cannot be written, or lines of the input would be lost.
         """
         hint = "Check its permissions, and run the same command again."
         try:
@@ -172,6 +174,11 @@ class LogScorer:
 
     async def _write_file(self, out: Path) -> None:
         partial = out.with_name(out.name + PARTIAL)
+        in_place = out.exists() and self._path.exists() and out.samefile(self._path)
+        if in_place and self._skip_invalid:
+            found = f"{self._file!r} would lose the lines that --skip-invalid leaves out."
+            raise UsageError(found, hint="Give another file to --out.")
+        before = _state(self._path) if in_place else None
         out.parent.mkdir(parents=True, exist_ok=True)
         self.done.resumed = self._whole_lines(partial)
         with partial.open("a", encoding="utf-8", newline="\n") as stream:
@@ -183,6 +190,8 @@ class LogScorer:
                     stream.flush()
             stream.flush()
             os.fsync(stream.fileno())
+        if in_place and _state(self._path) != before:
+            raise UsageError(f"{self._file!r} has changed meanwhile.", hint="Run the same command again: it goes on.")
         os.replace(partial, out)
 
     async def _write_through(self, out: Path) -> None:
@@ -209,15 +218,20 @@ class LogScorer:
 
     def _same_input(self, written: dict[str, Any], count: int, partial: Path) -> None:
         row = next(islice(self._valid(), count - 1, None), None)
-        scores = written.pop(SCORES, {})
-        if (
-            row is None
-            or {k: v for k, v in row.value.items() if k != SCORES} != written
-            or list(scores) != list(self._evaluators)
-        ):
+        if row is None or not self._comes_from(row.value, written):
             found = f"{str(partial)!r} was begun with another input or other evaluators."
             raise UsageError(found, hint="Delete it to start anew, or give another --out.")
         self.done.invalid.clear()
+
+    def _comes_from(self, value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+        """Whether a line that an earlier call wrote is this one, with scores of these evaluators."""
+        before, after = _scores_before(value), _scores_before(written)
+        carried = [name for name in before if name not in self._evaluators]
+        return (
+            {**value, SCORES: None} == {**written, SCORES: None}
+            and list(after) == list({**before, **self._evaluators})
+            and all(after[name] == before[name] for name in carried)
+        )
 
     def _valid(self) -> Iterator[Row]:
         """The lines that can be scored; the others are noted, or end everything."""
@@ -245,6 +259,9 @@ def _problem(row: Row, file: str) -> Problem | None:
     for key, kinds in (("output", str), ("input", str), ("contexts", str | list)):
         if value.get(key) is not None and not isinstance(value[key], kinds):
             return Problem(file, "is not a text." if kinds is str else "is neither a text nor a list.", line=row.line, key=key)
+    if value.get(SCORES) is not None and not isinstance(value[SCORES], dict):
+        hint = "Rename the field: scores are added to it by the evaluator's name."
+        return Problem(file, "is not an object.", line=row.line, key=SCORES, hint=hint)
     if value["output"] is None:
         return Problem(file, "is null; a text was expected.", line=row.line, key="output")
     contexts = value.get("contexts")
@@ -260,6 +277,16 @@ def _sample(name: str, value: Mapping[str, Any]) -> Sample:
     case = Case(name, {"input": question}, value.get("expected"), tuple(texts))
     hits = tuple(Hit(text, source=f"contexts[{number}]", given=True) for number, text in enumerate(texts))
     return Sample(case, "log", (), hits, Completion(value["output"], usage=None, latency_s=0.0), cached=True)
+
+
+def _scores_before(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores that a line came with: those of other evaluators, or of people, are carried through."""
+    return dict(value.get(SCORES) or {})
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _plain(result: EvaluatorResult) -> dict[str, Any]:

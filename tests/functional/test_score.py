@@ -1,15 +1,20 @@
 """Answers that exist already are scored line by line, whatever the log holds."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import COMMAND, environment, llmops
+
+from llmops.domain.errors import UsageError
+from llmops.workflows.score import LogScorer
 
 GOOD = {
     "id": 7,
@@ -113,6 +118,57 @@ def test_a_killed_call_is_gone_on_from(tmp_path: Path) -> None:
     assert "more were scored before" in done.stderr
     assert [row["id"] for row in scored((tmp_path / "out.jsonl").read_text())] == list(range(1500))
     assert not partial.exists()
+
+
+def test_scores_of_others_are_kept_and_those_asked_for_again_replaced(tmp_path: Path) -> None:
+    lines(tmp_path / "log.jsonl", {**TOXIC, "scores": {"human": 0.9, "toxicity": "old"}}, {**GOOD, "scores": None})
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--out", "k2.jsonl")
+    assert done.returncode == 0, done.stderr
+    done = llmops(tmp_path, "score", "k2.jsonl", "-e", "pii", "--out", "k2.jsonl")
+    assert done.returncode == 0, done.stderr
+    toxic, good = scored((tmp_path / "k2.jsonl").read_text())
+    assert list(toxic["scores"]) == ["human", "toxicity", "pii"]
+    assert toxic["scores"]["human"] == 0.9
+    assert toxic["scores"]["toxicity"]["status"] == toxic["scores"]["pii"]["status"] == "scored"
+    assert {k: v for k, v in toxic.items() if k != "scores"} == TOXIC
+    assert list(good["scores"]) == ["toxicity", "pii"]
+    lines(tmp_path / "log.jsonl", {**GOOD, "scores": 0.9})
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "pii", COLUMNS="300")
+    assert (done.returncode, "log.jsonl:1: `scores`: is not an object" in done.stderr) == (2, True), done.stderr
+
+
+def test_in_place_no_line_is_lost(tmp_path: Path) -> None:
+    log = lines(tmp_path / "log.jsonl", GOOD, '{"output": ', TOXIC)
+    before = log.read_text()
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "pii", "--out", "./log.jsonl", "--skip-invalid", COLUMNS="300")
+    assert (done.returncode, log.read_text()) == (2, before)
+    assert "'log.jsonl' would lose the lines that --skip-invalid leaves out" in done.stderr
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "pii", "--out", "log.jsonl")
+    assert (done.returncode, log.read_text()) == (2, before)
+    lines(log, GOOD, BAD, TOXIC)
+    assert llmops(tmp_path, "score", "log.jsonl", "-e", "pii", "--out", "log.jsonl").returncode == 0
+    assert [row["output"] for row in scored(log.read_text())] == [row["output"] for row in (GOOD, BAD, TOXIC)]
+
+
+def test_a_log_that_grows_while_it_is_scored_in_place_is_gone_on_with(tmp_path: Path) -> None:
+    log = lines(tmp_path / "log.jsonl", GOOD)
+    scorer = LogScorer(log, tmp_path, {}, skip_invalid=False)
+    original = scorer.lines
+
+    async def growing(start: int = 0) -> AsyncIterator[str]:
+        async for line in original(start):
+            yield line
+        with log.open("a") as stream:
+            stream.write(json.dumps(TOXIC) + "\n")
+
+    scorer.lines = growing  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="has changed meanwhile"):
+        asyncio.run(scorer.write(log))
+    assert scored(log.read_text()) == [GOOD, TOXIC]
+    again = LogScorer(log, tmp_path, {}, skip_invalid=False)
+    asyncio.run(again.write(log))
+    assert (again.done.resumed, again.done.lines) == (1, 1)
+    assert [row["output"] for row in scored(log.read_text())] == [GOOD["output"], TOXIC["output"]]
 
 
 def test_an_unfinished_file_of_another_input_is_refused(tmp_path: Path) -> None:
