@@ -21,6 +21,7 @@ from llmops.reporting.outputs import print_outputs
 from llmops.reporting.safe import safe
 from llmops.reporting.terminal import print_report
 from llmops.settings.suite import suite_files
+from llmops.workflows.continuing import continuing
 from llmops.workflows.old_runs import needed_runs, old_runs
 from llmops.workflows.outputs import outputs_of
 
@@ -76,7 +77,7 @@ def show(
 def _report(session: Session, run: Run) -> Report:
     data = session.wiring.store.report(run.id)
     if not isinstance(data, dict):
-        raise UsageError(f"Run {run.id} is {run.status} and has no report.", hint=f"Continue it: llmops eval {run.suite}")
+        raise UsageError(f"Run {run.id} is {run.status} and has no report.", hint=continuing(run))
     return report_from_json(data)
 
 
@@ -85,7 +86,7 @@ def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) 
     first = next(cases, None)
     if first is None:
         found = "no result yet" if case is None else f"no case {case!r}"
-        hint = f"Continue it: llmops eval {run.suite}" if case is None else f"See all: llmops runs show {run.id} --outputs"
+        hint = continuing(run) if case is None else f"See all: llmops runs show {run.id} --outputs"
         raise UsageError(f"Run {run.id} has {found}.", hint=hint)
     shown = chain([first], cases)
     if json:

@@ -313,7 +313,7 @@ class Store(Protocol):
         ...
 
     def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
-        """Close a run at a UTC time (ISO 8601); `report` is its JSON summary."""
+        """Close a run at a UTC time (ISO 8601); `report` is its JSON summary, None leaves the one that is there."""
         ...
 
     def runs(self, limit: int = 50) -> list[Run]:

@@ -16,7 +16,7 @@ from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import Report, Timing
-from llmops.domain.runs import CellResult, Run, Step
+from llmops.domain.runs import STEPS, CellResult, Run, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calibrations import load_calibrations
@@ -114,6 +114,30 @@ class EvaluateOptions:
     """Run the cases in random order, and no more of them than decide the gate."""
     baseline: str | None = None
     """Id of the run that relative rules are held against; empty: of none; None: the suite's."""
+
+    def arguments(self) -> list[str]:
+        """The options of `llmops eval` that run the same cells and judge them alike."""
+        given = (
+            ("--model", self.models),
+            ("--prompt", self.prompts),
+            ("--dataset", (self.dataset,)),
+            ("--limit", (self.limit,)),
+            ("--filter", [f"tag={tag}" for tag in self.tags]),
+            ("--var", [f"{name}={value}" for name, value in self.variables.items()]),
+            ("--repeat", (self.repeat,)),
+            ("--max-failures", (self.max_failures,)),
+            ("--refresh", [] if self.refresh == frozenset(STEPS) else sorted(self.refresh)),
+            ("--budget", (self.budget,)),
+            ("--baseline", (self.baseline or None,)),
+        )
+        flags = {
+            "--failed": self.failed,
+            "--no-cache": self.refresh == frozenset(STEPS),
+            "--sequential": self.sequential,
+            "--no-gate": self.no_gate,
+        }
+        pairs = [(name, str(value)) for name, values in given for value in values if value is not None]
+        return [*(part for pair in pairs for part in pair), *(name for name, is_set in flags.items() if is_set)]
 
 
 def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Plan:
@@ -227,7 +251,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     budget = budget_of(plan, parts, options)
     baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
     early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
-    run, continued = _begin(plan, parts.store)
+    run, continued = _begin(plan, parts.store, options)
     if continued:
         progress.note(f"continuing run {run.id}, which has not finished")
     aggregator = Aggregator(plan)
@@ -242,8 +266,12 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     async with parts.judges.running(run.id, fresh=options.refresh) as callers:
         chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width)
         runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
-        with _stoppable(runner, callers, options.minutes):
-            counts = await runner.run()
+        try:
+            with _stoppable(runner, callers, options.minutes, progress):
+                counts = await runner.run()
+        except KeyboardInterrupt:
+            parts.store.finish_run(run.id, "interrupted", _now(), None)
+            raise
     judged = Judgement()
     if early is not None:
         judged = Judgement(early.rules, baseline=baseline)
@@ -282,20 +310,21 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     return budget
 
 
-def _begin(plan: Plan, store: Store) -> tuple[Run, bool]:
+def _begin(plan: Plan, store: Store, options: EvaluateOptions) -> tuple[Run, bool]:
     key = plan.key()
     earlier = store.unfinished_run(key)
     if earlier is not None:
         return earlier, True
     started = _now()
     run_id = f"{started[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"
-    run = Run(run_id, plan.suite.path, "running", started, None, key, plan.size, {**plan.snapshot(), "tool": __version__})
+    snapshot = {**plan.snapshot(), "tool": __version__, "arguments": options.arguments()}
+    run = Run(run_id, plan.suite.path, "running", started, None, key, plan.size, snapshot)
     store.begin_run(run)
     return run, False
 
 
 @contextmanager
-def _stoppable(runner: Runner, callers: Callers, minutes: float | None) -> Iterator[None]:
+def _stoppable(runner: Runner, callers: Callers, minutes: float | None, progress: Progress) -> Iterator[None]:
     """SIGINT, SIGTERM and the deadline: once finishes what is in flight and reports; twice stops at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -303,6 +332,9 @@ def _stoppable(runner: Runner, callers: Callers, minutes: float | None) -> Itera
     def stop(reason: str) -> None:
         if runner.counts.stopped in SIGNALLED and task is not None and reason != OUT_OF_TIME:
             task.cancel()
+        elif reason in handled.values():
+            again = "; press Ctrl-C again to stop at once" if reason == "interrupted" else ""
+            progress.note(f"finishing what is in flight{again}")
         runner.stop(reason)
         callers.stop()
 

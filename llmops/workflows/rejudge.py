@@ -13,6 +13,7 @@ from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.gating import judge_run, overall
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
+from llmops.workflows.continuing import continuing
 from llmops.workflows.evaluate import EvaluateOptions, Parts, plan_suite
 from llmops.workflows.outcome import exit_code
 
@@ -35,7 +36,7 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
     """
     stored = parts.store.report(run.id)
     if stored is None or run.status == "running":
-        raise UsageError(f"Run {run.id} is not finished.", hint=f"The same command continues it: llmops eval {run.suite}")
+        raise UsageError(f"Run {run.id} is not finished.", hint=continuing(run))
     suite = load_suite(parts.root / run.suite, parts.root)
     if run.snapshot.get("selection", {}).get("shuffled"):
         hint = f"Run it again: llmops eval {run.suite} --sequential"

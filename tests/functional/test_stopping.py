@@ -1,5 +1,7 @@
 """Signals, deadlines and limits: what is sent comes to its end, what waits is left out, and the same command goes on."""
 
+import json
+import shlex
 import signal
 import subprocess
 import time
@@ -20,9 +22,11 @@ def server() -> Iterator[OpenAiServer]:
         yield running
 
 
-def started(folder: Path, server: OpenAiServer, requests: int) -> "subprocess.Popen[bytes]":
+def started(folder: Path, server: OpenAiServer, requests: int, *options: str) -> "subprocess.Popen[bytes]":
     """A run that has made so many requests."""
-    process = subprocess.Popen([*COMMAND, "eval", "--no-gate"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
+    command = [*COMMAND, "eval", "--no-gate", *options]
+    with (folder / "told.txt").open("wb") as told:
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=told)
     deadline = time.monotonic() + SOON_S
     while server.requests < requests and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -75,10 +79,30 @@ def test_the_second_ctrl_c_stops_at_once(server: OpenAiServer, tmp_path: Path) -
     process.send_signal(signal.SIGINT)
     time.sleep(1)
     assert process.poll() is None  # it waits for what is in flight
+    assert (tmp_path / "told.txt").read_text() == "finishing what is in flight; press Ctrl-C again to stop at once\n"
     process.send_signal(signal.SIGINT)
     assert process.wait(SOON_S) == 130
+    assert "interrupted" in llmops(tmp_path, "runs", "list").stdout
     server.delay_s = 0
     assert report(llmops(tmp_path, "eval", "--json"))["counts"]["scored"] == 4
+
+
+def test_a_killed_run_names_the_command_that_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 4)
+    server.delay_s = 600
+    options = ("-m", "m", "--limit", "2", "--repeat", "2", "--no-cache", "--var", "word=two words")
+    process = started(tmp_path, server, 4, *options)
+    process.kill()
+    process.wait(SOON_S)
+    server.delay_s = 0
+    asked = " --model m --limit 2 --var 'word=two words' --repeat 2 --no-cache --no-gate"
+    for command in (("runs", "show"), ("gate",), ("runs", "export", "@last", "-o", "run.json")):
+        told = llmops(tmp_path, *command, COLUMNS="300").stderr
+        assert f"Continue it: llmops eval evals/say.yaml{asked}\n" in told
+    again = shlex.split(told.split("llmops ", 1)[1])
+    before = llmops(tmp_path, "runs", "list", "--json").stdout
+    assert report(llmops(tmp_path, *again, "--json"))["run_id"] == json.loads(before)[0]["id"]
+    assert len(json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)) == 1
 
 
 def test_a_deadline_ends_a_run_with_exit_3_and_the_same_command_continues_it(server: OpenAiServer, tmp_path: Path) -> None:

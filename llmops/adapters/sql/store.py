@@ -181,7 +181,9 @@ class SqlStore:
 
     def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
         """As the port."""
-        values = {"status": status, "finished_at": finished_at, "report": dumps(report)}
+        values = {"status": status, "finished_at": finished_at}
+        if report is not None:
+            values["report"] = dumps(report)
         self._write(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
 
     def runs(self, limit: int = 50) -> list[Run]:
