@@ -174,7 +174,7 @@ class Indexer:
         """Remove what the new generation does not need; a kill before this is made good by the next build."""
         vectors.delete(gone)
         vectors.describe(manifest.facts())
-        if old is not None:
+        if old is not None and reusable(old, self._settings, self._embedder) is None:
             vectors.drop_others()
         drop_generations(self._folder, [manifest.key])
 
