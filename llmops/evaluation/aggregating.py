@@ -5,14 +5,14 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import fsum
+from math import fsum, isfinite
 
 from llmops.domain.keys import content_hash
 from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group, LatencySummary, Metric, Spend
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
-from llmops.evaluation.evaluators.base import Bounds, BuiltEvaluator
+from llmops.evaluation.evaluators.base import ANY, Bounds, BuiltEvaluator, Figures
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.statistics.agreement import krippendorff_alpha
@@ -81,8 +81,7 @@ class EvaluatorTally:
     """The numbers of the cases that have a label, by id."""
     ratings: list[tuple[float, ...]] = field(default_factory=list)
     """For each cell that a panel scored the values of its judges."""
-    bounds: Bounds | None = None
-    """Of the values and the parts; None: unbounded, or not known."""
+    figures: Figures = Figures()
     judging: JudgeUse | None = None
     judges_cost: Amounts = field(default_factory=Amounts)
     judges_spent: Amounts = field(default_factory=Amounts)
@@ -94,6 +93,12 @@ class EvaluatorTally:
         if aggregate in ("mean", "total", *QUANTILES):
             return self.values
         return self.parts.get(aggregate)
+
+    def bounds(self, aggregate: str) -> Bounds | None:
+        """Of the values behind an aggregate; None: they have none on one side, or none that is known."""
+        of_value = aggregate in ("mean", "total", *QUANTILES)
+        found = self.figures.value if of_value else (self.figures.parts or {}).get(aggregate, ANY)
+        return found if all(map(isfinite, found)) else None
 
 
 @dataclass(slots=True)
@@ -133,7 +138,7 @@ class Aggregator:
         self._plan = plan
         self._cells_per_case = max(1, plan.size // plan.cases)
         self._worst: list[tuple[float, int, CellResult]] = []
-        self._bounds = _bounds(plan.all_evaluators())
+        self._figures = _figures(plan.all_evaluators())
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
             for prompt in plan.prompts or ("",)
@@ -159,8 +164,8 @@ class Aggregator:
         for name, evaluation in result.evaluations.items():
             tally = group.evaluators.get(name)
             if tally is None:
-                calibration, bounds = self._plan.calibrations.get(name), self._bounds.get(name)
-                tally = group.evaluators[name] = EvaluatorTally(calibration=calibration, bounds=bounds)
+                calibration, figures = self._plan.calibrations.get(name), self._figures.get(name, Figures())
+                tally = group.evaluators[name] = EvaluatorTally(calibration=calibration, figures=figures)
             if evaluation.judging is not None:
                 tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
                 tally.judges_cost.add(evaluation.judging.cost_usd)
@@ -293,18 +298,18 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
         return quantile_interval(series.values, QUANTILES[aggregate], clusters=series.cases, confidence=confidence)
     if aggregate == "total":
         return Estimate(fsum(series.values), None, None, len(series.values), "sum")
-    bounds = tally.bounds
+    bounds = tally.bounds(aggregate)
     if bounds is not None and not bounds[0] <= min(series.values) <= max(series.values) <= bounds[1]:
         bounds = None  # of a run whose evaluator had other options
     return mean_interval(series.values, clusters=series.cases, bounds=bounds, confidence=confidence)
 
 
-def _bounds(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Bounds | None]:
-    """The bounds of each name; None where evaluators of single cases share a name and not the bounds."""
-    found: dict[str, Bounds | None] = {}
+def _figures(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Figures]:
+    """What is known of the figures of each name; nothing where evaluators of single cases share a name and not the figures."""
+    found: dict[str, Figures] = {}
     for built in evaluators:
         name = built.spec.name
-        found[name] = built.bounds if found.get(name, built.bounds) == built.bounds else None
+        found[name] = built.figures if found.get(name, built.figures) == built.figures else Figures()
     return found
 
 

@@ -180,8 +180,7 @@ class Gate:
 
     def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> Pairs:
         tally = group.evaluators.get(name)
-        known = tally.bounds if tally is not None and aggregate != "pass_rate" else None
-        pairs = Pairs(known=known, unchanged=True)
+        pairs = Pairs(known=None if tally is None else tally.bounds(aggregate), unchanged=True)
         numbers: dict[str, int] = {}
         for result in results:
             if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:

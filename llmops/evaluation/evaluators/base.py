@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -168,11 +168,6 @@ class BuiltEvaluator:
     kind: Kind
     evaluator: Measuring
     figures: Figures = Figures()
-
-    @property
-    def bounds(self) -> Bounds | None:
-        """Of its value; None: it has none on one side, or none that is known."""
-        return self.figures.value if all(map(isfinite, self.figures.value)) else None
 
     @property
     def limits(self) -> tuple[float | None, float | None]:

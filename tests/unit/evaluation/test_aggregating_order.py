@@ -8,11 +8,12 @@ from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.evaluators.base import Figures
 
 CASES, REPEAT = 30, 3
 KIND = SimpleNamespace(unit="USD", lower_is_better=True)
 BUILT = SimpleNamespace(
-    spec=SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0)), kind=KIND, bounds=None
+    spec=SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0)), kind=KIND, figures=Figures()
 )
 TARGET = SimpleNamespace(name="t", model_id="m")
 PLAN: Any = SimpleNamespace(

@@ -9,6 +9,7 @@ from llmops.domain.keys import content_hash
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator, estimated
 from llmops.evaluation.calibrations import Calibration, Label
+from llmops.evaluation.evaluators.base import Figures
 from llmops.statistics.intervals import Estimate
 
 CASES, REPEAT = 30, 4
@@ -30,7 +31,7 @@ def calibration(*, weighted: bool) -> Calibration:
 
 
 def corrected(found: Calibration, repeat: int) -> Estimate:
-    built = SimpleNamespace(spec=SimpleNamespace(name="stars"), bounds=None)
+    built = SimpleNamespace(spec=SimpleNamespace(name="stars"), figures=Figures())
     plan = SimpleNamespace(
         size=CASES * repeat,
         cases=CASES,

@@ -10,16 +10,18 @@ from llmops.domain.reports import RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
-from llmops.evaluation.evaluators.base import Bounds
+from llmops.evaluation.evaluators.base import ANY, Bounds, Figures
 from llmops.evaluation.gating import Gate, overall, power_of
 from llmops.settings.suite import GateRule
 from llmops.statistics.intervals import wilson
 
 
-def plan_of(rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds | None = None) -> Any:  # noqa: ANN401
+def plan_of(rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds = ANY) -> Any:  # noqa: ANN401
     """A plan of one prompt, one target and the evaluator `grade`."""
     spec = SimpleNamespace(name="grade", kind="python", common=SimpleNamespace(weight=1.0))
-    built = SimpleNamespace(spec=spec, kind=SimpleNamespace(name="python", lower_is_better=False, unit=""), bounds=bounds)
+    built = SimpleNamespace(
+        spec=spec, kind=SimpleNamespace(name="python", lower_is_better=False, unit=""), figures=Figures(bounds)
+    )
     gate = [GateRule.model_validate(rule) for rule in rules]
     return SimpleNamespace(
         size=cases * repeat,
@@ -149,8 +151,8 @@ def test_no_new_failures_of_cases_that_the_baseline_does_not_have_are_not_judged
     assert (rule.verdict, rule.n) == ("fail", 5)
 
 
-@pytest.mark.parametrize(("bounds", "verdict"), [((1.0, 5.0), "pass"), (None, "inconclusive")])
-def test_a_failed_case_of_a_rubric_counts_as_its_worst_level(bounds: Bounds | None, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("bounds", "verdict"), [((1.0, 5.0), "pass"), (ANY, "inconclusive")])
+def test_a_failed_case_of_a_rubric_counts_as_its_worst_level(bounds: Bounds, verdict: Verdict) -> None:
     plan = plan_of([{"metric": "grade.mean", "non_inferior_to": "baseline", "margin": 0.3}], 200, bounds=bounds)
     before, after = [3.0, 4.0, 5.0, 4.0] * 50, [4.0, 3.0, 5.0, 4.0] * 50
     (rule,) = judged(plan, cells([None, *after[1:]]), cells(before))
