@@ -159,15 +159,16 @@ def _check_names(session: Session, options: EvaluateOptions) -> None:
     """Refuse models and prompts of the command line that do not exist, before a suite is blamed for them."""
     for name in options.models:
         if not session.project.known_target(name):
-            known = [*session.project.settings.models, *session.project.settings.routes]
-            raise UsageError(f"--model {name!r}: there is no such model or route.", hint=nearest(name, known))
+            routes = session.project.settings.routes
+            hint = nearest(name, [*session.project.settings.models, *routes])
+            raise UsageError(f"--model: No model{' or route' if routes else ''} is called {name!r}.", hint=hint)
     for name in options.prompts:
         try:
             session.wiring.prompt(name)
         except InvalidFiles:
             raise
         except UsageError as error:
-            raise UsageError(f"--prompt {name!r}: {error.message}", hint=error.hint) from None
+            raise UsageError(f"--prompt: {error.message}", hint=error.hint) from None
 
 
 def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:

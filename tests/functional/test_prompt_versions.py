@@ -118,7 +118,7 @@ def test_a_label_without_evidence_is_found_by_check(repository: Path) -> None:
 
 
 def test_a_failed_gate_is_no_evidence(repository: Path) -> None:
-    edit(repository, "min: 0.3", "min: 1.1", "evals/tides.yaml")
+    edit(repository, "min: 0.3", "max: 0.1", "evals/tides.yaml")
     assert llmops(repository, "eval", "-q").returncode == 1
     assert "gate said 'fail'" in prompt(repository, "promote", "tides@1.0.0", "--to", "production", code=1)
 

@@ -207,7 +207,7 @@ def outside(limit: float, what: str, bounds: Bounds) -> tuple[str, str | None] |
     low, high = bounds
     if low <= limit <= high:
         return None
-    percent = f"Did you mean {limit / 100:g}?" if bounds == SHARE and 1 < limit <= 100 else None
+    percent = f"Did you mean {limit / 100:g}?" if bounds == SHARE and 2 <= limit <= 100 else None
     return f"{limit:g} is no limit: {what} lies {within(bounds)}.", percent
 
 

@@ -10,8 +10,8 @@ from calling import FILES, call, project
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("-m smal", "--model 'smal': there is no such model or route.\nDid you mean `small`?"),
-        ("-p sya", "--prompt 'sya': there is no prompt 'sya' in `prompts/`.\n"),
+        ("-m smal", "--model: No model is called 'smal'.\nDid you mean `small`?"),
+        ("-p sya", "--prompt: there is no prompt 'sya' in `prompts/`.\n"),
         ("--baseline nope", "'nope' names neither a run nor a prompt: there is no prompt 'nope'"),
         ("--dataset nope.jsonl", "nope.jsonl: no such dataset file.\n    Valid: `datasets/say.jsonl`."),
         ("--dataset says.jsonl", "says.jsonl: no such dataset file.\n    Did you mean `datasets/say.jsonl`?"),
