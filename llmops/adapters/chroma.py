@@ -22,6 +22,8 @@ _full = re.compile(r"\(code: (?:13|778|1034|1546)\)|disk is full|\(os error (?:2
 """SQLite's codes of a write that failed and the system's: no space, a file or a quota at its limit."""
 IDS_PER_CALL = 2000
 """Below the largest batch of every Chroma (5461, from the variables that SQLite takes)."""
+DATABASE = "chroma.sqlite3"
+"""In the folder of every Chroma."""
 LAYOUT = 2
 """Of a collection: 1 had a point for each chunk. A collection that once held many equal points stays hard to search."""
 HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200}
@@ -88,6 +90,10 @@ class ChromaStore:
         if lost:
             raise vectors_lost(lost, len(wanted))
         return np.asarray([rows[key] for key in ids], np.float32)
+
+    def is_there(self) -> bool:
+        """Whether there can be any vectors: False where the folder holds no database. Opens nothing, and asks no server."""
+        return self._settings.url is not None or (self._path / DATABASE).is_file()
 
     def describe(self, facts: Mapping[str, str | int]) -> None:
         """As `IndexVectors`: the collection's metadata."""

@@ -193,6 +193,9 @@ class Timing:
     started_at: str
     finished_at: str
     wall_s: float
+    """Of the process that brought the run to its end; counts and money are those of the whole run."""
+    continued: bool = False
+    """The run was begun by an earlier process, whose time `wall_s` does not hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     flips: tuple[Flip, ...] = ()
     if held is not None:
         flips = broken_first(_flips(plan, held, store.results(run_id)))
-    return Judgement(rules, flips, power_of(plan, rules), baseline)
+    return Judgement(rules, flips, power_of(plan, rules, aggregator), baseline)
 
 
 def _flips(plan: Plan, held: Baseline, results: Iterable[CellResult]) -> Iterator[Flip]:
@@ -61,9 +61,10 @@ def _flips(plan: Plan, held: Baseline, results: Iterable[CellResult]) -> Iterato
             yield found
 
 
-def power_of(plan: Plan, rules: Sequence[RuleVerdict]) -> Power | None:
-    """What the cases can show, by the flips that were seen, else by an assumed share; None when nothing was judged."""
-    if all(rule.verdict == "not judged" for rule in rules) or not plan.cases:
+def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -> Power | None:
+    """What the cases that were run can show, by the flips seen, else by an assumed share; None when nothing was judged."""
+    cases = max((-(-group.cells // plan.repeat) for group in aggregator.groups.values()), default=0)
+    if all(rule.verdict == "not judged" for rule in rules) or not cases:
         return None
     margins = [rule.margin for rule in plan.suite.settings.gate if 0 < rule.margin < 1 and _is_rate(rule.metric)]
     margin = min(margins, default=ASSUMED_MARGIN)
@@ -71,9 +72,9 @@ def power_of(plan: Plan, rules: Sequence[RuleVerdict]) -> Power | None:
     noise = (rule.discordance - abs(rule.value) for rule in rules if rule.discordance and rule.value is not None)
     seen = [share for share in noise if share > 0]
     discordance = max(seen, default=ASSUMED_DISCORDANCE)
-    drop = detectable_drop(plan.cases, discordance)
+    drop = detectable_drop(cases, discordance)
     needed = cases_for_drop(margin, max(discordance, margin))
-    return Power(plan.cases, discordance, bool(seen), drop, margin, needed)
+    return Power(cases, discordance, bool(seen), drop, margin, needed)
 
 
 def _is_rate(metric: str | None) -> bool:

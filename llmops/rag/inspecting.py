@@ -11,7 +11,7 @@ from llmops.rag.generations import generation_folder, has_generation, load_chunk
 from llmops.rag.manifests import Changes, Manifest
 from llmops.settings.validation import nearest
 
-State = Literal["never built", "up to date", "out of date", "files lost"]
+State = Literal["never built", "up to date", "out of date", "files lost", "vectors lost"]
 SHORT_ID = 12
 """Characters of a chunk id that are shown; any unique beginning names a chunk."""
 
@@ -33,7 +33,13 @@ class IndexStatus:
 
 
 def index_status(
-    name: str, manifest: Manifest | None, changes: Changes, folder: Path, problems: Sequence[Problem]
+    name: str,
+    manifest: Manifest | None,
+    changes: Changes,
+    folder: Path,
+    problems: Sequence[Problem],
+    *,
+    has_vectors: bool = True,
 ) -> IndexStatus:
     """Put together from the live generation and what a build would do.
 
@@ -43,10 +49,13 @@ def index_status(
         changes: from `plan_changes`.
         folder: of the index's generations.
         problems: of its corpus.
+        has_vectors: whether its vector store is there; it is not opened.
     """
     if manifest is None:
         return IndexStatus(name, "never built", changes, tuple(problems), {}, 0)
     state: State = "up to date" if changes.none else "out of date"
+    if not has_vectors and changes.none:
+        state = "vectors lost"
     if not has_generation(folder, manifest.key):
         state = "files lost"
     files = generation_folder(folder, manifest.key).rglob("*")

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.domain.serial import members
-from llmops.reporting.figures import agreed, corrected, counted, headline, seconds
+from llmops.reporting.figures import agreed, corrected, counted, duration, headline
 from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
@@ -168,7 +168,7 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
                 yield from _md_case(result)
             yield "\n</details>\n\n"
         yield f"run `{report.run_id}` · {report.counts.cells} cells · {report.counts.model_calls} model calls"
-        yield f" · {report.counts.reused} answers reused · {seconds(report.timing.wall_s)}\n"
+        yield f" · {report.counts.reused} answers reused · {duration(report.timing)}\n"
         for note in report.notes:
             yield f"\n> {markdown_text(note)}\n"
 

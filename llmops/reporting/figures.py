@@ -2,7 +2,7 @@
 
 import math
 
-from llmops.domain.reports import EvaluatorSummary, Metric
+from llmops.domain.reports import EvaluatorSummary, Metric, Timing
 
 
 def amount(value: float, unit: str) -> str:
@@ -61,6 +61,11 @@ def estimate(metric: Metric) -> str:
     if metric.unit == "%":
         return f"{value} [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
     return f"{value} [{amount(metric.low, metric.unit)}, {amount(metric.high, metric.unit)}]"
+
+
+def duration(timing: Timing) -> str:
+    """How long a run took; of one that was continued only the last process was measured, and that is said."""
+    return f"{seconds(timing.wall_s)} since it was continued" if timing.continued else seconds(timing.wall_s)
 
 
 def headline(summary: EvaluatorSummary) -> str:

@@ -13,7 +13,7 @@ from llmops.rag.inspecting import SHORT_ID, IndexStatus
 from llmops.reporting.safe import one_line, safe
 from llmops.settings.project import IndexSettings
 
-STYLES = {"up to date": "green", "out of date": "yellow", "never built": "yellow", "files lost": "red"}
+STYLES = {"up to date": "green", "out of date": "yellow", "never built": "yellow", "files lost": "red", "vectors lost": "red"}
 NAMES_SHOWN = 5
 """Documents that are named of each kind of change."""
 
@@ -39,7 +39,8 @@ def print_status(console: Console, status: IndexStatus, settings: IndexSettings)
     for problem in status.problems:
         _line(console, f"left out: {problem}", "yellow")
     if status.state != "up to date":
-        _line(console, f"bring it up to date: llmops rag index {status.name}")
+        repair = " --repair" if status.state == "vectors lost" else ""
+        _line(console, f"bring it up to date: llmops rag index {status.name}{repair}")
 
 
 def print_passages(console: Console, document: str, chunks: Sequence[Chunk]) -> None:

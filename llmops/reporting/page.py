@@ -18,7 +18,7 @@ from llmops.domain.reports import EvaluatorSummary, Flip, Group, Report
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
-from llmops.reporting.figures import agreed, corrected, counted, dollars, headline, leading, metric_of, seconds
+from llmops.reporting.figures import agreed, corrected, counted, dollars, duration, headline, leading, metric_of, seconds
 from llmops.reporting.flips import flaky, power, told
 from llmops.reporting.outputs import CaseOutputs
 from llmops.reporting.safe import one_line, safe
@@ -113,7 +113,7 @@ def to_html(reports: Sequence[tuple[Report, Cases]]) -> Iterator[str]:
     """The runs of one command as one page, piece by piece."""
     finalize: Callable[[Any], Any] = lambda value: safe(value) if type(value) is str else value  # noqa: E731
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=finalize)
-    environment.filters["seconds"] = seconds
+    environment.filters["duration"] = duration
     source = TEMPLATE.read_text(encoding="utf-8")
     yield from environment.from_string(source).generate(reports=[_shown(report, cases) for report, cases in reports])
 

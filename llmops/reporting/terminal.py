@@ -13,7 +13,7 @@ from llmops.domain.reports import Group as Cells
 from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
-from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, headline, seconds
+from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, duration, headline
 from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.safe import one_line, safe
@@ -130,7 +130,7 @@ def _footer(report: Report) -> list[Text]:
         f"{counts.cells} cells: {counts.scored} scored, {counts.failed} failed, {counts.unmeasured} unmeasured"
         f" · coverage {100 * report.coverage:.1f} %",
         f"{counts.model_calls} model calls, {counts.reused} answers reused, {counts.retrieved} searches,"
-        f" {counts.evaluated} stored evaluations computed · {seconds(report.timing.wall_s)}",
+        f" {counts.evaluated} stored evaluations computed · {duration(report.timing)}",
     ]
     if any(group.spend.input_tokens for group in report.groups):
         lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))

@@ -131,7 +131,8 @@ class ProjectIndex:
         """
         manifest = Manifest.load(self._store, self.name)
         changes = plan_changes(manifest, self.settings, self._hashes, self._embedder)
-        return index_status(self.name, manifest, changes, self._folder, self.corpus.problems)
+        there = self._vectors.is_there()
+        return index_status(self.name, manifest, changes, self._folder, self.corpus.problems, has_vectors=there)
 
     @cached_property
     def live(self) -> Generation:

@@ -279,7 +279,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
     finished_at = _now()
     report = report_of(plan, run, aggregator, counts, judged)
-    report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began))
+    report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began, continued))
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     if parts.cache_bytes is not None and (removed := parts.store.cache.evict(parts.cache_bytes)).nodes:
         progress.note(f"cache: {removed.nodes} nodes removed that were not used for longest")

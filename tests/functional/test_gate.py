@@ -44,6 +44,13 @@ def test_repeats_of_a_case_stay_one_case_when_a_run_is_judged_again(tmp_path: Pa
     assert verdicts(tmp_path, code=done.returncode)["rules"] == rules
 
 
+def test_what_the_cases_can_show_counts_those_that_were_run(evaluated: Path) -> None:
+    with OpenAiServer().running():
+        assert "With 5 cases" in llmops(evaluated, "eval", "--limit", "5").stdout
+    assert "With 5 cases" in llmops(evaluated, "gate", "@last").stdout
+    assert "With 60 cases" in llmops(evaluated, "gate", "@last~1").stdout
+
+
 def test_relative_rules_hold_the_run_against_a_baseline(evaluated: Path) -> None:
     edit(evaluated / "evals/say.yaml", RULE, RELATIVE)
     unchanged = verdicts(evaluated, code=0)

@@ -43,6 +43,17 @@ def test_status_tells_what_a_build_would_do_and_builds_nothing(folder: Path) -> 
         assert (found["facts"]["documents"], found["facts"]["chunks"]) == (2, 3)
 
 
+def test_a_vector_store_that_is_gone_is_told_with_the_way_back(folder: Path) -> None:
+    (folder / ".llmops/chroma").rename(folder / "aside")
+    told = llmops(folder, "rag", "status", "notes").stdout
+    assert "notes: vectors lost\n" in told
+    assert "bring it up to date: llmops rag index notes --repair" in told
+    assert not (folder / ".llmops/chroma").exists()
+    assert llmops(folder, "rag", "index", "notes", "--repair").returncode == 0
+    assert "notes: up to date" in llmops(folder, "rag", "status", "notes").stdout
+    assert "1. notes/tides.md" in llmops(folder, "rag", "query", "moon", "-i", "notes").stdout
+
+
 def test_show_lists_the_chunks_of_a_document_and_one_in_full(folder: Path) -> None:
     (cause, height) = json.loads(llmops(folder, "rag", "show", "notes/tides.md", "-i", "notes", "--json").stdout)["chunks"]
     assert cause["headings"] == ["Tides", "Cause"]

@@ -115,6 +115,8 @@ def test_a_deadline_ends_a_run_with_exit_3_and_the_same_command_continues_it(ser
     settings.write_text(settings.read_text().replace(", rpm: 2", ""))
     again = report(llmops(tmp_path, "eval", "--json"))
     assert (again["run_id"], again["counts"]["scored"], server.requests) == (first["run_id"], 6, 6)
+    assert (first["timing"]["continued"], again["timing"]["continued"]) == (False, True)
+    assert (again["counts"]["model_calls"], first["power"]["cases"], again["power"]["cases"]) == (6, 2, 6)
 
 
 def test_an_endpoint_that_never_answers_is_taken_for_dead(server: OpenAiServer, tmp_path: Path) -> None:
