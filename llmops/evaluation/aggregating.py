@@ -3,16 +3,16 @@
 import heapq
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import fsum, isfinite
+from math import fsum
 
 from llmops.domain.keys import content_hash
 from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group, LatencySummary, Metric, Spend
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
-from llmops.evaluation.evaluators.base import ANY, Bounds, BuiltEvaluator, Figures
+from llmops.evaluation.evaluators.base import Bounds, BuiltEvaluator, Figures, figures_by_name
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.statistics.agreement import krippendorff_alpha
@@ -95,10 +95,8 @@ class EvaluatorTally:
         return self.parts.get(aggregate)
 
     def bounds(self, aggregate: str) -> Bounds | None:
-        """Of the values behind an aggregate; None: they have none on one side, or none that is known."""
-        of_value = aggregate in ("mean", "total", *QUANTILES)
-        found = self.figures.value if of_value else (self.figures.parts or {}).get(aggregate, ANY)
-        return found if all(map(isfinite, found)) else None
+        """Of the values behind an aggregate, as `Figures.bounds`."""
+        return self.figures.bounds(None if aggregate in ("mean", "total", *QUANTILES) else aggregate)
 
 
 @dataclass(slots=True)
@@ -138,7 +136,7 @@ class Aggregator:
         self._plan = plan
         self._cells_per_case = max(1, plan.size // plan.cases)
         self._worst: list[tuple[float, int, CellResult]] = []
-        self._figures = _figures(plan.all_evaluators())
+        self._figures = figures_by_name(plan.all_evaluators())
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
             for prompt in plan.prompts or ("",)
@@ -302,15 +300,6 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
     if bounds is not None and not bounds[0] <= min(series.values) <= max(series.values) <= bounds[1]:
         bounds = None  # of a run whose evaluator had other options
     return mean_interval(series.values, clusters=series.cases, bounds=bounds, confidence=confidence)
-
-
-def _figures(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Figures]:
-    """What is known of the figures of each name; nothing where evaluators of single cases share a name and not the figures."""
-    found: dict[str, Figures] = {}
-    for built in evaluators:
-        name = built.spec.name
-        found[name] = built.figures if found.get(name, built.figures) == built.figures else Figures()
-    return found
 
 
 def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:

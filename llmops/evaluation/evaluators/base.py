@@ -1,8 +1,8 @@
 """What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -120,6 +120,11 @@ class Figures:
     parts: Mapping[str, Bounds] | None = field(default_factory=dict)
     """By name; None: they depend on what is not known before a run, such as the labels of a local model."""
 
+    def bounds(self, part: str | None = None) -> Bounds | None:
+        """Of the value or of a part; None: it has none on one side, or none that is known."""
+        found = self.value if part is None else (self.parts or {}).get(part, ANY)
+        return found if all(map(isfinite, found)) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -215,6 +220,15 @@ def within(bounds: Bounds) -> str:
     """Bounds in words."""
     low, high = bounds
     return f"within {low:g} and {high:g}" if high < inf else f"at {low:g} or above"
+
+
+def figures_by_name(evaluators: Iterable[BuiltEvaluator]) -> Mapping[str, Figures]:
+    """What is known of the figures of each name; nothing where evaluators of single cases share a name and not the figures."""
+    found: dict[str, Figures] = {}
+    for built in evaluators:
+        name = built.spec.name
+        found[name] = built.figures if found.get(name, built.figures) == built.figures else Figures()
+    return found
 
 
 def shape(value: object) -> str:

@@ -131,7 +131,10 @@ def test_a_gate_is_judged_when_every_case_flips_both_ways_alike() -> None:
     plan = plan_of([{"metric": "grade.pass_rate", "non_inferior_to": "baseline", "margin": 0.1}], 40)
     before, after = cells([1.0, 0.0] * 20, limit=0.5), cells([0.0, 1.0] * 20, limit=0.5)
     rules = judged(plan, after, before)
-    power = power_of(plan, rules)
+    aggregator = Aggregator(plan)
+    for result in after:
+        aggregator.add(result)
+    power = power_of(plan, rules, aggregator)
     assert (rules[0].verdict, rules[0].discordance) == ("inconclusive", 1.0)
     assert power is not None
     assert (power.discordance, power.observed) == (1.0, True)
