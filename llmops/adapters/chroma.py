@@ -22,6 +22,8 @@ _full = re.compile(r"\(code: (?:13|778|1034|1546)\)|disk is full|\(os error (?:2
 """SQLite's codes of a write that failed and the system's: no space, a file or a quota at its limit."""
 IDS_PER_CALL = 2000
 """Below the largest batch of every Chroma (5461, from the variables that SQLite takes)."""
+_read_only = re.compile(r"\(code: 8\)|\(os error (?:13|30)\)")
+"""SQLite's code and the system's of a file that may not be written."""
 DATABASE = "chroma.sqlite3"
 """In the folder of every Chroma."""
 LAYOUT = 2
@@ -158,6 +160,9 @@ class ChromaStore:
             hint = "Free some space, or lift the limit on the size of files, and run the same command again."
             found = f"The Chroma folder {str(self._path)!r} cannot be written: {told}. The last complete index stays."
             return RetrievalError(found, hint=hint)
+        if _read_only.search(told):
+            hint = "Chroma writes to a folder that is only read, too: change its permissions, or name a copy in `store:`."
+            return RetrievalError(f"The Chroma folder {str(self._path)!r} cannot be written: {told}.", hint=hint)
         hint = f"Move {str(self._path)!r} and .llmops/indexes away and build anew: llmops rag index"
         return RetrievalError(f"The Chroma folder {str(self._path)!r} cannot be used: {told}.", hint=hint)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+from llmops.adapters.sqlite_files import read_only_uri
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.keys import KEY_BYTES
 
@@ -124,6 +125,9 @@ class SqliteVectors:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
+            return self._connection
+        if (uri := read_only_uri(self._path)) is not None:
+            self._connection = sqlite3.connect(uri, timeout=BUSY_S, check_same_thread=False, uri=True)
             return self._connection
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._alone():  # two processes that make the file at once would find it locked, however long they may wait

@@ -1,6 +1,7 @@
 """The store in a SQLite file."""
 
 import os
+import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from sqlalchemy import create_engine, event, func
 from sqlalchemy.dialects import sqlite
 
 from llmops.adapters.sql.database import Database
+from llmops.adapters.sqlite_files import read_only_uri
 from llmops.domain.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ UNIX_EPOCH = 2440587.5
 
 
 def sqlite_database(path: Path) -> Database:
-    """The database in a file; its folder is made.
+    """The database in a file; its folder is made. A file that cannot be written is read.
 
     Raises:
         StoreError: the folder cannot be made.
@@ -33,8 +35,13 @@ def sqlite_database(path: Path) -> Database:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"The folder {str(path.parent)!r} cannot be made: {error.strerror}.") from error
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _set_pragmas)
+    uri = read_only_uri(path)
+    if uri is None:
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _set_pragmas)
+    else:
+        read = partial(sqlite3.connect, uri, timeout=BUSY_TIMEOUT_S, check_same_thread=False, uri=True)
+        engine = create_engine(f"sqlite:///{path}", creator=read)
     now = (func.julianday("now") - UNIX_EPOCH) * 86400.0
     explain = partial(_explain, path)
     return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", now, explain, compacting="VACUUM")

@@ -1,0 +1,93 @@
+"""A project that cannot be written: what only reads works, and what writes says so."""
+
+import ctypes
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import COMMAND, environment, llmops
+
+PR_CAPBSET_DROP = 24
+CAP_DAC_OVERRIDE = 1
+
+
+def _as_anyone() -> None:
+    """Takes from root what lets it write to every file."""
+    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0):
+        raise OSError
+
+
+def reading(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(COLUMNS="300"),
+        capture_output=True,
+        text=True,
+        preexec_fn=_as_anyone,
+        timeout=240,
+        check=False,
+    )
+
+
+def allow(folder: Path, mode: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(mode | 0o111 if path.is_dir() else mode)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("project")
+    assert llmops(folder, "init").returncode == 0
+    assert llmops(folder, "eval", "-q").returncode == 0
+    allow(folder, 0o444)
+    yield folder
+    allow(folder, 0o644)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["runs list", "runs show", "runs show --outputs", "gate", "compare @last @last", "status", "store status", "rag status"],
+)
+def test_what_only_reads_works(folder: Path, command: str) -> None:
+    done = reading(folder, *command.split())
+    assert (done.returncode, "cannot be" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_run_is_exported_to_where_one_may_write(folder: Path, tmp_path: Path) -> None:
+    assert reading(folder, "runs", "export", "@last", "-o", str(tmp_path / "run.json")).returncode == 0
+    assert json.loads((tmp_path / "run.json").read_text())["runs"][0]["status"] == "finished"
+
+
+def test_the_cache_is_listed_with_its_vectors(folder: Path) -> None:
+    kinds = {line.split()[0] for line in reading(folder, "cache", "list").stdout.splitlines()}
+    assert {"generate", "embed"} <= kinds
+
+
+def test_what_another_process_is_writing_is_read_from_its_log(folder: Path) -> None:
+    allow(folder, 0o644)
+    hold = (
+        "import sqlite3, sys; c = sqlite3.connect('.llmops/llmops.db'); c.execute(\"update runs set status = 'interrupted'\"); "
+    )
+    hold += "c.commit(); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [COMMAND[0], "-c", hold], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        allow(folder, 0o444)
+        assert "interrupted" in reading(folder, "runs", "list").stdout
+        allow(folder, 0o644)
+        holder.communicate("")
+    llmops(folder, "runs", "list")
+    allow(folder, 0o444)
+
+
+def test_what_writes_says_that_it_cannot(folder: Path) -> None:
+    done = reading(folder, "eval")
+    assert (done.returncode, "cannot be written (Permission denied)" in done.stderr) == (2, True), done.stderr
+    done = reading(folder, "rag", "query", "delivery")
+    assert (done.returncode, "Chroma writes to a folder that is only read, too" in done.stderr) == (2, True), done.stderr
