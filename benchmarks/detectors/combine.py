@@ -31,6 +31,7 @@ from benchmarks.embedders.export_minilm import (
     ORT,
     Graph,
     embeddings,
+    last_layer,
     layer,
     shared_constants,
     source_folder,
@@ -62,7 +63,10 @@ class Labelled:
 
 
 def build(weights: dict[str, Any]) -> Any:  # noqa: ANN401 -- an onnx ModelProto
-    """Token ids, mask and types, int64 (batch, sequence), to logits (batch, sequence, 2): of the token, of the window."""
+    """Token ids, mask and types, int64 (batch, sequence), to logits (batch, kept, 2): of the token, of the window.
+
+    `kept`, int64 (batch, kept), says of which tokens: the first of each window, and those of the answer.
+    """
     from onnx import TensorProto, checker, helper, numpy_helper
 
     encoder = {name.removeprefix("encoder."): value for name, value in weights.items() if name.startswith("encoder.")}
@@ -71,15 +75,17 @@ def build(weights: dict[str, Any]) -> Any:  # noqa: ANN401 -- an onnx ModelProto
     graph.node("Shape", ["input_ids"], "batch_shape")
     graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     hidden = embeddings(graph, encoder, MAX_TOKENS, typed=True)
-    for index in range(LAYERS):
+    for index in range(LAYERS - 1):
         hidden = layer(graph, hidden, encoder, index)
+    hidden = last_layer(graph, hidden, encoder, LAYERS - 1, "kept")
     heads = [weights["token.weight"], weights["window.weight"]]
     graph.constant("heads", np.concatenate(heads).T.reshape(HIDDEN, 2))
     graph.constant("heads.bias", np.concatenate([weights["token.bias"], weights["window.bias"]]))
     graph.node("Add", [graph.node("MatMul", [hidden, "heads"], "heads.product"), "heads.bias"], "logits")
     names = ("input_ids", "attention_mask", "token_type_ids")
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in names]
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "sequence", 2])
+    inputs.append(helper.make_tensor_value_info("kept", TensorProto.INT64, ["batch", "kept"]))
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "kept", 2])
     constants = [numpy_helper.from_array(value, name) for name, value in graph.constants.items()]
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ORT, 1)]
     body = helper.make_graph(graph.nodes, "grounding-minilm-int8", inputs, [logits], constants)

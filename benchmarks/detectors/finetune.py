@@ -179,8 +179,11 @@ def train(found: list[Example], out: Path, minutes: float, rate: float, start: P
     model = TokenClassifier(BertModel.from_pretrained(source_folder(), add_pooling_layer=False, **still))
     if start is not None:
         model.load_state_dict(torch.load(start))
+    # Half of all weights: each step would cost their update, and words that are not met here would drift apart from the rest.
+    model.encoder.embeddings.word_embeddings.requires_grad_(False)
     heads = [*model.token.parameters(), *model.window.parameters()]
-    groups = [{"params": model.encoder.parameters(), "lr": rate}, {"params": heads, "lr": 10 * rate}]
+    inner = [each for each in model.encoder.parameters() if each.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": inner, "lr": rate}, {"params": heads, "lr": 10 * rate}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
     bases = [group["lr"] for group in groups]
     began, steps, epoch, mean = time.monotonic(), 0, 0, 0.7

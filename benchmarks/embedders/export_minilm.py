@@ -99,8 +99,8 @@ class Graph:
         codes = self.node("QuantizeLinear", [rows, scale, zeros], f"{name}.codes", axis=0)
         return codes, scale, zero
 
-    def linear(self, source: str, weight: Array, name: str, *, after_gelu: bool = False) -> str:
-        """source x weight without bias; `weight` has shape (inputs, outputs)."""
+    def linear(self, source: str, weight: Array, name: str, *, after_gelu: bool = False, shape: str = "batch_shape") -> str:
+        """source x weight without bias; `weight` has shape (inputs, outputs), `shape` names the source's but for its width."""
         inputs, outputs = weight.shape
         codes, scale, zero = self.quantised(source, inputs, name, after_gelu=after_gelu)
         steps = np.abs(weight).max(0) / WEIGHT_LEVELS
@@ -115,8 +115,8 @@ class Graph:
         column = self.node("Unsqueeze", [scale, "axis1"], f"{name}.column")
         scaled = self.node("Mul", [product, column], f"{name}.scaled")
         self.constant(f"{name}.outputs", np.array([outputs], np.int64))
-        shape = self.node("Concat", ["batch_shape", f"{name}.outputs"], f"{name}.shape", axis=0)
-        return self.node("Reshape", [scaled, shape], f"{name}.out")
+        whole = self.node("Concat", [shape, f"{name}.outputs"], f"{name}.shape", axis=0)
+        return self.node("Reshape", [scaled, whole], f"{name}.out")
 
     def residual(self, source: str, skip: str, weights: dict[str, Array], names: tuple[str, str]) -> str:
         """LayerNorm(source + bias + skip); `names`: prefixes of the norm and of the layer whose bias is added."""
@@ -170,21 +170,60 @@ def embeddings(graph: Graph, weights: dict[str, Array], window: int = WINDOW, *,
 
 def layer(graph: Graph, source: str, weights: dict[str, Array], index: int) -> str:
     """One transformer layer (post-norm BERT)."""
+    packed, bias = projections(weights, index, ("query", "key", "value"))
     prefix = f"encoder.layer.{index}"
-    projections = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
-    packed = np.concatenate([weights[f"{each}.weight"].T for each in projections], axis=1)
-    heads = [f"{each}.out" for each in projections]
+    heads = [f"{prefix}.{part}" for part in ("query", "key", "value")]
     graph.split(graph.linear(source, packed, f"{prefix}.qkv"), heads)
-    bias = graph.constant(f"{prefix}.qkv.bias", np.concatenate([weights[f"{each}.bias"] for each in projections]))
-    context = graph.node("MultiHeadAttention", [*heads, bias, "mask"], f"{prefix}.context", domain=ORT, num_heads=HEADS)
+    return _attended(graph, source, heads, bias, weights, index, "batch_shape")
+
+
+def last_layer(graph: Graph, source: str, weights: dict[str, Array], index: int, kept: str) -> str:
+    """A layer whose outputs are wanted for some tokens only: these attend to all, and the others are not computed.
+
+    Args:
+        graph: of the model.
+        source: hidden states (batch, sequence, HIDDEN).
+        weights: of the model.
+        index: of the layer, 0-based.
+        kept: an input, int64 (batch, kept): places of the wanted tokens among those of the whole batch.
+    """
+    prefix = f"encoder.layer.{index}"
+    rows = graph.node("Reshape", [source, f"rows{HIDDEN}"], f"{prefix}.all")
+    own = graph.node("Gather", [rows, kept], f"{prefix}.own")
+    shape = graph.node("Shape", [kept], f"{prefix}.kept_shape")
+    query, first = projections(weights, index, ("query",))
+    packed, rest = projections(weights, index, ("key", "value"))
+    heads = [f"{prefix}.key", f"{prefix}.value"]
+    graph.split(graph.linear(source, packed, f"{prefix}.kv"), heads)
+    asked = graph.linear(own, query, f"{prefix}.query", shape=shape)
+    return _attended(graph, own, [asked, *heads], np.concatenate([first, rest]), weights, index, shape)
+
+
+def projections(weights: dict[str, Array], index: int, parts: Sequence[str]) -> tuple[Array, Array]:
+    """Weights (HIDDEN, parts x HIDDEN) and biases of some of a layer's query, key and value, side by side."""
+    names = [f"encoder.layer.{index}.attention.self.{part}" for part in parts]
+    return (
+        np.concatenate([weights[f"{each}.weight"].T for each in names], axis=1),
+        np.concatenate([weights[f"{each}.bias"] for each in names]),
+    )
+
+
+def _attended(
+    graph: Graph, source: str, heads: Sequence[str], bias: Array, weights: dict[str, Array], index: int, shape: str
+) -> str:
+    """What follows a layer's projections `heads`, for the tokens of `source`, whose shape but for the width `shape` names."""
+    prefix = f"encoder.layer.{index}"
+    graph.constant(f"{prefix}.qkv.bias", bias)
+    inputs = [*heads, f"{prefix}.qkv.bias", "mask"]
+    context = graph.node("MultiHeadAttention", inputs, f"{prefix}.context", domain=ORT, num_heads=HEADS)
     dense = f"{prefix}.attention.output.dense"
-    mixed = graph.linear(context, weights[f"{dense}.weight"].T, dense)
+    mixed = graph.linear(context, weights[f"{dense}.weight"].T, dense, shape=shape)
     attended = graph.residual(mixed, source, weights, (f"{prefix}.attention.output.LayerNorm", dense))
     up, down = f"{prefix}.intermediate.dense", f"{prefix}.output.dense"
-    wide = graph.linear(attended, weights[f"{up}.weight"].T, up)
+    wide = graph.linear(attended, weights[f"{up}.weight"].T, up, shape=shape)
     graph.constant(f"{up}.bias", weights[f"{up}.bias"])
     active = graph.node("BiasGelu", [wide, f"{up}.bias"], f"{up}.gelu", domain=ORT)
-    narrow = graph.linear(active, weights[f"{down}.weight"].T, down, after_gelu=True)
+    narrow = graph.linear(active, weights[f"{down}.weight"].T, down, after_gelu=True, shape=shape)
     return graph.residual(narrow, attended, weights, (f"{prefix}.output.LayerNorm", down))
 
 

@@ -60,12 +60,17 @@ class OnnxTokenClassifier:
                 tokens[row, : len(ids)] = ids
                 mask[row, : len(ids)] = 1
                 types[row, start : len(ids)] = 1
-            inputs = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types}
-            logits = session.run(["logits"], inputs)[0]
+            kept = np.full((len(batch), 1 + max(len(encoded[number][2]) for number in batch)), 0, np.int64)
             for row, number in enumerate(batch):
                 _, start, offsets = encoded[number]
-                own = logits[row, start : start + len(offsets), 0]
-                found[number] = Reading(float(logits[row, 0, 1]), tuple(float(each) for each in own), tuple(offsets))
+                kept[row, 1 : 1 + len(offsets)] = range(start, start + len(offsets))
+                kept[row] += row * longest
+            inputs = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types, "kept": kept}
+            logits = session.run(["logits"], inputs)[0]
+            for row, number in enumerate(batch):
+                offsets = encoded[number][2]
+                own = logits[row, 1 : 1 + len(offsets), 0].tolist()
+                found[number] = Reading(float(logits[row, 0, 1]), tuple(own), tuple(offsets))
 
         in_threads(work, batches([len(ids) for ids, _, _ in encoded], BATCH_SIZE, self._threads), self._threads)
         return [reading for reading in found if reading is not None]

@@ -10,6 +10,8 @@ from llmops.scoring.sentences import Sentence, split_sentences
 MAX_ANSWER = 190
 MAX_EVIDENCE = 300
 """Tokens of an answer and of its evidence in one window; with the special tokens they fit into 512."""
+SPARE_EVIDENCE = 128
+"""So many more tokens of evidence than of the answer: a short stretch needs few sentences, and reading has a price."""
 
 Count = Callable[[str], int]
 
@@ -42,7 +44,8 @@ def windows(output: str, contexts: Sequence[str], count: Count) -> list[Window]:
         text = output[stretch[0].start : stretch[-1].end]
         own = terms(text)
         near = sorted(range(len(evidence)), key=lambda i: (-sum(1 / spread[term] for term in own & evidence[i][1]), i))
-        windows.append(Window(stretch[0].start, text, _joined(evidence, near)))
+        room = min(MAX_EVIDENCE, SPARE_EVIDENCE + count(text))
+        windows.append(Window(stretch[0].start, text, _joined(evidence, near, room)))
     return windows
 
 
@@ -60,10 +63,9 @@ def stretches(text: str, count: Count, limit: int) -> list[list[Sentence]]:
     return found
 
 
-def _joined(evidence: Sequence[tuple[str, frozenset[str], int]], near: Sequence[int]) -> str:
-    """As many of the nearest sentences as fit, in the order of the passages."""
+def _joined(evidence: Sequence[tuple[str, frozenset[str], int]], near: Sequence[int], room: int) -> str:
+    """As many of the nearest sentences as fit into `room` tokens, in the order of the passages."""
     chosen: list[int] = []
-    room = MAX_EVIDENCE
     for index in near:
         if evidence[index][2] <= room:
             chosen.append(index)

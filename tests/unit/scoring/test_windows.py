@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmops.scoring.grounding import FEATURES, SURE, TOKENS, answer_features, runs
 from llmops.scoring.sentences import split_sentences
-from llmops.scoring.windows import MAX_ANSWER, MAX_EVIDENCE, windows
+from llmops.scoring.windows import MAX_ANSWER, MAX_EVIDENCE, SPARE_EVIDENCE, windows
 
 
 def count(text: str) -> int:
@@ -29,7 +29,7 @@ def test_every_sentence_of_the_answer_stands_in_one_window_that_fits(answer: lis
     for window in found:
         assert output[window.start : window.start + len(window.text)] == window.text
         assert count(window.text) <= MAX_ANSWER
-        assert count(window.evidence) <= MAX_EVIDENCE
+        assert count(window.evidence) <= min(MAX_EVIDENCE, SPARE_EVIDENCE + count(window.text))
 
 
 def test_the_nearest_sentences_are_kept_in_their_order() -> None:
