@@ -160,8 +160,8 @@ class Kind:
         return self.figures(options) if callable(self.figures) else self.figures
 
     def fields_of(self, options: Strict) -> dict[str, str]:
-        """By option: the field of the case that it names."""
-        named = {option: getattr(options, option) for option in self.fields}
+        """By option that the suite sets: the field of the case that it names. A default may find nothing to measure."""
+        named = {option: getattr(options, option) for option in self.fields if option in options.model_fields_set}
         return {option: name for option, name in named.items() if isinstance(name, str)}
 
 
