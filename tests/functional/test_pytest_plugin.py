@@ -87,7 +87,8 @@ def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) ->
         def test_answers(llmops_evaluate):
             assert llmops_evaluate({"contains": {"any": ["Paris"]}}, "It is Paris.").passed
             assert not llmops_evaluate({"contains": {"any": "expected"}}, "Rome", expected=["Paris"]).passed
-            found = llmops_evaluate({"hallucination": {"max": 0.5}}, "It costs 90 dollars.", contexts=["It costs 19 dollars."])
+            told = "It was founded by seventy astronauts."
+            found = llmops_evaluate({"hallucination": {"max": 0.5}}, told, contexts=["It costs 19 dollars."])
             assert found.passed is False and found.spans
         """)
     run(pytester).assert_outcomes(passed=1)
