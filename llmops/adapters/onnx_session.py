@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-TOKENS_PER_BATCH = 4096
-"""Padded tokens in one call, at most: attention needs memory by the square of the length."""
+TOKENS_PER_BATCH = 1024
+"""Padded tokens that are worked on at a time, at most: what a layer makes of more no longer fits into the cache of a core."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

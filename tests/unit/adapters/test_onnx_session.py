@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.adapters.onnx_session import batches, cores, equal_batches, in_threads
+from llmops.adapters.onnx_session import TOKENS_PER_BATCH, batches, cores, equal_batches, in_threads
 
 
 def test_batches_hold_similar_lengths_within_both_bounds() -> None:
@@ -14,13 +14,13 @@ def test_batches_hold_similar_lengths_within_both_bounds() -> None:
     found = batches(lengths, 32)
     assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
     assert found[-1][:3] == [1, 4, 3]
-    assert all(len(batch) * lengths[batch[-1]] <= 4096 for batch in found)
+    assert all(len(batch) * lengths[batch[-1]] <= TOKENS_PER_BATCH for batch in found)
     assert [len(batch) for batch in batches([5] * 70, 32)] == [6, 32, 32]
 
 
 def test_few_texts_are_shared_out_and_the_longest_come_first() -> None:
     assert batches([5, 9, 6, 7], 32, threads=2) == [[3, 1], [0, 2]]
-    assert batches([400] * 20, 16, threads=4) == [[18, 19], *([n, n + 1] for n in range(16, -1, -2))]
+    assert batches([100] * 20, 16, threads=4) == [[18, 19], *([n, n + 1] for n in range(16, -1, -2))]
     assert batches([], 16, threads=4) == []
     assert batches([9], 16, threads=4) == [[0]]
 
