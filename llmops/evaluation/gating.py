@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from llmops.domain.ports import Store
 from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
-from llmops.evaluation.aggregating import CORRECTED, QUANTILES, Aggregator, EvaluatorTally, GroupTally, estimated, uncorrected
+from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
 from llmops.evaluation.planning import Plan
+from llmops.evaluation.tallies import CORRECTED, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from llmops.domain.errors import Problem
-from llmops.evaluation.aggregating import CORRECTED, OVER_TRIES, QUANTILES
 from llmops.evaluation.evaluators.base import ANY, COUNT, SHARE, Bounds, outside, within
 from llmops.evaluation.evaluators.catalogue import options_of
+from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES
 from llmops.settings.suite import EvaluatorSpec, GateRule, Suite
 from llmops.settings.validation import nearest
 
