@@ -40,7 +40,7 @@ def sendable(key: str) -> bool:
 
 def configured_secrets() -> list[str]:
     """The value of each variable of the environment that is named like a credential, longest first."""
-    values = {value.strip() for name, value in os.environ.items() if names_a_credential(name)}
+    values = {os.environ.get(name, "").strip() for name in os.environ if names_a_credential(name)}
     return sorted((value for value in values if len(value) >= MIN_LENGTH), key=len, reverse=True)
 
 

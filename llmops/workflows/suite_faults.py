@@ -81,7 +81,7 @@ def _rules_for_nothing(suite: Suite, dataset: Dataset) -> Iterator[Problem]:
 
 
 def _named_fields(specs: Iterable[EvaluatorSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where an option names a field of the case, or would by default, and the field."""
+    """Where an option of the suite names a field of the case, and the field."""
     for spec in specs:
         if (found := options_of(spec)) is not None:
             kind, options = found

@@ -6,8 +6,11 @@ WIDTH = 60
 
 
 def quoted(text: str) -> str:
-    """At most `WIDTH` characters in quotation marks; masked before it is cut, because half a key looks like none."""
-    return repr(cut(masked(text), WIDTH))
+    """At most `WIDTH` characters in quotation marks; masked before it is cut, because half a key looks like none.
+
+    What is short enough is masked where it is shown, as all of a report is.
+    """
+    return repr(text if len(text) <= WIDTH else cut(masked(text), WIDTH))
 
 
 def cut(text: str, width: int) -> str:
