@@ -56,6 +56,8 @@ class CellState:
     """Calls made in this run, also in vain."""
     calls: tuple[RoutedCall, ...] = ()
     """Of a route that could serve no answer; an answer brings its own."""
+    made: set[str] = field(default_factory=set)
+    """Keys of the nodes that this run made for it."""
     searched: bool = False
     """The hits were searched for in this run."""
     evaluated: int = 0
@@ -73,14 +75,26 @@ class CellState:
 class CellSteps:
     """The nodes of a plan's cells, for one run."""
 
-    def __init__(self, plan: Plan, run_id: str) -> None:
+    def __init__(self, plan: Plan, run_id: str, *, continued: bool = False) -> None:
+        """Args: `continued`: the run was begun by another process, so that nodes of it may be there already."""
         self.plan = plan
         self.run_id = run_id
+        self._continued = continued
         self._made_for: dict[str, int] = {}
+        """The position of the first cell that took a node of the run; kept of continued runs alone."""
 
-    def book(self, cell: Cell, node: Node) -> bool:
-        """Book a node that this run made on the first cell that takes it: is it this one? Others have it for nothing."""
-        return node.run == self.run_id and self._made_for.setdefault(node.key, cell.position) == cell.position
+    def note_made(self, state: CellState, key: str) -> None:
+        """This run is making a node for this cell."""
+        state.made.add(key)
+        if self._continued:
+            self._made_for.setdefault(key, state.cell.position)
+
+    def is_made_for(self, state: CellState, node: Node) -> bool:
+        """Whether this run made a node, and for this cell: of several that share one, the first has made it."""
+        if node.run != self.run_id:
+            return False
+        position = state.cell.position
+        return node.key in state.made or (self._continued and self._made_for.setdefault(node.key, position) == position)
 
     def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
         """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
@@ -176,9 +190,9 @@ class CellSteps:
     def take_completion(self, state: CellState, node: Node) -> None:
         """An answer of an earlier run, or of this run before it was interrupted."""
         state.completion = completion_from_json(node.value)
-        state.reused = not self.book(state.cell, node)
+        state.reused = not self.is_made_for(state, node)
         state.attempts = 0 if state.reused else state.completion.attempts
-        if not state.reused:
+        if self._continued and not state.reused:
             for key in self._asked_by_route(state, state.completion):
                 self._made_for.setdefault(key, state.cell.position)
 
@@ -222,7 +236,7 @@ class CellSteps:
     def _take_outcomes(self, state: CellState, found: dict[str, Node]) -> None:
         for name, key in state.evaluate_keys.items():
             if key in found:
-                mine = self.book(state.cell, found[key])
+                mine = self.is_made_for(state, found[key])
                 outcome = outcome_from_json(found[key].value)
                 if outcome.judging is not None and not mine:
                     outcome = replace(outcome, judging=outcome.judging.reused())

@@ -48,6 +48,8 @@ class RunnerOptions:
     """Start nothing more once so much is spent."""
     width: int = WIDTH
     """Cells in flight that keep the processors busy."""
+    continued: bool = False
+    """Another process has begun the run."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Runner:
         self._options = options
         self._progress = progress
         self._on_result = on_result
-        self._steps = CellSteps(plan, run_id)
+        self._steps = CellSteps(plan, run_id, continued=options.continued)
         self._callers = {name: callers.of(target) for name, target in plan.asked().items()}
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._written: set[str] = set()
@@ -218,7 +220,7 @@ class Runner:
         if state.completion is None and state.request is not None and state.generate_key is not None:
             target = self._plan.targets[state.cell.target]
             if target.route is None:
-                node = await self._answered(state.cell, target, state.request, state.generate_key)
+                node = await self._answered(state, target, state.request, state.generate_key)
             else:
                 node = await self._routed(target, target.route, state, state.generate_key)
             self._steps.take_completion(state, node)
@@ -226,14 +228,13 @@ class Runner:
             self._steps.key_evaluations(state)
             self._steps.look_up_outcomes([state], self._lookup)
 
-    async def _answered(self, cell: Cell, target: Target, request: CompletionRequest, key: str) -> Node:
+    async def _answered(self, state: CellState, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
             completion = storable(await self._callers[target.name].complete(request))
             cost = None if target.price is None else target.price.cost(completion.usage, completion.latency_s)
             self.counts.spent_usd += cost or 0.0
-            node = Node(key, "generate", plain(completion), self._run_id)
-            self._steps.book(cell, node)
-            return node
+            self._steps.note_made(state, key)
+            return Node(key, "generate", plain(completion), self._run_id)
 
         if target.embedded or "generate" in self._options.refresh:
             return await self._once(key, generate)
@@ -249,8 +250,8 @@ class Runner:
             request = request_of(inner, self._plan.prompts[state.cell.prompt], state.messages, stream=self._plan.stream)
             own = self._steps.key_of_routed(state, inner, sample)
             known = self._lookup("generate", [own]).get(own)
-            node = known or await self._answered(state.cell, inner, request, own)
-            completion, made = completion_from_json(node.value), self._steps.book(state.cell, node)
+            node = known or await self._answered(state, inner, request, own)
+            completion, made = completion_from_json(node.value), self._steps.is_made_for(state, node)
             if known is not None and made and inner.price is not None:  # paid before this run was interrupted
                 self.counts.spent_usd += inner.price.cost(completion.usage, completion.latency_s) or 0.0
             return Answered(completion, reused=not made)
@@ -272,6 +273,7 @@ class Runner:
                 raise
             finally:
                 memory.note(calls)
+            self._steps.note_made(state, key)
             return Node(key, "generate", plain(completion), self._run_id)
 
         return await self._once(key, make)
@@ -322,10 +324,10 @@ class Runner:
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
         outcome = await measured(built, sample)
         state.evaluated += 1
-        node = Node(state.evaluate_keys[built.spec.name], "evaluate", outcome_to_json(outcome), self._run_id)
-        # A failure may pass: the next run tries again. What another cell has made meanwhile holds what was paid for it.
-        if not isinstance(outcome, Failure) and self._steps.book(state.cell, node):
-            await self._committer.put_node(node)
+        if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
+            key = state.evaluate_keys[built.spec.name]
+            self._steps.note_made(state, key)
+            await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
         return outcome
 
     def _give_up(self, message: str, *, all_cells: bool) -> None:

@@ -264,7 +264,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             runner.stop(reason)
 
     async with parts.judges.running(run.id, fresh=options.refresh) as callers:
-        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width)
+        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width, continued)
         runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
         try:
             with _stoppable(runner, callers, options.minutes, progress):
