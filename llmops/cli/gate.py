@@ -34,7 +34,7 @@ def gate(
     with ShownProgress(session.err) as progress:
         report = rejudge(chosen, against, session.wiring, progress)
     if json:
-        kept = ("run_id", "suite", "status", "verdict", "exit_code", "baseline", "rules")
+        kept = ("run_id", "suite", "status", "verdict", "exit_code", "baseline", "rules", "notes")
         typer.echo(jsonlib.dumps({key: plain(getattr(report, key)) for key in kept}, indent=1))
     else:
         print_report(session.out, report, quiet=True)

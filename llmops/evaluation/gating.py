@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from llmops.domain.ports import Store
 from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
-from llmops.domain.runs import CellResult
+from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
 from llmops.evaluation.planning import Plan
@@ -21,6 +21,8 @@ ASSUMED_DISCORDANCE = 0.1
 """Share of flipped cases that is planned with when no baseline shows one."""
 ASSUMED_MARGIN = 0.05
 """Drop that is planned for when no rule has a margin."""
+HELD_AGAINST = "held against "
+"""How every note begins that tells in what a baseline is no match for the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Judgement:
     power: Power | None = None
     baseline: str | None = None
     """Run id."""
+    notes: tuple[str, ...] = ()
 
 
 def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, baseline: str | None) -> Judgement:
@@ -46,18 +49,43 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     """
     held = load_baseline(plan, store, baseline)
     rules = Gate(plan, aggregator, held).judge(lambda: store.results(run_id))
-    flips: tuple[Flip, ...] = ()
-    if held is not None:
-        flips = broken_first(_flips(plan, held, store.results(run_id)))
-    return Judgement(rules, flips, power_of(plan, rules, aggregator), baseline)
+    judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline)
+    if held is None or baseline is None:
+        return judgement
+    alone = 0
+
+    def pairs() -> Iterator[tuple[CellResult, CellResult]]:
+        nonlocal alone
+        for after in store.results(run_id):
+            before = held.cell(after)
+            if before is None:
+                alone += 1
+            else:
+                yield before, after
+
+    flips = broken_first(_flips(plan, pairs()))
+    return replace(judgement, flips=flips, notes=mismatch(store.run(baseline), plan.suite.path, alone))
 
 
-def _flips(plan: Plan, held: Baseline, results: Iterable[CellResult]) -> Iterator[Flip]:
+def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
+    """What makes a baseline a poor match, as a note; nothing when it is a whole run of the same cells.
+
+    Args:
+        baseline: the run that a candidate is held against.
+        suite: of the candidate.
+        alone: cells of the candidate that it does not have.
+    """
+    told = [f"a run of {baseline.suite}"] if baseline.suite != suite else []
+    told += [f"which is {baseline.status}"] if baseline.status in ("running", "interrupted", "over budget") else []
+    told += [f"which lacks {alone:,} of this run's cells"] if alone else []
+    return (f"{HELD_AGAINST}{baseline.id}, {', '.join(told)}",) if told else ()
+
+
+def _flips(plan: Plan, pairs: Iterable[tuple[CellResult, CellResult]]) -> Iterator[Flip]:
     asked = [rule.no_new_failures.tags for rule in plan.suite.settings.gate if rule.no_new_failures]
     critical = None if not asked else frozenset() if not all(asked) else frozenset(tag for tags in asked for tag in tags)
-    for after in results:
-        before = held.cell(after)
-        found = None if before is None else flip(before, after, critical)
+    for before, after in pairs:
+        found = flip(before, after, critical)
         if found is not None:
             yield found
 

@@ -203,10 +203,16 @@ def _streams(suite: Suite) -> bool:
 def _failed_ids(suite: Suite, store: Store, options: EvaluateOptions) -> frozenset[str] | None:
     if not options.failed:
         return None
-    last = next((run for run in store.runs(1000) if run.suite == suite.path and run.status != "running"), None)
+    last = next((run for run in store.runs(1000) if run.suite == suite.path and not _to_be_continued(run)), None)
     if last is None:
         raise UsageError(f"--failed: {suite.path} has no earlier run.", hint=f"Run it once: llmops eval {suite.path}")
     return frozenset(result.case_id for result in store.results(last.id) if result.status != "scored" or result.passed is False)
+
+
+def _to_be_continued(run: Run) -> bool:
+    """Whether it says too little of the cases: it is still running, or the same `--failed` will continue it."""
+    stopped = run.status in ("interrupted", "over budget")
+    return run.status == "running" or (stopped and "--failed" in run.snapshot.get("arguments", ()))
 
 
 def _case_evaluators(

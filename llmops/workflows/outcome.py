@@ -20,6 +20,7 @@ SIGNALLED = {"interrupted": 130, "terminated": 143, OUT_OF_TIME: 3}
 def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts, judged: Judgement) -> Report:
     """The report of a run that came to its end, but for its wall time."""
     status, notes = _status(plan, aggregator, counts)
+    notes = (*notes, *judged.notes)
     verdict = overall(judged.rules)
     tallies = list(aggregator.groups.values())
     return Report(

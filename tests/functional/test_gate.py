@@ -68,6 +68,20 @@ def test_relative_rules_hold_the_run_against_a_baseline(evaluated: Path) -> None
     assert verdicts(evaluated, "@last", "--baseline", "@last", code=0)["verdict"] == "pass"
 
 
+def test_a_baseline_of_other_cases_or_of_another_suite_is_told(evaluated: Path) -> None:
+    edit(evaluated / "evals/say.yaml", RULE, RELATIVE)
+    (evaluated / "evals/other.yaml").write_text((evaluated / "evals/say.yaml").read_text())
+    baseline = json.loads(llmops(evaluated, "runs", "list", "--json").stdout)[0]["id"]
+    part = report(llmops(evaluated, "eval", "evals/say.yaml", "--limit", "5", "--json"))
+    assert part["notes"] == []
+    whole = report(llmops(evaluated, "eval", "evals/say.yaml", "--baseline", "@last", "--json"))
+    assert whole["notes"] == [f"held against {part['run_id']}, which lacks 55 of this run's cells"]
+    assert whole["rules"][0]["n"] == 5
+    assert verdicts(evaluated, "@last", "--baseline", baseline, code=0)["notes"] == []
+    other = llmops(evaluated, "eval", "evals/other.yaml", "--baseline", baseline)
+    assert f"note: held against {baseline}, a run of evals/say.yaml\n" in other.stdout
+
+
 def test_failed_cells_that_could_change_the_verdict_make_it_inconclusive(evaluated: Path) -> None:
     edit(evaluated / "evals/say.yaml", RULE, f"{RELATIVE}min_coverage: 0.5\n")
     with OpenAiServer().running() as server:

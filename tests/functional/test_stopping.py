@@ -105,6 +105,23 @@ def test_a_killed_run_names_the_command_that_continues_it(server: OpenAiServer, 
     assert len(json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)) == 1
 
 
+def test_a_stopped_rerun_of_what_failed_is_continued_over_the_same_cases(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 6)
+    server.reply = lambda messages: (
+        "nothing" if any(word in messages[-1]["content"] for word in ("w1", "w2", "w3", "w4")) else "w0 w5"
+    )
+    assert report(llmops(tmp_path, "eval", "--json", "--no-gate"))["counts"]["scored"] == 6
+    settings = tmp_path / "llmops.yaml"
+    limited, free = settings.read_text().replace("}}", "}, rpm: 2}"), settings.read_text()
+    settings.write_text(limited)
+    rerun = ("eval", "--failed", "--refresh", "generate", "--no-gate", "--json")
+    first = report(llmops(tmp_path, *rerun, "--max-minutes", "0.05"))
+    assert (first["status"], first["counts"]["scored"]) == ("interrupted", 2)
+    settings.write_text(free)
+    again = report(llmops(tmp_path, *rerun))
+    assert (again["run_id"], again["counts"]["scored"], server.requests) == (first["run_id"], 4, 10)
+
+
 def test_a_deadline_ends_a_run_with_exit_3_and_the_same_command_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
     project(tmp_path, server.base, 6, extra=", rpm: 2")
     done = llmops(tmp_path, "eval", "--max-minutes", "0.05", "--json")
