@@ -6,7 +6,6 @@ from functools import partial
 from llmops.cli.session import Session
 from llmops.domain.reports import Report
 from llmops.reporting.documents import Format, render
-from llmops.workflows.outputs import outputs_of
 
 
 def document(session: Session, reports: Sequence[Report], form: Format) -> Iterator[str]:
@@ -14,6 +13,7 @@ def document(session: Session, reports: Sequence[Report], form: Format) -> Itera
     wiring = session.wiring
     if form == "html":
         from llmops.reporting.page import to_html  # noqa: PLC0415 -- most runs write no page
+        from llmops.workflows.outputs import outputs_of  # noqa: PLC0415 -- likewise
 
         runs = [wiring.store.run(report.run_id) for report in reports]
         return to_html([(report, partial(outputs_of, run, wiring)) for report, run in zip(reports, runs, strict=True)])

@@ -19,7 +19,6 @@ from llmops.prompting import versions as versions_library
 from llmops.prompting.registry import Registry, Summary
 from llmops.reporting.prompts import lint_sarif, print_comparison, print_findings
 from llmops.reporting.safe import one_line, safe
-from llmops.workflows.promote import check_prompts
 from llmops.workflows.prompt_use import compare_prompts, lint_prompt
 
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
@@ -142,6 +141,8 @@ def lint(
 @app.command()
 def check(ctx: typer.Context, names: NamesArgument = None) -> None:
     """For CI: versions, labels, evidence and references of suites are whole, and nothing is uncommitted; exit 1 if not."""
+    from llmops.workflows.promote import check_prompts  # noqa: PLC0415 -- loads all that evaluates
+
     session: Session = ctx.obj
     _tell_problems(session, check_prompts(session.project, session.wiring.registry, names), "in order")
 

@@ -17,8 +17,6 @@ from llmops.prompting.registry import PROMPTS, WORKING_COPY, Reference
 from llmops.prompting.semver import Bump
 from llmops.prompting.versions import Change
 from llmops.settings.files import read_text
-from llmops.workflows.promote import promote as promote_on_evidence
-from llmops.workflows.promote import set_label
 
 app = typer.Typer()
 
@@ -56,6 +54,8 @@ def label(
     """Point a label at a version. A protected label moves by `promote` alone."""
     session: Session = ctx.obj
     name, version = _version(reference)
+    from llmops.workflows.promote import set_label  # noqa: PLC0415 -- loads all that evaluates
+
     entry = set_label(session.project, session.wiring.registry, name, version, label, _change(session, reason))
     _tell_move(session, name, label, entry.came_from, entry.version)
 
@@ -74,6 +74,8 @@ def promote(
     if force and not reason:
         raise UsageError("--force needs --reason: it stands in the history for everyone to read.")
     change = _change(session, reason, forced=force)
+    from llmops.workflows.promote import promote as promote_on_evidence  # noqa: PLC0415 -- loads all that evaluates
+
     entry = promote_on_evidence(session.wiring, name, version, to, change)
     _tell_move(session, name, to, entry.came_from, entry.version)
     if entry.forced:

@@ -8,7 +8,6 @@ from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
-from llmops.evaluation.datasets import load_dataset
 from llmops.prompting.template import PromptVersion
 from llmops.prompting.variables import BadValue, from_text
 
@@ -41,6 +40,8 @@ def _assignment(item: str, version: PromptVersion) -> tuple[str, Any]:
 def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str, Any], tuple[Hit, ...]]:
     if dataset is None:
         raise UsageError("--case needs --dataset FILE.")
+    from llmops.evaluation.datasets import load_dataset  # noqa: PLC0415 -- most values are given one by one
+
     root = session.project.root
     here = session.start / dataset
     for case in load_dataset(here if here.is_file() else root / dataset, root).cases():

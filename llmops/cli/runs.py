@@ -23,7 +23,6 @@ from llmops.reporting.terminal import print_report
 from llmops.settings.suite import suite_files
 from llmops.workflows.continuing import continuing
 from llmops.workflows.old_runs import needed_runs, old_runs
-from llmops.workflows.outputs import outputs_of
 
 app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs; choose a baseline.")
 
@@ -82,6 +81,8 @@ def _report(session: Session, run: Run) -> Report:
 
 
 def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) -> None:
+    from llmops.workflows.outputs import outputs_of  # noqa: PLC0415 -- loads all that evaluates
+
     cases = outputs_of(run, session.wiring, case)
     first = next(cases, None)
     if first is None:

@@ -7,6 +7,7 @@ keys. Implementations live in `llmops.adapters`, one vendor per file, and raise 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -217,6 +218,10 @@ class Reranker(Protocol):
     def scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """How well each passage answers its query; higher is better, on the model's own scale."""
         ...
+
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+"""Of a detector whose labels tell what they mean."""
 
 
 class Detector(Protocol):

@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING
 from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
 from llmops.domain.models import Price
-from llmops.domain.ports import ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
+from llmops.domain.ports import NO_LABELS, ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
-from llmops.evaluation.bounded import BoundedModel
-from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, Services
-from llmops.evaluation.judging.judges import Judges
-from llmops.evaluation.planning import Route, Target
-from llmops.evaluation.pool import Pool
-from llmops.evaluation.remote import RemoteDetector, RemoteEmbedder, RemoteModel, ServedModel
-from llmops.evaluation.runner import WIDTH
-from llmops.prompting.registry import Registry
-from llmops.prompting.template import PromptVersion
 from llmops.rag.remembering import ProcessMemory
 from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
 from llmops.settings.validation import nearest
-from llmops.wiring.detectors import BatchedDetector, build_detector
-from llmops.wiring.embedders import BatchedEmbedder, build_embedder
 
 if TYPE_CHECKING:
+    from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
+    from llmops.evaluation.judging.judges import Judges
+    from llmops.evaluation.planning import Route, Target
+    from llmops.evaluation.pool import Pool
+    from llmops.evaluation.remote import ServedModel
+    from llmops.prompting.registry import Registry
+    from llmops.prompting.template import PromptVersion
     from llmops.rag.indexing import Built
     from llmops.rag.loading import Corpus
     from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
@@ -75,6 +71,7 @@ class Wiring:
             UsageError: there is no such cluster, or it cannot be used.
         """
         from llmops.adapters.ray_cluster import RayCluster
+        from llmops.evaluation.pool import Pool
 
         cluster = RayCluster(address, Workshop(partial(Wiring, self._without_store()), self._keys()))
         self._pool = Pool(cluster.hire, cluster.cpus, progress.note)
@@ -95,6 +92,8 @@ class Wiring:
     @property
     def width(self) -> int:
         """Cells in flight that keep the processors busy."""
+        from llmops.evaluation.runner import WIDTH
+
         return WIDTH if self._pool is None else max(WIDTH, BATCH_OF_JOB * self._pool.size)
 
     @cached_property
@@ -160,31 +159,39 @@ class Wiring:
         write_parquet(path, columns, rows)
 
     @cached_property
-    def registry(self) -> Registry:
+    def registry(self) -> "Registry":
         """The project's prompts."""
+        from llmops.prompting.registry import Registry
+
         return Registry(self.root)
 
     @cached_property
-    def services(self) -> Services:
+    def services(self) -> "Services":
         """What evaluators may ask."""
+        from llmops.evaluation.evaluators.base import Services
+
         return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.judges.model, self.prompt)
 
     @cached_property
-    def judges(self) -> Judges:
+    def judges(self) -> "Judges":
         """The project's models as judges."""
+        from llmops.evaluation.judging.judges import Judges
+
         return Judges(self._model_target, lambda: self.store)
 
-    def prompt(self, reference: str) -> PromptVersion:
+    def prompt(self, reference: str) -> "PromptVersion":
         """The version that a reference names."""
         return self.registry.resolve(reference)
 
-    def target(self, name: str) -> Target:
+    def target(self, name: str) -> "Target":
         """The model or the route of that name, ready to be called.
 
         Raises:
             UsageError: no such name.
             InvalidFiles: a route whose checks or whose fitted router cannot be used.
         """
+        from llmops.evaluation.planning import Target
+
         return Target(name, f"route/{name}", None, route=self.route(name)) if self._is_route(name) else self._model_target(name)
 
     def _is_route(self, name: str) -> bool:
@@ -194,7 +201,7 @@ class Wiring:
             raise UsageError(f"No model{' or route' if routes else ''} is called {name!r}.", hint=known)
         return name in self.project.settings.routes
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str) -> "Route":
         """The policy of that name with the models that it chooses between.
 
         Raises:
@@ -203,12 +210,14 @@ class Wiring:
         """
         return self._routes.route(name)
 
-    def _model_target(self, name: str) -> Target:
+    def _model_target(self, name: str) -> "Target":
         """The model of that name, ready to be called.
 
         Raises:
             UsageError: no such model.
         """
+        from llmops.evaluation.planning import Target
+
         settings = self.project.model(name)
         return Target(
             name,
@@ -254,13 +263,21 @@ class Wiring:
 
     def _asked_model(self, name: str) -> ChatModel:
         local = self._bounded_model(name)
-        return local if self._pool is None else RemoteModel(local.identity, self._pool, Part("served_model", (name,)))
+        if self._pool is None:
+            return local
+        from llmops.evaluation.remote import RemoteModel
 
-    def served_model(self, name: str) -> ServedModel:
+        return RemoteModel(local.identity, self._pool, Part("served_model", (name,)))
+
+    def served_model(self, name: str) -> "ServedModel":
         """A model as a worker has it."""
+        from llmops.evaluation.remote import ServedModel
+
         return ServedModel(self._bounded_model(name))
 
     def _bounded_model(self, name: str) -> ChatModel:
+        from llmops.evaluation.bounded import BoundedModel
+
         return BoundedModel(self.model(name), self.project.model(name).timeout_s)
 
     def model(self, name: str) -> ChatModel:
@@ -307,21 +324,29 @@ class Wiring:
 
     def embedder(self, settings: EmbedderSettings) -> Embedder:
         """The embedder that the settings name; one object for equal settings."""
+        from llmops.wiring.embedders import build_embedder
+
         key = settings.model_dump_json()
         if key not in self._embedders:
             local = build_embedder(settings)
             if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
+                from llmops.evaluation.remote import RemoteEmbedder
+
                 local = RemoteEmbedder(local, self._pool, Part("embedder", (settings,)))
             self._embedders[key] = local
         return self._embedders[key]
 
-    def _detector(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> AskDetector:
+    def _detector(self, kind: str, backend: str, labels: Mapping[str, str] = NO_LABELS) -> "AskDetector":
+        from llmops.wiring.detectors import BatchedDetector
+
         part = Part("detector", (kind, backend, tuple(sorted(labels.items()))))
         if part not in self._detectors:
             local = self.detector(*part.names)
             if self._pool is None:
                 self._detectors[part] = BatchedDetector(local)
             else:
+                from llmops.evaluation.remote import RemoteDetector
+
                 remote = RemoteDetector(local, self._pool, part)
                 self._detectors[part] = BatchedDetector(remote, max_batch=BATCH_OF_JOB, lanes=2 * self._pool.size)
         return self._detectors[part]
@@ -332,9 +357,13 @@ class Wiring:
         Raises:
             UsageError: no such backend.
         """
+        from llmops.wiring.detectors import build_detector
+
         return build_detector(self.root, kind, backend, dict(labels))
 
-    def _asking_embedder(self, settings: EmbedderSettings) -> AskEmbedder:
+    def _asking_embedder(self, settings: EmbedderSettings) -> "AskEmbedder":
+        from llmops.wiring.embedders import BatchedEmbedder
+
         key = f"embedder {settings.model_dump_json()}"
         if key not in self._asking:
             self._asking[key] = BatchedEmbedder(self.embedder(settings))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command_line import environment, llmops, write
 
 HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic", "rich"}
@@ -46,3 +47,12 @@ def test_a_fully_cached_eval_imports_no_model_and_no_index(tmp_path: Path) -> No
     assert llmops(tmp_path, "init").returncode == 0
     assert llmops(tmp_path, "eval").returncode == 0
     assert imported(tmp_path, "eval") & NOT_WHEN_CACHED == set()
+
+
+@pytest.mark.parametrize("command", ["runs list", "runs show", "prompt list", "cache list", "store status"])
+def test_a_command_that_only_reads_loads_nothing_that_evaluates(command: str, tmp_path: Path) -> None:
+    write(tmp_path, {})
+    assert llmops(tmp_path, "init").returncode == 0
+    assert llmops(tmp_path, "eval").returncode == 0
+    loaded = imported(tmp_path, *command.split())
+    assert {name for name in loaded if name.startswith("llmops.evaluation.")} <= {"llmops.evaluation.datasets"}

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Tag
@@ -12,6 +11,7 @@ from pydantic import Tag
 from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
+from llmops.domain.ports import NO_LABELS
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.judging.asking import AskJudge, AskModel
@@ -23,9 +23,6 @@ from llmops.settings.validation import Strict
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
-
-
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class AskDetector(Protocol):
