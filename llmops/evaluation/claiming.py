@@ -32,7 +32,7 @@ class Claims:
 
         Args:
             key: of the node.
-            slots: as many as nodes can really be made at once, so that what would only queue here is left to others.
+            slots: few more than nodes can really be made at once, so that what would only queue here is left to others.
             make: called when the key is ours; what it raises gives the key back.
             pause: waits for some seconds, or raises when the run is being stopped.
         """

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from math import ceil
 
 from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
@@ -32,6 +33,8 @@ WIDTH = 32
 """Cells in flight that keep one machine busy."""
 WINDOW = 256
 """Cells whose nodes are looked up together."""
+AHEAD = 1.25
+"""Answers that are claimed for each call that a model takes at once: the next one is ready to be sent when a call ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Runner:
         self._in_flight: InFlight[Node] = InFlight()
         self._claims = Claims(lambda: store)
         self._pause = callers.pause
-        self._slots = {name: asyncio.Semaphore(target.concurrency) for name, target in plan.asked().items()}
+        self._slots = {name: asyncio.Semaphore(ceil(AHEAD * target.concurrency)) for name, target in plan.asked().items()}
         self._stopping = False
         self._done = 0
         self._bad = 0

@@ -3,9 +3,11 @@
 import json
 import shlex
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,17 @@ def test_the_second_ctrl_c_stops_at_once(server: OpenAiServer, tmp_path: Path) -
     assert "interrupted" in llmops(tmp_path, "runs", "list").stdout
     server.delay_s = 0
     assert report(llmops(tmp_path, "eval", "--json"))["counts"]["scored"] == 4
+
+
+def test_the_next_answers_are_claimed_while_calls_are_made(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 20)
+    server.delay_s = 600
+    process = started(tmp_path, server, 8)
+    process.kill()
+    process.wait(SOON_S)
+    with closing(sqlite3.connect(tmp_path / ".llmops" / "llmops.db")) as store:
+        claimed = store.execute("select count(*) from claims").fetchone()
+    assert (server.requests, *claimed) == (8, 10)
 
 
 def test_a_killed_run_names_the_command_that_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
