@@ -259,7 +259,7 @@ def _summary(name: str, tally: EvaluatorTally, built: BuiltEvaluator, repeat: in
     found = [m for m in metrics if m is not None]
     if (alpha := _alpha(name, tally)) is not None:
         found.append(alpha)
-    direction: Direction = "lower is better" if built.kind.lower_is_better else "higher is better"
+    direction: Direction = "lower is better" if built.lower_is_better else "higher is better"
     return EvaluatorSummary(
         name,
         built.spec.kind,

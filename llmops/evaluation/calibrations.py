@@ -199,7 +199,7 @@ def identity_of(built: BuiltEvaluator) -> str:
 def fitted(built: BuiltEvaluator, content: CalibrationFile) -> Calibration:
     """The calibration of an evaluator with the limits that a suite gives it."""
     known = tuple(each for each in content.labels if each.value is not None)
-    limits, lower = built.limits, built.kind.lower_is_better
+    limits, lower = built.limits, built.lower_is_better
     if limits == (None, None):
         limits = (None, content.threshold) if lower else (content.threshold, None)
     labelled = frozenset((each.case, each.output) for each in content.labels)

@@ -8,6 +8,7 @@ from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
+from llmops.evaluation.evaluators.base import better_when_lower
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
@@ -191,7 +192,8 @@ class Gate:
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
         pairs = self._pairs(group, results(), name, aggregate)
         kind: Kind = "non_inferior_to" if rule.non_inferior_to else "superior_to"
-        lower = aggregate != "pass_rate" and any(b.spec.name == name and b.kind.lower_is_better for b in self._plan.evaluators)
+        named = (built for built in self._plan.evaluators if built.spec.name == name)
+        lower = any(better_when_lower(built.kind, built.figures, aggregate) for built in named)
         question = Question(rule.confidence, rule.margin, kind)
         found, verdict = _judged(pairs, question, aggregate, "lower is better" if lower else "higher is better")
         if found is None:

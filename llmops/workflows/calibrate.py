@@ -168,7 +168,7 @@ class Calibrating:
         binary = [each for each in used if isinstance(each.label, bool)]
         if binary and len(binary) < len(used):
             raise UsageError("Some labels are yes or no, others are numbers.", hint=f"Look at calibrations/{self.name}.json")
-        threshold = suggested_threshold(used, lower_is_better=self.built.kind.lower_is_better) if binary else None
+        threshold = suggested_threshold(used, lower_is_better=self.built.lower_is_better) if binary else None
         content = CalibrationFile(evaluator=self.name, identity=identity_of(self.built), threshold=threshold, labels=current)
         path = write_calibration(self._root, content)
         if len(used) < LEAST:

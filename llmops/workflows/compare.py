@@ -21,8 +21,8 @@ from llmops.evaluation.comparing import (
     compared,
     flip,
 )
-from llmops.evaluation.evaluators.base import within
-from llmops.evaluation.evaluators.catalogue import NAMES, kind
+from llmops.evaluation.evaluators.base import Bounds, Figures, Kind, better_when_lower, within
+from llmops.evaluation.evaluators.catalogue import NAMES, kind, recorded
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
@@ -44,7 +44,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     """
     snapshot = candidate.snapshot
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()))
-    collected = _Collected()
+    collected = _Collected(candidate)
     seen: set[Place] = set()
     for result in store.results(candidate.id):
         place = held.place(result)
@@ -58,9 +58,9 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     paired = ({*held.prompts.values()}, {*held.targets.values()})
     comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
     lost = dict.fromkeys(place[0] for place in comparable if place not in seen)
-    judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if _direction(*key[:2]) != "neither"}
+    judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if collected.direction(*key[:2]) != "neither"}
     _check_margin(question, judged, metrics)
-    rows = [_metric(key, pairs, question) for key, pairs in collected.pairs.items()]
+    rows = [_metric(key, pairs, question, collected.direction(*key[:2])) for key, pairs in collected.pairs.items()]
     found = _selected([row for row in rows if row is not None], metrics)
     return _comparison(
         (baseline.id, candidate.id),
@@ -149,11 +149,14 @@ def _comparison(
 class _Collected:
     """The pairs of two runs, as they are read."""
 
+    candidate: Run
     pairs: dict[tuple[str, str, str, str], Pairs] = field(default_factory=dict)
     """By evaluator, aggregate, prompt and target."""
     flips: list[Flip] = field(default_factory=list)
     gained: dict[str, None] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, tuple[Kind, Figures] | None] = field(default_factory=dict)
+    """By evaluator: what is known of it."""
 
     def add(self, before: CellResult | None, after: CellResult) -> None:
         """One cell of the candidate with the baseline's, when there is one."""
@@ -176,10 +179,33 @@ class _Collected:
         sides = [dict(_values(each)) for each in both]
         aggregates = dict.fromkeys((*sides[0], *sides[1])) or {"pass_rate": None}
         for aggregate in aggregates:
-            pairs = self.pairs.setdefault((name, aggregate, *at), Pairs(unchanged=True))
+            key = (name, aggregate, *at)
+            if key not in self.pairs:
+                self.pairs[key] = Pairs(known=self._bounds(name, aggregate), unchanged=True)
+            pairs = self.pairs[key]
             old, new = (side.get(aggregate) for side in sides)
             pairs.add(old, new, case)
             pairs.unchanged &= unchanged and old == new
+
+    def _bounds(self, name: str, aggregate: str) -> Bounds | None:
+        known = self._kind(name)
+        if known is None or aggregate == "pass_rate":
+            return None
+        return known[1].bounds(None if aggregate == "mean" else aggregate)
+
+    def direction(self, name: str, aggregate: str) -> Direction:
+        """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
+        known = self._kind(name)
+        if known is None or aggregate == "pass_rate":
+            return "higher is better"
+        if known[0].unit:
+            return "neither"
+        return "lower is better" if better_when_lower(*known, aggregate) else "higher is better"
+
+    def _kind(self, name: str) -> tuple[Kind, Figures] | None:
+        if name not in self.kinds:
+            self.kinds[name] = _known(self.candidate, name)
+        return self.kinds[name]
 
 
 def _values(result: EvaluatorResult) -> Iterator[tuple[str, float]]:
@@ -193,19 +219,17 @@ def _values(result: EvaluatorResult) -> Iterator[tuple[str, float]]:
     yield from result.parts.items()
 
 
-def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question) -> ComparedMetric | None:
+def _known(run: Run, name: str) -> tuple[Kind, Figures] | None:
+    """The kind of a run's evaluator, and what its scores hold; one of a single case is known where it is called as its kind."""
+    told = run.snapshot.get("evaluators", {}).get(name)
+    if told is not None:
+        return recorded(told["identity"])
+    return (kind(name), Figures()) if name in NAMES else None
+
+
+def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question, direction: Direction) -> ComparedMetric | None:
     name, aggregate, prompt, target = key
-    found = compared(f"{name}.{aggregate}", pairs, question, _direction(name, aggregate))
+    found = compared(f"{name}.{aggregate}", pairs, question, direction)
     if found is None:
         return None
     return replace(found, prompt=prompt, target=target)
-
-
-def _direction(name: str, aggregate: str) -> Direction:
-    """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
-    if aggregate == "pass_rate" or name not in NAMES:
-        return "higher is better"
-    found = kind(name)
-    if found.unit:
-        return "neither"
-    return "lower is better" if found.lower_is_better else "higher is better"

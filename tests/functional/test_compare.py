@@ -41,6 +41,24 @@ def test_an_unchanged_run_differs_by_exactly_nothing(tmp_path: Path) -> None:
     assert "PASS (exit 0)" in done.stdout
 
 
+def test_a_renamed_evaluator_keeps_its_direction_and_its_bounds(tmp_path: Path) -> None:
+    own = "{function: 'evals/own.py:words', name: wordy, range: [0, 8], lower_is_better: true}"
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 40)
+        (tmp_path / "evals/own.py").write_text("def words(answer):\n    return len(answer['output'].split())\n")
+        edit(tmp_path / "evals/say.yaml", "  - latency\n", f"  - latency: {{name: speed}}\n  - python: {own}\n")
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        edit(tmp_path / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word }} now and then.")
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+    document = json.loads(llmops(tmp_path, "compare", "@last~1", "--margin", "0.5", "--metric", "wordy.mean", "--json").stdout)
+    (metric,) = document["metrics"]
+    assert (metric["direction"], metric["difference"], metric["verdict"]) == ("lower is better", 2, "fail")
+    told = llmops(tmp_path, "compare", "@last~1", "--margin", "0.05", "--json").stdout
+    assert {m["name"]: m["direction"] for m in json.loads(told)["metrics"]}["speed.mean"] == "neither"
+    refused = llmops(tmp_path, "compare", "@last~1", "--margin", "30", "--metric", "wordy.mean")
+    assert "every value of 'wordy.mean' lies within 0 and 8" in refused.stderr
+
+
 def test_results_from_elsewhere_need_no_project(tmp_path: Path) -> None:
     rows = [{"id": i, "metric": "correct", "baseline": 1, "candidate": int(i > 5)} for i in range(200)]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from command_line import llmops, report
+from guides import blocks
 
 from llmops.statistics.paired import paired_difference
 
@@ -51,6 +52,16 @@ def test_a_second_run_generates_embeds_and_evaluates_nothing(sample: Path, unbro
     counts = again["counts"]
     assert (counts["model_calls"], counts["retrieved"], counts["evaluated"]) == (0, 0, 0)
     assert counts["reused"] == unbroken["counts"]["cells"] >= 160
+
+
+def test_the_guide_to_an_evaluator_of_your_own_runs_to_the_letter(sample: Path, unbroken: dict[str, Any]) -> None:
+    for language, body in blocks("custom-evaluator.md"):
+        (sample / body.split("\n")[0].removeprefix("# ")).write_text(body)
+        assert language in ("python", "yaml")
+    run = report(llmops(sample, "eval", "evals/style.yaml", "--json"))
+    assert (run["verdict"], run["counts"]["failed"], run["counts"]["model_calls"]) == ("not judged", 0, 0)
+    summaries = {each["name"]: each for each in run["groups"][0]["evaluators"]}
+    assert [summaries[name]["direction"] for name in ("python", "length")] == ["higher is better", "lower is better"]
 
 
 @pytest.mark.parametrize(

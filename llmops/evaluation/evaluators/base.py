@@ -116,6 +116,8 @@ class Figures:
     value: Bounds = ANY
     parts: Mapping[str, Bounds] | None = field(default_factory=dict)
     """By name; None: they depend on what is not known before a run, such as the labels of a local model."""
+    lower_is_better: bool = False
+    """An option says so; see `Kind.lower_is_better`."""
 
     def bounds(self, part: str | None = None) -> Bounds | None:
         """Of the value or of a part; None: it has none on one side, or none that is known."""
@@ -172,6 +174,11 @@ class BuiltEvaluator:
     figures: Figures = Figures()
 
     @property
+    def lower_is_better(self) -> bool:
+        """Whether the value is."""
+        return better_when_lower(self.kind, self.figures, "mean")
+
+    @property
     def limits(self) -> tuple[float | None, float | None]:
         """Least and greatest value that pass: the suite's if it sets any, else the kind's."""
         common = self.spec.common
@@ -196,6 +203,11 @@ class BuiltEvaluator:
         if self.kind.verdict is not None and self.kind.verdict in score.parts:
             return score.parts[self.kind.verdict] == 1
         return None
+
+
+def better_when_lower(kind: Kind, figures: Figures, aggregate: str) -> bool:
+    """Whether a figure is better the lower it is; shares of passed cases never are."""
+    return aggregate not in ("pass_rate", kind.verdict) and (kind.lower_is_better or figures.lower_is_better)
 
 
 def outside(limit: float, what: str, bounds: Bounds) -> tuple[str, str | None] | None:

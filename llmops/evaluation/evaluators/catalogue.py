@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from json import JSONDecoder, dumps
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, Services, WrongOption, outside
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Figures, Kind, Services, WrongOption, outside
 from llmops.settings.positions import Positions
 from llmops.settings.suite import COMMON_OPTIONS, EvaluatorSpec
 from llmops.settings.validation import Strict, nearest, validated
@@ -156,6 +157,16 @@ def options_of(spec: EvaluatorSpec) -> tuple[Kind, Strict] | None:
         each = kind(spec.kind)
         return each, _options(each, spec, Positions("", {}))
     except UsageError:
+        return None
+
+
+def recorded(identity: str) -> tuple[Kind, Figures] | None:
+    """The kind of an evaluator and what its scores hold, by the identity that a run recorded; None: no longer known."""
+    try:
+        (name, _, options, *_), _ = JSONDecoder().raw_decode(identity)
+        each = kind(name)
+        return each, each.figures_of(each.options.model_validate_json(dumps(options)))
+    except (ValueError, TypeError, UsageError):
         return None
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import content_hash
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
-from llmops.evaluation.evaluators.base import ANY, SHARE, Figures, Kind, Services, WrongOption, identity
+from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind, Services, WrongOption, identity, within
 from llmops.evaluation.evaluators.quoting import cut
 from llmops.settings.files import read_text
 from llmops.settings.secrets import masked
@@ -27,11 +27,29 @@ PASSED = "passed"
 RETURNS = "a bool, a number, None, or a mapping with `value` or `passed`, and `reason`, was expected"
 
 
+Bound = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+
+
 class PythonOptions(Strict):
     """Options of `python`."""
 
     function: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
     """`path/to/file.py:function`, relative to the project's root."""
+    range: tuple[Bound, Bound] | None = None
+    """Smallest and largest value that it returns."""
+    lower_is_better: bool = False
+
+    @field_validator("range", mode="before")
+    @classmethod
+    def _pair(cls, given: object) -> object:
+        return tuple(given) if isinstance(given, list) else given
+
+    @field_validator("range")
+    @classmethod
+    def _ascending(cls, given: tuple[float, float] | None) -> tuple[float, float] | None:
+        if given is not None and given[0] >= given[1]:
+            raise ValueError("the smallest value comes first, and the largest is above it, such as [0, 10]")
+        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +79,7 @@ class Python:
             returned, error = await asyncio.to_thread(_call, self.function, _argument(sample))
         if error is not None:
             return Failure(f"{type(error).__name__}: {error}{self._line(error)}")
-        return _outcome(returned)
+        return _outcome(returned, self.options.range)
 
     def _line(self, error: BaseException) -> str:
         """The innermost line of the user's file that the exception came through."""
@@ -95,7 +113,7 @@ def _argument(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _outcome(returned: Any) -> Outcome:  # noqa: ANN401 -- whatever a function returns
+def _outcome(returned: Any, bounds: Bounds | None) -> Outcome:  # noqa: ANN401 -- whatever a function returns
     if returned is None:
         return Unmeasured("the function returned None: it does not apply to this case")
     found = returned if isinstance(returned, Mapping) else {"value": returned}
@@ -109,6 +127,8 @@ def _outcome(returned: Any) -> Outcome:  # noqa: ANN401 -- whatever a function r
         return Failure(f"the function returned {cut(masked(repr(returned)), 80)}; {RETURNS}")
     if not math.isfinite(value):
         return Failure(f"the function returned {value}, which is not a finite number")
+    if bounds is not None and not bounds[0] <= value <= bounds[1]:
+        return Failure(f"the function returned {value:g}; `range` says that it lies {within(bounds)}")
     reason = found.get("reason")
     return Score(float(value), "" if reason is None else str(reason), parts={} if passed is None else {PASSED: float(passed)})
 
@@ -170,6 +190,10 @@ def _module(path: Path, text: str, name: str, shown: str) -> ModuleType:
     return module
 
 
+def _figures(options: PythonOptions) -> Figures:
+    return Figures(options.range or ANY, {PASSED: SHARE}, options.lower_is_better)
+
+
 KIND = Kind(
     "python",
     "The user's own function.",
@@ -178,5 +202,5 @@ KIND = Kind(
     _check,
     verdict=PASSED,
     cached=True,
-    figures=Figures(ANY, {PASSED: SHARE}),
+    figures=_figures,
 )

@@ -8,13 +8,13 @@ from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import plain
 from llmops.evaluation.aggregating import Aggregator
-from llmops.evaluation.evaluators.base import Figures
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind
+from llmops.settings.validation import Strict
 
 CASES, REPEAT = 30, 3
-KIND = SimpleNamespace(unit="USD", lower_is_better=True)
-BUILT = SimpleNamespace(
-    spec=SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0)), kind=KIND, figures=Figures()
-)
+KIND = Kind("rubric", "", Strict, lambda *_: None, unit="USD", lower_is_better=True)  # type: ignore[arg-type]
+SPEC: Any = SimpleNamespace(name="rubric", kind="rubric", common=SimpleNamespace(weight=1.0))
+BUILT = BuiltEvaluator(SPEC, KIND, None)  # type: ignore[arg-type]
 TARGET = SimpleNamespace(name="t", model_id="m")
 PLAN: Any = SimpleNamespace(
     size=CASES * REPEAT,

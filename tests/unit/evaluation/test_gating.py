@@ -10,18 +10,20 @@ from llmops.domain.reports import RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
-from llmops.evaluation.evaluators.base import ANY, Bounds, Figures
+from llmops.evaluation.evaluators.base import ANY, Bounds, BuiltEvaluator, Figures, Kind
 from llmops.evaluation.gating import Gate, overall, power_of
 from llmops.settings.suite import GateRule
+from llmops.settings.validation import Strict
 from llmops.statistics.intervals import wilson
 
 
-def plan_of(rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds = ANY) -> Any:  # noqa: ANN401
+def plan_of(
+    rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds = ANY, *, lower_is_better: bool = False
+) -> Any:  # noqa: ANN401
     """A plan of one prompt, one target and the evaluator `grade`."""
     spec = SimpleNamespace(name="grade", kind="python", common=SimpleNamespace(weight=1.0))
-    built = SimpleNamespace(
-        spec=spec, kind=SimpleNamespace(name="python", lower_is_better=False, unit=""), figures=Figures(bounds)
-    )
+    kind = Kind("python", "", Strict, lambda *_: None, verdict="passed")  # type: ignore[arg-type]
+    built = BuiltEvaluator(spec, kind, None, Figures(bounds, lower_is_better=lower_is_better))  # type: ignore[arg-type]
     gate = [GateRule.model_validate(rule) for rule in rules]
     return SimpleNamespace(
         size=cases * repeat,
@@ -160,6 +162,14 @@ def test_a_failed_case_of_a_rubric_counts_as_its_worst_level(bounds: Bounds, ver
     before, after = [3.0, 4.0, 5.0, 4.0] * 50, [4.0, 3.0, 5.0, 4.0] * 50
     (rule,) = judged(plan, cells([None, *after[1:]]), cells(before))
     assert (rule.verdict, rule.n) == (verdict, 199)
+
+
+@pytest.mark.parametrize(("lower_is_better", "verdict"), [(False, "pass"), (True, "fail")])
+def test_more_of_what_should_be_little_is_a_loss(lower_is_better: bool, verdict: Verdict) -> None:
+    rule = {"metric": "grade.mean", "non_inferior_to": "baseline", "margin": 0.3}
+    plan = plan_of([rule], 40, bounds=(0.0, 10.0), lower_is_better=lower_is_better)
+    (found,) = judged(plan, cells([3.0, 4.0] * 20), cells([2.0, 3.0] * 20))
+    assert (found.value, found.verdict) == (1.0, verdict)
 
 
 def test_repeats_do_not_make_a_quantile_sure() -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.models import Completion, Usage
+from llmops.domain.ports import NO_LABELS
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, JudgeUse, Outcome, Sample, Span
-from llmops.evaluation.evaluators.base import NO_LABELS, AskDetector, AskEmbedder, BuiltEvaluator, Services
+from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.asking import AskJudge, AskModel, Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply

@@ -51,6 +51,33 @@ def test_limits_and_negate(bench: Bench) -> None:
     assert bench.judge("python: {function: 'evals/own.py:yes', negate: true}", answer("x")).passed is False
 
 
+def test_its_range_and_direction_are_those_that_the_suite_tells(bench: Bench) -> None:
+    write(bench, "def judge(answer):\n    return float(answer['output'])\n")
+    entry = "python: {function: 'evals/own.py:judge', range: [0, 10], lower_is_better: true, max: 4}"
+    built = bench.build(entry)
+    assert (built.figures.bounds(), built.lower_is_better) == ((0, 10), True)
+    assert (bench.build(OWN).figures.bounds(), bench.build(OWN).lower_is_better) == (None, False)
+    assert bench.judge(entry, answer("3")).passed is True
+    told = Failure("the function returned 12; `range` says that it lies within 0 and 10")
+    assert bench.measure(entry, answer("12")) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("range: [10, 0]", "the smallest value comes first"),
+        ("range: [0, .inf]", "finite"),
+        ("range: 10", "tuple"),
+        ("range: [0, 1], min: 50", "50 is no limit: a value of `python` lies within 0 and 1."),
+    ],
+)
+def test_a_range_that_says_nothing_is_refused(bench: Bench, options: str, message: str) -> None:
+    write(bench, "def judge(answer):\n    return 1\n")
+    with pytest.raises(InvalidFiles) as raised:
+        bench.build(f"python: {{function: 'evals/own.py:judge', {options}}}")
+    assert message in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "returned", ["'yes'", "[]", "float('nan')", "float('inf')", "{}", "{'valeu': 1}", "{'value': 1, 'passed': 1}"]
 )
