@@ -42,6 +42,8 @@ class PythonOptions(Strict):
     @field_validator("range", mode="before")
     @classmethod
     def _pair(cls, given: object) -> object:
+        if given is not None and not (isinstance(given, list | tuple) and len(given) == 2):
+            raise ValueError("two numbers were expected, the smallest and the largest value, such as [0, 10]")
         return tuple(given) if isinstance(given, list) else given
 
     @field_validator("range")

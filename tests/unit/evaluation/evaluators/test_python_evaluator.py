@@ -67,7 +67,8 @@ def test_its_range_and_direction_are_those_that_the_suite_tells(bench: Bench) ->
     [
         ("range: [10, 0]", "the smallest value comes first"),
         ("range: [0, .inf]", "finite"),
-        ("range: 10", "tuple"),
+        ("range: 10", "two numbers were expected"),
+        ("range: [1, 2, 3]", "two numbers were expected"),
         ("range: [0, 1], min: 50", "50 is no limit: a value of `python` lies within 0 and 1."),
     ],
 )
