@@ -47,8 +47,8 @@ from llmops.scoring.windows import Window
 Floats = NDArray[np.float64]
 FOLDS = 5
 PENALTY = 5.0
-MADE_WEIGHT = 1.0
-"""Weight of a made answer, against 1 for one that people labelled; a smaller one misses small edits of supported text."""
+WEIGHTS = {"labelled": 1.0, "made": 1.0, "short": 0.5}
+"""Of an answer that people labelled; of a made one, where less misses small edits of supported text; of a made short clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Labelled:
     faulty: float
     group: str
     """Its source."""
-    made: bool = False
+    kind: str = "labelled"
+    """As in `WEIGHTS`."""
 
 
 def build(weights: dict[str, Any]) -> Any:  # noqa: ANN401 -- an onnx ModelProto
@@ -162,16 +163,19 @@ def features(model: HallucinationModel, requests: Sequence[DetectionRequest]) ->
 
 
 def made_answers(found: Sequence[dict[str, Any]]) -> list[Labelled]:
-    """Copies, copies with a fault, and sentences of supported answers with and without a small edit."""
+    """Copies, copies with a fault, and sentences and short clauses of supported answers with and without a small edit."""
     passages = {row["source_id"]: row["passages"] for row in found}
     maker = Maker(1, list(passages.values()))
-    made = [(maker.answer(text), group) for group, text in passages.items()]
-    for row in [row for row in found if not row["labels"]][::2]:
-        made += [(maker.edited(row["response"], row["passages"]), row["source_id"])]
-        made += [(maker.sentence(row["response"]), row["source_id"])]
+    made = [(maker.answer(text), group, "made") for group, text in passages.items()]
+    supported = [row for row in found if not row["labels"]]
+    for row in supported[::2]:
+        made += [(maker.edited(row["response"], row["passages"]), row["source_id"], "made")]
+        made += [(maker.sentence(row["response"]), row["source_id"], "made")]
+    for row in supported:
+        made += [(one, row["source_id"], "short") for one in maker.statements(row["response"], row["passages"])]
     return [
-        Labelled(DetectionRequest(one.text, (passages[group],)), float(bool(one.spans)), group, made=True)
-        for one, group in made
+        Labelled(DetectionRequest(one.text, (passages[group],)), float(bool(one.spans)), group, kind)
+        for one, group, kind in made
         if one is not None
     ]
 
@@ -198,17 +202,19 @@ def measured(model: HallucinationModel, held: Sequence[Labelled], edits: Sequenc
     """The table, and the regression fitted on all of `held`."""
     x, s = (features(model, [each.request for each in some]) for some in (held, edits))
     y, t = (np.array([each.faulty for each in some]) for some in (held, edits))
-    made = np.array([each.made for each in held])
+    kinds = np.array([each.kind for each in held])
     fold = np.array([int(sha256(f"fold {each.group}".encode()).hexdigest(), 16) % FOLDS for each in held])
-    share = np.where(made, MADE_WEIGHT, 1.0)
+    share = np.array([WEIGHTS[kind] for kind in kinds])
+    labelled = kinds == "labelled"
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy", "calibration error")
     score = cross_fitted(x, y, share, fold)
-    described(table, f"RAGTruth QA, sources that the encoder never saw, grouped {FOLDS}-fold", y[~made], score[~made])
+    described(table, f"RAGTruth QA, sources that the encoder never saw, grouped {FOLDS}-fold", y[labelled], score[labelled])
     of_tokens = [number for number, name in enumerate(FEATURES) if name.removesuffix(", by sentences") in TOKENS]
     of_words = [number for number in range(len(FEATURES)) if number not in of_tokens]
     for name, columns in (("the words alone", of_words), ("the encoder alone", [0, *of_tokens])):
-        described(table, f"  {name}", y[~made], cross_fitted(x[:, columns], y, share, fold)[~made])
-    described(table, "made answers on these sources", y[made], score[made])
+        described(table, f"  {name}", y[labelled], cross_fitted(x[:, columns], y, share, fold)[labelled])
+    for kind, name in (("made", "made answers on these sources"), ("short", "short clauses, half of them edited")):
+        described(table, name, y[kinds == kind], score[kinds == kind])
     weights = fit(x, y, share, PENALTY)
     described(table, "SummEdits, never trained on", t, expit(s @ weights))
     return table, weights

@@ -34,6 +34,7 @@ _name = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})*")
 _word = re.compile(r"[A-Za-z]+")
 _month = re.compile("|".join(MONTHS))
 _not = re.compile(r"(?<=\w )not ")
+_joint = re.compile(r"[,;:]\s+|\s+(?:and|but|which|because|while|so)\s+")
 Edit = tuple[str, tuple[int, int]]
 """A changed text, and the characters in it that are wrong."""
 
@@ -91,6 +92,21 @@ class Maker:
         """One sentence of a supported answer, as it is."""
         sentences = [s.text for s in split_sentences(answer) if 20 < len(s.text) < 400]
         return Made(self._draw.choice(sentences), ()) if sentences else None
+
+    def statements(self, answer: str, passages: str) -> list[Made]:
+        """Up to three short clauses of a supported answer, each as it is and with one small edit."""
+        parts = [part.strip().rstrip(".!?") for s in split_sentences(answer) for part in _joint.split(s.text)]
+        pool = list(dict.fromkeys(f"{p[0].upper()}{p[1:]}." for p in parts if 12 <= len(p) <= 60 and len(p.split()) >= 3))
+        names, numbers = (sorted({m[0] for m in pattern.finditer(passages)}) for pattern in (_name, _number))
+        edits: list[Callable[[str], Edit | None]] = [self._number, self._name, self._opposite, self._month]
+        edits += [partial(self._other, _name, names), partial(self._other, _number, numbers)]
+        found: list[Made] = []
+        for text in self._draw.sample(pool, min(3, len(pool))):
+            self._draw.shuffle(edits)
+            edited = next((each for edit in edits if (each := edit(text)) is not None), None)
+            if edited is not None:
+                found += [Made(text, ()), Made(edited[0], (edited[1],))]
+        return found
 
     def _shortened(self, text: str) -> str:
         """Sometimes without what follows its last comma: still supported."""

@@ -71,7 +71,8 @@ class HallucinationModel:
             return AnswerRead((), (), (), ())
         chances = tuple(logistic(self._words.log_odds(claim.features)) for claim in own)
         tokens = [logit for _, reading in read for logit in reading.token_logits]
-        features = answer_features(chances, [reading.window_logit for _, reading in read], tokens)
+        missing = (any(claim.missing_numbers for claim in own), any(claim.missing_names for claim in own))
+        features = answer_features(chances, [reading.window_logit for _, reading in read], tokens, missing)
         marks = [
             (window.start + start, window.start + end)
             for window, reading in read

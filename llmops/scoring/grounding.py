@@ -7,7 +7,9 @@ SENTENCES = ("bias", "worst", "two worst", "four worst", "mean", "any", "last", 
 """Order of the numbers in `sentence_features`."""
 
 TOKENS = ("worst window", "worst token", "five worst tokens", "twenty worst tokens", "mean token")
-FEATURES = (*SENTENCES, *TOKENS, *(f"{name}, by sentences" for name in (*SENTENCES[1:], *TOKENS)))
+MISSING = ("a number that no passage holds", "a name that no passage holds")
+_DIRECT = (*SENTENCES, *TOKENS, *MISSING)
+FEATURES = (*_DIRECT, *(f"{name}, by sentences" for name in _DIRECT[1:]))
 """Order of the numbers in `answer_features`: the second half says how a fault shows in long answers as against short ones."""
 
 SURE = 12.0
@@ -28,7 +30,7 @@ def sentence_features(chances: Sequence[float]) -> tuple[float, ...]:
 
 
 def answer_features(
-    chances: Sequence[float], window_logits: Sequence[float], token_logits: Sequence[float]
+    chances: Sequence[float], window_logits: Sequence[float], token_logits: Sequence[float], missing: tuple[bool, bool]
 ) -> tuple[float, ...]:
     """What decides about a whole answer, ordered as `FEATURES`.
 
@@ -36,11 +38,12 @@ def answer_features(
         chances: probability of each sentence of being unsupported, by its words; at least one.
         window_logits: log-odds of each window of holding something unsupported.
         token_logits: log-odds of each token of being unsupported.
+        missing: as `MISSING`.
     """
     tokens = sorted((_bounded(each) for each in token_logits), reverse=True) or [-SURE]
     window = max((_bounded(each) for each in window_logits), default=-SURE)
     means = (sum(tokens[:size]) / len(tokens[:size]) for size in (1, 5, 20, len(tokens)))
-    found = (*sentence_features(chances), window, *means)
+    found = (*sentence_features(chances), window, *means, *map(float, missing))
     return (*found, *(each * found[SENTENCES.index("sentences")] for each in found[1:]))
 
 

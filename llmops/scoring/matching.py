@@ -104,7 +104,7 @@ def contains(text: str, fact: str, *, ignore_case: bool = True, whole_words: boo
             -4 or q_4, and it is in `4.` and 4%.
     """
     text, fact = folded(text, ignore_case=ignore_case), folded(fact, ignore_case=ignore_case)
-    if not whole_words:
+    if not whole_words or not fact:
         return fact in text
     start = text.find(fact)
     while start >= 0:

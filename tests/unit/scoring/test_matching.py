@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmops.scoring.matching import compiled, contains, equal, folded
@@ -91,6 +91,7 @@ def test_whole_words_find_exactly_the_words(some: list[str], word: str, between:
 
 
 @given(st.text(max_size=40), st.text(min_size=1, max_size=5))
+@example("0", " ")
 def test_whole_words_are_never_found_where_the_text_is_not(text: str, fact: str) -> None:
     if contains(text, fact, whole_words=True):
         assert contains(text, fact)

@@ -42,7 +42,7 @@ def test_the_nearest_sentences_are_kept_in_their_order() -> None:
 
 
 def test_features_of_an_answer_are_bounded_and_ordered() -> None:
-    found = dict(zip(FEATURES, answer_features([0.1, 0.9], [2.0, -3.0], [0.5, 4.0, -1.0]), strict=True))
+    found = dict(zip(FEATURES, answer_features([0.1, 0.9], [2.0, -3.0], [0.5, 4.0, -1.0], (True, False)), strict=True))
     assert found["bias"] == 1.0
     assert found["worst"] == found["last"] == pytest.approx(math.log(9))
     assert found["two worst"] == found["four worst"] == found["mean"] == pytest.approx(0.0)
@@ -51,8 +51,8 @@ def test_features_of_an_answer_are_bounded_and_ordered() -> None:
     assert (found["worst window"], found["worst token"]) == (2.0, 4.0)
     assert found["five worst tokens"] == found["twenty worst tokens"] == found["mean token"] == pytest.approx(3.5 / 3)
     assert found["worst token, by sentences"] == pytest.approx(4.0 * math.log(2))
-    assert max(map(abs, answer_features([1.0], [1e9], [-1e9]))) < SURE + 2
-    assert [value for value in answer_features([0.5], [], []) if value == -SURE] == [-SURE] * len(TOKENS)
+    assert max(map(abs, answer_features([1.0], [1e9], [-1e9], (True, True)))) < SURE + 2
+    assert [value for value in answer_features([0.5], [], [], (False, False)) if value == -SURE] == [-SURE] * len(TOKENS)
 
 
 def test_marked_tokens_become_stretches() -> None:
