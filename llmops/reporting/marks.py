@@ -34,7 +34,7 @@ def marks(output: str, spans: tuple[Span, ...], width: int) -> Iterator[Mark]:
         found = _cut(found, width)
         room = max(0, width - len(found))
         left = max(room // 2, room - len(after))
-        before = before if len(before) <= left else f"…{before[len(before) - max(0, left - 1) :]}"
+        before = before if len(before) <= left else f"…{before[len(before) - left + 1 :]}" if left else ""
         right = room - min(len(before), room)
         yield Mark(span, before, found, _cut(after, right))
 
@@ -49,4 +49,4 @@ def _line(text: str) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+    return text if len(text) <= width else f"{text[: width - 1]}…" if width else ""

@@ -42,6 +42,12 @@ def test_a_span_outside_of_every_sentence_does_not_break(place: tuple[int, int])
     assert len(mark.before + mark.found + mark.after) <= 30
 
 
+def test_a_stretch_longer_than_the_line_is_cut_once() -> None:
+    output = f"First of all {'very ' * 20}long. It is free."
+    (mark,) = marks(output, (span("very " * 20, output),), 40)
+    assert (mark.before, len(mark.found), mark.found.count("…"), mark.after) == ("", 40, 1, "")
+
+
 def test_hostile_text_is_one_harmless_line() -> None:
     output = "The limit\nis \x1b[31m40 today."
     (mark,) = marks(output, (span("40", output),), 80)
