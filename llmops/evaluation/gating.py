@@ -1,6 +1,6 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmops.domain.ports import Store
@@ -53,19 +53,14 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline)
     if held is None or baseline is None:
         return judgement
-    alone = 0
-
-    def pairs() -> Iterator[tuple[CellResult, CellResult]]:
-        nonlocal alone
-        for after in store.results(run_id):
-            before = held.cell(after)
-            if before is None:
-                alone += 1
-            else:
-                yield before, after
-
-    flips = broken_first(_flips(plan, pairs()))
-    return replace(judgement, flips=flips, notes=mismatch(store.run(baseline), plan.suite.path, alone))
+    critical, flips, alone = _critical(plan), [], 0
+    for after in store.results(run_id):
+        before = held.cell(after)
+        if before is None:
+            alone += 1
+        elif (found := flip(before, after, critical)) is not None:
+            flips.append(found)
+    return replace(judgement, flips=broken_first(flips), notes=mismatch(store.run(baseline), plan.suite.path, alone))
 
 
 def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
@@ -82,13 +77,10 @@ def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
     return (f"{HELD_AGAINST}{baseline.id}, {', '.join(told)}",) if told else ()
 
 
-def _flips(plan: Plan, pairs: Iterable[tuple[CellResult, CellResult]]) -> Iterator[Flip]:
+def _critical(plan: Plan) -> frozenset[str] | None:
+    """As `flip`: the tags of the cases that no rule lets break."""
     asked = [rule.no_new_failures.tags for rule in plan.suite.settings.gate if rule.no_new_failures]
-    critical = None if not asked else frozenset() if not all(asked) else frozenset(tag for tags in asked for tag in tags)
-    for before, after in pairs:
-        found = flip(before, after, critical)
-        if found is not None:
-            yield found
+    return None if not asked else frozenset() if not all(asked) else frozenset(tag for tags in asked for tag in tags)
 
 
 def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -> Power | None:

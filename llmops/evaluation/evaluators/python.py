@@ -27,7 +27,7 @@ PASSED = "passed"
 RETURNS = "a bool, a number, None, or a mapping with `value` or `passed`, and `reason`, was expected"
 
 
-Bound = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 
 
 class PythonOptions(Strict):
@@ -35,7 +35,7 @@ class PythonOptions(Strict):
 
     function: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
     """`path/to/file.py:function`, relative to the project's root."""
-    range: tuple[Bound, Bound] | None = None
+    range: tuple[Finite, Finite] | None = None
     """Smallest and largest value that it returns."""
     lower_is_better: bool = False
 
