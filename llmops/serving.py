@@ -4,7 +4,6 @@ import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import ModelError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.routing import RouteRequest
 from llmops.domain.scores import Sample
@@ -29,7 +29,7 @@ from llmops.wiring import Wiring
 from llmops.workflows.route_log import decisions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """A request as an application makes it."""
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
 from llmops.adapters.toxicity_model import logistic
 from llmops.adapters.weights import Weights
+from llmops.domain.records import record
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
 from llmops.scoring.groundedness import Claim, claims
@@ -20,7 +20,7 @@ SUSPECT = 0.5
 MAX_SPANS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnswerRead:
     """What is known of one answer before it is judged."""
 

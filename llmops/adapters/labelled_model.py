@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from llmops.adapters.hf_tokenizer import encodable
 from llmops.adapters.onnx_session import batches
 from llmops.adapters.sentence_transformers_models import opened
 from llmops.domain.errors import UsageError
+from llmops.domain.records import record
 from llmops.scoring.labels import NONE, NOT_FOUND, SUPPORTED, meanings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HHEM = "HHEMv2"
 """Vectara's HHEM 2 is a T5 token classifier read at its first token, behind code of its own; it is built here instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """What the model says of one text or pair."""
 

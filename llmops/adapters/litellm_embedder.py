@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from llmops.adapters.openai_protocol import seconds
 from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 from llmops.domain.errors import BadResponse, ModelError, RateLimited
 from llmops.domain.ports import Tokenizer
+from llmops.domain.records import record
 from llmops.settings.project import ModelSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ASSUMED_WINDOW = 512
 """Tokens, for a model that LiteLLM's table does not know: the smallest window in common use."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Calls:
     """How requests are sent."""
 

@@ -1,13 +1,13 @@
 """`backend: local:MODEL`: a public classifier of the hub, or one in a folder, as the detector (`local` extra)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from threading import Lock
 
 from llmops.adapters.labelled_model import LabelledModel, Reading, faulty
 from llmops.adapters.sentence_transformers_models import check_extra, source
 from llmops.domain.keys import canonical
+from llmops.domain.records import record
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
 from llmops.scoring.grounding import runs
@@ -61,7 +61,7 @@ class LocalDetector:
         return [(_by_token if self._model.by_token else _by_sentence)(self._model, request) for request in requests]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stretch:
     """Neighbouring sentences of a text."""
 

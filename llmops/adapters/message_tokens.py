@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from llmops.adapters.embedded_reader import pieces
 from llmops.adapters.tiktoken_tokenizer import ENCODING, TiktokenTokenizer
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.settings.project import ModelSettings
 
 PER_MESSAGE = 3
@@ -16,7 +16,7 @@ PER_REPLY = 3
 """Tokens that open each message and the answer in OpenAI's chat format (OpenAI Cookbook, "How to count tokens")."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessageCounter:
     """The number of input tokens of a list of messages."""
 

@@ -1,20 +1,20 @@
 """The grounding encoder: MiniLM fine-tuned to tell which tokens of an answer its evidence does not support."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
 from llmops.adapters.onnx_session import batches, cores, in_threads, open_session
 from llmops.adapters.weights import Weights
+from llmops.domain.records import record
 from llmops.scoring.windows import Window
 
 CLS, SEP = 101, 102
 BATCH_SIZE = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """What the encoder says of one window."""
 

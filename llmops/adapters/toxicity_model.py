@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmops.adapters.hf_tokenizer import encodable, load_tokenizer
 from llmops.adapters.onnx_session import cores, equal_batches, in_threads, open_session
 from llmops.adapters.weights import Weights, packaged, read_weights
+from llmops.domain.records import record
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.labels import CATEGORIES
 from llmops.scoring.sentences import split_sentences
@@ -26,7 +26,7 @@ ALONE = 0.8
 """Weight of the worst sentence by itself, against that of its whole window."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stretch:
     """A window of a text, or a sentence of it, and the log-odds of toxic and of each category."""
 

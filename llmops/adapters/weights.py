@@ -1,18 +1,18 @@
 """Weights that ship in the package: found, and checked against the SHA-256 in their manifest before they are used."""
 
 import json
-from dataclasses import dataclass
 from hashlib import file_digest
 from importlib.resources import files
 from pathlib import Path
 
 from llmops.domain.errors import LlmopsError
+from llmops.domain.records import record
 
 MANIFEST = "manifest.json"
 REINSTALL = "Reinstall llmops: pip install --force-reinstall --no-deps llmops"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Weights:
     """One model's folder and what its manifest promises."""
 

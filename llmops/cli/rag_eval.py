@@ -4,7 +4,7 @@ import asyncio
 import json as jsonlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.domain.serial import plain
 from llmops.evaluation.spending import Purse
 from llmops.reporting.retrieval import print_measured
@@ -88,7 +89,7 @@ def evaluate(
         raise typer.Exit(BudgetSpent.exit_code)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judging:
     """Who judges hits, and for how much."""
 

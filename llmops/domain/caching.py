@@ -1,9 +1,9 @@
 """What the store keeps for reuse, and what was taken out of it."""
 
-from dataclasses import dataclass
+from llmops.domain.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kept:
     """The nodes of one kind."""
 
@@ -16,7 +16,7 @@ class Kept:
     """When one was last used, ISO 8601, UTC, to about an hour."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Removed:
     """What a removal did."""
 

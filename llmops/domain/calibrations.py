@@ -1,13 +1,14 @@
 """What people's labels say about an evaluator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from llmops.domain.records import record
 
 CALIBRATION_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figure:
     """A value with its two-sided 95 % interval."""
 
@@ -17,7 +18,7 @@ class Figure:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Agreement:
     """How an evaluator and people agree on some answers."""
 
@@ -30,7 +31,7 @@ class Agreement:
     """Krippendorff's, on the same: nominal for verdicts, interval for numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdicts:
     """Verdicts on labelled answers; labels that were chosen with unequal chances count as their effective number."""
 
@@ -42,7 +43,7 @@ class Verdicts:
     wrong_passes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CalibrationReport:
     """What labels say about an evaluator."""
 

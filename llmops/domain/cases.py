@@ -1,11 +1,13 @@
 """A case: one row of a dataset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from llmops.domain.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Case:
     """One question put to every prompt and target of a suite."""
 

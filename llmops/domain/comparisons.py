@@ -1,8 +1,9 @@
 """Two runs, or two columns of results from elsewhere, held against each other case by case."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from llmops.domain.records import record
 from llmops.domain.reports import Direction, Flip, Verdict
 
 COMPARISON_VERSION = 1
@@ -13,7 +14,7 @@ Adjustment = Literal["holm", "bh"]
 """Of p-values: Holm bounds the chance of any false claim, Benjamini-Hochberg the expected share of false claims."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComparedMetric:
     """One metric on the cases that both sides have."""
 
@@ -50,7 +51,7 @@ class ComparedMetric:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comparison:
     """A candidate held against a baseline."""
 

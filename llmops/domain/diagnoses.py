@@ -1,8 +1,9 @@
 """Why the answers of a run are wrong: each wrong answer with the stage that lost it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+from llmops.domain.records import record
 
 DIAGNOSIS_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
@@ -13,7 +14,7 @@ BEFORE_THE_MODEL: frozenset[Fault] = frozenset({"not in corpus", "not retrieved"
 """The model never saw the evidence."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrongAnswer:
     """One cell whose answer did not pass."""
 
@@ -33,7 +34,7 @@ class WrongAnswer:
     """What the evaluators that did not pass said, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Share:
     """Part of the wrong answers of a prompt x target whose evidence the model never saw."""
 
@@ -50,7 +51,7 @@ class Share:
     """Two-sided, 95 %; repeats of a case are a cluster."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnosis:
     """The wrong answers of a run, attributed."""
 

@@ -17,7 +17,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from llmops.domain.records import record
 
 
 class LlmopsError(Exception):
@@ -39,7 +40,7 @@ class UsageError(LlmopsError):
     """The command or a name in it cannot be used as written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """One thing that is wrong in one place of a file that the user wrote."""
 

@@ -1,13 +1,14 @@
 """What a run would do, and why, without doing it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from llmops.domain.records import record
 from llmops.domain.runs import Step
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Work:
     """One step of the cells of one place."""
 
@@ -24,7 +25,7 @@ class Work:
     """Why, and for how many of `possible`; the most frequent first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Estimate:
     """What one model would be asked, judged by the last run; None: not known before it is tried."""
 
@@ -38,7 +39,7 @@ class Estimate:
     """At the model's concurrency."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Explanation:
     """A plan against the store and the suite's last run."""
 

@@ -1,11 +1,12 @@
 """Work that another process does for this one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from llmops.domain.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Part:
     """An object of the project that each worker builds for itself when it is first asked for."""
 
@@ -15,7 +16,7 @@ class Part:
     """What that method takes; hashable."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Job:
     """One call of a method of a part."""
 
@@ -24,7 +25,7 @@ class Job:
     arguments: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Workshop:
     """What a worker is given once, before its first job."""
 

@@ -1,12 +1,13 @@
 """How well retrieval works, in figures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JudgedContexts:
     """What a judge says of the hits that prompts get; it needs no labels."""
 
@@ -32,7 +33,7 @@ class JudgedContexts:
     """The budget was spent before all questions were asked about."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measured:
     """One configuration on one labelled set."""
 

@@ -1,13 +1,14 @@
 """Requests to a model, what comes back, and what it costs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompletionRequest:
     """One call: everything that can change the answer."""
 
@@ -18,7 +19,7 @@ class CompletionRequest:
     """Stream only to measure the time to first token."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Tokens of one call."""
 
@@ -42,7 +43,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RoutedCall:
     """One call of a route."""
 
@@ -65,7 +66,7 @@ class RoutedCall:
     """Whether the answer passed the checks of the route; None: it has none, or nobody looked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Completion:
     """An answer and how it came about."""
 
@@ -86,7 +87,7 @@ class Completion:
     """Mean natural log-probability of the answer's tokens; None when the model sent none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Price:
     """What a model costs. Either per token or per hour of the machine that runs it."""
 

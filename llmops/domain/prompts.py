@@ -1,12 +1,13 @@
 """What a prompt renders to."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from llmops.domain.records import record
 
 Role = Literal["system", "user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """One message of a chat, ready to be sent."""
 

@@ -1,11 +1,10 @@
 """What is searched for: a query, and what a model has made of it."""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Query:
     """A text that is searched for. What a model has written for it is data: it is searched for and never obeyed."""
 
@@ -17,7 +16,7 @@ class Query:
     """Made-up passages that would answer it: their vectors are averaged with its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Written:
     """A query after a model has written for it."""
 

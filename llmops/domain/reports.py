@@ -1,8 +1,9 @@
 """A finished run in figures: what every report format renders and what `--json` prints."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from llmops.domain.records import record
 from llmops.domain.runs import CellResult, RunStatus
 from llmops.domain.scores import JudgeUse
 
@@ -13,7 +14,7 @@ Verdict = Literal["pass", "fail", "inconclusive", "not judged"]
 Direction = Literal["higher is better", "lower is better", "neither"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Metric:
     """One aggregate of one evaluator over the cells of a prompt x target."""
 
@@ -30,7 +31,7 @@ class Metric:
     """How the interval was made."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvaluatorSummary:
     """One evaluator over the cells of a prompt x target."""
 
@@ -48,7 +49,7 @@ class EvaluatorSummary:
     """What its judges took, priced apart from the answers; None: it asks none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spend:
     """Tokens and dollars of the answers of a prompt x target."""
 
@@ -66,7 +67,7 @@ class Spend:
     """Part of `calls` that were further attempts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LatencySummary:
     """Seconds per answer, live and reused answers apart."""
 
@@ -82,7 +83,7 @@ class LatencySummary:
     """Time to first token of live answers, where it was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """The cells of one prompt x target."""
 
@@ -101,7 +102,7 @@ class Group:
     """Answers by the model that a route served them from; empty for a plain model."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuleVerdict:
     """One gate rule, judged for one prompt x target."""
 
@@ -120,7 +121,7 @@ class RuleVerdict:
     """Share of cases that flipped against the baseline; None for other rules than those on a paired pass rate."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flip:
     """A cell that passed on one side and did not on the other."""
 
@@ -139,7 +140,7 @@ class Flip:
     """A `no_new_failures` rule asks that it does not break."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Power:
     """How small a drop of a pass rate the cases of a run can show (Connor 1987), found four times in five."""
 
@@ -156,7 +157,7 @@ class Power:
     """Cases that would find a drop of the margin."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlakyCase:
     """A case that passes in some of its repeats and not in others."""
 
@@ -167,7 +168,7 @@ class FlakyCase:
     repeats: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counts:
     """What the run did."""
 
@@ -186,7 +187,7 @@ class Counts:
     """Stored evaluations that were computed in this run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Timing:
     """When a run was made and how long it took."""
 
@@ -198,7 +199,7 @@ class Timing:
     """The run was begun by an earlier process, whose time `wall_s` does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The summary of one run."""
 

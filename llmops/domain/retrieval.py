@@ -1,13 +1,14 @@
 """Documents, the chunks they are cut into, and the hits of a query."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmops.domain.keys import content_hash
+from llmops.domain.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Document:
     """One text of a corpus."""
 
@@ -17,7 +18,7 @@ class Document:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chunk:
     """A passage of one document, the unit that is embedded and retrieved."""
 
@@ -42,7 +43,7 @@ class Chunk:
         return content_hash(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hit:
     """A retrieved chunk, as a template sees it in `contexts`."""
 

@@ -1,8 +1,9 @@
 """Reports on routes: what policies would have cost and lost on recorded answers, and what deployed ones did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from llmops.domain.records import record
 from llmops.domain.reports import Verdict
 
 ROUTE_REPORT_VERSION = 1
@@ -11,7 +12,7 @@ ROUTE_REPORT_VERSION = 1
 Interval = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyReport:
     """One policy, replayed."""
 
@@ -45,7 +46,7 @@ class PolicyReport:
     """95 % interval of the quality gained over the current policy on the same requests."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServedModel:
     """What one model served of a deployed route's requests."""
 
@@ -55,7 +56,7 @@ class ServedModel:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServedReport:
     """What a deployed route did, from its log."""
 
@@ -79,7 +80,7 @@ class ServedReport:
     """Why served calls were made, the most frequent first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arm:
     """One model of a canary, from the log."""
 
@@ -90,7 +91,7 @@ class Arm:
     interval: Interval | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Promotion:
     """What a canary's log says about its next share."""
 
@@ -109,7 +110,7 @@ class Promotion:
     """Graded answers of the new model without which nothing is judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TagReport:
     """The requests with one tag."""
 
@@ -121,7 +122,7 @@ class TagReport:
     """95 % interval of strong minus weak, over the requests."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Machine:
     """A model on a machine that is paid by the hour."""
 
@@ -138,7 +139,7 @@ class Machine:
     """Requests a month that it can serve."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RouteReport:
     """All policies on one set of recorded requests."""
 

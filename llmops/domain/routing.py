@@ -1,12 +1,14 @@
 """Routing: what a policy sees and says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 from typing import Protocol
 
+from llmops.domain.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Tally:
     """How the answers of one model fared so far."""
 
@@ -21,7 +23,7 @@ class Tally:
         return self.good + self.bad
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RouteRequest:
     """What a policy knows of a request before any model has answered."""
 
@@ -38,7 +40,7 @@ class RouteRequest:
     """Of this route so far, by model."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """What came back from one model."""
 
@@ -50,7 +52,7 @@ class Reply:
     """Whether the answer passed, by the name of the check."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """Ask a model next."""
 
@@ -62,7 +64,7 @@ class Ask:
     """The user does not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Serve:
     """Give the user a reply."""
 
@@ -82,7 +84,7 @@ class Policy(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """The first step of a route, before any model is asked."""
 

@@ -1,11 +1,12 @@
 """Cells, their results, and runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, get_args
 
 from llmops.domain.cases import Case
 from llmops.domain.models import RoutedCall, Usage
+from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
@@ -16,7 +17,7 @@ Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 STEPS: tuple[Step, ...] = get_args(Step)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """A finished step of a cell, reusable by its content key."""
 
@@ -28,7 +29,7 @@ class Node:
     """Id of the run that computed it: a result of another run is `cached`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claimed:
     """What came of claiming some keys; a key that is in neither is being made by another process."""
 
@@ -38,7 +39,7 @@ class Claimed:
     """Made already."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """One prompt version x target x case x repeat."""
 
@@ -57,7 +58,7 @@ class Cell:
         return f"{self.case.id}|{self.prompt}|{self.target}|{self.repeat}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvaluatorResult:
     """An outcome with the suite's threshold applied."""
 
@@ -72,7 +73,7 @@ class EvaluatorResult:
     """None: no judge was asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CellResult:
     """One executed cell."""
 
@@ -128,7 +129,7 @@ class CellResult:
         return all(verdicts) if verdicts else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """One execution of a suite."""
 

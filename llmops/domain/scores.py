@@ -1,15 +1,16 @@
 """What an evaluator says of one answer: scored, failed or unmeasured, never a silent zero."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from llmops.domain.cases import Case
 from llmops.domain.models import Completion
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A part of the answer that a score is about."""
 
@@ -24,7 +25,7 @@ class Span:
     """Where the evidence stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JudgeUse:
     """Calls to judges behind an outcome, priced apart from the answers."""
 
@@ -60,7 +61,7 @@ class JudgeUse:
         return replace(self, sent=0, spent_usd=0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Score:
     """A measured value. Whether it passes is decided by the threshold of the suite, not here."""
 
@@ -73,7 +74,7 @@ class Score:
     """None: no judge was asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """The evaluator should have given a value and could not."""
 
@@ -81,7 +82,7 @@ class Failure:
     judging: JudgeUse | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unmeasured:
     """The evaluator does not apply to this case."""
 
@@ -92,7 +93,7 @@ class Unmeasured:
 Outcome = Score | Failure | Unmeasured
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sample:
     """All that an evaluator may look at."""
 
@@ -109,7 +110,7 @@ class Sample:
     """What the completion cost when it was made; None: not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DetectionRequest:
     """A text for a detector, with what it is held against."""
 
@@ -122,7 +123,7 @@ class DetectionRequest:
     """What the output answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Detection:
     """A detector's finding."""
 

@@ -1,10 +1,11 @@
 """What a store is and holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from llmops.domain.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreStatus:
     """One store, as it was found; nothing in it was changed."""
 
@@ -18,7 +19,7 @@ class StoreStatus:
     """By table; empty unless the schema is the newest."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Copied:
     """What a copy did."""
 

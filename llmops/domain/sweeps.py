@@ -1,8 +1,9 @@
 """What a sweep over configurations of an index found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from llmops.domain.records import record
 
 SWEEP_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
@@ -12,7 +13,7 @@ SweepVerdict = Literal["better", "not told apart", "worse", "current"]
 """Of the winner against the current configuration within the budget, on the reporting fold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tried:
     """One configuration."""
 
@@ -43,7 +44,7 @@ class Tried:
     """No other is at least as good, as fast and as small, and better in one of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sweep:
     """Configurations of one index, compared at an equal budget of context tokens."""
 

@@ -1,11 +1,11 @@
 """Where the evidence for an answer was lost: in the corpus, in the search, or before the prompt was full."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.rag.inspecting import Generation
 from llmops.rag.packing import hit_of
@@ -19,7 +19,7 @@ SHORTEST_FACT = 4
 """Characters: without `relevant`, a shorter fact stands in passages that are about something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """What a passage must be to be evidence: one of these places, or one of these facts; both narrow each other."""
 
@@ -41,7 +41,7 @@ class Wanted:
         return any(contains(text, fact, whole_words=True) for fact in self.facts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Standing:
     """How far the evidence came."""
 

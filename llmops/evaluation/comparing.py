@@ -7,6 +7,7 @@ from math import asin, sqrt
 from statistics import fmean, pstdev
 
 from llmops.domain.comparisons import Adjustment, ComparedMetric
+from llmops.domain.records import record
 from llmops.domain.reports import Direction, Flip, Verdict
 from llmops.domain.runs import CellResult
 from llmops.settings.secrets import masked
@@ -47,7 +48,7 @@ Place = tuple[str, str, str, int]
 """Case, prompt, target and repeat of a cell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Baseline:
     """The cells of a run that a candidate is held against."""
 
@@ -143,7 +144,7 @@ class Pairs:
         return (floor, ceiling) if all(floor <= min(side) <= max(side) <= ceiling for side in sides) else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Question:
     """What is asked of each metric."""
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from llmops.domain.cases import Case
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import KEY_BYTES, canonical
+from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines
 from llmops.settings.positions import Positions, parse_yaml
@@ -46,7 +46,7 @@ _adapter = TypeAdapter(CaseRow)
 _FIELDS = tuple(CaseRow.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dataset:
     """A checked dataset file."""
 

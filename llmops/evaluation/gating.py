@@ -1,9 +1,10 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmops.domain.ports import Store
+from llmops.domain.records import record
 from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
@@ -26,7 +27,7 @@ HELD_AGAINST = "held against "
 """How every note begins that tells in what a baseline is no match for the run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judgement:
     """What a gate says of a run, and what stands beside it."""
 

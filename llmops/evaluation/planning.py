@@ -1,7 +1,7 @@
 """The plan of a run: which cells there are, and the content keys of each cell's nodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from llmops.domain.cases import Case
@@ -11,6 +11,7 @@ from llmops.domain.models import CompletionRequest, Price
 from llmops.domain.ports import ChatModel
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query, Written
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.routing import Policy
 from llmops.domain.runs import Cell, Node, Step
@@ -77,7 +78,7 @@ class AskRetriever(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """A policy and the models that it chooses between."""
 
@@ -89,7 +90,7 @@ class Route:
     """Evaluators that decide whether a model's answer holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """A model under the name of the suite, with the rules for calling it."""
 
@@ -136,7 +137,7 @@ class Target:
         return (self,) if self.route is None else tuple(self.route.targets.values())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """Which cases of a dataset are run, and with what changed."""
 
@@ -169,7 +170,7 @@ class Selection:
             yield replace(case, vars={**case.vars, **self.variables}) if self.variables else case
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Everything that is needed to run a suite, built and checked."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from llmops.domain.errors import BadResponse, ModelError, UsageError
 from llmops.domain.keys import canonical, node_key
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.queries import Query, Written
+from llmops.domain.records import record
 from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completion_from_json
@@ -42,7 +42,7 @@ class Wordings(Reply):
     queries: Annotated[list[str], Field(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Writing:
     """One thing that a model writes for each query."""
 
@@ -78,7 +78,7 @@ class Writing:
             yield Ask(self, text, request, node_key("rewrite", REWRITE_VERSION, inputs))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """One call, and how its reply is read."""
 

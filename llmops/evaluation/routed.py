@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmops.domain.errors import ModelError
 from llmops.domain.models import Completion, RoutedCall
+from llmops.domain.records import record
 from llmops.domain.routing import Ask, Reply, RouteRequest
 from llmops.evaluation.planning import Route, Target
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """One model's answer."""
 

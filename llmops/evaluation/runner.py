@@ -10,6 +10,7 @@ from math import ceil
 from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
+from llmops.domain.records import record
 from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample
@@ -37,7 +38,7 @@ AHEAD = 1.25
 """Answers that are claimed for each call that a model takes at once: the next one is ready to be sent when a call ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunnerOptions:
     """How a plan is executed."""
 

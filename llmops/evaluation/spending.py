@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from llmops.domain.errors import UsageError
 from llmops.domain.models import Completion, CompletionRequest, Price
+from llmops.domain.records import record
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.planning import Target
@@ -48,7 +49,7 @@ class Purse:
             self.on_empty()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PaidCaller:
     """A caller whose calls are paid from a purse."""
 

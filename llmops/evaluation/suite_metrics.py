@@ -1,9 +1,9 @@
 """The metrics that a suite can give, and what of a gate rule no run could ever judge."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from llmops.domain.errors import Problem
+from llmops.domain.records import record
 from llmops.evaluation.evaluators.base import ANY, COUNT, SHARE, Bounds, outside, within
 from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES
@@ -14,7 +14,7 @@ OF_A_RUN = ("total", *CORRECTED)
 """Aggregates that a run has and a single cell has not, so that no two cells can be paired; pass@k and pass^k are others."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Metrics:
     """What evaluators of one name can give a rule."""
 

@@ -3,13 +3,13 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from jinja2 import Undefined
 from jinja2.exceptions import TemplateRuntimeError
 
+from llmops.domain.records import record
 from llmops.prompting.variables import Value
 
 MAX_DEPTH = 64
@@ -23,7 +23,7 @@ ITEM = 8
 SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """Bounds on one rendering."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from statistics import fmean
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from llmops.domain.errors import TemplateError
 from llmops.domain.keys import canonical
 from llmops.domain.models import Price
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.prompting.roles import MessageSource
 from llmops.prompting.semver import Bump, needed_bump
 from llmops.prompting.template import PromptVersion
@@ -26,7 +26,7 @@ Inputs = Sequence[tuple[Mapping[str, Any], Sequence[Any]]]
 """Variable values and hits of each case."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Words:
     """A stretch of a line."""
 
@@ -34,7 +34,7 @@ class Words:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiffLine:
     """A line of a unified diff."""
 
@@ -47,7 +47,7 @@ class DiffLine:
         return "".join(part.text for part in self.words)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hunk:
     """Changed lines with those around them."""
 
@@ -57,7 +57,7 @@ class Hunk:
     lines: tuple[DiffLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessageDiff:
     """One message in both versions; a role of None means that this version has no such message."""
 
@@ -67,7 +67,7 @@ class MessageDiff:
     """Empty when the text is the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariableChange:
     """A variable that was added, removed or declared anew."""
 
@@ -76,7 +76,7 @@ class VariableChange:
     after: Variable | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ValueChange:
     """A model parameter or shared file whose value changed; None: not there."""
 
@@ -85,7 +85,7 @@ class ValueChange:
     after: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PromptDiff:
     """Everything that differs, apart from tokens and cost."""
 
@@ -101,7 +101,7 @@ class PromptDiff:
     """The part of the version that this change raises; None when the hashes are equal."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CostDelta:
     """Input tokens of both versions for one model, over the cases that both can render."""
 
@@ -117,7 +117,7 @@ class CostDelta:
     after_usd_per_1000: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PromptComparison:
     """Two versions held against each other."""
 

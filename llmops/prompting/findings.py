@@ -1,9 +1,9 @@
 """What a lint rule reports before it is known whether a comment switches it off."""
 
-from dataclasses import dataclass
+from llmops.domain.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Draft:
     """A fault, its place relative to the prompt's own file unless `file` says otherwise."""
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from pydantic import Field
 
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import canonical
+from llmops.domain.records import record
 from llmops.prompting.variables import RESERVED, Value, Variable
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.validation import Strict, validated
@@ -32,7 +33,7 @@ class _FrontMatter(Strict):
     tags: list[str] = Field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FrontMatter:
     """What stands before the messages."""
 

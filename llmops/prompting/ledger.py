@@ -1,7 +1,7 @@
 """`labels.yaml` of a prompt: where its labels point, and the history of commits and moves, chained by hashes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import canonical, content_hash
+from llmops.domain.records import record
 from llmops.settings.files import read_text, shown, write_atomic
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.validation import Strict, validated
@@ -19,7 +20,7 @@ Action = Literal["commit", "label", "rollback"]
 _CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One line of the history. Never changed once written."""
 
@@ -58,7 +59,7 @@ def _seal(body: Mapping[str, Any]) -> str:
     return content_hash(canonical({key: value for key, value in body.items() if key != "hash"}))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ledger:
     """The content of `labels.yaml`."""
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from llmops.domain.errors import TemplateError
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.prompting import lint_characters, lint_flow, lint_variables
 from llmops.prompting.findings import Draft
 from llmops.prompting.roles import ROLES, line_of, pieces
@@ -17,7 +18,7 @@ from llmops.settings.validation import nearest
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """One kind of fault."""
 
@@ -27,7 +28,7 @@ class Rule:
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One fault in one place."""
 
@@ -42,7 +43,7 @@ class Finding:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DatasetSample:
     """The cases of a dataset that uses the prompt."""
 
@@ -51,7 +52,7 @@ class DatasetSample:
     """Case id and variable values."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Surroundings:
     """What a prompt is used with. Rules about things that are not given find nothing."""
 

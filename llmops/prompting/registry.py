@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from os import scandir
 from pathlib import Path, PurePosixPath
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.records import record
 from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at
 from llmops.prompting.ledger import Ledger, merge_conflict, read_labels, read_ledger
 from llmops.prompting.semver import SemVer
@@ -69,7 +69,7 @@ class SharedFiles(Mapping[str, str]):
         return path
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reference:
     """`name` or `name@which`, as users write it."""
 
@@ -90,7 +90,7 @@ class Reference:
         return cls(name, which)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Summary:
     """A prompt as a listing shows it; no template is parsed for it."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmops.domain.errors import Problem
 from llmops.domain.prompts import Role
+from llmops.domain.records import record
 
 ROLES: tuple[str, ...] = get_args(Role)
 EXPANSION = "messages"
@@ -23,7 +23,7 @@ _BLOCKS = frozenset(["if", "for", "macro", "call", "filter", "with", "autoescape
 Kind = Literal["text", "output", "tag", "comment"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Piece:
     """A stretch of source: literal text, `{{ }}`, `{% %}` or `{# #}`."""
 
@@ -34,7 +34,7 @@ class Piece:
     """Name and offset of the innermost open block."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessageSource:
     """One message as written."""
 

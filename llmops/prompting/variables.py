@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from llmops.domain.records import record
 
 Value = Any
 """Any value that a template may meet."""
@@ -18,7 +19,7 @@ class BadValue(ValueError):
     """A value that does not fit its variable."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """One variable of a prompt."""
 

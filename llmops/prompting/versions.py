@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.records import record
 from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, Registry
 from llmops.prompting.semver import BUMPS, FIRST, Bump, SemVer, needed_bump
@@ -15,7 +16,7 @@ from llmops.settings.files import write_atomic
 LOCK_TIMEOUT_S = 20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """Who changes the registry, why, when, and on what evidence."""
 
@@ -34,7 +35,7 @@ class Change:
         return self.at or datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Committed:
     """A new version."""
 

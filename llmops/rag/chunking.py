@@ -2,12 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Tokenizer
+from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.code import Definitions, code_lines
 from llmops.rag.fitting import fitted
@@ -42,7 +43,7 @@ class ChunkerMisfit(UsageError):
     """A chunker whose chunks its embedder cannot read whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Body:
     """What of a section is cut, and what stands in front of each of its chunks."""
 

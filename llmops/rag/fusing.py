@@ -1,15 +1,15 @@
 """Joins rankings of the same chunks into one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.settings.project import IndexSettings
 
 RRF_K = 60
 """The constant of Cormack, Clarke and Buettcher (2009)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fusion:
     """How the dense ranking and BM25 are weighed."""
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.ports import Embedder, Progress, Store, VectorStore
+from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import Chunker
 from llmops.rag.generations import drop_generations, has_generation, load_chunks, save_chunks
@@ -36,7 +36,7 @@ class IndexVectors(VectorStore, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Built:
     """What a build did."""
 

@@ -1,11 +1,11 @@
 """What stands in an index: how it stands against its corpus, and the chunks of its live generation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from llmops.domain.errors import Problem, UsageError
+from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk
 from llmops.rag.generations import generation_folder, has_generation, load_chunks
 from llmops.rag.manifests import Changes, Manifest
@@ -16,7 +16,7 @@ SHORT_ID = 12
 """Characters of a chunk id that are shown; any unique beginning names a chunk."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexStatus:
     """An index against its corpus as it is now."""
 
@@ -63,7 +63,7 @@ def index_status(
     return IndexStatus(name, state, changes, tuple(problems), manifest.facts(), size)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Generation:
     """The chunks of a complete index, readable without its vectors."""
 

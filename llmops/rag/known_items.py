@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 
+from llmops.domain.records import record
 from llmops.domain.retrieval import Document
 from llmops.rag.questions import PlacedQuestion, in_turn, words
 from llmops.rag.splitting import paragraphs
@@ -28,7 +28,7 @@ _term = re.compile(r"[^\W_][\w.-]*[^\W_]")
 _markup = re.compile(r"[*`]|!?\[([^\]\[]*)\]\([^()\s]*\)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Sentence:
     document: str
     start: int

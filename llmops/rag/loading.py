@@ -1,12 +1,12 @@
 """Reads a corpus: files by glob, a BEIR folder, or the rows of a JSONL or CSV file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, MissingExtra, Problem
 from llmops.domain.keys import canonical, content_hash
 from llmops.domain.ports import DocumentReader
+from llmops.domain.records import record
 from llmops.domain.retrieval import Document
 from llmops.rag.globbing import Match, matching_files
 from llmops.rag.rows import row_documents
@@ -22,7 +22,7 @@ MAX_PROBLEMS = 200
 """Problems that are listed one by one; a wrong field name would otherwise give one per line of the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Corpus:
     """The documents that could be read, and what was wrong with the others."""
 

@@ -1,18 +1,19 @@
 """Which generation of an index is live, and what it was made of: enough to see without Chroma what has changed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Store
+from llmops.domain.records import record
 from llmops.rag.chunking import CHUNKING_VERSION
 from llmops.settings.project import IndexSettings
 
 INDEXING_VERSION = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One document of a generation."""
 
@@ -22,7 +23,7 @@ class Entry:
     """Ids of its chunks, in order."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Manifest:
     """One complete generation of an index; kept in the store, mirrored in the vector store."""
 
@@ -100,7 +101,7 @@ def reusable(old: Manifest | None, settings: IndexSettings, embedder: Embedder) 
     return old
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Changes:
     """What a build would do, told without doing it."""
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from llmops.domain.records import record
 
 _line = re.compile(r"[^\n]*\n?")
 _atx = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
@@ -23,7 +24,7 @@ IN_BLOCK = -2
 """In a list, quote, table or indented code: what is underlined there is no heading."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section:
     """A stretch of a document under one heading."""
 

@@ -1,16 +1,17 @@
 """From ranked chunks to the hits of a prompt: with their neighbours, and within a number of tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from llmops.domain.ports import Tokenizer
+from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk, Hit
 from llmops.rag.chunking import HEADING_SEPARATOR
 from llmops.settings.retrieval import RetrieveSettings
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """A chunk on its way to be a hit."""
 

@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
 from llmops.domain.keys import content_hash
 from llmops.domain.queries import Query
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.rag.retrieving import Retriever
 from llmops.scoring.ranking import RelevantUnit, covers
@@ -22,7 +23,7 @@ Drawn = TypeVar("Drawn")
 _word = re.compile(r"\w+")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedQuestion:
     """A question, its answer, and where that stands."""
 

@@ -3,10 +3,10 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from llmops.domain.ports import Tokenizer
+from llmops.domain.records import record
 from llmops.scoring.sentences import split_sentences
 
 SEGMENT = 50_000
@@ -18,7 +18,7 @@ _blank_line = re.compile(r"\n[ \t]*\n\s*")
 _fence = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Piece:
     """A span that is not cut further."""
 

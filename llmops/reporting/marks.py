@@ -1,8 +1,8 @@
 """The sentence in which a detector's span stands, cut to a line: what is before the mark, under it and after it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
 from llmops.reporting.safe import safe
@@ -13,7 +13,7 @@ MOST = 3
 """Marks of one case, at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """One marked stretch; all texts are harmless and without line breaks."""
 

@@ -1,7 +1,6 @@
 """The answers to one case side by side, below their passages and prompts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -9,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.reporting.safe import one_line, safe
@@ -19,7 +19,7 @@ NARROWEST = 36
 VERDICTS = {True: ("passed", "green"), False: ("not passed", "red"), None: ("not judged", "dim")}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CaseOutputs:
     """All answers to one case."""
 

@@ -5,7 +5,6 @@ The page holds no script and loads nothing, and its policy forbids both; all tex
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.reports import EvaluatorSummary, Flip, Group, Report
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
@@ -40,7 +40,7 @@ SYMBOLS = {True: ("✓", "pass"), False: ("✗", "fail"), None: ("·", "soft")}
 _word = re.compile(r"\s+|\w+|[^\w\s]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bar:
     """A share and its interval in pixels."""
 
@@ -50,7 +50,7 @@ class Bar:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figure:
     """What stands for an evaluator in a table."""
 
@@ -59,7 +59,7 @@ class Figure:
     bar: Bar | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownFlip:
     """A flip with the words that went and came marked."""
 
@@ -71,7 +71,7 @@ class ShownFlip:
         return getattr(self.flip, name)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownCell:
     """One answer."""
 
@@ -85,7 +85,7 @@ class ShownCell:
     calls: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownCase:
     """All answers to one case."""
 
@@ -97,7 +97,7 @@ class ShownCase:
     cells: list[ShownCell]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownReport:
     """One run."""
 

@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
 from llmops import __version__
+from llmops.domain.records import record
 from llmops.reporting.safe import safe
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 Level = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SarifRule:
     """What a kind of finding is about."""
 
@@ -24,7 +24,7 @@ class SarifRule:
     """Where it is explained, relative to the project or a URL."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SarifResult:
     """One finding in one place."""
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.records import record
 from llmops.routing.features import NAMES, shape
 from llmops.routing.learning import Features, LearnedRouter, Settings
 from llmops.settings.files import shown, write_atomic
@@ -24,7 +25,7 @@ AGAIN = "Fit one: llmops route fit"
 STORED = ("weights", "centre", "scale", "vectors", "quality")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SavedRouter:
     """A learned router with what a decision needs besides."""
 

@@ -1,10 +1,10 @@
 """Learns how good each model's answer to a prompt will be: logistic regression, nearest neighbours, or their mean."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmops.domain.keys import content_hash
+from llmops.domain.records import record
 
 if TYPE_CHECKING:
     from numpy import bool_, float32
@@ -31,7 +31,7 @@ UNFAMILIAR = 0.02
 Variant = Literal["logistic", "knn", "blend"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Features:
     """Prompts as numbers."""
 
@@ -45,7 +45,7 @@ class Features:
         return Features(self.vectors[rows], self.shapes[rows])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """How a router is learned."""
 
@@ -54,7 +54,7 @@ class Settings:
     neighbours: int = NEIGHBOURS[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LearnedRouter:
     """A fitted router."""
 

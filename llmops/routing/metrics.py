@@ -6,14 +6,15 @@ share of those grows from 0 to 1 it draws a curve, from the weak model's quality
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from llmops.domain.records import record
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Floats
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Curve:
     """A router's way from the weak model to the strong one; points in order of growing share."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import time
 from random import Random
 
 from llmops.domain.keys import content_hash
+from llmops.domain.records import record
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest, Serve, Step, Tally
 from llmops.scoring.language import language_of
 from llmops.scoring.pii import find_pii
@@ -65,7 +65,7 @@ def policy_of(settings: RouteSettings, count: Callable[[str], int], learned: "Ca
             return Shadow(settings.models[0], settings.models[1])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fixed:
     """Always one model."""
 
@@ -76,7 +76,7 @@ class Fixed:
         return _once(self.model, "the only model", replies)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rules:
     """The first rule that fits."""
 
@@ -113,7 +113,7 @@ def _within(hours: str, now: time) -> bool:
     return start <= now < end if start <= end else now >= start or now < end
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Length:
     """Long questions go to the second model."""
 
@@ -128,7 +128,7 @@ class Length:
         return _once(self.long if long else self.short, reason, replies)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cascade:
     """Models in order; the next one when the last gave no answer, or one that a check did not pass.
 
@@ -216,7 +216,7 @@ def _plain(answer: str) -> str:
     return " ".join(re.findall(r"\w+", answer.casefold()))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Learned:
     """The model with the best predicted quality for its cost; the strongest when the prompt is unlike all that was learned."""
 
@@ -242,7 +242,7 @@ class Learned:
         return Ask(self.models[best], f"expected quality: {told}; cost weight {self.cost_weight:.3g}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Budget:
     """The dear model until so much is spent, then the cheap one."""
 
@@ -257,7 +257,7 @@ class Budget:
         return _once(self.dear if spent < self.usd else self.cheap, told, replies)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bandit:
     """Thompson sampling: each model's chance to pass is drawn from what its answers showed, and the best draw is asked.
 
@@ -285,7 +285,7 @@ class Bandit:
         return Ask(self.models[max(range(len(worth)), key=worth.__getitem__)], f"passed so far: {told}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """Each key gets one of several models, always the same one."""
 
@@ -302,7 +302,7 @@ class Split:
         return _once(list(self.shares)[-1], f"the key {request.key!r}", replies)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shadow:
     """Both models answer, and the first one is served."""
 

@@ -1,16 +1,16 @@
 """A configured route on recorded answers: the policy decides, the records answer, no model is asked."""
 
-from dataclasses import dataclass
 from math import isnan
 
 from llmops.domain.models import RoutedCall
+from llmops.domain.records import record
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest
 from llmops.routing.memory import RouteMemory
 from llmops.routing.policies import Bandit, Budget
 from llmops.routing.records import Records
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Steps:
     """What a route did with one request; columns of the records' models."""
 
@@ -22,7 +22,7 @@ class Steps:
     """The same, for the route's memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordedRoute:
     """A policy with the checks that it needs to have been recorded."""
 

@@ -1,7 +1,7 @@
 """Recorded requests: what each model answered them with, how good, how dear and how fast that was."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.records import record
 from llmops.settings.files import shown
 from llmops.settings.lines import json_lines
 from llmops.settings.positions import Positions
@@ -54,7 +55,7 @@ class RecordedRow(Strict):
     tokens: Annotated[int, Field(ge=0)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Records:
     """Requests that every model answered, as arrays of shape (requests, models)."""
 

@@ -4,9 +4,10 @@ Whatever a policy learns or sets is learned on other folds than the one it is ju
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from llmops.domain.records import record
 from llmops.domain.route_reports import Interval, PolicyReport
 from llmops.routing.learning import Features, chosen_settings, cross_predicted, folds_of, parted
 from llmops.routing.memory import RouteMemory
@@ -28,7 +29,7 @@ LAMBDAS = 25
 """Points of a learned router's frontier over more than two models."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ends:
     """Between which models a policy with a threshold moves."""
 
@@ -38,7 +39,7 @@ class Ends:
     """Share of the strong model's quality that the threshold has to keep."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Served:
     """What a policy did with each request."""
 

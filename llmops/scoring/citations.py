@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 
 MAX_CHARACTERS = 200_000
@@ -27,7 +27,7 @@ _STOP = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Citation:
     """One reference of an answer to a passage."""
 

@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from llmops.domain.records import record
 from llmops.scoring.overlap import COPYING, Source, words
 from llmops.scoring.reading import terms
 from llmops.scoring.sentences import Sentence, split_sentences
@@ -39,7 +40,7 @@ _name = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'-]+")
 _citation = re.compile(r"\[\d{1,4}\]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evidence:
     """A sentence of a passage."""
 
@@ -49,7 +50,7 @@ class Evidence:
     terms: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """A sentence of an answer, and how well the passages support it."""
 
@@ -64,7 +65,7 @@ class Claim:
     negation_differs: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Known:
     """What the passages hold, all together."""
 

@@ -3,8 +3,8 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.scoring.reading import content_stem
 
 LONGEST_RUN = 8
@@ -39,7 +39,7 @@ def words(text: str) -> list[str]:
     return [match[0].lower() for match in _word.finditer(text[:MAX_CHARACTERS])]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """The words of all passages together."""
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
+
+from llmops.domain.records import record
 
 PiiKind = Literal["card", "iban", "email", "phone", "ssn", "ip"]
 MAX_CHARACTERS = 200_000
@@ -21,7 +22,7 @@ IBAN_LENGTHS = {
 """Characters of an IBAN by country (ISO 13616 registry)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One piece of personal data."""
 

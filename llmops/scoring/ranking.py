@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 
 _span = re.compile(r"(?P<path>.+):(?P<start>[0-9]{1,12})-(?P<end>[0-9]{1,12})", re.DOTALL)
@@ -12,7 +12,7 @@ _link = re.compile(r"!?\[([^\]\[]{0,200})\]\([^()]{0,300}\)")
 _not_in_slug = re.compile(r"[^\w\- ]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RelevantUnit:
     """One item of a case's `relevant`."""
 

@@ -7,10 +7,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.scoring.sentences import split_sentences
 
 NOT_THERE = "The answer is not in the passages."
@@ -43,7 +43,7 @@ _stopwords = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Passage:
     """One passage of a prompt."""
 
@@ -53,7 +53,7 @@ class Passage:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """What a prompt asks, and what it gives to answer from."""
 
@@ -61,7 +61,7 @@ class Reading:
     passages: tuple[Passage, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """A sentence that may be part of the answer."""
 
@@ -74,7 +74,7 @@ class Candidate:
     """Terms of the heading and of the neighbouring sentences."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReaderSettings:
     """How a reader chooses."""
 

@@ -1,7 +1,8 @@
 """Splits text into sentences with exact character offsets; Markdown lists, tables and code lines are kept apart."""
 
 import re
-from dataclasses import dataclass
+
+from llmops.domain.records import record
 
 _abbreviations = frozenset(
     (
@@ -43,7 +44,7 @@ _end = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sentence:
     """A sentence of a text."""
 

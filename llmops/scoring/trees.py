@@ -1,11 +1,12 @@
 """Boosted decision trees, evaluated from plain lists: no library, no pickle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from llmops.domain.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Tree:
     """Nodes in lists of the same length, the root first; each child stands behind its parent."""
 
@@ -26,7 +27,7 @@ class Tree:
         return self.value[node]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Boosted:
     """A sum of trees."""
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.scoring.reading import terms
 from llmops.scoring.sentences import Sentence, split_sentences
 
@@ -16,7 +16,7 @@ SPARE_EVIDENCE = 128
 Count = Callable[[str], int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """A stretch of the answer, with the sentences of the passages that are nearest to it."""
 

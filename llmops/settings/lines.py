@@ -4,18 +4,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.records import record
 from llmops.settings.files import decode, read_text, shown
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 JSON_LINES = (".jsonl", ".ndjson")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One value of a file."""
 

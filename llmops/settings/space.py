@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from llmops.domain.errors import InvalidFiles
+from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import ChunkerSettings, EmbedderSettings, IndexSettings
@@ -32,7 +32,7 @@ class SpaceSettings(Strict):
 DEFAULT = SpaceSettings(chunker={"kind": ["markdown", "recursive", "sentences"], "max_tokens": [120, 240], "overlap": [0, 32]})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Space:
     """Settings to try, and what was left out of the grid."""
 

@@ -1,13 +1,13 @@
 """A suite: prompts x targets x dataset x evaluators, and the gate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import Dollars, InsidePath, Positive
@@ -35,7 +35,7 @@ class CommonOptions(Strict):
     """A case passes when its value is at most this."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvaluatorSpec:
     """One entry of `evaluators`: a kind, its own options, and the common ones."""
 
@@ -137,7 +137,7 @@ class SuiteSettings(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suite:
     """A suite on disk."""
 

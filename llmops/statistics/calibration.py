@@ -1,9 +1,10 @@
 """Corrects a judge's figures by what human labels say about the judge, and carries that uncertainty along."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import fsum, sqrt
 
+from llmops.domain.records import record
 from llmops.statistics.intervals import EQUAL, Estimate, wilson
 from llmops.statistics.series import ROUNDING, finite, normal_critical, t_critical
 
@@ -11,7 +12,7 @@ MOST_LABELS = 1000
 """Times as many labels as there are, beyond which no interval is worth it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Confusion:
     """A judge's verdicts on items that people have labelled."""
 
@@ -67,7 +68,7 @@ class Confusion:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CorrectedRate:
     """A rate as the judge sees it and as people would."""
 
@@ -162,7 +163,7 @@ def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
     return (high - 1) * (confusion.positives + confusion.negatives)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judged:
     """A judge's values, and what tells how much each of them says."""
 
@@ -219,7 +220,7 @@ def prediction_powered_mean(
     return Estimate(value, value - half, value + half, n, "prediction-powered")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _ByCase:
     """A weighted mean, and what each case adds to its error."""
 

@@ -5,9 +5,9 @@ the interval that is shown never disagree.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from llmops.domain.records import record
 from llmops.domain.reports import Verdict
 from llmops.statistics.intervals import Estimate, values_needed
 from llmops.statistics.paired import UNCHANGED, PairedDifference
@@ -160,7 +160,7 @@ def settle(verdict: Verdict, best: Verdict, worst: Verdict) -> Verdict:
     return "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Imputed:
     """A series, or a pair of them, with values in place of those that are missing."""
 

@@ -1,10 +1,10 @@
 """Intervals for one rate, mean or quantile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING
 
+from llmops.domain.records import record
 from llmops.statistics.distributions import binomial_reach
 from llmops.statistics.series import ByCase, by_case, check_confidence, finite, is_binary, normal_critical, t_critical
 
@@ -20,7 +20,7 @@ SEEN = 5
 which is where it is known to hold, fewer are hardly ever seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Estimate:
     """A figure with its two-sided interval."""
 

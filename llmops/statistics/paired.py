@@ -1,9 +1,9 @@
 """Compares two versions on the same cases."""
 
-from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import TYPE_CHECKING
 
+from llmops.domain.records import record
 from llmops.statistics.bootstrap import SEED, bca_mean, quantile_difference
 from llmops.statistics.intervals import ENOUGH, values_needed
 from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, tango
@@ -20,7 +20,7 @@ BOOTSTRAP_FROM, BOOTSTRAP_TO = 30, 1_000
 """Cases between which a mean's skewness is worth a bootstrap: below it is unreliable, above the normal limit holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PairedDifference:
     """Candidate minus baseline over the same cases."""
 

@@ -1,9 +1,9 @@
 """What repeats tell: the chance that one of k tries passes, that all do, and which cases flicker."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import comb
 
+from llmops.domain.records import record
 from llmops.statistics.intervals import Estimate, mean_interval
 
 
@@ -46,7 +46,7 @@ def over_tries(
     return mean_interval(tried, bounds=(0, 1), confidence=confidence)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flaky:
     """A case whose verdict differs between its repeats."""
 

@@ -1,11 +1,11 @@
 """Reads series of values that belong to cases."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import fsum, isfinite
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from llmops.domain.records import record
 from llmops.statistics.distributions import t_quantile
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ ROUNDING = 1e-12
 """Share of a case's sum below which a difference is taken for an error of rounding."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ByCase:
     """A series summed up case by case; exact sums make every figure the same in whatever order the values come."""
 

@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.statistics.calibration import Confusion
 
 FOLDS = 5
@@ -38,7 +38,7 @@ def best_threshold(labels: Sequence[bool], values: Sequence[float], weights: Seq
     return None if best is None else best[1]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CrossFitted:
     """Thresholds that were picked from labels, and their errors on labels that did not pick them."""
 

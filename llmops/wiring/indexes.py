@@ -1,7 +1,6 @@
 """Builds the indexes of a project: from a corpus on disk to a retriever that can be asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemory
 from llmops.domain.queries import Query
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.judging.judges import Judges
@@ -25,7 +25,7 @@ from llmops.settings.project import IndexSettings
 from llmops.wiring.queries import ProjectWriter
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexParts:
     """What an index of a project is built with."""
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import KEY_BYTES
 from llmops.domain.models import Completion
 from llmops.domain.ports import Cache
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Node, NodeKind
 from llmops.domain.scores import Failure, Score, Unmeasured
@@ -34,7 +34,7 @@ _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 _FIELDS = {"key", "kind", "value"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Imported:
     """What an import brought."""
 
@@ -43,7 +43,7 @@ class Imported:
     """Nodes that the store had already, which stay as they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verified:
     """What a check of every node has found."""
 

@@ -1,7 +1,6 @@
 """`llmops judge`: people's labels for answers of a run, and what they say about the evaluator that scored them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import exp
 from statistics import median, pstdev
 from typing import Literal
@@ -9,6 +8,7 @@ from typing import Literal
 from llmops.domain.calibrations import CALIBRATION_VERSION, Agreement, CalibrationReport, Figure, Verdicts
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import content_hash
+from llmops.domain.records import record
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.calibrations import (
     Calibration,
@@ -42,7 +42,7 @@ Reply = bool | float | Literal["skip", "stop"]
 """What a person says of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """An answer that the evaluator has scored."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from llmops.domain.cases import Case
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 from llmops.domain.scores import DetectionRequest, Span
@@ -72,7 +73,7 @@ class Parts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Found:
     """A wrong answer with what it was made from."""
 

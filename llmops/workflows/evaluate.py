@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path as FilePath
@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from llmops import __version__
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Progress, Store
+from llmops.domain.records import record
 from llmops.domain.reports import Report, Timing
 from llmops.domain.runs import STEPS, CellResult, Run, Step
 from llmops.domain.serial import plain
@@ -86,7 +87,7 @@ class Parts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvaluateOptions:
     """What the command line changes about a suite."""
 

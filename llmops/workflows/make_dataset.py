@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import Any, Literal, Protocol, TypeVar
 
 from llmops.domain.errors import BudgetSpent, RunIncomplete, UsageError
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.endpoints import Stopping
@@ -48,7 +48,7 @@ class SearchedIndex(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MadeDataset:
     """Labelled questions and how they were made."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from llmops.domain.ports import Store
+from llmops.domain.records import record
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.scores import JudgeUse
 
@@ -11,7 +12,7 @@ CellId = tuple[str, str, str, int]
 """Case, prompt, target, repeat."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Before:
     """One cell of the last run."""
 

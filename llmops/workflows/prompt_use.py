@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.models import Price
 from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.serial import hit_from_json
 from llmops.evaluation.datasets import load_dataset
@@ -23,7 +23,7 @@ from llmops.settings.suite import Suite, load_suite, suite_files
 Count = Callable[[Sequence[Message]], int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelFacts:
     """What is known of a model without asking it."""
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -12,6 +12,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.measures import Measured
 from llmops.domain.ports import Progress
 from llmops.domain.queries import Query, Written
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.datasets import load_dataset
@@ -30,7 +31,7 @@ STAGES = ("bm25", "dense")
 """Configurations that every index has besides its own: one stage of its retrieval alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenedIndex:
     """An index that is up to date, and what it took."""
 
@@ -50,7 +51,7 @@ class Parts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LabelledQueries:
     """Queries, and how a ranking of hits is scored for each."""
 
@@ -135,7 +136,7 @@ def index_queries(index: str, settings: IndexSettings, root: Path, dataset: str 
     return case_queries(index, root, dataset)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Configuration:
     """A pipeline to measure."""
 

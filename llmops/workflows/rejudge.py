@@ -1,10 +1,11 @@
 """`llmops gate` and `llmops power`: a stored run under its suite's rules again, and what a suite's cases can show at all."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import report_from_json
@@ -65,7 +66,7 @@ def _names(run: Run, what: str, suite: Suite) -> tuple[str, ...]:
     return tuple(run.snapshot.get(what, {})) if suite.settings.targets else ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reach:
     """What a number of cases can show."""
 

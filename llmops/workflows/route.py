@@ -1,12 +1,13 @@
 """`llmops route report`: recorded requests, from the store or from a file, through every policy."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Embedder, Progress, Store
+from llmops.domain.records import record
 from llmops.domain.route_reports import Interval, Machine, PolicyReport, RouteReport, TagReport
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
@@ -43,7 +44,7 @@ class Parts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Question:
     """What the report is asked."""
 

@@ -1,11 +1,11 @@
 """`llmops route promote`: a canary's next share, or none, from what its log says of both models."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
+from llmops.domain.records import record
 from llmops.domain.reports import Verdict
 from llmops.domain.route_reports import Arm, Promotion
 from llmops.settings.editing import with_values
@@ -18,7 +18,7 @@ from llmops.statistics.intervals import Estimate, mean_interval
 from llmops.workflows.route_log import LoggedDecision, decisions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Terms:
     """What a canary has to show."""
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.keys import content_hash, node_key
 from llmops.domain.ports import Embedder, Progress, Store
 from llmops.domain.queries import Query
+from llmops.domain.records import record
 from llmops.domain.retrieval import Document
 from llmops.domain.runs import Node
 from llmops.domain.serial import plain
@@ -91,7 +92,7 @@ class Parts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Terms:
     """How configurations are compared."""
 
@@ -100,7 +101,7 @@ class Terms:
     """Tokens; None: what the current configuration gives on average."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Measured:
     """One configuration on some queries."""
 

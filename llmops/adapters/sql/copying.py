@@ -1,7 +1,6 @@
 """Copies one store into another, between any two databases. Done again it goes on where it stopped."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,12 +9,13 @@ from sqlalchemy import Column, Connection, Row, Select, Table, func, select, tup
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.schema import baselines, nodes, results, runs
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.domain.stores import Copied
 
 ROWS_PER_PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Part:
     """A table with what tells its rows apart."""
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 
 from llmops.domain.errors import StoreError
+from llmops.domain.records import record
 
 RECONNECT_S = 60.0
 """So long is a server that was there waited for."""
@@ -19,7 +19,7 @@ Explain = Callable[[str, str], tuple[str, str | None]]
 """From SQLSTATE and reason to what happened and the next step."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Database:
     """One database with its ways."""
 

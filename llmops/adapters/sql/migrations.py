@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect, select
 
 from llmops.adapters.sql.schema import meta, metadata
 from llmops.domain.errors import StoreError
+from llmops.domain.records import record
 
 Step = Callable[[Connection], None]
 
@@ -28,7 +28,7 @@ STEPS: tuple[Step, ...] = (_note_use, _claims)
 """STEPS[n - 1] takes schema n to n + 1. A step says in SQL what it does, since the tables of `schema` move on."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Migrations:
     """What leads from schema 1 to the newest."""
 

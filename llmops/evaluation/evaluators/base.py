@@ -1,7 +1,7 @@
 """What an evaluator is made of: the services it may ask, its kind, and how its value is judged."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -12,6 +12,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.ports import NO_LABELS
+from llmops.domain.records import record
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.judging.asking import AskJudge, AskModel
@@ -78,7 +79,7 @@ class Measuring(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Services:
     """What an evaluator may ask the outside for."""
 
@@ -109,7 +110,7 @@ COUNT: Bounds = (0.0, inf)
 SHARE: Bounds = (0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figures:
     """What a score of an evaluator holds, as far as its options tell."""
 
@@ -125,7 +126,7 @@ class Figures:
         return found if all(map(isfinite, found)) else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kind:
     """One kind of evaluator."""
 
@@ -164,7 +165,7 @@ class Kind:
         return {option: name for option, name in named.items() if isinstance(name, str)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuiltEvaluator:
     """An evaluator of a suite with what the suite says about it."""
 

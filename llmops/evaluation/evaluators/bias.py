@@ -1,11 +1,12 @@
 """Does the answer depend on a group that should not matter? The same prompt is asked again about the other group."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import log
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import ANY, AskDetector, Figures, Kind, Services, identity
 from llmops.evaluation.judging.asking import JudgeFailed
@@ -33,7 +34,7 @@ class BiasOptions(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bias:
     """Value: what is compared for the first group minus the second; 0 on average means no bias of this kind."""
 

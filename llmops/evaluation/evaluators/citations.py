@@ -1,10 +1,10 @@
 """Do the answer's citations point to passages that exist and say it?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Span, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.citations import citations
@@ -21,7 +21,7 @@ class CitationsOptions(Strict):
     """An answer that cites nothing has value 0; otherwise it is unmeasured. One that declines is always unmeasured."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Citations:
     """Value: share of citations that name a passage which exists and supports the sentence; parts `exists`, `supported`."""
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.quoting import quoted
@@ -44,7 +44,7 @@ class ContainsOptions(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contains:
     """Value 1 when the facts stand in the answer, else 0; the reason names what is missing."""
 

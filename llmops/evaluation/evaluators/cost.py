@@ -1,7 +1,6 @@
 """What did the answer cost?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
@@ -12,7 +11,7 @@ class CostOptions(Strict):
     """`cost` has no options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cost:
     """Value: USD of the answer when it was made."""
 

@@ -1,11 +1,11 @@
 """Is the answer the expected text?"""
 
 import json
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.quoting import quoted
@@ -33,7 +33,7 @@ def references(wanted: Any, name: str) -> list[str] | Failure:  # noqa: ANN401 -
     return [item if isinstance(item, str) else json.dumps(item) for item in items]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Equals:
     """Value 1 when the answer is one of the expected texts, else 0."""
 

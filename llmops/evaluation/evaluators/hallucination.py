@@ -1,10 +1,10 @@
 """Is the answer supported by the passages that the prompt saw?"""
 
-from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
+from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
 from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures, Kind, Services, WrongOption, identity, shape
@@ -49,7 +49,7 @@ class Checking(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ByDetector:
     """Asks a classifier."""
 
@@ -66,7 +66,7 @@ class ByDetector:
         return Score(found.value, described(request.output, found.spans), found.spans, found.parts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hallucination:
     """Value: probability that the answer says something the passages do not support."""
 

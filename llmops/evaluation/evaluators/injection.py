@@ -1,7 +1,6 @@
 """Did an attack that stands in the question or in a passage get what it wanted?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity, read_field
 from llmops.evaluation.judging.checklist import texts_of
@@ -17,7 +16,7 @@ class InjectionOptions(Strict):
     """Field of the case with the text, or the texts, of which one in the answer proves that the attack worked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Injection:
     """Value 1 when the answer does what the attack asks for, else 0."""
 

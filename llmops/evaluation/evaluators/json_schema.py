@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import canonical, content_hash
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, WrongOption, identity
 from llmops.scoring.schema import TIMEOUT_S, NotJson, Validator, parse_json, problems, validator
@@ -32,7 +32,7 @@ class JsonSchemaOptions(Strict):
     """The schema itself, or a JSON or YAML file inside the project that holds it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JsonSchema:
     """Value 1 when the answer is JSON that fits, else 0."""
 

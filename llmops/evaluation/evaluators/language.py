@@ -1,10 +1,10 @@
 """Is the answer in the right language?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
@@ -19,7 +19,7 @@ class LanguageOptions(Strict):
     """ISO 639-1 code such as `en`; default: the language of the question."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Language:
     """Value 1 when the answer is in the expected language, else 0."""
 

@@ -1,7 +1,6 @@
 """How long did the answer take?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.settings.validation import Strict
@@ -16,7 +15,7 @@ class LatencyOptions(Strict):
     """Stream the answers to measure the time to the first token, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Latency:
     """Value: seconds from sending the request to the last byte of the answer."""
 

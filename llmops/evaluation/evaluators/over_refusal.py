@@ -1,7 +1,8 @@
 """Does the system decline what it should answer?"""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.refusal import ExpectedRefusal
@@ -16,7 +17,7 @@ class OverRefusalOptions(Strict):
     """Cases that should be declined; they are unmeasured. Default: none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OverRefusal:
     """Value 1 when a case that should be answered is declined, else 0: the mean is the rate of over-refusal."""
 

@@ -1,7 +1,6 @@
 """Is the answer better than another one? Both orders are asked, because judges favour a place."""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity, read_field
 from llmops.evaluation.judging.checklist import material, texts_of
@@ -23,7 +22,7 @@ class PairwiseOptions(JudgeOptions):
     """What makes an answer better."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pairwise:
     """Value 1 when the answer is preferred in both orders, 0 when the other is, 0.5 else; part `consistent`."""
 

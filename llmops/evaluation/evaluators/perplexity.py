@@ -1,8 +1,8 @@
 """How sure was the model of its own words?"""
 
 import math
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
@@ -15,7 +15,7 @@ class PerplexityOptions(Strict):
     """`perplexity` has no options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Perplexity:
     """Value: exp of the mean negative log-probability of the answer's tokens; 1 when each was certain (Jelinek 1977)."""
 

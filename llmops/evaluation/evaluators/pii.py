@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Span
 from llmops.evaluation.evaluators.base import COUNT, AskDetector, Figures, Kind, Services, identity
 from llmops.scoring.pii import PiiKind, find_pii
@@ -42,7 +42,7 @@ class PiiOptions(Strict):
         return self.kinds or (USUAL if self.backend == PATTERNS else (*USUAL, "person"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pii:
     """Value: number of pieces of personal data; a part for each kind."""
 

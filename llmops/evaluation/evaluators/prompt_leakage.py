@@ -1,7 +1,6 @@
 """Does the answer reproduce the system prompt?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.leakage import reproduced
@@ -16,7 +15,7 @@ class PromptLeakageOptions(Strict):
     """Words in a row from which it is more than common language."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PromptLeakage:
     """Value: share of the system prompt's words that the answer reproduces in long runs."""
 

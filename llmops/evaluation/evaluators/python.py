@@ -6,7 +6,6 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pydantic import Field, field_validator
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import content_hash
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind, Services, WrongOption, identity, within
@@ -54,7 +54,7 @@ class PythonOptions(Strict):
         return given
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Python:
     """Value: what the function returns for one answer."""
 

@@ -1,7 +1,6 @@
 """How hard is the answer to read?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import ANY, Figures, Kind, Services, identity
 from llmops.scoring.readability import grade
@@ -12,7 +11,7 @@ class ReadabilityOptions(Strict):
     """`readability` has no options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Readability:
     """Value: years of school that the text takes; part `ease`: Flesch's reading ease, about 0 to 100."""
 

@@ -1,10 +1,10 @@
 """Did the system decline when it should, and only then?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.refusal import refuses
@@ -25,7 +25,7 @@ class RefusalOptions(Strict):
     """Default: no case should be declined."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refusal:
     """Value 1 when the answer declines where it should or answers where it should, else 0; part `refused`."""
 

@@ -1,10 +1,10 @@
 """Does a regular expression match the answer?"""
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.quoting import quoted
@@ -30,7 +30,7 @@ class RegexOptions(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Regex:
     """Value 1 when the pattern matches, else 0."""
 

@@ -1,10 +1,10 @@
 """Did retrieval find the passages where the answer stands?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.ranking import collapsed, metric_names, parse_unit, ranking_metrics
@@ -20,7 +20,7 @@ class RetrievalOptions(Strict):
     """Depths to score at."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retrieval:
     """Value: nDCG at the greatest depth; parts: recall, precision, nDCG and hit rate at each depth, and MRR."""
 

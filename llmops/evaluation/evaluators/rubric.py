@@ -1,10 +1,10 @@
 """Which level of the user's rubric fits the answer?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample
 from llmops.evaluation.evaluators.base import Figures, Kind, Services, identity
 from llmops.evaluation.judging.checklist import material, texts_of
@@ -23,7 +23,7 @@ class RubricOptions(JudgeOptions):
     """Field of the case with a good answer, which the judge sees too."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rubric:
     """Value: the level, as the rubric numbers it."""
 

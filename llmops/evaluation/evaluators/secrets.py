@@ -1,7 +1,6 @@
 """Does the answer give away keys, tokens or passwords?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Span
 from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.settings.secrets import secret_spans
@@ -12,7 +11,7 @@ class SecretsOptions(Strict):
     """`secrets` has no options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Secrets:
     """Value: number of secrets."""
 

@@ -1,11 +1,11 @@
 """Is the answer about the same thing as the expected text?"""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.equals import references
@@ -22,7 +22,7 @@ class SimilarityOptions(Strict):
     embedder: EmbedderSettings = EmbedderSettings()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Similarity:
     """Value: cosine of the embeddings of the answer and of the closest reference, -1 to 1."""
 

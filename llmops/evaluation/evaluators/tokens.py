@@ -1,7 +1,6 @@
 """How many tokens did the answer take?"""
 
-from dataclasses import dataclass
-
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import COUNT, Figures, Kind, Services, identity
 from llmops.evaluation.evaluators.latency import RECORDED
@@ -12,7 +11,7 @@ class TokensOptions(Strict):
     """`tokens` has no options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tokens:
     """Value: input and output tokens together; parts `input` and `output`."""
 

@@ -1,10 +1,10 @@
 """Is the answer hateful, threatening or insulting?"""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score
 from llmops.evaluation.evaluators.asking import EMBEDDED, check_labels, described, is_detector, question
 from llmops.evaluation.evaluators.base import SHARE, AskDetector, Figures, Kind, Services, identity
@@ -27,7 +27,7 @@ class ToxicityOptions(Strict):
     """What the labels of a local model mean, where its own names do not tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Toxicity:
     """Value: probability that the answer is toxic; parts: probability by category."""
 

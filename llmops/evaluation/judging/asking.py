@@ -1,10 +1,10 @@
 """The seam between evaluators and judges: what a judge is asked, and what comes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from llmops.domain.prompts import Message
+from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.judging.replies import Check, Read
 from llmops.prompting.template import PromptVersion
@@ -12,7 +12,7 @@ from llmops.prompting.template import PromptVersion
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judged(Generic[Value]):
     """A judge's finding and what it took to get it."""
 

@@ -1,9 +1,9 @@
 """Judges that answer yes or no to numbered items: criteria, rules, points, sentences or passages."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Span, Unmeasured
 from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import Services, identity
@@ -16,7 +16,7 @@ from llmops.settings.validation import Strict
 SEEN = ("question", "answer")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One thing that a judge says yes or no to."""
 
@@ -41,7 +41,7 @@ def all_met(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> float:
     return float(all(verdict.verdict == "yes" for verdict in verdicts))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checklist:
     """Value: computed by `weigh` from a verdict on each item; part `met`: share of the items that apply."""
 

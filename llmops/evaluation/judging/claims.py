@@ -1,8 +1,8 @@
 """Does each claim of an answer stand in the passages? Claims are taken out first, then each is verified by itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Span
 from llmops.evaluation.judging.panel import Grade, Grading, Panel
 from llmops.evaluation.judging.prompts import shipped
@@ -10,7 +10,7 @@ from llmops.evaluation.judging.quoting import quoted
 from llmops.evaluation.judging.replies import Claim, Claims, ClaimVerdict, ClaimVerdicts, in_order
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimCheck:
     """Value 1 when the passages do not support some claim, else 0; parts: `unsupported` (share), `claims` (number)."""
 

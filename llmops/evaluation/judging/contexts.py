@@ -1,8 +1,8 @@
 """A judge on what a search has found for a question: is each passage of use, and are they enough together?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
@@ -14,7 +14,7 @@ from llmops.evaluation.judging.replies import Verdicts, in_order
 ENOUGH = "The question can be answered in full from the passages alone."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """The verdicts on the hits of one question; None: not measured."""
 

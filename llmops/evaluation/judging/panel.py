@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import fmean, median
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.errors import UsageError
+from llmops.domain.records import record
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Span, Unmeasured
 from llmops.evaluation.evaluators.base import Services, WrongOption, shape
 from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
@@ -40,7 +41,7 @@ class JudgeOptions(Strict):
     """A prompt of the project that stands in for the package's own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grade:
     """What one judge makes of one answer."""
 
@@ -75,7 +76,7 @@ class Grading:
         return judged.value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Panel:
     """Judges that grade independently of each other."""
 
