@@ -278,7 +278,9 @@ class Wiring:
     def _bounded_model(self, name: str) -> ChatModel:
         from llmops.evaluation.bounded import BoundedModel
 
-        return BoundedModel(self.model(name), self.project.model(name).timeout_s)
+        model = self.model(name)
+        # aiohttp keeps the timeout of a whole call by itself; what a vendor's client does is not known.
+        return model if self.transport(name) == "direct" else BoundedModel(model, self.project.model(name).timeout_s)
 
     def model(self, name: str) -> ChatModel:
         """The client of a model, in this process.

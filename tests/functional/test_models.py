@@ -1,5 +1,6 @@
 """The two ways to a model keep one contract against a real server."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -110,6 +111,29 @@ async def test_a_slow_server_runs_into_the_timeout(server: OpenAiServer, adapter
     with pytest.raises(ModelTimeout):
         await model.complete(REQUEST)
     await model.close()
+
+
+async def test_an_answer_that_only_drips_runs_into_the_timeout() -> None:
+    """Asked directly a model has no bound besides this one."""
+
+    ended = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        model = DirectModel("m", ModelSettings(id="openai/m", api_base=base, timeout_s=0.3))
+        with pytest.raises(ModelTimeout, match=r"within 0\.3 s"):
+            await model.complete(REQUEST)
+        await model.close()
+        await ended.wait()
 
 
 @BOTH
