@@ -40,6 +40,7 @@ def main() -> None:
         rows = (
             ("python -c pass", [sys.executable, "-c", "pass"], folder),
             ("llmops --help", [*COMMAND, "--help"], folder),
+            ("llmops eval --help", [*COMMAND, "eval", "--help"], folder),
             ("llmops eval, fully cached, 16 cells", [*COMMAND, "eval"], folder),
             ("llmops eval, fully cached, the sample project", [*COMMAND, "eval"], HOME),
         )

@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.caching import Removed
 from llmops.domain.errors import UsageError
+from llmops.domain.runs import NODE_KINDS
 from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
-from llmops.settings.validation import nearest
-from llmops.workflows.cache import KINDS, exported, import_nodes, verify
 
 app = typer.Typer(no_args_is_help=True, help="Look at what is kept for reuse, bound it, carry it elsewhere, check it.")
 
@@ -28,7 +25,7 @@ MOST_DAYS = 36_500
 """A century."""
 EMBEDDINGS = "embed"
 """Vectors of passages, which have a file of their own."""
-CLEARED = (*KINDS, EMBEDDINGS)
+CLEARED = (*NODE_KINDS, EMBEDDINGS)
 SHOWN = 20
 """Broken nodes that are named."""
 
@@ -38,6 +35,8 @@ def list_nodes(
     ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
 ) -> None:
     """Show how much is kept of each kind, and when it was last used."""
+    from rich.table import Table
+
     session: Session = ctx.obj
     kept, bound = session.wiring.store.cache.kept(), session.wiring.cache_bytes
     vectors, room = session.wiring.embeddings.kept(), session.wiring.embeddings_bytes
@@ -95,13 +94,15 @@ def clear(
     kind: Annotated[list[str] | None, typer.Option(help=f"Only this kind: {', '.join(CLEARED)}; repeatable.")] = None,
 ) -> None:
     """Remove everything that is kept for reuse; runs, reports and indexes stay."""
+    from llmops.settings.validation import nearest
+
     session: Session = ctx.obj
     for each in kind or ():
         if each not in CLEARED:
             raise UsageError(f"--kind {each!r} is no kind of node.", hint=nearest(each, CLEARED))
     if kind is None or EMBEDDINGS in kind:
         _tell_vectors(session, session.wiring.embeddings.remove())
-    nodes = [each for each in kind or KINDS if each != EMBEDDINGS]
+    nodes = [each for each in kind or NODE_KINDS if each != EMBEDDINGS]
     if nodes:
         _tell(session, session.wiring.store.cache.remove(nodes))
         session.wiring.store.cache.compact()
@@ -110,6 +111,8 @@ def clear(
 @app.command()
 def export(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="JSONL; replaced whole when it exists.")]) -> None:
     """Write everything that is kept to a file, for another machine or job."""
+    from llmops.workflows.cache import exported
+
     session: Session = ctx.obj
     write_file(file, exported(session.wiring.store.cache))
     session.err.print(f"wrote {file}", soft_wrap=True)
@@ -118,6 +121,8 @@ def export(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="JSONL;
 @app.command("import")
 def import_file(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="As `cache export` writes it.")]) -> None:
     """Take what another store has exported; a file with a problem is refused whole."""
+    from llmops.workflows.cache import import_nodes
+
     session: Session = ctx.obj
     done = import_nodes(session.wiring.store.cache, file, session.root)
     session.out.print(f"{done.new:,} nodes imported, {done.known:,} were here already")
@@ -131,6 +136,10 @@ def verify_nodes(
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is broken; the next run computes it again.")] = False,
 ) -> None:
     """Read every node as a run would; exit 1 when one is broken."""
+    from rich.text import Text
+
+    from llmops.workflows.cache import verify
+
     session: Session = ctx.obj
     found = verify(session.wiring.store.cache)
     for key, reason in list(zip(found.broken, found.reasons, strict=True))[:SHOWN]:
@@ -159,5 +168,7 @@ def _tell_vectors(session: Session, done: Removed) -> None:
 
 def _tell_notes(session: Session) -> None:
     """Faults of the file of vectors."""
+    from rich.text import Text
+
     while session.wiring.embeddings.notes:
         session.err.print(Text(safe(session.wiring.embeddings.notes.pop(0)), style="yellow"), soft_wrap=True)

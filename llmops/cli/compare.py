@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +14,10 @@ from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.comparisons import Adjustment, Comparison
 from llmops.domain.errors import UsageError
-from llmops.evaluation.comparing import Question
-from llmops.reporting.comparison import comparison_csv, comparison_json, comparison_markdown, print_comparison
-from llmops.settings.suite import Suite, load_suite
-from llmops.workflows.compare import compare_file, compare_runs
-from llmops.workflows.evaluate import EvaluateOptions
-from llmops.workflows.sides import names_prompts, run_of, side, suite_naming
+
+if TYPE_CHECKING:
+    from llmops.evaluation.comparing import Question
+    from llmops.settings.suite import Suite
 
 app = typer.Typer()
 
@@ -58,6 +56,10 @@ def compare(
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
 ) -> None:
     """Pair the cases of two runs and compare every metric. With --margin the exit code is the verdict: 0, 1 or 4."""
+    from llmops.evaluation.comparing import Question
+    from llmops.reporting.comparison import comparison_csv, comparison_markdown
+    from llmops.workflows.compare import compare_file
+
     session: Session = ctx.obj
     if not 0.5 < confidence < 1:
         raise UsageError(f"--confidence {confidence:g}: a one-sided confidence is above 0.5 and below 1.", hint="Usual: 0.95")
@@ -73,8 +75,12 @@ def compare(
 
 
 def _sides(
-    session: Session, base: str | None, other: str | None, suite: str | None, *, question: Question, metrics: list[str]
+    session: Session, base: str | None, other: str | None, suite: str | None, *, question: "Question", metrics: list[str]
 ) -> Comparison:
+    from llmops.workflows.compare import compare_runs
+    from llmops.workflows.evaluate import EvaluateOptions
+    from llmops.workflows.sides import names_prompts, run_of, side
+
     if base is None:
         raise UsageError("What with what? Name the baseline.", hint="For example: llmops compare @last~1 @last")
     store = session.wiring.store
@@ -90,7 +96,10 @@ def _sides(
     return compare_runs(store, before, after_run, question, metrics)
 
 
-def _suite(session: Session, name: str | None, sides: list[str]) -> Suite:
+def _suite(session: Session, name: str | None, sides: list[str]) -> "Suite":
+    from llmops.settings.suite import load_suite
+    from llmops.workflows.sides import names_prompts, run_of, suite_naming
+
     if name is not None:
         return load_suite(suite_path(session, name), session.root)
     runs = [run_of(session.wiring.store, each) for each in sides if not names_prompts(each)]
@@ -100,6 +109,8 @@ def _suite(session: Session, name: str | None, sides: list[str]) -> Suite:
 
 
 def _tell(session: Session, found: Comparison, *, json: bool, files: tuple[tuple[Path | None, Writer], ...]) -> None:
+    from llmops.reporting.comparison import comparison_json, print_comparison
+
     for path, render in files:
         if path is not None:
             write_file(path, render(found))

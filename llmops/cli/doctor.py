@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops import __version__
 from llmops.cli.session import Session
@@ -47,6 +45,9 @@ def doctor(ctx: typer.Context) -> None:
 
     Exit code 1 when a part of llmops is missing, or the project cannot be read or its store not written.
     """
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     rows = [*_packages(), *_weights(), *_project(session)]
     table = Table("part", "state", "note", box=None, header_style="bold")

@@ -3,10 +3,9 @@
 import json as jsonlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
@@ -20,15 +19,14 @@ from llmops.domain.explanations import Explanation
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 from llmops.domain.serial import plain
-from llmops.reporting.documents import SUFFIXES, Format
-from llmops.reporting.explanations import print_explanation
-from llmops.reporting.terminal import print_report
-from llmops.settings.suite import Suite, load_suite, suite_files
-from llmops.settings.validation import nearest
-from llmops.workflows.evaluate import EvaluateOptions, plan_suite
-from llmops.workflows.guarding import record_evidence
-from llmops.workflows.outcome import worst_exit_code
-from llmops.workflows.suite_runs import run_suite
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+if TYPE_CHECKING:
+    from llmops.reporting.documents import Format
+    from llmops.settings.suite import Suite
+    from llmops.workflows.evaluate import EvaluateOptions
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -95,6 +93,11 @@ def command(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
+    from llmops.reporting.documents import Format
+    from llmops.reporting.explanations import print_explanation
+    from llmops.workflows.evaluate import EvaluateOptions
+    from llmops.workflows.outcome import worst_exit_code
+
     session: Session = ctx.obj
     given: tuple[tuple[Path | None, Format], ...]
     given = (
@@ -149,14 +152,16 @@ def command(
         return worst_exit_code([report.exit_code for report in reports])
 
     if watch:
-        from llmops.cli.watching import watched  # noqa: PLC0415 -- loads an event loop of its own
+        from llmops.cli.watching import watched
 
         raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
     raise typer.Exit(evaluate(session))
 
 
-def _check_names(session: Session, options: EvaluateOptions) -> None:
+def _check_names(session: Session, options: "EvaluateOptions") -> None:
     """Refuse models and prompts of the command line that do not exist, before a suite is blamed for them."""
+    from llmops.settings.validation import nearest
+
     for name in options.models:
         if not session.project.known_target(name):
             routes = session.project.settings.routes
@@ -171,7 +176,13 @@ def _check_names(session: Session, options: EvaluateOptions) -> None:
             raise UsageError(f"--prompt: {error.message}", hint=error.hint) from None
 
 
-def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str | None, *, show: bool, quiet: bool) -> Report:
+def _run(
+    session: Session, suite: "Suite", options: "EvaluateOptions", baseline: str | None, *, show: bool, quiet: bool
+) -> Report:
+    from llmops.reporting.terminal import print_report
+    from llmops.workflows.guarding import record_evidence
+    from llmops.workflows.suite_runs import run_suite
+
     with ShownProgress(session.err, quiet=quiet) as progress:
         plan, report = run_suite(suite, baseline, session.wiring, options, progress)
     if show:
@@ -182,10 +193,16 @@ def _run(session: Session, suite: Suite, options: EvaluateOptions, baseline: str
 
 
 def tell_work(
-    session: Session, suites: list[Suite], options: EvaluateOptions, show: Callable[[Console, Explanation], None], *, json: bool
+    session: Session,
+    suites: "list[Suite]",
+    options: "EvaluateOptions",
+    show: "Callable[[Console, Explanation], None]",
+    *,
+    json: bool,
 ) -> None:
     """What a run of each suite would do, as JSON or as `show` prints it."""
-    from llmops.workflows.explain import explain  # noqa: PLC0415 -- most runs are not explained
+    from llmops.workflows.evaluate import plan_suite
+    from llmops.workflows.explain import explain
 
     found = []
     for suite in suites:
@@ -198,8 +215,10 @@ def tell_work(
         show(session.out, each)
 
 
-def suites_named(session: Session, names: list[str]) -> list[Suite]:
+def suites_named(session: Session, names: list[str]) -> "list[Suite]":
     """The suites that a user names, or all of the project."""
+    from llmops.settings.suite import load_suite, suite_files
+
     root = session.project.root
     if names:
         paths = [suite_path(session, name) for name in names]
@@ -212,6 +231,9 @@ def suites_named(session: Session, names: list[str]) -> list[Suite]:
 
 def suite_path(session: Session, name: str) -> Path:
     """A suite by its path from here or from the project's root, or by its name in evals/."""
+    from llmops.settings.suite import suite_files
+    from llmops.settings.validation import nearest
+
     root = session.project.root
     for path in (session.start / name, root / name, root / "evals" / f"{name}.yaml"):
         if path.is_file():
@@ -221,8 +243,10 @@ def suite_path(session: Session, name: str) -> Path:
 
 
 def _documents(
-    output: list[Path], given: Sequence[tuple[Path | None, Format]], *, force_json: bool
-) -> list[tuple[Path, Format]]:
+    output: list[Path], given: "Sequence[tuple[Path | None, Format]]", *, force_json: bool
+) -> "list[tuple[Path, Format]]":
+    from llmops.reporting.documents import SUFFIXES, Format
+
     documents: list[tuple[Path, Format]] = []
     for path in output:
         form = "json" if force_json else SUFFIXES.get(path.suffix.lower())
@@ -233,6 +257,8 @@ def _documents(
 
 
 def _step(name: str) -> Step:
+    from llmops.settings.validation import nearest
+
     found = next((step for step in STEPS if step == name), None)
     if found is None:
         raise UsageError(f"--refresh {name!r} is no step of a cell.", hint=nearest(name, STEPS))

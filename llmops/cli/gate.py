@@ -9,9 +9,6 @@ from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
-from llmops.reporting.terminal import print_report
-from llmops.workflows.rejudge import rejudge
-from llmops.workflows.sides import run_of
 
 app = typer.Typer()
 
@@ -27,6 +24,10 @@ def gate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Judge a stored run by its suite's rules as they stand now. No model is asked; the exit code is the verdict."""
+    from llmops.reporting.terminal import print_report
+    from llmops.workflows.rejudge import rejudge
+    from llmops.workflows.sides import run_of
+
     session: Session = ctx.obj
     store = session.wiring.store
     chosen = store.run(run)

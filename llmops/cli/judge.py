@@ -4,21 +4,20 @@ import json as jsonlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
-from llmops.reporting.calibration import print_calibration
 from llmops.reporting.safe import one_line, safe
-from llmops.settings.suite import load_suite
-from llmops.workflows.calibrate import Answer, Calibrating, Reply
+
+if TYPE_CHECKING:
+    from llmops.workflows.calibrate import Answer, Calibrating, Reply
 
 app = typer.Typer(no_args_is_help=True, help="Hold judges and detectors against people.")
 
-KEYS: dict[str, Reply] = {"y": True, "n": False, "s": "skip", "q": "stop", "\x03": "stop", "\x04": "stop", "": "stop"}
+KEYS: "dict[str, Reply]" = {"y": True, "n": False, "s": "skip", "q": "stop", "\x03": "stop", "\x04": "stop", "": "stop"}
 
 SuiteArgument = Annotated[Path, typer.Argument(help="Suite file.", metavar="SUITE")]
 EvaluatorOption = Annotated[str | None, typer.Option("--evaluator", "-e", help="Its name; default: the only slow one.")]
@@ -37,6 +36,8 @@ def calibrate(
     json: JsonOption = False,
 ) -> None:
     """Take people's labels, tell how well the evaluator agrees, and keep them to correct later reports."""
+    from llmops.reporting.calibration import print_calibration
+
     session: Session = ctx.obj
     calibrating = _calibrating(session, suite, evaluator, run)
     if column is not None:
@@ -61,6 +62,8 @@ def next_(
     json: JsonOption = False,
 ) -> None:
     """List the answers whose labels would tell most, with the chance that each had to be chosen."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     rows = list(_calibrating(session, suite, evaluator, run).next(limit))
     if json:
@@ -75,16 +78,23 @@ def next_(
         session.out.print("Every answer of the run has a label.")
 
 
-def _calibrating(session: Session, suite: Path, evaluator: str | None, run: str | None) -> Calibrating:
+def _calibrating(session: Session, suite: Path, evaluator: str | None, run: str | None) -> "Calibrating":
+    from llmops.settings.suite import load_suite
+    from llmops.workflows.calibrate import Calibrating
+
     return Calibrating(load_suite(session.start / suite, session.root), session.wiring, evaluator, run)
 
 
-def _asker(session: Session, levels: tuple[int, ...]) -> Callable[[Answer, int, int], Reply]:
+def _asker(session: Session, levels: tuple[int, ...]) -> "Callable[[Answer, int, int], Reply]":
+    from rich.text import Text
+
+    from llmops.workflows.calibrate import Answer
+
     known = {key: reply for key, reply in KEYS.items() if not levels or reply in ("skip", "stop")}
     known |= {str(level): float(level) for level in levels}
     meaning = f"{levels[0]}-{levels[-1]} level" if levels else "y good  n bad"
 
-    def ask(answer: Answer, number: int, of: int) -> Reply:
+    def ask(answer: Answer, number: int, of: int) -> "Reply":
         session.err.print(Text.assemble((f"\n{number}/{of}  {safe(answer.case)}", "bold")))
         session.err.print(Text(safe(answer.output)))
         session.err.print(Text(f"{meaning}  s skip  q stop", style="dim"))

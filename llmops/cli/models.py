@@ -4,8 +4,6 @@ import json as jsonlib
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.session import Session
 from llmops.domain.models import Price
@@ -20,6 +18,9 @@ COLUMNS = ("name", "id", "USD per million tokens", "from", "key", "transport", "
 @app.command()
 def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show the configured models, their prices and keys. No key is printed."""
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     rows = [_row(session, name) for name in session.project.settings.models]
     if json:

@@ -1,11 +1,9 @@
 """`llmops power`: what the cases of a suite can show, and how many more it would take."""
 
 import json as jsonlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
@@ -13,8 +11,9 @@ from llmops.cli.numbers import finite
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
-from llmops.settings.suite import load_suite
-from llmops.workflows.rejudge import Reach, reach_of
+
+if TYPE_CHECKING:
+    from llmops.workflows.rejudge import Reach
 
 app = typer.Typer()
 
@@ -31,6 +30,9 @@ def power(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say how small a drop of a pass rate the cases of a suite can show, and how many cases a smaller one needs."""
+    from llmops.settings.suite import load_suite
+    from llmops.workflows.rejudge import reach_of
+
     session: Session = ctx.obj
     found = load_suite(suite_path(session, suite), session.root)
     reach = reach_of(found, session.wiring, margin or (), confidence, cases)
@@ -40,7 +42,10 @@ def power(
         _show(session, found.path, reach)
 
 
-def _show(session: Session, path: str, reach: Reach) -> None:
+def _show(session: Session, path: str, reach: "Reach") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     session.out.print(Text(f"{safe(path)}: {reach.cases} cases", style="bold"), soft_wrap=True)
     session.out.print(f"With no flip at all, a margin below {100 * reach.margin:.1f} points can never pass.", soft_wrap=True)
     for share, drop in reach.drops:

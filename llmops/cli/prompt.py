@@ -2,11 +2,9 @@
 
 import json as jsonlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.help import examples
 from llmops.cli.prompt_changes import NameArgument
@@ -15,11 +13,10 @@ from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rende
 from llmops.cli.session import Session
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.serial import plain
-from llmops.prompting import versions as versions_library
-from llmops.prompting.registry import Registry, Summary
-from llmops.reporting.prompts import lint_sarif, print_comparison, print_findings
 from llmops.reporting.safe import one_line, safe
-from llmops.workflows.prompt_use import compare_prompts, lint_prompt
+
+if TYPE_CHECKING:
+    from llmops.prompting.registry import Registry, Summary
 
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
@@ -31,6 +28,9 @@ Reference = Annotated[str, typer.Argument(metavar="PROMPT", help="NAME, NAME@1.2
 @app.command("list")
 def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     """List the prompts of the project with their hash, versions and labels."""
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     rows = [_row(session.wiring.registry, summary) for summary in session.wiring.registry.summaries()]
     if json:
@@ -45,7 +45,7 @@ def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     session.out.print(table if rows else "No prompts: write one to prompts/NAME/prompt.j2")
 
 
-def _row(registry: Registry, summary: Summary) -> dict[str, Any]:
+def _row(registry: "Registry", summary: "Summary") -> dict[str, Any]:
     """A prompt as a listing shows it; one that cannot be parsed is listed with the reason."""
     row = {"name": summary.name, "hash": "", "versions": list(summary.versions), "labels": dict(summary.labels)}
     try:
@@ -73,6 +73,8 @@ def render(
     dataset: DatasetOption = None,
 ) -> None:
     """Print the messages that a prompt renders to; `contexts` are the case's own, nothing is searched for."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     for message in rendered(session, session.wiring.prompt(reference), var, case, dataset):
         session.out.print(Text(f"{message.role}:", style="bold"))
@@ -82,6 +84,9 @@ def render(
 @app.command()
 def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> None:
     """Print the history of a prompt, newest first: versions, labels, who, when, why."""
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     entries = session.wiring.registry.ledger(name).history[::-1]
     if json:
@@ -108,6 +113,9 @@ def diff(
     json: JsonOption = False,
 ) -> None:
     """Show what changed between two versions: text, variables, tokens and cost on the datasets' real values."""
+    from llmops.reporting.prompts import print_comparison
+    from llmops.workflows.prompt_use import compare_prompts
+
     session: Session = ctx.obj
     wiring = session.wiring
     models = model or list(session.project.settings.models)
@@ -125,6 +133,9 @@ def lint(
     form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="How findings are printed.")] = "text",
 ) -> None:
     """Look for faults of prompts that parse; exit 1 when one is found."""
+    from llmops.reporting.prompts import lint_sarif, print_findings
+    from llmops.workflows.prompt_use import lint_prompt
+
     session: Session = ctx.obj
     registry = session.wiring.registry
     versions = [registry.resolve(name) for name in names or registry.names()]
@@ -141,7 +152,7 @@ def lint(
 @app.command()
 def check(ctx: typer.Context, names: NamesArgument = None) -> None:
     """For CI: versions, labels, evidence and references of suites are whole, and nothing is uncommitted; exit 1 if not."""
-    from llmops.workflows.promote import check_prompts  # noqa: PLC0415 -- loads all that evaluates
+    from llmops.workflows.promote import check_prompts
 
     session: Session = ctx.obj
     _tell_problems(session, check_prompts(session.project, session.wiring.registry, names), "in order")
@@ -150,6 +161,8 @@ def check(ctx: typer.Context, names: NamesArgument = None) -> None:
 @app.command()
 def verify(ctx: typer.Context, names: NamesArgument = None) -> None:
     """Compute every hash anew: exit 1 when a version, a label or the history was edited."""
+    from llmops.prompting import versions as versions_library
+
     session: Session = ctx.obj
     registry = session.wiring.registry
     problems = [problem for name in names or registry.names() for problem in versions_library.verify(registry, name)]
@@ -157,6 +170,8 @@ def verify(ctx: typer.Context, names: NamesArgument = None) -> None:
 
 
 def _tell_problems(session: Session, problems: Sequence[Problem], fine: str) -> None:
+    from rich.text import Text
+
     for problem in problems:
         session.out.print(Text(safe(str(problem))), soft_wrap=True)
     if problems:

@@ -1,7 +1,7 @@
 """`llmops prompt` commands that change files: versions, labels, import and export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,23 +10,24 @@ from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rende
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
-from llmops.prompting import versions
-from llmops.prompting.exchange import Format, export_prompt, import_prompts
-from llmops.prompting.git import author_name
-from llmops.prompting.registry import PROMPTS, WORKING_COPY, Reference
-from llmops.prompting.semver import Bump
-from llmops.prompting.versions import Change
+from llmops.domain.prompts import Bump, PromptFormat
 from llmops.settings.files import read_text
+
+if TYPE_CHECKING:
+    from llmops.prompting.versions import Change
 
 app = typer.Typer()
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a prompt.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A committed version, such as answer@1.2.0.")]
 LabelOption = Annotated[str, typer.Option("--label", help="Name of the label, such as production.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="Default: guessed from the file.")]
+FormatOption = Annotated[PromptFormat | None, typer.Option("--format", help="Default: guessed from the file.")]
 
 
-def _change(session: Session, reason: str, *, forced: bool = False) -> Change:
+def _change(session: Session, reason: str, *, forced: bool = False) -> "Change":
+    from llmops.prompting.git import author_name
+    from llmops.prompting.versions import Change
+
     return Change(author_name(session.root), reason, forced=forced)
 
 
@@ -38,6 +39,8 @@ def commit(
     bump: Annotated[Bump | None, typer.Option(help="Raise at least this part of the version.")] = None,
 ) -> None:
     """Make the working copy an immutable version; how far it is from the newest one decides the number."""
+    from llmops.prompting import versions
+
     session: Session = ctx.obj
     made = versions.commit(session.wiring.registry, name, _change(session, message), bump)
     part = f" ({made.bump})" if made.bump else ""
@@ -54,7 +57,7 @@ def label(
     """Point a label at a version. A protected label moves by `promote` alone."""
     session: Session = ctx.obj
     name, version = _version(reference)
-    from llmops.workflows.promote import set_label  # noqa: PLC0415 -- loads all that evaluates
+    from llmops.workflows.promote import set_label
 
     entry = set_label(session.project, session.wiring.registry, name, version, label, _change(session, reason))
     _tell_move(session, name, label, entry.came_from, entry.version)
@@ -74,7 +77,7 @@ def promote(
     if force and not reason:
         raise UsageError("--force needs --reason: it stands in the history for everyone to read.")
     change = _change(session, reason, forced=force)
-    from llmops.workflows.promote import promote as promote_on_evidence  # noqa: PLC0415 -- loads all that evaluates
+    from llmops.workflows.promote import promote as promote_on_evidence
 
     entry = promote_on_evidence(session.wiring, name, version, to, change)
     _tell_move(session, name, to, entry.came_from, entry.version)
@@ -90,6 +93,8 @@ def rollback(
     reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
 ) -> None:
     """Point a label at the version it had before. Always allowed."""
+    from llmops.prompting import versions
+
     session: Session = ctx.obj
     entry = versions.rollback(session.wiring.registry, name, label, _change(session, reason))
     _tell_move(session, name, label, entry.came_from, entry.version)
@@ -100,6 +105,8 @@ def _tell_move(session: Session, name: str, label: str, before: str | None, afte
 
 
 def _version(text: str) -> tuple[str, str]:
+    from llmops.prompting.registry import Reference
+
     parsed = Reference.parse(text)
     if not parsed.which:
         hint = f"Name one: {parsed.name}@1.0.0. The versions: llmops prompt log {parsed.name}"
@@ -115,6 +122,9 @@ def import_file(
     kind: FormatOption = None,
 ) -> None:
     """Write prompts/NAME/prompt.j2 from another tool's file. An existing prompt is not overwritten."""
+    from llmops.prompting.exchange import import_prompts
+    from llmops.prompting.registry import PROMPTS, WORKING_COPY
+
     session: Session = ctx.obj
     found = import_prompts(read_text(session.start / file, session.root), str(file), kind)
     base = name or "".join(c if c.isalnum() else "-" for c in file.stem.lower()).strip("-_") or "imported"
@@ -132,13 +142,17 @@ def import_file(
 def export(
     ctx: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="PROMPT", help="Any prompt reference.")],
-    kind: Annotated[Format, typer.Option("--format", help="prompty and promptfoo hold the template; the others messages.")],
+    kind: Annotated[
+        PromptFormat, typer.Option("--format", help="prompty and promptfoo hold the template, the others messages.")
+    ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write a file instead of printing.")] = None,
     var: VarOption = None,
     case: CaseOption = None,
     dataset: DatasetOption = None,
 ) -> None:
     """Print a prompt in another tool's format."""
+    from llmops.prompting.exchange import export_prompt
+
     session: Session = ctx.obj
     version = session.wiring.prompt(reference)
     messages = rendered(session, version, var, case, dataset) if kind in ("text", "openai") else None

@@ -1,6 +1,6 @@
 """The values that a command of `llmops prompt` fills a template with: `--var`, or a case of a dataset."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -8,8 +8,9 @@ from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
-from llmops.prompting.template import PromptVersion
-from llmops.prompting.variables import BadValue, from_text
+
+if TYPE_CHECKING:
+    from llmops.prompting.template import PromptVersion
 
 VarOption = Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE")]
 CaseOption = Annotated[str | None, typer.Option("--case", help="Take the variables of this case.")]
@@ -17,7 +18,7 @@ DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The file t
 
 
 def rendered(
-    session: Session, version: PromptVersion, var: list[str] | None, case: str | None, dataset: str | None
+    session: Session, version: "PromptVersion", var: list[str] | None, case: str | None, dataset: str | None
 ) -> tuple[Message, ...]:
     """The messages for these values; `contexts` are the case's own, nothing is searched for."""
     values, hits = _case(session, case, dataset) if case else ({}, ())
@@ -25,7 +26,9 @@ def rendered(
     return version.render(values, hits)
 
 
-def _assignment(item: str, version: PromptVersion) -> tuple[str, Any]:
+def _assignment(item: str, version: "PromptVersion") -> tuple[str, Any]:
+    from llmops.prompting.variables import BadValue, from_text
+
     name, equals, text = item.partition("=")
     if not equals or not name:
         raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
@@ -40,7 +43,7 @@ def _assignment(item: str, version: PromptVersion) -> tuple[str, Any]:
 def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str, Any], tuple[Hit, ...]]:
     if dataset is None:
         raise UsageError("--case needs --dataset FILE.")
-    from llmops.evaluation.datasets import load_dataset  # noqa: PLC0415 -- most values are given one by one
+    from llmops.evaluation.datasets import load_dataset
 
     root = session.project.root
     here = session.start / dataset

@@ -4,7 +4,6 @@ import json as jsonlib
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.progress import ShownProgress
@@ -18,7 +17,6 @@ from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
-from llmops.rag.inspecting import SHORT_ID
 from llmops.reporting.safe import one_line, safe
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
@@ -33,6 +31,8 @@ def index(
     address: AddressOption = None,
 ) -> None:
     """Bring an index up to date with its corpus; only what changed is embedded."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     names = [name] if name else list(session.project.settings.indexes)
     if not names:
@@ -59,6 +59,10 @@ def query(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the hits of a query with the score of each stage."""
+    from rich.text import Text
+
+    from llmops.rag.inspecting import SHORT_ID
+
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
         retriever = session.wiring.index(only_index(session, name)).open(progress)

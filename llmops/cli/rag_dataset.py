@@ -1,11 +1,9 @@
 """`llmops rag make-dataset`: write labelled questions about a corpus."""
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
@@ -15,11 +13,11 @@ from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.ports import Progress
-from llmops.evaluation.spending import Purse
-from llmops.reporting.figures import dollars
 from llmops.reporting.safe import safe
-from llmops.wiring import Wiring
-from llmops.workflows.make_dataset import KINDS, MadeDataset, make_known_items, make_questions
+
+if TYPE_CHECKING:
+    from llmops.wiring import Wiring
+    from llmops.workflows.make_dataset import MadeDataset
 
 app = typer.Typer()
 
@@ -40,6 +38,10 @@ def make_dataset(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Make labelled questions about an index's corpus: each with its answer and the exact place where that stands."""
+    import asyncio
+
+    from llmops.workflows.make_dataset import make_known_items
+
     session: Session = ctx.obj
     _check_free(out, force=force)
     if budget is not None and model is None:
@@ -57,8 +59,11 @@ def make_dataset(
 
 
 async def _asked(
-    wiring: Wiring, index: str, by: tuple[str, float | None], how: tuple[int, int], progress: Progress
-) -> MadeDataset:
+    wiring: "Wiring", index: str, by: tuple[str, float | None], how: tuple[int, int], progress: Progress
+) -> "MadeDataset":
+    from llmops.evaluation.spending import Purse
+    from llmops.workflows.make_dataset import make_questions
+
     model, budget = by
     judge = wiring.judges.judge(model)
     if budget is not None:
@@ -74,7 +79,12 @@ def _check_free(out: Path, *, force: bool) -> None:
         raise UsageError(f"{str(out)!r} exists.", hint="Overwrite it with --force, or write another file.")
 
 
-def _tell(session: Session, made: MadeDataset, out: Path, wanted: int) -> None:
+def _tell(session: Session, made: "MadeDataset", out: Path, wanted: int) -> None:
+    from rich.text import Text
+
+    from llmops.reporting.figures import dollars
+    from llmops.workflows.make_dataset import KINDS
+
     count, documents = len(made.questions), len({each.document for each in made.questions})
     lines = [f"wrote {out}: {count} of {wanted}, each a {KINDS[made.kind]}, from {documents} documents"]
     lines += [f"  {times} left out: {problem}" for problem, times in made.dropped.items()]

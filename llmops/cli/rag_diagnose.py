@@ -1,6 +1,5 @@
 """`llmops rag diagnose`: whose fault the wrong answers of a run are."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +8,6 @@ import typer
 from llmops.cli.help import examples
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
-from llmops.reporting.diagnosis import diagnosis_json, diagnosis_markdown, print_diagnosis
-from llmops.workflows.diagnose import diagnose as diagnosed
 
 app = typer.Typer()
 
@@ -29,6 +26,11 @@ def diagnose(
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
 ) -> None:
     """Attribute each wrong answer of a run to the stage that lost it. No model is asked and nothing is searched."""
+    import asyncio
+
+    from llmops.reporting.diagnosis import diagnosis_json, diagnosis_markdown, print_diagnosis
+    from llmops.workflows.diagnose import diagnose as diagnosed
+
     session: Session = ctx.obj
     found = asyncio.run(diagnosed(session.wiring.store.run(run), session.wiring, evaluator or ()))
     if markdown is not None:

@@ -1,12 +1,11 @@
 """`llmops rag eval`: measure how well an index finds what is relevant."""
 
-import asyncio
 import json as jsonlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,22 +18,10 @@ from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.ports import Progress
 from llmops.domain.records import record
 from llmops.domain.serial import plain
-from llmops.evaluation.spending import Purse
-from llmops.reporting.retrieval import print_measured
-from llmops.settings.positions import Positions
-from llmops.settings.project import CorpusSettings, IndexSettings, Project, ProjectSettings
-from llmops.wiring import Wiring
-from llmops.workflows.rag_eval import (
-    DEFAULT,
-    Configuration,
-    asked_cases,
-    beir_queries,
-    case_queries,
-    configurations,
-    labelled_queries,
-    measure,
-)
-from llmops.workflows.rag_judge import judge_contexts
+
+if TYPE_CHECKING:
+    from llmops.wiring import Wiring
+    from llmops.workflows.rag_eval import Configuration
 
 app = typer.Typer()
 
@@ -67,6 +54,9 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure how well an index finds what is relevant: recall, precision, nDCG, MRR and MAP with intervals, and timings."""
+    from llmops.reporting.retrieval import print_measured
+    from llmops.workflows.rag_eval import DEFAULT
+
     session: Session = ctx.obj
     depths, chosen = sorted(set(k or DEPTHS)), config or [DEFAULT]
     if budget is not None and judge is None:
@@ -113,6 +103,10 @@ def only_index(session: Session, name: str | None) -> str:
 
 
 def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: How) -> list[Measured]:
+    import asyncio
+
+    from llmops.workflows.rag_eval import asked_cases, case_queries, configurations, labelled_queries, measure
+
     settings = session.project.index(index)
     found = configurations(index, settings, chosen, {})
     if how[2] is None:
@@ -126,9 +120,12 @@ def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequenc
 
 
 async def _judged(
-    wiring: Wiring, found: Sequence[Configuration], questions: Mapping[str, str], how: How
+    wiring: "Wiring", found: "Sequence[Configuration]", questions: Mapping[str, str], how: How
 ) -> list[JudgedContexts]:
     """Of each configuration, up to the one at which the budget is spent."""
+    from llmops.evaluation.spending import Purse
+    from llmops.workflows.rag_judge import judge_contexts
+
     _, progress, by = how
     assert by is not None
     judge, told = wiring.judges.judge(by.model), list[JudgedContexts]()
@@ -144,6 +141,11 @@ async def _judged(
 
 def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> list[Measured]:
     """Indexes of a folder outside of the project are built aside and thrown away; the project keeps the vectors."""
+    from llmops.settings.positions import Positions
+    from llmops.settings.project import CorpusSettings, IndexSettings, Project, ProjectSettings
+    from llmops.wiring import Wiring
+    from llmops.workflows.rag_eval import beir_queries, configurations, measure
+
     labelled = beir_queries(folder, session.start)
     base = IndexSettings(corpus=CorpusSettings(beir=str(folder.resolve())))
     own = wiring_or_bare(session).project.settings
@@ -159,5 +161,5 @@ def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) ->
             wiring.close()
 
 
-def _with(wiring: Wiring, how: How) -> tuple[Sequence[int], Wiring, Progress]:
+def _with(wiring: "Wiring", how: How) -> "tuple[Sequence[int], Wiring, Progress]":
     return how[0], wiring, how[1]

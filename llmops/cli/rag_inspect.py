@@ -5,13 +5,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
-from llmops.reporting.indexes import print_passage, print_passages, print_status
 from llmops.reporting.safe import safe
 
 app = typer.Typer()
@@ -27,6 +25,8 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show how indexes stand against their corpora; nothing is built."""
+    from llmops.reporting.indexes import print_status
+
     session: Session = ctx.obj
     names = [name] if name else list(session.project.settings.indexes)
     found = [session.wiring.index(each).status() for each in names]
@@ -47,6 +47,8 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show how a document was cut, or one chunk in full."""
+    from llmops.reporting.indexes import print_passage, print_passages
+
     session: Session = ctx.obj
     live = session.wiring.index(only_index(session, name)).live
     chunks = live.passages(place)
@@ -65,6 +67,8 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove what was built of an index: vectors and files. Documents and settings stay, and runs keep their answers."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     index = session.wiring.index(name)
     if not yes:

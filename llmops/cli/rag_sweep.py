@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.text import Text
 
 from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
@@ -13,12 +12,6 @@ from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.sweeps import Sweep, SweepMetric
 from llmops.reporting.safe import safe
-from llmops.reporting.sweep import print_sweep, sweep_json
-from llmops.settings.positions import Positions
-from llmops.settings.space import DEFAULT, combinations, read_space
-from llmops.workflows.rag_eval import index_queries
-from llmops.workflows.sweep import Terms, adopt
-from llmops.workflows.sweep import sweep as swept
 
 app = typer.Typer()
 
@@ -43,6 +36,13 @@ def sweep(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compare chunkers, sizes, embedders and ways to retrieve at an equal budget of context tokens."""
+    from llmops.reporting.sweep import print_sweep, sweep_json
+    from llmops.settings.positions import Positions
+    from llmops.settings.space import DEFAULT, combinations, read_space
+    from llmops.workflows.rag_eval import index_queries
+    from llmops.workflows.sweep import Terms
+    from llmops.workflows.sweep import sweep as swept
+
     session: Session = ctx.obj
     if metric not in ("recall", "ndcg", "mrr"):
         raise UsageError(f"--metric {metric!r} is none of recall, ndcg, mrr.")
@@ -63,6 +63,10 @@ def sweep(
 
 
 def _write(session: Session, found: Sweep, base: Any) -> None:  # noqa: ANN401 -- IndexSettings
+    from rich.text import Text
+
+    from llmops.workflows.sweep import adopt
+
     if found.verdict in ("current", "worse"):
         session.err.print("llmops.yaml stays as it is.")
         return

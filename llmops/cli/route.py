@@ -2,7 +2,7 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,9 @@ from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
-from llmops.reporting.routing import print_route_report, print_served, route_json, route_svg
-from llmops.routing.recorded_routes import RecordedRoute
-from llmops.workflows.route import Question
-from llmops.workflows.route import report as route_report
-from llmops.workflows.route_log import served_report
+
+if TYPE_CHECKING:
+    from llmops.routing.recorded_routes import RecordedRoute
 
 app = typer.Typer(no_args_is_help=True, help="Replay routing policies on recorded answers, learn one, serve one.")
 app.add_typer(deploying)
@@ -62,6 +60,10 @@ def report(
     svg: Annotated[Path | None, typer.Option(help="Write the frontier as SVG.")] = None,
 ) -> None:
     """Print what each policy would have cost and lost: quality, dollars, latency, share, APGR and CPT, with intervals."""
+    from llmops.reporting.routing import print_route_report, route_json, route_svg
+    from llmops.workflows.route import Question
+    from llmops.workflows.route import report as route_report
+
     session: Session = ctx.obj
     if log is not None:
         _tell_served(session, log, json=json)
@@ -83,13 +85,18 @@ def report(
         print_route_report(session.out, found, monthly=None if monthly is None else _positive("--monthly", monthly))
 
 
-def _routes(session: Session) -> dict[str, RecordedRoute]:
+def _routes(session: Session) -> "dict[str, RecordedRoute]":
     """The project's routes as policies to replay."""
+    from llmops.routing.recorded_routes import RecordedRoute
+
     found = {name: session.wiring.route(name) for name in session.project.settings.routes}
     return {name: RecordedRoute(each.policy, tuple(c.spec.name for c in each.checks)) for name, each in found.items()}
 
 
 def _tell_served(session: Session, log: Path, *, json: bool) -> None:
+    from llmops.reporting.routing import print_served
+    from llmops.workflows.route_log import served_report
+
     found = served_report(session.start / log, session.start)
     if json:
         typer.echo(jsonlib.dumps(plain(found), indent=1))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
@@ -16,12 +15,6 @@ from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
-from llmops.reporting.routing import print_decision, print_fit, print_promotion
-from llmops.routing.exporting import HANDLER, proxy_config, proxy_handler
-from llmops.workflows.route import Question
-from llmops.workflows.route_explain import explain as decision_of
-from llmops.workflows.route_fit import fit_router, write_router
-from llmops.workflows.route_promote import Terms, apply, promotion
 
 app = typer.Typer()
 
@@ -38,6 +31,10 @@ def fit(
     embedder: Annotated[str, typer.Option(help=EMBEDDER)] = "minilm",
 ) -> None:
     """Learn which model answers which prompt well enough, and write the router with its card."""
+    from llmops.reporting.routing import print_fit
+    from llmops.workflows.route import Question
+    from llmops.workflows.route_fit import fit_router, write_router
+
     session: Session = ctx.obj
     if embedder not in ("minilm", "static"):
         raise UsageError(f"--embedder {embedder!r}: minilm or static was expected.")
@@ -62,6 +59,9 @@ def explain(
     key: Annotated[str, typer.Option(help="Who asks, for policies that split the traffic.")] = "",
 ) -> None:
     """Say which model a route asks first, why, and what would make it go on. No model is asked."""
+    from llmops.reporting.routing import print_decision
+    from llmops.workflows.route_explain import explain as decision_of
+
     session: Session = ctx.obj
     settings = session.project.route(route)
     found = decision_of(settings, session.wiring.route(route), prompt, tuple(tag or ()), key)
@@ -76,6 +76,10 @@ def export(
     log_text: Annotated[bool, typer.Option("--log-text", help="Let the log keep the questions.")] = False,
 ) -> None:
     """Write what LiteLLM's proxy needs to serve a route: its configuration and a module that it loads."""
+    from rich.text import Text
+
+    from llmops.routing.exporting import HANDLER, proxy_config, proxy_handler
+
     session: Session = ctx.obj
     settings = session.project.route(route)
     session.wiring.route(route)
@@ -111,6 +115,9 @@ def promote(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Give a canary its next share when it is no worse than the old model, and none when it is. Exit code 0, 1 or 4."""
+    from llmops.reporting.routing import print_promotion
+    from llmops.workflows.route_promote import Terms, apply, promotion
+
     session: Session = ctx.obj
     if not 0.5 < confidence < 1:
         raise UsageError(f"--confidence {confidence:g}: above 0.5 and below 1 was expected.")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import UsageError
-from llmops.routing.records import Records, read_records
-from llmops.workflows.route import latest_comparable_run, records_of_run
+
+if TYPE_CHECKING:
+    from llmops.routing.records import Records
 
 if TYPE_CHECKING:
     from llmops.wiring import Wiring
@@ -19,8 +20,11 @@ PRICE = "What if: MODEL=USD per 1,000 requests; repeatable."
 EMBEDDER = "What the learned router sees: minilm, or static (faster)."
 
 
-def recorded(session: Session, run: str | None, source: Path | None, quality: str | None) -> tuple[Records, str, "Wiring"]:
+def recorded(session: Session, run: str | None, source: Path | None, quality: str | None) -> "tuple[Records, str, Wiring]":
     """The requests of a file or a run, what they are called, and the project's objects."""
+    from llmops.routing.records import read_records
+    from llmops.workflows.route import latest_comparable_run, records_of_run
+
     wiring = wiring_or_bare(session)
     if source is not None:
         if run is not None:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.documents import document
 from llmops.cli.session import Session
@@ -16,13 +14,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import plain, report_from_json
-from llmops.reporting.documents import COLUMNS, SUFFIXES, table_rows
-from llmops.reporting.outputs import print_outputs
 from llmops.reporting.safe import safe
-from llmops.reporting.terminal import print_report
-from llmops.settings.suite import suite_files
-from llmops.workflows.continuing import continuing
-from llmops.workflows.old_runs import needed_runs, old_runs
 
 app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs; choose a baseline.")
 
@@ -39,6 +31,9 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     runs = session.wiring.store.runs(limit)
     if json:
@@ -59,6 +54,8 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a run as it was reported, or its answers."""
+    from llmops.reporting.terminal import print_report
+
     session: Session = ctx.obj
     store = session.wiring.store
     found = store.run(run)
@@ -74,6 +71,8 @@ def show(
 
 
 def _report(session: Session, run: Run) -> Report:
+    from llmops.workflows.continuing import continuing
+
     data = session.wiring.store.report(run.id)
     if not isinstance(data, dict):
         raise UsageError(f"Run {run.id} is {run.status} and has no report.", hint=continuing(run))
@@ -81,7 +80,9 @@ def _report(session: Session, run: Run) -> Report:
 
 
 def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) -> None:
-    from llmops.workflows.outputs import outputs_of  # noqa: PLC0415 -- loads all that evaluates
+    from llmops.reporting.outputs import print_outputs
+    from llmops.workflows.continuing import continuing
+    from llmops.workflows.outputs import outputs_of
 
     cases = outputs_of(run, session.wiring, case)
     first = next(cases, None)
@@ -106,6 +107,8 @@ def export(
     ],
 ) -> None:
     """Write a run to a file."""
+    from llmops.reporting.documents import COLUMNS, SUFFIXES, table_rows
+
     session: Session = ctx.obj
     suffix = output.suffix.lower()
     if suffix not in SUFFIXES and suffix != PARQUET:
@@ -128,6 +131,8 @@ def delete(
     force: Annotated[bool, typer.Option("--force", help="Also a baseline, and a run that may be going on.")] = False,
 ) -> None:
     """Remove runs with their results and reports. What they have computed stays for reuse."""
+    from llmops.workflows.old_runs import needed_runs
+
     session: Session = ctx.obj
     store = session.wiring.store
     chosen = {found.id: found for found in map(store.run, runs)}
@@ -144,6 +149,8 @@ def gc(
     keep: Annotated[int, typer.Option(min=0, help="Keep so many runs of each suite, the newest.")] = 20,
 ) -> None:
     """Remove old runs; baselines and runs that may be going on stay."""
+    from llmops.workflows.old_runs import old_runs
+
     session: Session = ctx.obj
     _deleted(session, old_runs(session.wiring.store, keep))
 
@@ -160,6 +167,8 @@ def baseline(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")] = None,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     store = session.wiring.store
     if run is None:
@@ -173,6 +182,10 @@ def baseline(
 
 
 def _print_baselines(session: Session) -> None:
+    from rich.text import Text
+
+    from llmops.settings.suite import suite_files
+
     store = session.wiring.store
     suites = [path.relative_to(session.root).as_posix() for path in suite_files(session.root)]
     baselines = {suite: store.baseline(suite) for suite in suites}

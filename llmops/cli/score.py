@@ -1,19 +1,19 @@
 """`llmops score`: evaluate answers that exist already."""
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.cli.streams import lost_output
 from llmops.reporting.safe import safe
-from llmops.wiring import Wiring
-from llmops.workflows.score import LogScorer, Scored, log_evaluators
+
+if TYPE_CHECKING:
+    from llmops.wiring import Wiring
+    from llmops.workflows.score import LogScorer, Scored
 
 app = typer.Typer()
 
@@ -40,6 +40,10 @@ def score(
     skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave malformed lines out and tell how many.")] = False,
 ) -> None:
     """Add `scores` to each line of a log of answers. Needs no project; memory does not grow with the file."""
+    import asyncio
+
+    from llmops.workflows.score import LogScorer, log_evaluators
+
     session: Session = ctx.obj
     wiring = wiring_or_bare(session)
     evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
@@ -48,7 +52,7 @@ def score(
     _tell(session, scorer.done, out)
 
 
-async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
+async def _scored(scorer: "LogScorer", wiring: "Wiring", out: Path | None) -> None:
     async with wiring.judges.running():
         if out is not None:
             await scorer.write(out)
@@ -59,7 +63,9 @@ async def _scored(scorer: LogScorer, wiring: Wiring, out: Path | None) -> None:
                 break
 
 
-def _tell(session: Session, done: Scored, out: Path | None) -> None:
+def _tell(session: Session, done: "Scored", out: Path | None) -> None:
+    from rich.text import Text
+
     resumed = f" ({done.resumed} more were scored before)" if done.resumed else ""
     where = f" -> {out}" if out else ""
     session.err.print(f"{done.lines} lines scored{resumed}{where}", soft_wrap=True)

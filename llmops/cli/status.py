@@ -6,8 +6,6 @@ import typer
 
 from llmops.cli.eval import suites_named, tell_work
 from llmops.cli.session import Session
-from llmops.reporting.explanations import print_status
-from llmops.workflows.evaluate import EvaluateOptions
 
 app = typer.Typer()
 
@@ -19,5 +17,8 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what has changed since the last run of each suite, and what the next one would do."""
+    from llmops.reporting.explanations import print_status
+    from llmops.workflows.evaluate import EvaluateOptions
+
     session: Session = ctx.obj
     tell_work(session, suites_named(session, suites or []), EvaluateOptions(), print_status, json=json)

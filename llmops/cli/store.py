@@ -4,8 +4,6 @@ import json as jsonlib
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
@@ -20,6 +18,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 @app.command()
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show where the store is, its schema and its rows. Nothing is made or migrated."""
+    from rich.table import Table
+    from rich.text import Text
+
     session: Session = ctx.obj
     found = session.wiring.store_status()
     if json:
@@ -38,6 +39,8 @@ def status(ctx: typer.Context, json: JsonOption = False) -> None:
 @app.command()
 def migrate(ctx: typer.Context) -> None:
     """Make the store, or bring its schema to the newest version. Every command does so when it opens the store."""
+    from rich.text import Text
+
     session: Session = ctx.obj
     before = session.wiring.store_status()
     assert session.wiring.store is not None  # opening it migrates it
@@ -57,6 +60,8 @@ def copy(
     json: JsonOption = False,
 ) -> None:
     """Copy runs, results, answers and baselines that the other store lacks. Run again, it goes on where it stopped."""
+    from rich.table import Table
+
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
         copied = session.wiring.copy_store(source, target, progress)

@@ -4,8 +4,6 @@ import typer
 
 from llmops.cli.session import Session
 from llmops.domain.errors import InvalidFiles
-from llmops.settings.suite import suite_files
-from llmops.workflows.validate import problems_of
 
 app = typer.Typer()
 
@@ -13,6 +11,9 @@ app = typer.Typer()
 @app.command()
 def validate(ctx: typer.Context) -> None:
     """Check all files of the project and list every problem; exit 2 when there is one."""
+    from llmops.settings.suite import suite_files
+    from llmops.workflows.validate import problems_of
+
     session: Session = ctx.obj
     problems = problems_of(session.root)
     if problems:

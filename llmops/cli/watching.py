@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from rich.text import Text
 from watchfiles import DefaultFilter, watch
 
 from llmops.cli.session import Session
@@ -34,6 +33,8 @@ def watched(session: Session, evaluate: Callable[[Session], int], written: Colle
     Raises:
         LlmopsError: the project cannot be found.
     """
+    from rich.text import Text
+
     code = 130
     changes = _changes(session.root, {path.resolve() for path in written})
     try:

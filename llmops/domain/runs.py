@@ -12,6 +12,7 @@ from llmops.domain.scores import JudgeUse, Span
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
 NodeKind = Literal["rewrite", "retrieve", "generate", "judge", "evaluate", "sweep"]
+NODE_KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 """What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
 STEPS: tuple[Step, ...] = get_args(Step)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from llmops.domain.errors import TemplateError
 from llmops.domain.keys import canonical
 from llmops.domain.models import Price
-from llmops.domain.prompts import Message
+from llmops.domain.prompts import Bump, Message
 from llmops.domain.records import record
 from llmops.prompting.roles import MessageSource
-from llmops.prompting.semver import Bump, needed_bump
+from llmops.prompting.semver import needed_bump
 from llmops.prompting.template import PromptVersion
 from llmops.prompting.variables import Variable
 

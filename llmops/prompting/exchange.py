@@ -4,20 +4,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, get_args
 
 import yaml
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
-from llmops.domain.prompts import Message
+from llmops.domain.prompts import Message, PromptFormat
 from llmops.prompting.frontmatter import split_front_matter
 from llmops.prompting.roles import EXPANSION, ROLES
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
 from llmops.settings.positions import parse_yaml
 
-Format = Literal["prompty", "text", "openai", "promptfoo"]
-FORMATS: tuple[Format, ...] = ("prompty", "text", "openai", "promptfoo")
+FORMATS: tuple[PromptFormat, ...] = get_args(PromptFormat)
 
 _ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
 _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)
@@ -29,7 +28,7 @@ _NOT_PARAMETERS = ("messages", "model", "stream", "stream_options", "user")
 """Keys of an OpenAI request that say nothing about the prompt."""
 
 
-def guess_format(file: str, text: str) -> Format:
+def guess_format(file: str, text: str) -> PromptFormat:
     """The format of a file, by its name and its first characters."""
     suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
     if suffix == ".prompty":
@@ -41,7 +40,7 @@ def guess_format(file: str, text: str) -> Format:
     return "text"
 
 
-def import_prompts(text: str, file: str, kind: Format | None = None) -> list[str]:
+def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> list[str]:
     """The text of a `prompt.j2` for each prompt that a file of another tool holds.
 
     Args:
@@ -233,7 +232,7 @@ def _from_promptfoo(text: str, file: str) -> list[str]:
     return [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
 
 
-def export_prompt(version: PromptVersion, kind: Format, messages: Sequence[Message] | None = None) -> str:
+def export_prompt(version: PromptVersion, kind: PromptFormat, messages: Sequence[Message] | None = None) -> str:
     """A prompt as a file of another tool.
 
     Args:

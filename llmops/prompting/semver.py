@@ -2,13 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from llmops.domain.keys import canonical
+from llmops.domain.prompts import Bump
 from llmops.prompting.roles import pieces
 from llmops.prompting.template import PromptVersion
 
-Bump = Literal["major", "minor", "patch"]
 BUMPS: tuple[Bump, ...] = ("patch", "minor", "major")
 """From the smallest to the largest."""
 OUTPUT_CONTRACT = ("response_format", "tools", "tool_choice")

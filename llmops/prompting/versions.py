@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.prompts import Bump
 from llmops.domain.records import record
 from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, Registry
-from llmops.prompting.semver import BUMPS, FIRST, Bump, SemVer, needed_bump
+from llmops.prompting.semver import BUMPS, FIRST, SemVer, needed_bump
 from llmops.prompting.template import PromptVersion
 from llmops.settings.files import write_atomic
 

@@ -130,7 +130,7 @@ def _footer(report: Report) -> list[Text]:
         f"{counts.cells} cells: {counts.scored} scored, {counts.failed} failed, {counts.unmeasured} unmeasured"
         f" · coverage {100 * report.coverage:.1f} %",
         f"{counts.model_calls} model calls, {counts.reused} answers reused, {counts.retrieved} searches,"
-        f" {counts.evaluated} stored evaluations computed · {duration(report.timing)}",
+        f" {counts.evaluated} evaluations stored · {duration(report.timing)}",
     ]
     if any(group.spend.input_tokens for group in report.groups):
         lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))

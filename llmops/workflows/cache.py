@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +16,7 @@ from llmops.domain.models import Completion
 from llmops.domain.ports import Cache
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
-from llmops.domain.runs import Node, NodeKind
+from llmops.domain.runs import NODE_KINDS, Node
 from llmops.domain.scores import Failure, Score, Unmeasured
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
 from llmops.settings.files import shown
@@ -28,7 +28,6 @@ IMPORTED = "imported"
 """In place of the run that made a node, which this store may not know."""
 MAX_PROBLEMS = 20
 NODES_PER_WRITE = 500
-KINDS = get_args(NodeKind)
 
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 _FIELDS = {"key", "kind", "value"}
@@ -122,8 +121,8 @@ def fault(node: Any) -> str:  # noqa: ANN401 -- any JSON value
         return f"is not an object with {', '.join(sorted(_FIELDS))}"
     if not isinstance(node["key"], str) or not _KEY.fullmatch(node["key"]):
         return f"`key` is not {2 * KEY_BYTES} hexadecimal digits"
-    if node["kind"] not in KINDS:
-        return f"`kind` is none of {', '.join(KINDS)}"
+    if node["kind"] not in NODE_KINDS:
+        return f"`kind` is none of {', '.join(NODE_KINDS)}"
     try:
         json.dumps(node["value"], allow_nan=False)
         _check(node["kind"], node["value"])

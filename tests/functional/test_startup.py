@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import environment, llmops, write
 
+from llmops.cli.main import COMMANDS
+
 HEAVY = {"litellm", "chromadb", "torch", "transformers", "scipy", "numpy", "onnxruntime", "sqlalchemy", "pydantic", "rich"}
 NOT_WHEN_CACHED = {
     *("litellm", "chromadb", "torch", "transformers", "onnxruntime", "tokenizers", "bm25s", "aiohttp"),
@@ -30,6 +32,14 @@ def imported(folder: Path, *arguments: str) -> set[str]:
 
 def test_help_imports_no_heavy_vendor(tmp_path: Path) -> None:
     assert imported(tmp_path, "--help") & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_loads_nothing_that_it_works_with(command: str, tmp_path: Path) -> None:
+    loaded = imported(tmp_path, command, "--help")
+    assert loaded & {*HEAVY - {"pydantic"}, "jinja2", "yaml", "asyncio"} == set()  # Typer itself reads values with pydantic
+    working = ("workflows", "wiring", "adapters", "evaluation", "rag", "routing", "scoring", "prompting", "statistics")
+    assert {name for name in loaded if name.startswith(tuple(f"llmops.{each}" for each in working))} == set()
 
 
 def test_a_command_leaves_each_database_in_one_file(tmp_path: Path) -> None:
