@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import warm_processes
+
+TIMEOUT_S = 240
 COMMAND = [sys.executable, "-c", "from llmops.cli.main import main; main()"]
 
 
@@ -16,9 +19,12 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def llmops(folder: Path, *arguments: str, **extra: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment(**extra), capture_output=True, text=True, timeout=240, check=False
-    )
+    if "PYTHONPATH" in extra:  # decides what is imported, so that nothing may be imported before
+        command = [*COMMAND, *arguments]
+        return subprocess.run(
+            command, cwd=folder, env=environment(**extra), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    return warm_processes.run(arguments, folder, environment(**extra), TIMEOUT_S)
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

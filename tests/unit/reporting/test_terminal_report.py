@@ -57,9 +57,9 @@ def test_figures_counts_spend_and_verdict_are_told() -> None:
 
 
 def test_of_a_continued_run_the_time_is_that_of_its_last_process() -> None:
-    assert "computed · 1.5 s\n" in shown(REPORT, width=200)
+    assert "stored · 1.5 s\n" in shown(REPORT, width=200)
     continued = replace(REPORT, timing=replace(REPORT.timing, continued=True))
-    assert "computed · 1.5 s since it was continued\n" in shown(continued, width=200)
+    assert "stored · 1.5 s since it was continued\n" in shown(continued, width=200)
 
 
 def test_quiet_leaves_the_gate_and_the_verdict() -> None:

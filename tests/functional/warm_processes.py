@@ -1,0 +1,86 @@
+"""Processes that have imported the vendors already: a command that runs in a fork of one starts several times faster.
+
+Nothing of llmops is imported before the fork. There are two such processes, which take turns, so that the order of a set, which
+each process of Python draws anew, still differs from one command of a test to the next.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+VENDORS = (
+    *("aiohttp", "asyncio", "chromadb", "jinja2", "numpy", "rich.progress", "rich.table", "sqlalchemy"),
+    *("sqlalchemy.dialects.sqlite", "typer.testing", "yaml"),
+)
+FORKING = """
+import gc, importlib, json, os, random, signal, sys
+
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+gc.freeze()
+for line in sys.stdin:
+    task = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        break
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.alarm(task["timeout_s"])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.alarm(0)
+    print(code, flush=True)
+else:
+    sys.exit()
+
+os.chdir(task["folder"])
+os.environ.clear()
+os.environ.update(task["environment"])
+random.seed()
+for number, path in enumerate(("/dev/null", task["out"], task["err"])):
+    opened = os.open(path, os.O_RDWR)
+    os.dup2(opened, number)
+    os.close(opened)
+sys.stdin = open(0, encoding="utf-8", closefd=False)
+sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+sys.argv = ["-c", *task["arguments"]]
+from llmops.cli.main import main
+main()
+"""
+_turns = count()
+
+
+def run(
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], timeout_s: int
+) -> "subprocess.CompletedProcess[str]":
+    """As `subprocess.run` of the command line with its output captured; it is killed when it takes too long."""
+    process = _forking(next(_turns) % 2)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        task = {"arguments": arguments, "folder": str(folder), "environment": environment, "timeout_s": timeout_s}
+        process.stdin.write(json.dumps({**task, "out": out.name, "err": err.name}) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        texts = [Path(each.name).read_text(encoding="utf-8") for each in (out, err)]
+    return subprocess.CompletedProcess(list(arguments), code, *texts)
+
+
+@cache
+def _forking(_number: int) -> "subprocess.Popen[str]":
+    kept = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+    command = [sys.executable, "-c", FORKING, *VENDORS]
+    process = subprocess.Popen(command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with process:
+        process.kill()
