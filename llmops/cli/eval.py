@@ -15,7 +15,6 @@ from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import InvalidFiles, UsageError
-from llmops.domain.explanations import Explanation
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 from llmops.domain.serial import plain
@@ -23,7 +22,7 @@ from llmops.domain.serial import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-if TYPE_CHECKING:
+    from llmops.domain.explanations import Explanation
     from llmops.reporting.documents import Format
     from llmops.settings.suite import Suite
     from llmops.workflows.evaluate import EvaluateOptions
@@ -93,8 +92,6 @@ def command(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
-    from llmops.reporting.documents import Format
-    from llmops.reporting.explanations import print_explanation
     from llmops.workflows.evaluate import EvaluateOptions
     from llmops.workflows.outcome import worst_exit_code
 
@@ -132,6 +129,8 @@ def command(
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
     _check_names(session, options)
     if explain:
+        from llmops.reporting.explanations import print_explanation
+
         tell_work(session, suites_named(session, suites or []), options, print_explanation, json=json)
         return
 
@@ -245,7 +244,10 @@ def suite_path(session: Session, name: str) -> Path:
 def _documents(
     output: list[Path], given: "Sequence[tuple[Path | None, Format]]", *, force_json: bool
 ) -> "list[tuple[Path, Format]]":
-    from llmops.reporting.documents import SUFFIXES, Format
+    flagged = [(path, form) for path, form in given if path is not None]
+    if not output:
+        return flagged
+    from llmops.reporting.documents import SUFFIXES
 
     documents: list[tuple[Path, Format]] = []
     for path in output:
@@ -253,7 +255,7 @@ def _documents(
         if form is None:
             raise UsageError(f"-o {str(path)!r}: the suffix names no format.", hint=f"Valid: {', '.join(SUFFIXES)}, or --json.")
         documents.append((path, form))
-    return documents + [(path, form) for path, form in given if path is not None]
+    return documents + flagged
 
 
 def _step(name: str) -> Step:

@@ -8,8 +8,6 @@ from llmops.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from llmops.routing.records import Records
-
-if TYPE_CHECKING:
     from llmops.wiring import Wiring
 
 RUN = "Run with two targets or more; default: the newest."

@@ -10,8 +10,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.domain.serial import members
+from llmops.reporting.annotations import flips_code_quality, flips_sarif
 from llmops.reporting.figures import agreed, corrected, counted, duration, headline
-from llmops.reporting.flips import flaky, flips_code_quality, flips_sarif, markdown_flips, power, told
+from llmops.reporting.flips import flaky, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
 

@@ -14,7 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.cache import SqlCache, mark_used
 from llmops.adapters.sql.claims import Claims
-from llmops.adapters.sql.copying import copy
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
 from llmops.adapters.sql.rows import dumps, node_of, run_of
@@ -81,6 +80,8 @@ def copy_store(source: str, target: str, root: Path, progress: Progress) -> Copi
         UsageError: there is no store to copy, or it is the target.
         StoreError: one of them cannot be used.
     """
+    from llmops.adapters.sql.copying import copy
+
     status = store_status(source, root)
     if not status.schema:
         raise UsageError(f"There is no store at {status.name!r}.", hint="Name one: sqlite:///.llmops/llmops.db")
