@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
 Kind = TypeVar("Kind")
+_DEFINED = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__setstate__"}
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -17,7 +18,10 @@ def record(kind: type[Kind]) -> type[Kind]:
     """
     made = dataclass(init=False, repr=False, eq=False, slots=True)(kind)
     own: Any = made
-    values: Callable[[Any], Any] = attrgetter(*names) if (names := own.__match_args__) else lambda _: ()
+    if _DEFINED & vars(kind).keys() or not all(each.init and each.repr and each.compare for each in fields(own)):
+        raise TypeError(f"{kind.__qualname__} is no plain record: use `dataclass`")
+    # With the class it is a tuple of a single field too, so that its value is compared as one of many is: by identity first.
+    values: Callable[[Any], Any] = attrgetter(*own.__match_args__, "__class__")
 
     def equals(self: object, other: object) -> bool:
         return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented

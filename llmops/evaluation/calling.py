@@ -12,7 +12,6 @@ from llmops.domain.models import Completion, CompletionRequest
 from llmops.evaluation.endpoints import Endpoint, Stopping
 from llmops.evaluation.pacing import Pace
 from llmops.evaluation.planning import Target
-from llmops.settings.secrets import withheld, withholdable
 
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 30.0
@@ -45,7 +44,6 @@ class Caller:
         self._tokens: float | None = None
         self._paused_until = 0.0
         self._throttled = 0.0
-        self._secrets = withholdable()
 
     @property
     def dead(self) -> bool:
@@ -53,7 +51,7 @@ class Caller:
         return self._endpoint.dead
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        """One answer, after as many attempts as it takes and `max_retries` allows, without configured credentials.
+        """One answer, after as many attempts as it takes and `max_retries` allows.
 
         Raises:
             ModelError: the last attempt's error.
@@ -68,7 +66,7 @@ class Caller:
                 failed = error
             else:
                 self._succeeded()
-                return self._storable(completion, attempt + 1)
+                return completion if completion.attempts == attempt + 1 else replace(completion, attempts=attempt + 1)
             finally:
                 self._in_flight -= 1
                 self._wake(int(self._limit) - self._in_flight)
@@ -77,12 +75,6 @@ class Caller:
                 raise failed
             await self._endpoint.wait(self._delay(failed, attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _storable(self, completion: Completion, attempts: int) -> Completion:
-        """As it is evaluated and stored: what a later run reuses is what this one judged."""
-        text = withheld(completion.text, self._secrets)
-        same = text == completion.text and attempts == completion.attempts
-        return completion if same else replace(completion, text=text, attempts=attempts)
 
     async def _attempt(self, request: CompletionRequest) -> Completion:
         await self._until_allowed()

@@ -24,6 +24,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
+from llmops.evaluation.withholding import storable
 from llmops.routing.memory import RouteMemory
 
 OVER_BUDGET = "over budget"
@@ -233,7 +234,7 @@ class Runner:
 
     async def _answered(self, state: CellState, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
-            completion = await self._callers[target.name].complete(request)
+            completion = storable(await self._callers[target.name].complete(request))
             cost = None if target.price is None else target.price.cost(completion.usage, completion.latency_s)
             self.counts.spent_usd += cost or 0.0
             self._steps.note_made(state, key)

@@ -9,6 +9,7 @@ from llmops.domain.records import record
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.planning import Target
+from llmops.evaluation.withholding import storable
 
 
 def check_prices(targets: Iterable[Target]) -> None:
@@ -65,6 +66,6 @@ class PaidCaller:
         """
         if self.purse.empty:
             raise Stopping
-        completion = await self.caller.complete(request)
+        completion = storable(await self.caller.complete(request))
         self.purse.pay(None if self.price is None else self.price.cost(completion.usage, completion.latency_s))
         return completion

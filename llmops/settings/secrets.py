@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -52,15 +52,11 @@ def masked(text: str) -> str:
     return _look_like_secrets.sub(MASK, text)
 
 
-def withholdable() -> list[str]:
-    """The configured credentials that cannot be ordinary words, longest first."""
-    return [secret for secret in configured_secrets() if len(secret) >= MIN_WITHHELD and not secret.isalpha()]
-
-
-def withheld(text: str, secrets: Iterable[str]) -> str:
-    """`text` as it may be stored: without `secrets`, which are those that `withholdable` gives."""
-    for secret in secrets:
-        text = text.replace(secret, WITHHELD)
+def withheld(text: str) -> str:
+    """`text` as it may be stored: without configured credentials that cannot be ordinary words."""
+    for secret in configured_secrets():
+        if len(secret) >= MIN_WITHHELD and not secret.isalpha():
+            text = text.replace(secret, WITHHELD)
     return text
 
 

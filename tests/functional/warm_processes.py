@@ -7,10 +7,12 @@ each process of Python draws anew, still differs from one command of a test to t
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,7 +22,13 @@ VENDORS = (
     *("sqlalchemy.dialects.sqlite", "typer.testing", "yaml"),
 )
 FORKING = """
-import gc, importlib, json, os, random, signal, sys
+import contextlib, gc, importlib, json, os, random, signal, sys
+
+def late(*_):
+    global in_time
+    in_time = False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
 
 for name in sys.argv[1:]:
     importlib.import_module(name)
@@ -30,14 +38,16 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         break
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    in_time = True
+    signal.signal(signal.SIGALRM, late)
     signal.alarm(task["timeout_s"])
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     signal.alarm(0)
-    print(code, flush=True)
+    print(json.dumps([code, in_time]), flush=True)
 else:
     sys.exit()
 
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
 os.chdir(task["folder"])
 os.environ.clear()
 os.environ.update(task["environment"])
@@ -59,16 +69,27 @@ _turns = count()
 def run(
     arguments: Sequence[str], folder: Path, environment: dict[str, str], timeout_s: int
 ) -> "subprocess.CompletedProcess[str]":
-    """As `subprocess.run` of the command line with its output captured; it is killed when it takes too long."""
+    """As `subprocess.run` of the command line with its output captured.
+
+    Raises:
+        subprocess.TimeoutExpired: it took too long and was killed.
+    """
     process = _forking(next(_turns) % 2)
     assert process.stdin is not None
     assert process.stdout is not None
     with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
         task = {"arguments": arguments, "folder": str(folder), "environment": environment, "timeout_s": timeout_s}
-        process.stdin.write(json.dumps({**task, "out": out.name, "err": err.name}) + "\n")
-        process.stdin.flush()
-        code = int(process.stdout.readline())
+        try:
+            process.stdin.write(json.dumps({**task, "out": out.name, "err": err.name}) + "\n")
+            process.stdin.flush()
+            code, in_time = json.loads(process.stdout.readline())
+        except BaseException:  # whoever comes next must not read what was meant for this command
+            _forking.cache_clear()
+            _end(process)
+            raise
         texts = [Path(each.name).read_text(encoding="utf-8") for each in (out, err)]
+    if not in_time:
+        raise subprocess.TimeoutExpired(list(arguments), timeout_s, *texts)
     return subprocess.CompletedProcess(list(arguments), code, *texts)
 
 
@@ -76,11 +97,14 @@ def run(
 def _forking(_number: int) -> "subprocess.Popen[str]":
     kept = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
     command = [sys.executable, "-c", FORKING, *VENDORS]
-    process = subprocess.Popen(command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=kept, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
     atexit.register(_end, process)
     return process
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    with process:
-        process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(BrokenPipeError), process:
+        pass

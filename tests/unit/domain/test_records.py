@@ -106,6 +106,28 @@ def test_records_of_different_classes_are_never_equal() -> None:
     assert hash(Nothing()) == hash(Nothing())
 
 
+def test_a_value_equals_itself_however_many_fields_there_are() -> None:
+    nan = float("nan")
+
+    assert Box(nan) == Box(nan)
+    assert Point(nan) == Point(nan)
+
+
+def test_what_a_record_cannot_do_is_refused() -> None:
+    class Named:
+        value: int
+
+        def __repr__(self) -> str:
+            return "named"
+
+    class Silent:
+        value: int = field(default=1, repr=False)
+
+    for kind in (Named, Silent):
+        with pytest.raises(TypeError, match="use `dataclass`"):
+            record(kind)
+
+
 def test_a_record_cannot_be_changed() -> None:
     point = Point(1.0)
 

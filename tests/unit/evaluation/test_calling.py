@@ -15,7 +15,6 @@ from llmops.evaluation import calling, endpoints
 from llmops.evaluation.calling import Caller, Callers
 from llmops.evaluation.endpoints import FAILURES, Stopping
 from llmops.evaluation.planning import Target
-from llmops.settings.secrets import WITHHELD
 
 REQUEST = CompletionRequest((Message("user", "hello"),))
 ANSWER = Completion("hi", Usage(7, 3), 0.01)
@@ -172,11 +171,3 @@ async def test_an_overloaded_endpoint_gets_fewer_calls_at_once() -> None:
     await asyncio.gather(*(caller.complete(REQUEST) for _ in range(4)))
     assert model.calls == 84
     assert model.most_at_once <= 16
-
-
-async def test_a_configured_credential_does_not_leave_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHOP_API_KEY", "tulip-4711-tulip")
-    model = Scripted()
-    monkeypatch.setitem(globals(), "ANSWER", replace(ANSWER, text="The key is tulip-4711-tulip."))
-    completion = await Caller(target(model)).complete(REQUEST)
-    assert completion == replace(ANSWER, text=f"The key is {WITHHELD}.")

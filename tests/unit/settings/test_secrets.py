@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, withheld, withholdable
+from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, withheld
 
 
 def test_configured_credentials_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,9 +37,9 @@ def test_what_may_be_a_word_is_not_withheld(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-envkey-99998888777")
     monkeypatch.setenv("STORE_PASSWORD", "postgres")
     monkeypatch.setenv("OTHER_PASSWORD", "organization")
-    text = withheld("sk-envkey-99998888777 of the organization postgres", withholdable())
+    text = withheld("sk-envkey-99998888777 of the organization postgres")
     assert text == f"{WITHHELD} of the organization postgres"
-    assert withheld(text, withholdable()) == text
+    assert withheld(text) == text
     assert secret_spans(text)[0] == (0, len(WITHHELD))
 
 
