@@ -88,13 +88,11 @@ def _calibrating(session: Session, suite: Path, evaluator: str | None, run: str 
 def _asker(session: Session, levels: tuple[int, ...]) -> "Callable[[Answer, int, int], Reply]":
     from rich.text import Text
 
-    from llmops.workflows.calibrate import Answer
-
     known = {key: reply for key, reply in KEYS.items() if not levels or reply in ("skip", "stop")}
     known |= {str(level): float(level) for level in levels}
     meaning = f"{levels[0]}-{levels[-1]} level" if levels else "y good  n bad"
 
-    def ask(answer: Answer, number: int, of: int) -> "Reply":
+    def ask(answer: "Answer", number: int, of: int) -> "Reply":
         session.err.print(Text.assemble((f"\n{number}/{of}  {safe(answer.case)}", "bold")))
         session.err.print(Text(safe(answer.output)))
         session.err.print(Text(f"{meaning}  s skip  q stop", style="dim"))
