@@ -305,8 +305,8 @@ class Store(Protocol):
         """Give up claims whose nodes could not be made."""
         ...
 
-    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
-        """Write nodes and cell results in one transaction, which ends the nodes' claims; and note that `used` were used."""
+    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
+        """Write nodes and cell results in one transaction, which ends the nodes' claims; and note the use of what was found."""
         ...
 
     def begin_run(self, run: Run) -> None:

@@ -1,8 +1,6 @@
 """Writes nodes and results to the store in small batches, beside the event loop."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
 
 from llmops.domain.errors import StoreError
 from llmops.domain.ports import Store
@@ -22,7 +20,6 @@ class Committer:
         self._run_id = run_id
         self._nodes: list[Node] = []
         self._results: list[CellResult] = []
-        self._used: deque[str] = deque()
         self._closing = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -45,10 +42,6 @@ class Committer:
         """
         self._results.append(result)
         await self._wait_for_room()
-
-    def note_use(self, keys: Iterable[str]) -> None:
-        """Nodes that were found in the store; may be called from any thread."""
-        self._used.extend(keys)
 
     def close(self) -> None:
         """Commit what waits and end `run`."""
@@ -78,9 +71,8 @@ class Committer:
         nodes, self._nodes = self._nodes, []
         results, self._results = self._results, []
         self._room.set()
-        used = [self._used.popleft() for _ in range(len(self._used))]
-        if nodes or results or used:
-            await asyncio.to_thread(self._store.commit, nodes, self._run_id, results, used)
+        if nodes or results:
+            await asyncio.to_thread(self._store.commit, nodes, self._run_id, results)
 
     async def _wait_for_room(self) -> None:
         if self._error is not None:

@@ -167,9 +167,7 @@ class Runner:
     def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
             return {}
-        found = self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
-        self._committer.note_use(found)
-        return found
+        return self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
 
     def _count_writing(self, keys: Iterable[str], use: JudgeUse | None) -> None:
         """Count what this run paid for a query, once however many cells search for it."""

@@ -25,12 +25,11 @@ _size = func.length(schema.nodes.c.value)
 
 def mark_used(connection: Connection, keys: Sequence[str]) -> None:
     """Note that nodes were used just now."""
-    now = int(time.time())
     for start in range(0, len(keys), NODES_PER_PAGE):
-        stale = schema.nodes.c.key.in_(keys[start : start + NODES_PER_PAGE]) & (schema.nodes.c.used < now - USED_EVERY_S)
         # Who finds a row locked leaves it to the other, so that two processes never wait for each other in a ring.
-        mine = select(schema.nodes.c.key).where(stale).with_for_update(skip_locked=True)
-        connection.execute(schema.nodes.update().where(schema.nodes.c.key.in_(mine)).values(used=now))
+        some = schema.nodes.c.key.in_(keys[start : start + NODES_PER_PAGE])
+        mine = select(schema.nodes.c.key).where(some).with_for_update(skip_locked=True)
+        connection.execute(schema.nodes.update().where(schema.nodes.c.key.in_(mine)).values(used=int(time.time())))
 
 
 class SqlCache:

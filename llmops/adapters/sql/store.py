@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
-from llmops.adapters.sql.cache import SqlCache, mark_used
+from llmops.adapters.sql.cache import USED_EVERY_S, SqlCache, mark_used
 from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
@@ -20,7 +20,7 @@ from llmops.adapters.sql.rows import dumps, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
 from llmops.domain.ports import Progress
-from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
+from llmops.domain.runs import CellResult, Claimed, Node, NodeKind, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.settings.project import SERVERS
@@ -117,6 +117,8 @@ class SqlStore:
         self._engine = database.engine
         self.cache = SqlCache(database)
         self._claims = Claims(database)
+        self._unnoted: set[str] = set()
+        """Nodes that were found, and whose last use is to be written again."""
 
     def migrate(self, migrations: Migrations) -> None:
         """Bring the schema to its newest version, in one transaction.
@@ -134,7 +136,10 @@ class SqlStore:
 
     def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
         """As the port."""
-        return self.database.transaction(lambda connection: _nodes(connection, keys, run))
+        found = self.database.transaction(lambda connection: _nodes(connection, keys, run))
+        noted_after = int(time.time()) - USED_EVERY_S
+        self._unnoted.update(key for key, _, _, _, used in found if used < noted_after)
+        return {key: node_of(key, kind, value, made_by) for key, kind, value, made_by, _ in found}
 
     def claim(self, keys: Sequence[str]) -> Claimed:
         """As the port."""
@@ -146,8 +151,11 @@ class SqlStore:
             self.database.transaction(lambda connection: self._claims.end(connection, keys))
             self._claims.ended(keys)
 
-    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult], used: Sequence[str] = ()) -> None:
+    def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
         """As the port."""
+        used = sorted(self._unnoted.pop() for _ in range(len(self._unnoted)))  # while other threads add to it
+        if not (nodes or results or used):
+            return
         # In order, so that two processes that write the same rows never wait for each other in a ring.
         now = int(time.time())
         made = [
@@ -161,7 +169,7 @@ class SqlStore:
                 connection.execute(self.database.replacing(schema.nodes, "key"), made)
             if cells:
                 connection.execute(self.database.replacing(schema.results, "run", "position"), cells)
-            mark_used(connection, sorted(used))
+            mark_used(connection, used)
             self._claims.end(connection, keys)
 
         keys = [node.key for node in nodes]
@@ -269,13 +277,11 @@ class SqlStore:
         self.database.transaction(lambda connection: connection.execute(statement))
 
 
-def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> dict[str, Node]:
-    found: dict[str, Node] = {}
-    columns = (schema.nodes.c.key, schema.nodes.c.kind, schema.nodes.c.value, schema.nodes.c.run)
+def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> list[Row[str, NodeKind, str, str, int]]:
+    found: list[Row[str, NodeKind, str, str, int]] = []
     for start in range(0, len(keys), KEYS_PER_QUERY):
-        query = select(*columns).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
+        query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
         if run is not None:
             query = query.where(schema.nodes.c.run == run)
-        for row in connection.execute(query):
-            found[row.key] = node_of(*row)
+        found += connection.execute(query).all()
     return found

@@ -130,7 +130,7 @@ class Judges:
         for afresh, run in ((False, None), (True, self._session.run)):
             keys = [key for key, fresh in wanted if fresh is afresh]
             found |= self._store().nodes(keys, run=run) if keys else {}
-        self._store().commit([], self._session.run, [], list(found))
+        self._store().commit([], self._session.run, [])  # notes their use
         return [found.get(key) for key, _ in wanted]
 
     def _saved(self, nodes: Sequence[Node]) -> list[None]:

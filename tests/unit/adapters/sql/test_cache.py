@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from llmops.adapters.sql.cache import NODES_PER_PAGE
 from llmops.adapters.sql.store import SqlStore, database, open_store
@@ -56,9 +57,23 @@ def test_what_was_not_used_for_longest_goes_first(store: SqlStore, url: str) -> 
 
 def test_use_is_noted_and_saves_a_node(store: SqlStore, url: str) -> None:
     put(store, url, 5, 4)
-    store.commit([], "r2", [], ["k0", "k-unknown"])
+    assert set(store.nodes(["k0", "k-unknown"])) == {"k0"}
+    store.commit([], "r2", [])
     store.cache.evict(120)
     assert left(store) == ["k0"]
+
+
+def test_use_is_written_once_in_an_hour(store: SqlStore, url: str) -> None:
+    put(store, url, 5, 0.5)
+    statements: list[str] = []
+    event.listen(store.database.engine, "before_cursor_execute", lambda *about: statements.append(about[2]))
+    store.nodes(["k0", "k1"])
+    store.commit([], "r2", [])
+    assert len([text for text in statements if text.startswith("UPDATE nodes")]) == 1
+    statements.clear()
+    store.nodes(["k0", "k1"])
+    store.commit([], "r2", [])
+    assert all(text.startswith("SELECT") for text in statements)
 
 
 def test_what_a_run_that_is_going_on_may_need_stays(store: SqlStore, url: str) -> None:
