@@ -91,7 +91,7 @@ def _project(session: Session) -> Iterator[Row]:
         settings = session.project.settings
         yield "project", "found", str(root), True
         for name, model in settings.models.items():
-            yield f"model {name}", session.wiring.key_state(name), model.id, True
+            yield f"model {name}", session.wiring.models.key_state(name), model.id, True
         session.wiring.store.runs(1)
         if not settings.store.startswith("sqlite:///"):
             yield "store", "reachable", settings.store, True

@@ -41,9 +41,9 @@ def _row(session: Session, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "id": settings.id,
-        "price": wiring.price(name),
-        "key": wiring.key_state(name),
-        "transport": wiring.transport(name),
+        "price": wiring.models.price(name),
+        "key": wiring.models.key_state(name),
+        "transport": wiring.models.transport(name),
         "concurrency": settings.concurrency,
     }
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
-from llmops.domain.models import Price
 from llmops.domain.ports import NO_LABELS, ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.rag.remembering import ProcessMemory
-from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, ModelSettings, Project
+from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, Project
 from llmops.settings.validation import nearest
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from llmops.rag.indexing import Built
     from llmops.rag.loading import Corpus
     from llmops.wiring.indexes import IndexedRetriever, ProjectIndex
+    from llmops.wiring.models import Models
     from llmops.wiring.routes import Routes
     from llmops.workflows.prompt_use import ModelFacts
     from llmops.workflows.rag_eval import OpenedIndex
@@ -159,6 +159,13 @@ class Wiring:
         write_parquet(path, columns, rows)
 
     @cached_property
+    def models(self) -> "Models":
+        """The project's models, as this process asks them."""
+        from llmops.wiring.models import Models
+
+        return Models(self.project, self.embedder)
+
+    @cached_property
     def registry(self) -> "Registry":
         """The project's prompts."""
         from llmops.prompting.registry import Registry
@@ -224,7 +231,7 @@ class Wiring:
             settings.id,
             self._asked_model(name),
             settings.params,
-            self.price(name),
+            self.models.price(name),
             min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency,
             settings.max_retries,
             settings.timeout_s,
@@ -233,36 +240,16 @@ class Wiring:
             endpoint=settings.api_base or ("" if settings.embedded else settings.id.partition("/")[0]),
         )
 
-    def price(self, name: str) -> Price | None:
-        """What a model costs: the project's own figure, else LiteLLM's table; None when neither knows."""
-        settings = self.project.model(name)
-        if settings.price is not None:
-            return Price(**settings.price.model_dump())
-        if settings.embedded:
-            return None
-        from llmops.adapters.price_table import listed_price
-
-        return listed_price(settings.id)
-
     def facts(self, name: str) -> "ModelFacts":
         """What is known of a configured model, or of a LiteLLM id, without asking it."""
-        from llmops.adapters.message_tokens import message_counter
-        from llmops.adapters.price_table import listed_price, listed_window
-        from llmops.workflows.prompt_use import ModelFacts
-
-        configured = name in self.project.settings.models or "/" not in name
-        settings = self.project.model(name) if configured else ModelSettings(id=name)
-        counter = message_counter(settings)
-        price = self.price(name) if configured else listed_price(name)
-        window = settings.context_window or (None if settings.embedded else listed_window(settings.id))
-        return ModelFacts(name, counter.count, counter.estimated, price, window)
+        return self.models.facts(name)
 
     @property
     def _processors(self) -> int:
         return (os.cpu_count() or 1) if self._pool is None else self._pool.size
 
     def _asked_model(self, name: str) -> ChatModel:
-        local = self._bounded_model(name)
+        local = self.models.client(name)
         if self._pool is None:
             return local
         from llmops.evaluation.remote import RemoteModel
@@ -273,56 +260,7 @@ class Wiring:
         """A model as a worker has it."""
         from llmops.evaluation.remote import ServedModel
 
-        return ServedModel(self._bounded_model(name))
-
-    def _bounded_model(self, name: str) -> ChatModel:
-        from llmops.evaluation.bounded import BoundedModel
-
-        model = self.model(name)
-        # aiohttp keeps the timeout of a whole call by itself; what a vendor's client does is not known.
-        return model if self.transport(name) == "direct" else BoundedModel(model, self.project.model(name).timeout_s)
-
-    def model(self, name: str) -> ChatModel:
-        """The client of a model, in this process.
-
-        Raises:
-            UsageError: no such model.
-        """
-        settings = self.project.model(name)
-        if settings.embedded:
-            from llmops.adapters.embedded_reader import EmbeddedReader
-
-            large = settings.id.endswith("large")
-            return EmbeddedReader(settings.id, self.embedder(EmbedderSettings()) if large else None)
-        if self.transport(name) == "direct":
-            from llmops.adapters.direct_model import DirectModel
-
-            return DirectModel(name, settings)
-        from llmops.adapters.litellm_model import LitellmModel
-
-        return LitellmModel(name, settings)
-
-    def transport(self, name: str) -> str:
-        """How a model is asked: `embedded`, `direct` or `litellm`."""
-        settings = self.project.model(name)
-        if settings.embedded:
-            return "embedded"
-        from llmops.adapters.direct_model import speaks_openai
-
-        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
-        return "direct" if direct else "litellm"
-
-    def key_state(self, name: str) -> str:
-        """Whether a model's key is set, never the key."""
-        settings = self.project.model(name)
-        if settings.embedded:
-            return "not needed"
-        from llmops.adapters.credentials import key_variable
-
-        variable = key_variable(settings)
-        if variable is None:
-            return "not known"
-        return f"{variable} is {'set' if os.environ.get(variable, '').strip() else 'not set'}"
+        return ServedModel(self.models.client(name))
 
     def embedder(self, settings: EmbedderSettings) -> Embedder:
         """The embedder that the settings name; one object for equal settings."""

@@ -1,0 +1,89 @@
+"""The configured models: their clients, and what is known of them without asking them."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmops.domain.models import Price
+from llmops.domain.ports import ChatModel, Embedder
+from llmops.settings.project import EmbedderSettings, ModelSettings, Project
+
+if TYPE_CHECKING:
+    from llmops.workflows.prompt_use import ModelFacts
+
+
+class Models:
+    """The models of a project by name. Each method raises `UsageError` when there is none of that name."""
+
+    def __init__(self, project: Project, embedder: Callable[[EmbedderSettings], Embedder]) -> None:
+        """Args: `embedder` builds the one that an embedded reader ranks sentences with."""
+        self._project = project
+        self._embedder = embedder
+
+    def client(self, name: str) -> ChatModel:
+        """Who asks a model, in this process; a call ends within the model's `timeout_s`."""
+        settings, transport = self._project.model(name), self.transport(name)
+        if transport == "direct":
+            from llmops.adapters.direct_model import DirectModel
+
+            return DirectModel(name, settings)  # aiohttp keeps the timeout of a whole call by itself
+        from llmops.evaluation.bounded import BoundedModel
+
+        return BoundedModel(self._embedded(settings) if settings.embedded else self._hosted(name, settings), settings.timeout_s)
+
+    def _embedded(self, settings: ModelSettings) -> ChatModel:
+        from llmops.adapters.embedded_reader import EmbeddedReader
+
+        large = settings.id.endswith("large")
+        return EmbeddedReader(settings.id, self._embedder(EmbedderSettings()) if large else None)
+
+    def _hosted(self, name: str, settings: ModelSettings) -> ChatModel:
+        from llmops.adapters.litellm_model import LitellmModel
+
+        return LitellmModel(name, settings)
+
+    def transport(self, name: str) -> str:
+        """How a model is asked: `embedded`, `direct` or `litellm`."""
+        settings = self._project.model(name)
+        if settings.embedded:
+            return "embedded"
+        from llmops.adapters.direct_model import speaks_openai
+
+        direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
+        return "direct" if direct else "litellm"
+
+    def key_state(self, name: str) -> str:
+        """Whether a model's key is set, never the key."""
+        settings = self._project.model(name)
+        if settings.embedded:
+            return "not needed"
+        from llmops.adapters.credentials import key_variable
+
+        variable = key_variable(settings)
+        if variable is None:
+            return "not known"
+        return f"{variable} is {'set' if os.environ.get(variable, '').strip() else 'not set'}"
+
+    def price(self, name: str) -> Price | None:
+        """What a model costs: the project's own figure, else LiteLLM's table; None when neither knows."""
+        settings = self._project.model(name)
+        if settings.price is not None:
+            return Price(**settings.price.model_dump())
+        if settings.embedded:
+            return None
+        from llmops.adapters.price_table import listed_price
+
+        return listed_price(settings.id)
+
+    def facts(self, name: str) -> "ModelFacts":
+        """What is known of a configured model, or of a LiteLLM id, without asking it."""
+        from llmops.adapters.message_tokens import message_counter
+        from llmops.adapters.price_table import listed_price, listed_window
+        from llmops.workflows.prompt_use import ModelFacts
+
+        configured = name in self._project.settings.models or "/" not in name
+        settings = self._project.model(name) if configured else ModelSettings(id=name)
+        counter = message_counter(settings)
+        price = self.price(name) if configured else listed_price(name)
+        window = settings.context_window or (None if settings.embedded else listed_window(settings.id))
+        return ModelFacts(name, counter.count, counter.estimated, price, window)
