@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from math import ceil
@@ -98,6 +98,7 @@ class Runner:
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._written: set[str] = set()
         self._in_flight: InFlight[Node] = InFlight()
+        self._evaluating: InFlight[Outcome] = InFlight()
         self._claims = Claims(lambda: store)
         self._pause = callers.pause
         self._slots = {name: asyncio.Semaphore(ceil(AHEAD * target.concurrency)) for name, target in plan.asked().items()}
@@ -324,13 +325,21 @@ class Runner:
         return evaluations
 
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
-        outcome = await measured(built, sample)
-        state.evaluated += 1
-        if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
-            key = state.evaluate_keys[built.spec.name]
-            self._steps.note_made(state, key)
-            await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
-        return outcome
+        """A stored outcome, computed by one of the cells in flight whose answer and evidence are equal."""
+        key, mine = state.evaluate_keys[built.spec.name], False
+
+        async def evaluate() -> Outcome:
+            nonlocal mine
+            mine = True
+            state.evaluated += 1
+            outcome = await measured(built, sample)
+            if not isinstance(outcome, Failure):  # a failure may pass: the next run tries again
+                self._steps.note_made(state, key)
+                await self._committer.put_node(Node(key, "evaluate", outcome_to_json(outcome), self._run_id))
+            return outcome
+
+        outcome = await self._evaluating.once(key, evaluate)
+        return outcome if mine or outcome.judging is None else replace(outcome, judging=outcome.judging.reused())
 
     def _give_up(self, message: str, *, all_cells: bool) -> None:
         """Note that an endpoint is dead; stop when no cell can be answered without it."""

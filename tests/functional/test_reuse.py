@@ -1,5 +1,6 @@
 """Nothing is done twice: what a change touches runs again, and the server counts that nothing else does."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,19 @@ def test_an_unknown_step_names_the_nearest(tmp_path: Path) -> None:
     done = llmops(tmp_path, "eval", "--refresh", "generat")
     assert done.returncode == 2
     assert "Did you mean `generate`?" in done.stderr
+
+
+def test_equal_answers_with_equal_evidence_are_evaluated_once(tmp_path: Path) -> None:
+    rows = [{"id": f"c{n}", "vars": {"word": "one"}, "output": "You are kind." if n % 3 else "You fool."} for n in range(40)]
+    suite = "dataset: datasets/said.jsonl\nevaluators:\n  - toxicity: {backend: embedded, max: 0.5}\n"
+    write(
+        tmp_path,
+        {
+            "llmops.yaml": "models:\n  small: {id: embedded/reader-small}\n",
+            "evals/said.yaml": f"{suite}  - toxicity: {{name: strict, backend: embedded, max: 0.1}}\n",
+            "datasets/said.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows),
+        },
+    )
+    for option in ("--limit=40", "--no-cache", "--refresh=detect"):
+        assert report(llmops(tmp_path, "eval", "--json", option))["counts"]["evaluated"] == 2
+    assert report(llmops(tmp_path, "eval", "--json"))["counts"]["evaluated"] == 0
