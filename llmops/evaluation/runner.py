@@ -139,7 +139,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             for window in windows(self._plan.cells()):
                 states = await asyncio.to_thread(self._steps.resolve, window, self._lookup)
-                self.counts.spent_usd += sum(self._paid_before(state) for state in states)
+                for state in states:
+                    self._remember(state)
                 for state in states:
                     self._count_writing(state.write_keys, state.written)
                     if self._stopping:
@@ -153,9 +154,11 @@ class Runner:
                         return
                     group.create_task(self._execute(state)).add_done_callback(lambda _: slots.release())
 
-    def _paid_before(self, state: CellState) -> float:
-        """What this same run paid for an answer before it was interrupted."""
-        return 0.0 if state.completion is None else self._steps.spent(state, state.completion)
+    def _remember(self, state: CellState) -> None:
+        """Count the calls that this same run made for an answer before it was interrupted."""
+        if state.completion is not None and not state.reused:
+            self.counts.spent_usd += self._steps.spent(state, state.completion)
+            self._remembered[state.cell.target].note(state.completion.route)
 
     def _over_budget(self) -> bool:
         return self._options.budget_usd is not None and self.counts.spent_usd >= self._options.budget_usd

@@ -164,6 +164,21 @@ def test_a_budget_is_kept_up_to_what_is_in_flight(folder: Path, servers: tuple[O
     assert (small.requests, large.requests) == (served["small"], served["large"])
 
 
+def test_a_run_that_is_continued_knows_what_its_route_has_spent(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    edit(folder / "llmops.yaml", "usd: 0.0002", "usd: 0.0009")
+    part = llmops(folder, "eval", "--model", "thrifty", "--concurrency", "1", "--budget", "0.0006", "--json")
+    assert part.returncode == 5
+    before = servers[1].requests
+    assert before > 0
+    run = report(llmops(folder, "eval", "--model", "thrifty", "--concurrency", "1", "--json"))
+    assert run["run_id"] == report(part)["run_id"]
+    spent = sum(call["cost_usd"] for result in run["results"] for call in result["route"] if call["model"] == "large")
+    assert servers[1].requests > before
+    assert round(spent, 9) <= 0.0009
+
+
 def test_a_wrong_route_is_told_where_it_stands(folder: Path) -> None:
     for before, after, told in (
         ("models: [small, large], checks", "models: [small, lage], checks", "Did you mean `large`?"),
