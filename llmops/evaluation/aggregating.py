@@ -7,7 +7,7 @@ from math import fsum
 
 from llmops.domain.keys import content_hash
 from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group, LatencySummary, Metric, Spend
-from llmops.domain.runs import CellResult
+from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Figures, figures_by_name
@@ -51,35 +51,24 @@ class Aggregator:
         if self._plan.repeat > 1 and result.passed is not None:
             group.passes.setdefault(result.case_id, []).append(result.passed)
         group.answered += result.status != "failed"
+        if result.status == "failed":
+            for built in self._plan.evaluators_of(result.case_id):
+                self._tally(group, built.spec.name).failed += 1
         if result.status != "failed" or result.cost_usd is not None:
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
-            tally = group.evaluators.get(name)
-            if tally is None:
-                calibration, figures = self._plan.calibrations.get(name), self._figures.get(name, Figures())
-                tally = group.evaluators[name] = EvaluatorTally(calibration=calibration, figures=figures)
-            if evaluation.judging is not None:
-                tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
-                tally.judges_cost.add(evaluation.judging.cost_usd)
-                tally.judges_spent.add(evaluation.judging.spent_usd)
-            if evaluation.status != "scored" or evaluation.value is None:
-                tally.failed += evaluation.status == "failed"
-                tally.unmeasured += evaluation.status == "unmeasured"
-                continue
-            tally.scored += 1
-            tally.values.add(case, evaluation.value)
-            if tally.calibration is not None:
+            tally = self._tally(group, name)
+            _add_evaluation(tally, evaluation, case)
+            if tally.calibration is not None and evaluation.value is not None:
                 _add_to_correct(tally, tally.calibration, result, (case, evaluation.value))
-            if evaluation.passed is not None:
-                tally.passed += evaluation.passed
-                tally.verdicts.add(case, float(evaluation.passed))
-            if by_judge := tuple(value for part, value in evaluation.parts.items() if part.startswith(BY_JUDGE)):
-                tally.ratings.append(by_judge)
-            for part, value in evaluation.parts.items():
-                if part not in tally.parts:
-                    tally.parts[part] = Series()
-                tally.parts[part].add(case, value)
         self._add_worst(result)
+
+    def _tally(self, group: GroupTally, name: str) -> EvaluatorTally:
+        found = group.evaluators.get(name)
+        if found is None:
+            calibration, figures = self._plan.calibrations.get(name), self._figures.get(name, Figures())
+            found = group.evaluators[name] = EvaluatorTally(calibration=calibration, figures=figures)
+        return found
 
     def _add_spend(self, group: GroupTally, result: CellResult, case: int) -> None:
         if result.latency_s is not None:
@@ -210,6 +199,28 @@ def uncorrected(tally: EvaluatorTally) -> str:
     if tally.calibration is None or not tally.calibration.binary:
         return ""
     return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1]
+
+
+def _add_evaluation(tally: EvaluatorTally, evaluation: EvaluatorResult, case: int) -> None:
+    if evaluation.judging is not None:
+        tally.judging = (tally.judging or JudgeUse()) + evaluation.judging
+        tally.judges_cost.add(evaluation.judging.cost_usd)
+        tally.judges_spent.add(evaluation.judging.spent_usd)
+    if evaluation.status != "scored" or evaluation.value is None:
+        tally.failed += evaluation.status == "failed"
+        tally.unmeasured += evaluation.status == "unmeasured"
+        return
+    tally.scored += 1
+    tally.values.add(case, evaluation.value)
+    if evaluation.passed is not None:
+        tally.passed += evaluation.passed
+        tally.verdicts.add(case, float(evaluation.passed))
+    if by_judge := tuple(value for part, value in evaluation.parts.items() if part.startswith(BY_JUDGE)):
+        tally.ratings.append(by_judge)
+    for part, value in evaluation.parts.items():
+        if part not in tally.parts:
+            tally.parts[part] = Series()
+        tally.parts[part].add(case, value)
 
 
 def _add_to_correct(tally: EvaluatorTally, calibration: Calibration, result: CellResult, scored: tuple[int, float]) -> None:

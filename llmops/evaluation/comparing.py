@@ -14,11 +14,14 @@ from llmops.settings.secrets import masked
 from llmops.statistics.adjust import benjamini_hochberg, holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
-from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference
+from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference, paired_quantile_difference
 
 MAX_FLIPS = 200
 MAX_OUTPUT = 2000
 """Flipped cells, and characters of an answer, that are kept."""
+
+ANY_VALUE = (-1e300, 1e300)
+"""Bounds of what a missing value could be where there are none: beyond all values, and what lies between can be computed."""
 
 EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 
@@ -184,35 +187,47 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
     )
 
 
-def judged_pairs(pairs: Pairs, question: Question, direction: Direction) -> tuple[PairedDifference | None, Verdict]:
+def judged_pairs(
+    pairs: Pairs, question: Question, direction: Direction, q: float | None = None
+) -> tuple[PairedDifference | None, Verdict]:
     """The difference over the pairs, and the verdict; inconclusive when the values that are missing could change it.
 
-    Without bounds any missing value could.
+    Without bounds any missing value could change a mean.
+
+    Args:
+        pairs: of one metric.
+        question: what is asked of it.
+        direction: which way it is better.
+        q: hold the quantiles of the two sides against each other, this share of the values below; None: their means. Too
+            few cases for a quantile leave it `not judged`.
     """
-    bounds, confidence = pairs.bounds, interval_confidence(question.confidence)
-    found = paired_difference(
-        pairs.baseline, pairs.candidate, clusters=pairs.cases, bounds=bounds, confidence=confidence, unchanged=pairs.unchanged
-    )
+    bounds, confidence = pairs.bounds if q is None else ANY_VALUE, interval_confidence(question.confidence)
+    lower = direction == "lower is better"
+
+    def differ(baseline: Sequence[float], candidate: Sequence[float], cases: Sequence[int]) -> PairedDifference | None:
+        if q is not None:
+            return paired_quantile_difference(baseline, candidate, q, clusters=cases, confidence=confidence)
+        unchanged = pairs.unchanged and len(cases) == len(pairs.cases)
+        return paired_difference(baseline, candidate, clusters=cases, bounds=bounds, confidence=confidence, unchanged=unchanged)
+
+    def judge(difference: PairedDifference | None) -> Verdict:
+        few: Verdict = "inconclusive" if q is None else "not judged"
+        return judge_relative(difference, question.margin or 0.0, question.kind, lower_is_better=lower, not_estimable=few)
+
+    found = differ(pairs.baseline, pairs.candidate, pairs.cases)
     if found is None or question.margin is None or direction == "neither":
         return found, "not judged"
-    lower = direction == "lower is better"
-    verdict = judge_relative(found, question.margin, question.kind, lower_is_better=lower)
+    verdict = judge(found)
     if not pairs.missing:
         return found, verdict
     if bounds is None:
         return found, "inconclusive"
     before, after, cases = zip(*pairs.missing, strict=True)
-    extremes: list[Verdict] = []
-    for filled in impute(after, before, bounds=bounds, lower_is_better=lower):
-        difference = paired_difference(
-            [*pairs.baseline, *filled.baseline],
-            [*pairs.candidate, *filled.candidate],
-            clusters=[*pairs.cases, *cases],
-            bounds=bounds,
-            confidence=confidence,
-        )
-        extremes.append(judge_relative(difference, question.margin, question.kind, lower_is_better=lower))
-    return found, settle(verdict, *extremes)
+    best, worst = (
+        judge(differ([*pairs.baseline, *each.baseline], [*pairs.candidate, *each.candidate], [*pairs.cases, *cases]))
+        for each in impute(after, before, bounds=bounds, lower_is_better=lower)
+    )
+    return found, settle(verdict, best, worst)
 
 
 def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:

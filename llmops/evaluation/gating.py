@@ -8,15 +8,14 @@ from llmops.domain.records import record
 from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
-from llmops.evaluation.comparing import Baseline, Pairs, Question, broken_first, flip, judged_pairs
-from llmops.evaluation.evaluators.base import better_when_lower
+from llmops.evaluation.comparing import ANY_VALUE, Baseline, Pairs, Question, broken_first, flip, judged_pairs
+from llmops.evaluation.evaluators.base import Bounds, better_when_lower
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
-from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_relative, judge_unbounded, keeps, settle
+from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import EQUAL, Estimate
-from llmops.statistics.paired import PairedDifference, paired_quantile_difference
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
 ASSUMED_DISCORDANCE = 0.1
@@ -157,11 +156,11 @@ class Gate:
         verdict, reason = judged(found), ""
         if verdict == "not judged":
             verdict, reason = _without_interval(rule, found, aggregate, confidence)
-        elif tally.failed and aggregate in ("pass_rate", "corrected_pass_rate"):
-            # Failed evaluations count as passed in the best case and as not passed in the worst (Manski 1990).
-            best, worst = (judged(estimated(_filled(tally, value), aggregate, confidence)) for value in (1.0, 0.0))
-            verdict = settle(verdict, best, worst)
-            reason = f"{tally.failed} failed evaluations" if verdict == "inconclusive" else ""
+        elif tally.failed and (bounds := _possible(tally, aggregate)) is not None:
+            # What failed counts as the largest value that it could have had, and as the smallest (Manski 1990).
+            least, most = (judged(estimated(_filled(tally, aggregate, value), aggregate, confidence)) for value in bounds)
+            verdict = settle(verdict, most, least)
+            reason = f"{tally.failed} without a value" if verdict == "inconclusive" else ""
         return RuleVerdict(text, group.prompt, group.target, verdict, found.value, found.low, found.high, found.n, reason)
 
     def _missing(self, name: str, aggregate: str, tally: EvaluatorTally | None) -> str:
@@ -188,7 +187,8 @@ class Gate:
         named = (built for built in self._plan.evaluators if built.spec.name == name)
         lower = any(better_when_lower(built.kind, built.figures, aggregate) for built in named)
         question = Question(rule.confidence, rule.margin, kind)
-        found, verdict = _judged(pairs, question, aggregate, "lower is better" if lower else "higher is better")
+        direction: Direction = "lower is better" if lower else "higher is better"
+        found, verdict = judged_pairs(pairs, question, direction, QUANTILES.get(aggregate))
         if found is None:
             live = " live: use `--refresh generate`" if name == "latency" else ""
             reason = f"no case is scored in both runs{live}"
@@ -260,17 +260,6 @@ def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidenc
     return verdict, told if verdict == "fail" else f"{told}, {hint}"
 
 
-def _judged(pairs: Pairs, question: Question, aggregate: str, direction: Direction) -> tuple[PairedDifference | None, Verdict]:
-    if aggregate not in QUANTILES:
-        return judged_pairs(pairs, question, direction)
-    confidence = interval_confidence(question.confidence)
-    q = QUANTILES[aggregate]
-    found = paired_quantile_difference(pairs.baseline, pairs.candidate, q, clusters=pairs.cases, confidence=confidence)
-    lower = direction == "lower is better"
-    margin = question.margin or 0.0
-    return found, judge_relative(found, margin, question.kind, lower_is_better=lower, not_estimable="not judged")
-
-
 def status_of(result: CellResult, name: str) -> str:
     """Status of one evaluator; a cell without an answer failed for all of them."""
     if result.status == "failed":
@@ -294,19 +283,25 @@ def _not_corrected(tally: EvaluatorTally, name: str) -> str:
     return uncorrected(tally) or "labels of another kind, or too few of them"
 
 
-def _filled(tally: EvaluatorTally, value: float) -> EvaluatorTally:
-    """The verdicts with a value in place of each failed evaluation."""
-    filled = EvaluatorTally(calibration=tally.calibration)
-    if tally.calibration is not None:
-        for case, scored in zip(tally.unlabelled.cases, tally.unlabelled.values, strict=True):
-            filled.unlabelled.add(case, scored)
-        for number in range(tally.failed):
-            filled.unlabelled.add(-1 - number, tally.calibration.extreme(passes=bool(value)))
-    for case, passed in zip(tally.verdicts.cases, tally.verdicts.values, strict=True):
-        filled.verdicts.add(case, passed)
-    for number in range(tally.failed):
-        filled.verdicts.add(-1 - number, value)
-    return filled
+def _possible(tally: EvaluatorTally, aggregate: str) -> Bounds | None:
+    """Smallest and largest value that a failed evaluation could have had; None: not known, or it is not asked."""
+    if aggregate in ("pass_rate", "corrected_pass_rate"):
+        return 0.0, 1.0
+    if aggregate in QUANTILES:
+        return ANY_VALUE
+    return tally.bounds(aggregate) if aggregate == "mean" or aggregate in tally.parts else None
+
+
+def _filled(tally: EvaluatorTally, aggregate: str, value: float) -> EvaluatorTally:
+    """The values behind an aggregate, with one in place of each failed evaluation."""
+    if aggregate == "pass_rate":
+        return replace(tally, verdicts=tally.verdicts.filled(tally.failed, value))
+    if aggregate in tally.parts:
+        return replace(tally, parts={aggregate: tally.parts[aggregate].filled(tally.failed, value)})
+    if aggregate == "corrected_pass_rate" and tally.calibration is not None:
+        extreme = tally.calibration.extreme(passes=bool(value))
+        return replace(tally, unlabelled=tally.unlabelled.filled(tally.failed, extreme))
+    return replace(tally, values=tally.values.filled(tally.failed, value))
 
 
 def rule_text(rule: GateRule) -> str:

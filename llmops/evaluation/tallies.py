@@ -28,6 +28,10 @@ class Series:
         self.cases.append(case)
         self.values.append(value)
 
+    def filled(self, missing: int, value: float) -> "Series":
+        """With a value in place of each missing one, as of a case of its own."""
+        return Series(self.cases + array("l", range(-missing, 0)), self.values + array("d", [value] * missing))
+
 
 @dataclass(slots=True)
 class Amounts:
@@ -55,6 +59,7 @@ class EvaluatorTally:
 
     scored: int = 0
     failed: int = 0
+    """Cells without an answer among them."""
     unmeasured: int = 0
     passed: int = 0
     values: Series = field(default_factory=Series)

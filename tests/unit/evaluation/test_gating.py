@@ -1,6 +1,7 @@
 """Rules of a gate on cells that a test makes up: what proves something, and what does not."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from llmops.domain.reports import RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
-from llmops.evaluation.evaluators.base import ANY, Bounds, BuiltEvaluator, Figures, Kind
+from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, BuiltEvaluator, Figures, Kind
 from llmops.evaluation.gating import Gate, overall, power_of
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
@@ -178,3 +179,36 @@ def test_repeats_do_not_make_a_quantile_sure() -> None:
     middle, late = judged(plan_of(rules, 40, repeat=5), cells(values, repeat=5))
     assert (middle.verdict, middle.n) == ("inconclusive", 40)
     assert (late.verdict, late.reason) == ("not judged", "40 cases are too few for an interval")
+
+
+def unanswered(results: list[CellResult], count: int) -> list[CellResult]:
+    """The first so many without an answer."""
+    none = [replace(each, status="failed", output=None, error="Timeout", evaluations={}) for each in results[:count]]
+    return [*none, *results[count:]]
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(0.9, "pass"), (0.94, "inconclusive")])
+def test_a_cell_without_an_answer_could_have_passed_or_not(limit: float, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.pass_rate", "min": limit}], 100)
+    (rule,) = judged(plan, unanswered(cells([1.0] * 100, limit=0.5), 4))
+    assert (rule.verdict, rule.value, rule.n) == (verdict, 1.0, 96)
+    assert rule.reason == ("4 without a value" if verdict == "inconclusive" else "")
+
+
+@pytest.mark.parametrize(("missing", "verdict"), [(2, "pass"), (20, "inconclusive")])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_quantile_holds_whatever_the_missing_values_are(missing: int, verdict: Verdict, *, relative: bool) -> None:
+    condition = {"non_inferior_to": "baseline", "margin": 0.5} if relative else {"max": 2.0}
+    plan = plan_of([{"metric": "grade.p95", **condition}], 200, lower_is_better=True)
+    before = cells([1.0, 1.1] * 100)
+    (rule,) = judged(plan, unanswered(before, missing), before if relative else None)
+    assert rule.verdict == verdict
+    if verdict == "inconclusive":
+        assert f"{missing} without a value" in rule.reason
+
+
+@pytest.mark.parametrize(("bounds", "verdict"), [(SHARE, "inconclusive"), (ANY, "pass")])
+def test_a_mean_with_bounds_holds_whatever_the_missing_values_are(bounds: Bounds, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.mean", "min": 0.65}], 200, bounds=bounds)
+    (rule,) = judged(plan, unanswered(cells([0.7, 0.8] * 100), 50))
+    assert rule.verdict == verdict
