@@ -163,6 +163,8 @@ class Callers:
         """The caller of a target, by its name."""
         if target.name not in self._callers:
             endpoint = self._endpoints.setdefault(target.endpoint or target.name, Endpoint())
+            if self._stopped.is_set():
+                endpoint.stop()
             self._callers[target.name] = Caller(target, endpoint)
         return self._callers[target.name]
 

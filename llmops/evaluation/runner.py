@@ -24,7 +24,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
-from llmops.evaluation.withholding import storable
+from llmops.evaluation.spending import PaidCaller, Purse
 from llmops.routing.memory import RouteMemory
 
 OVER_BUDGET = "over budget"
@@ -48,8 +48,6 @@ class RunnerOptions:
     """Stop after so many cells that failed or did not pass."""
     concurrency: int | None = None
     """Cells in flight, at most; default: what the targets allow."""
-    budget_usd: float | None = None
-    """Start nothing more once so much is spent."""
     width: int = WIDTH
     """Cells in flight that keep the processors busy."""
     continued: bool = False
@@ -82,6 +80,7 @@ class Runner:
         run_id: str,
         *,
         callers: Callers,
+        purse: Purse,
         options: RunnerOptions,
         progress: Progress,
         on_result: Callable[[CellResult], None],
@@ -94,7 +93,8 @@ class Runner:
         self._progress = progress
         self._on_result = on_result
         self._steps = CellSteps(plan, run_id, continued=options.continued)
-        self._callers = {name: callers.of(target) for name, target in plan.asked().items()}
+        self._purse = purse
+        self._callers = {name: PaidCaller(callers.of(target), target.price, purse) for name, target in plan.asked().items()}
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._written: set[str] = set()
         self._in_flight: InFlight[Node] = InFlight()
@@ -132,6 +132,7 @@ class Runner:
             raise _first(error) from error
         finally:
             self._progress.finished()
+        self.counts.spent_usd = self._purse.spent_usd
         return self.counts
 
     async def _run_windows(self) -> None:
@@ -142,14 +143,14 @@ class Runner:
                 for state in states:
                     self._remember(state)
                 for state in states:
-                    self._count_writing(state.write_keys, state.written)
+                    self._purse.pay(self._count_writing(state.write_keys, state.written))
                     if self._stopping:
                         return
                     if state.complete:
                         await self._finish(state)
                         continue
                     await slots.acquire()
-                    if self._over_budget():
+                    if self._purse.empty:
                         self.stop(OVER_BUDGET)
                         return
                     group.create_task(self._execute(state)).add_done_callback(lambda _: slots.release())
@@ -157,28 +158,29 @@ class Runner:
     def _remember(self, state: CellState) -> None:
         """Count the calls that this same run made for an answer before it was interrupted."""
         if state.completion is not None and not state.reused:
-            self.counts.spent_usd += self._steps.spent(state, state.completion)
+            self._purse.pay(self._steps.spent(state, state.completion))
             self._remembered[state.cell.target].note(state.completion.route)
-
-    def _over_budget(self) -> bool:
-        return self._options.budget_usd is not None and self.counts.spent_usd >= self._options.budget_usd
+        for outcome in state.outcomes.values():
+            if outcome.judging is not None:
+                self._purse.pay(outcome.judging.spent_usd)
 
     def _width(self) -> int:
         """Cells in flight: enough to keep every target busy while others evaluate; few when what is in flight costs."""
-        least = self._options.width if self._options.budget_usd is None else WIDTH
-        return max(least, sum(2 * caller.target.concurrency for caller in self._callers.values()))
+        least = self._options.width if self._purse.limit_usd is None else WIDTH
+        return max(least, sum(2 * paid.caller.target.concurrency for paid in self._callers.values()))
 
     def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
             return {}
         return self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
 
-    def _count_writing(self, keys: Iterable[str], use: JudgeUse | None) -> None:
-        """Count what this run paid for a query, once however many cells search for it."""
-        if use is not None and use.sent and not self._written.issuperset(keys):
-            self._written.update(keys)
-            self.counts.written += use
-            self.counts.spent_usd += use.spent_usd or 0.0
+    def _count_writing(self, keys: Iterable[str], use: JudgeUse | None) -> float:
+        """Count what this run paid for a query, once however many cells search for it; the USD that were counted."""
+        if use is None or not use.sent or self._written.issuperset(keys):
+            return 0.0
+        self._written.update(keys)
+        self.counts.written += use
+        return use.spent_usd or 0.0
 
     async def _execute(self, state: CellState) -> None:
         """Bring one cell from where the store left it to its result."""
@@ -194,8 +196,14 @@ class Runner:
         except TemplateError as error:
             state.error = error.message
         except Stopping:
+            self._left_out()
             return
         await self._finish(state)
+
+    def _left_out(self) -> None:
+        """A cell could not be finished, because nothing more is sent."""
+        if self._purse.empty:
+            self.stop(OVER_BUDGET)
 
     async def _write(self, state: CellState) -> None:
         """Have models write for the query; the hits of what they wrote may be known."""
@@ -236,9 +244,7 @@ class Runner:
 
     async def _answered(self, state: CellState, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
-            completion = storable(await self._callers[target.name].complete(request))
-            cost = None if target.price is None else target.price.cost(completion.usage, completion.latency_s)
-            self.counts.spent_usd += cost or 0.0
+            completion = await self._callers[target.name].complete(request)
             self._steps.note_made(state, key)
             return Node(key, "generate", plain(completion), self._run_id)
 
@@ -259,13 +265,12 @@ class Runner:
             node = known or await self._answered(state, inner, request, own)
             completion, made = completion_from_json(node.value), self._steps.is_made_for(state, node)
             if known is not None and made and inner.price is not None:  # paid before this run was interrupted
-                self.counts.spent_usd += inner.price.cost(completion.usage, completion.latency_s) or 0.0
+                self._purse.pay(inner.price.cost(completion.usage, completion.latency_s))
             return Answered(completion, reused=not made)
 
         async def check(completion: Completion) -> dict[str, bool]:
             sample = self._steps.sample(state, completion)
             found = {each.spec.name: each.judge(await measured(each, sample)) for each in route.checks}
-            self.counts.spent_usd += sum(e.judging.spent_usd or 0.0 for e in found.values() if e.judging is not None)
             return {name: each.status != "failed" and each.passed is not False for name, each in found.items()}
 
         async def make() -> Node:
@@ -299,6 +304,7 @@ class Runner:
             try:
                 evaluations = await self._evaluate(state, state.completion)
             except Stopping:
+                self._left_out()
                 return
         result = self._steps.result(state, evaluations)
         await self._committer.put_result(result)
@@ -308,8 +314,7 @@ class Runner:
         self.counts.evaluated += state.evaluated
         self._done += 1
         self._bad += result.status == "failed" or result.passed is False
-        spent = self.counts.spent_usd
-        self._progress.advanced(self._done, failures=self._bad, spent_usd=spent)
+        self._progress.advanced(self._done, failures=self._bad, spent_usd=self._purse.spent_usd)
         if self._options.max_failures is not None and self._bad >= self._options.max_failures:
             self.stop(f"{self._bad} cells failed, the most that --max-failures allows")
 
@@ -320,12 +325,9 @@ class Runner:
         if slow:
             outcomes = await asyncio.gather(*(self._evaluate_once(each, state, sample) for each in slow))
             state.outcomes.update(zip((each.spec.name for each in slow), outcomes, strict=True))
-        evaluations = {
+        return {
             each.spec.name: each.judge(state.outcomes.get(each.spec.name) or await measured(each, sample)) for each in built
         }
-        spent = (e.judging.spent_usd or 0.0 for e in evaluations.values() if e.judging is not None)
-        self.counts.spent_usd += sum(spent)
-        return evaluations
 
     async def _evaluate_once(self, built: BuiltEvaluator, state: CellState, sample: Sample) -> Outcome:
         """A stored outcome, computed by one of the cells in flight whose answer and evidence are equal."""
@@ -348,7 +350,7 @@ class Runner:
         """Note that an endpoint is dead; stop when no cell can be answered without it."""
         if message not in self.counts.notes:
             self.counts.notes.append(message)
-        alive = [c for c in self._callers.values() if not c.dead]
+        alive = [paid for paid in self._callers.values() if not paid.caller.dead]
         if all_cells or not alive:
             self.stop(message)
 

@@ -30,7 +30,7 @@ from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
-from llmops.evaluation.spending import check_prices
+from llmops.evaluation.spending import Purse, check_prices
 from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
@@ -255,7 +255,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         StoreError: a result could not be written; what was committed stays, and the same command continues.
     """
     began = time.perf_counter()
-    budget = budget_of(plan, parts, options)
+    purse = Purse(budget_of(plan, parts, options))
     baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
     early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
     run, continued = _begin(plan, parts.store, options)
@@ -270,9 +270,11 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         if early is not None and (reason := early.add(result)) is not None:
             runner.stop(reason)
 
-    async with parts.judges.running(run.id, fresh=options.refresh) as callers:
-        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, budget, parts.width, continued)
-        runner = Runner(plan, parts.store, run.id, callers=callers, options=chosen, progress=progress, on_result=take)
+    async with parts.judges.running(run.id, fresh=options.refresh, purse=purse, continued=continued) as callers:
+        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, parts.width, continued)
+        runner = Runner(
+            plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
+        )
         try:
             with _stoppable(runner, callers, options.minutes, progress):
                 counts = await runner.run()

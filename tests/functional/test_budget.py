@@ -59,6 +59,19 @@ def test_a_budget_needs_prices(tmp_path: Path) -> None:
     assert json.loads(llmops(tmp_path, "runs", "list", "--json").stdout) == []
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_what_waits_for_its_turn_is_not_sent_once_the_money_is_spent(tmp_path: Path, concurrency: int) -> None:
+    with OpenAiServer().running() as server:
+        priced(tmp_path, server.base, 60)
+        edit(tmp_path / "llmops.yaml", "concurrency: 8", f"concurrency: {concurrency}")
+        done = llmops(tmp_path, "eval", "--json", "--budget", str(5 * 13))
+        assert done.returncode == 5, done.stderr
+        assert 5 <= server.requests <= 5 + concurrency - 1
+        assert report(done)["counts"]["model_calls"] == server.requests
+        done = llmops(tmp_path, "eval", "--json", "--budget", str(60 * 13))
+        assert (done.returncode, server.requests) == (0, 60)
+
+
 @pytest.mark.parametrize("targets", ["m, backed", "backed, m"])
 @pytest.mark.parametrize("stopped", [False, True])
 def test_an_answer_that_cells_share_is_paid_once(tmp_path: Path, targets: str, *, stopped: bool) -> None:

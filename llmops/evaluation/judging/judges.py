@@ -40,6 +40,9 @@ class _Session:
     fresh: frozenset[Step] = frozenset()
     callers: Callers = field(default_factory=Callers)
     purse: Purse = field(default_factory=Purse)
+    continued: bool = False
+    paid: set[str] = field(default_factory=set)
+    """Keys of the replies of a continued run that are paid from this purse."""
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     in_flight: InFlight[tuple[Completion, ...]] = field(default_factory=InFlight)
 
@@ -81,7 +84,7 @@ class Judges:
 
     @asynccontextmanager
     async def running(
-        self, run: str = "", *, fresh: Collection[Step] = (), purse: Purse | None = None
+        self, run: str = "", *, fresh: Collection[Step] = (), purse: Purse | None = None, continued: bool = False
     ) -> AsyncIterator[Callers]:
         """Replies belong to this run; the connections of its callers are closed at its end.
 
@@ -89,8 +92,9 @@ class Judges:
             run: id of the run.
             fresh: of these steps reuse only what this very run computed before.
             purse: pays for the replies; once it is empty, no further call is made, and what asks for one is stopped.
+            continued: another process has begun the run, and may have paid for replies that nothing has come of yet.
         """
-        self._session = session = _Session(run, frozenset(fresh), purse=purse or Purse())
+        self._session = session = _Session(run, frozenset(fresh), purse=purse or Purse(), continued=continued)
         session.purse.on_empty = session.callers.stop
         try:
             yield self._session.callers
@@ -101,26 +105,33 @@ class Judges:
     async def complete(
         self, target: Target, key: str, ask: Ask, step: Literal["judge", "rewrite"] = "judge"
     ) -> tuple[tuple[Completion, ...], bool]:
-        """The completions stored under a key, else what `ask` gives; and whether `ask` was needed."""
+        """The completions stored under a key, else what `ask` gives; and whether this run asked, now or before."""
         session, asked = self._session, False
         fresh = step in session.fresh
 
         async def judge() -> Node:
             nonlocal asked
             asked = True
+            session.paid.update([key] if session.continued else ())
             completions = await ask(PaidCaller(session.callers.of(target), target.price, session.purse))
             node = Node(key, step, plain(completions), session.run)
             await self._save(node)
             return node
 
         async def make() -> tuple[Completion, ...]:
+            nonlocal asked
             node = await self._find((key, fresh))
             if node is None and fresh:
                 node = await judge()
             elif node is None:
                 slots = session.slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
                 node = await self._claims.node(key, slots, judge, session.callers.pause)
-            return tuple(completion_from_json(each) for each in node.value)
+            completions = tuple(completion_from_json(each) for each in node.value)
+            if session.continued and node.run == session.run and key not in session.paid:
+                asked = True
+                session.paid.add(key)
+                session.purse.pay(use_of(target, completions, asked=True).spent_usd)
+            return completions
 
         return await session.in_flight.once(key, make), asked
 
