@@ -313,6 +313,10 @@ class Store(Protocol):
         """Record a run that starts."""
         ...
 
+    def continue_run(self, run_id: str) -> None:
+        """Record that a run that was killed or interrupted goes on: it is running again, and the newest."""
+        ...
+
     def unfinished_run(self, plan_key: str) -> Run | None:
         """The newest run of this plan that was killed or interrupted."""
         ...
@@ -325,8 +329,8 @@ class Store(Protocol):
         """Newest first."""
         ...
 
-    def run(self, reference: str) -> Run:
-        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last).
+    def run(self, reference: str, *, without: str | None = None) -> Run:
+        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last), which do not count the run `without`.
 
         Raises:
             UsageError: no such run, or an ambiguous prefix.

@@ -253,12 +253,13 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
 
     Raises:
         StoreError: a result could not be written; what was committed stays, and the same command continues.
+        UsageError: a budget without prices, or an unfinished run that would be its own baseline.
     """
     began = time.perf_counter()
     purse = Purse(budget_of(plan, parts, options))
     baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
+    run, continued = _begin(plan, parts.store, options, baseline)
     early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
-    run, continued = _begin(plan, parts.store, options)
     if continued:
         progress.note(f"continuing run {run.id}, which has not finished")
     aggregator = Aggregator(plan)
@@ -319,10 +320,14 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     return budget
 
 
-def _begin(plan: Plan, store: Store, options: EvaluateOptions) -> tuple[Run, bool]:
+def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | None) -> tuple[Run, bool]:
     key = plan.key()
     earlier = store.unfinished_run(key)
     if earlier is not None:
+        if earlier.id == baseline:
+            hint = "Name another with --baseline RUN, or choose one: llmops runs baseline RUN"
+            raise UsageError(f"Run {baseline}, which this command continues, would be its own baseline.", hint=hint)
+        store.continue_run(earlier.id)
         return earlier, True
     started = _now()
     run_id = f"{started[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"

@@ -11,7 +11,7 @@ from llmops.evaluation.stopping import DECIDED
 from llmops.reporting.figures import dollars
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
-EXIT_UNFINISHED = {"incomplete": 3, "over budget": 5}
+EXIT_UNFINISHED = {"incomplete": 3, "interrupted": 3, "over budget": 5}
 OUT_OF_TIME = "out of time"
 SIGNALLED = {"interrupted": 130, "terminated": 143, OUT_OF_TIME: 3}
 """Exit codes of a run that a signal or its deadline stopped, by what the runner is told."""

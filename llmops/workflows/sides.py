@@ -21,14 +21,14 @@ def names_prompts(reference: str) -> bool:
     return not reference[:1].isdigit() and not reference.startswith("@")
 
 
-def run_of(store: Store, reference: str, suite: str = "") -> Run:
-    """The run that a reference names: an id, `@last`, `@baseline:SUITE`, or `@baseline` of `suite`.
+def run_of(store: Store, reference: str, suite: str = "", *, without: str | None = None) -> Run:
+    """The run that a reference names: an id, `@last` (not counting `without`), `@baseline:SUITE`, or `@baseline` of `suite`.
 
     Raises:
         UsageError: no such run or baseline.
     """
     if not reference.startswith(BASELINE):
-        return store.run(reference)
+        return store.run(reference, without=without)
     suite = reference.removeprefix(BASELINE).removeprefix(":") or suite
     found = store.baseline(suite)
     if found is None:
@@ -55,7 +55,15 @@ def suite_naming(sides: Sequence[str], root: Path) -> Suite:
     raise UsageError(f"Several suites name {named}: {found}.", hint=f"Choose one: --suite {fitting[0].path}")
 
 
-def side(reference: str | None, suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress) -> Run | None:
+def side(
+    reference: str | None,
+    suite: Suite,
+    parts: Parts,
+    options: EvaluateOptions,
+    progress: Progress,
+    *,
+    without: str | None = None,
+) -> Run | None:
     """The run that a reference names; prompts are run over the suite first, and what the store holds of it is reused.
 
     Args:
@@ -65,6 +73,7 @@ def side(reference: str | None, suite: Suite, parts: Parts, options: EvaluateOpt
         parts: of the project.
         options: of the other side, so that both run the same cases.
         progress: told what happens.
+        without: id of a run that `@last` does not mean, because the other side continues it.
 
     Returns:
         None when no prompt of the suite existed at the revision.
@@ -75,13 +84,13 @@ def side(reference: str | None, suite: Suite, parts: Parts, options: EvaluateOpt
         InvalidFiles: the suite or a prompt cannot be used.
     """
     if reference is not None and not names_prompts(reference):
-        return run_of(parts.store, reference, suite.path)
+        return run_of(parts.store, reference, suite.path, without=without)
     prompts = options.prompts or tuple(suite.settings.prompts)
     if reference is not None:
         prompts = _prompts_at(reference, prompts, parts, progress)
         if not prompts:
             return None
-    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False)
+    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False, max_failures=None)
     progress.note(f"running {suite.path} with {', '.join(prompts) or 'its recorded answers'}")
     report = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
     if report.status in ("interrupted", "over budget"):

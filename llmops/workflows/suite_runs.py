@@ -8,7 +8,7 @@ from llmops.domain.reports import Report
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import Suite
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
-from llmops.workflows.sides import names_prompts, side
+from llmops.workflows.sides import side
 
 
 def run_suite(
@@ -53,12 +53,11 @@ def run_suite(
 def _once(
     suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress
 ) -> tuple[Plan, Report]:
+    plan = plan_suite(suite, parts, options, progress)  # its faults are told before the baseline costs anything
     if baseline is not None:
-        if names_prompts(baseline):
-            plan_suite(suite, parts, options, progress)  # a fault of the candidate is told before the baseline costs anything
-        run = side(baseline, suite, parts, options, progress)
+        continued = parts.store.unfinished_run(plan.key())
+        run = side(baseline, suite, parts, options, progress, without=None if continued is None else continued.id)
         options = replace(options, baseline="" if run is None else run.id)
-    plan = plan_suite(suite, parts, options, progress)
     return plan, asyncio.run(evaluate(plan, parts, options, progress))
 
 

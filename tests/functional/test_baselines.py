@@ -77,6 +77,35 @@ def test_a_prompt_that_is_new_has_nothing_to_be_held_against(repository: Path, s
     assert "not judged" in done.stdout
 
 
+def test_a_run_that_is_continued_is_not_held_against_itself(repository: Path, server: OpenAiServer) -> None:
+    with server.running():
+        good = report(llmops(repository, "eval", "--json"))
+        edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word[1:] }} now.")
+        settings = repository / "llmops.yaml"
+        text = settings.read_text().replace("concurrency: 8", "concurrency: 1")
+        settings.write_text(text.replace("per_million: 1,", "per_million: 1000000,"))
+        stopped = report(llmops(repository, "eval", "--baseline", "@last", "--budget", "20", "--json"))
+        assert (stopped["status"], stopped["baseline"]) == ("over budget", None)
+        done = llmops(repository, "eval", "--baseline", "@last", "--json")
+        assert (done.returncode, report(done)["run_id"]) == (1, stopped["run_id"])
+        assert report(done)["baseline"] == good["run_id"]
+        edit(settings, "concurrency: 1", "concurrency: 2")
+        again = report(llmops(repository, "eval", "--no-cache", "--budget", "20", "--json"))
+        own = llmops(repository, "eval", "--no-cache", "--baseline", again["run_id"])
+        assert (own.returncode, "would be its own baseline" in own.stderr) == (2, True)
+
+
+def test_the_baseline_is_whole_whatever_stops_the_candidate(repository: Path, server: OpenAiServer) -> None:
+    edit(repository / "evals/say.yaml", "gate:\n", "min_coverage: 0\ngate:\n")
+    with server.running():
+        edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word }} right now.")
+        server.reply = lambda messages: "no"
+        done = report(llmops(repository, "eval", "--baseline", "git:main", "--max-failures", "3", "--json"))
+    assert done["counts"]["cells"] < 60
+    baseline = llmops(repository, "runs", "show", done["baseline"], "--json")
+    assert report(baseline)["counts"]["cells"] == 60
+
+
 def test_a_typo_in_the_baseline_is_told_before_anything_is_asked(repository: Path, server: OpenAiServer) -> None:
     with server.running():
         for baseline, told in (

@@ -135,6 +135,26 @@ def test_a_stopped_rerun_of_what_failed_is_continued_over_the_same_cases(server:
     assert (again["run_id"], again["counts"]["scored"], server.requests) == (first["run_id"], 4, 10)
 
 
+def test_a_run_that_is_continued_is_going_on_for_all_others(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 20, extra=", rpm: 3")
+    process = started(tmp_path, server, 3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SOON_S) == 130
+    judged = llmops(tmp_path, "gate")
+    assert (judged.returncode, "exit 3" in judged.stdout) == (3, True), judged.stdout
+    assert llmops(tmp_path, "eval", "--limit", "2", "--no-gate", "-q").returncode == 0
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace(", rpm: 3", ", concurrency: 2").replace("concurrency: 8, ", ""))
+    server.delay_s = 0.3
+    process = started(tmp_path, server, 6)
+    refused = llmops(tmp_path, "runs", "delete", "@last")
+    assert (refused.returncode, "--force" in refused.stderr) == (2, True), refused.stderr
+    assert "running" in llmops(tmp_path, "runs", "list").stdout
+    assert process.wait(SOON_S) == 0
+    (last,) = json.loads(llmops(tmp_path, "runs", "show", "--json").stdout)["runs"]
+    assert last["counts"]["scored"] == 20
+
+
 def test_a_deadline_ends_a_run_with_exit_3_and_the_same_command_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
     project(tmp_path, server.base, 6, extra=", rpm: 2")
     done = llmops(tmp_path, "eval", "--max-minutes", "0.05", "--json")

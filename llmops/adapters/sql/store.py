@@ -182,6 +182,21 @@ class SqlStore:
         row = {**plain(run), "snapshot": dumps(run.snapshot)}
         self._write(self.database.insert(schema.runs).values(row).on_conflict_do_nothing(index_elements=["id"]))
 
+    def continue_run(self, run_id: str) -> None:
+        """As the port."""
+        this = schema.runs.c.id == run_id
+
+        def renew(connection: Connection) -> None:
+            row = connection.execute(select(schema.runs).where(this)).mappings().one_or_none()
+            if row is not None:
+                connection.execute(schema.runs.delete().where(this))
+                again = {name: value for name, value in row.items() if name != "number"}  # the next one
+                again |= {"status": "running", "finished_at": None}
+                insert = self.database.insert(schema.runs).values(again)
+                connection.execute(insert.on_conflict_do_nothing(index_elements=["id"]))
+
+        self.database.transaction(renew)
+
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
         same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(("running", "interrupted", "over budget"))
@@ -199,11 +214,12 @@ class SqlStore:
         """As the port."""
         return [run_of(row) for row in self._rows(select(schema.runs).order_by(schema.runs.c.number.desc()).limit(limit))]
 
-    def run(self, reference: str) -> Run:
+    def run(self, reference: str, *, without: str | None = None) -> Run:
         """As the port."""
         back = re.fullmatch(r"@last(?:~(\d{1,6}))?", reference)
         if back:
-            query = select(schema.runs).order_by(schema.runs.c.number.desc()).offset(int(back[1] or 0)).limit(1)
+            query = select(schema.runs).where(schema.runs.c.id != (without or ""))
+            query = query.order_by(schema.runs.c.number.desc()).offset(int(back[1] or 0)).limit(1)
         else:
             query = select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
         rows = self._rows(query)

@@ -86,6 +86,18 @@ def test_runs_are_named_by_place_and_by_prefix(store: SqlStore) -> None:
         store.run("%")
 
 
+def test_a_run_that_is_continued_is_running_and_the_newest(store: SqlStore) -> None:
+    store.begin_run(RUN)
+    store.finish_run(RUN.id, "interrupted", "2026-01-01T00:00:01Z", {"a": [1]})
+    store.begin_run(replace(RUN, id="20260101-000000-ab", plan_key="another"))
+    store.continue_run(RUN.id)
+    assert store.run("@last") == store.unfinished_run("plan") == RUN
+    assert store.run("@last", without=RUN.id).id == "20260101-000000-ab"
+    assert store.report(RUN.id) == {"a": [1]}
+    store.continue_run("nobody's")
+    assert len(store.runs()) == 2
+
+
 def test_baselines_and_manifests_are_switched(store: SqlStore) -> None:
     suite, index = "evals/" + "x" * 500, "i" * 200
     assert (store.baseline(suite), store.manifest(index)) == (None, None)
