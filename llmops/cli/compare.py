@@ -85,15 +85,15 @@ def _sides(
         raise UsageError("What with what? Name the baseline.", hint="For example: llmops compare @last~1 @last")
     store = session.wiring.store
     if not any(names_prompts(each) for each in (base, other or "@last")):
-        after = run_of(store, other or "@last")
-        return compare_runs(store, run_of(store, base, after.suite), after, question, metrics)
+        last = run_of(store, other or "@last")
+        return compare_runs(store, run_of(store, base, last.suite), last, question, metrics)
     over = _suite(session, suite, [each for each in (base, other) if each is not None])
     with ShownProgress(session.err) as progress:
         sides = [side(each, over, session.wiring, EvaluateOptions(), progress) for each in (base, other)]
-    before, after_run = sides
-    if before is None or after_run is None:
+    before, after = sides
+    if before is None or after is None:
         raise UsageError(f"No prompt of {over.path} exists on both sides.", hint="Name a later revision.")
-    return compare_runs(store, before, after_run, question, metrics)
+    return compare_runs(store, before.run, after.run, question, metrics)
 
 
 def _suite(session: Session, name: str | None, sides: list[str]) -> "Suite":

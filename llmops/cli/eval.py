@@ -1,7 +1,9 @@
 """`llmops eval`: run suites and judge their gates."""
 
 import json as jsonlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
-from llmops.domain.errors import InvalidFiles, UsageError
+from llmops.domain.errors import InvalidFiles, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 from llmops.domain.serial import plain
@@ -112,17 +114,16 @@ def command(
         dataset,
         limit,
         tuple(_pair(item, "--filter", "tag") for item in filters or ()),
-        failed,
-        dict(_assignment(item) for item in var or ()),
-        repeat,
-        concurrency,
-        1 if exit_first else max_failures,
-        frozenset(STEPS) if no_cache else frozenset(_step(name) for name in refresh or ()),
-        no_gate,
-        budget,
-        minutes,
-        verbose,
-        sequential,
+        failed=failed,
+        variables=dict(_assignment(item) for item in var or ()),
+        repeat=repeat,
+        concurrency=concurrency,
+        max_failures=1 if exit_first else max_failures,
+        refresh=frozenset(STEPS) if no_cache else frozenset(_step(name) for name in refresh or ()),
+        no_gate=no_gate,
+        budget=budget,
+        verbose=verbose,
+        sequential=sequential,
     )
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
@@ -135,19 +136,19 @@ def command(
         return
 
     def evaluate(session: Session) -> int:
-        chosen = suites_named(session, suites or [])
+        chosen = _selected(session, suites_named(session, suites or []), options)
         use_engine(session, engine, address, quiet=quiet)
         reports: list[Report] = []
-        for suite in chosen:
-            reports.append(_run(session, suite, options, baseline, show=not json, quiet=quiet))
-            if reports[-1].status in ("interrupted", "over budget"):
-                break
-        for path, form in documents:
-            write_file(path, "".join(document(session, reports, form)))
-            session.err.print(f"wrote {path}", soft_wrap=True)
-        if json and not output:
-            for piece in document(session, reports, "json"):
-                typer.echo(piece, nl=False)
+        try:
+            ends_at = None if minutes is None else time.monotonic() + 60 * minutes
+            reports.extend(_run(session, chosen, replace(options, ends_at=ends_at), baseline, show=not json, quiet=quiet))
+        finally:  # what has come to its end is told, also when a later suite does not
+            for path, form in documents if reports else ():
+                write_file(path, "".join(document(session, reports, form)))
+                session.err.print(f"wrote {path}", soft_wrap=True)
+            if json and not output and reports:
+                for piece in document(session, reports, "json"):
+                    typer.echo(piece, nl=False)
         return worst_exit_code([report.exit_code for report in reports])
 
     if watch:
@@ -175,20 +176,55 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
             raise UsageError(f"--prompt: {error.message}", hint=error.hint) from None
 
 
+def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
+    """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run."""
+    from llmops.workflows.evaluate import plan_suite
+
+    if len(suites) == 1:
+        return suites
+    found: list[Suite] = []
+    problems: list[Problem] = []
+    empty: list[NothingSelected] = []
+    with ShownProgress(session.err, quiet=True) as progress:
+        for suite in suites:
+            try:
+                plan_suite(suite, session.wiring, options, progress)
+            except NothingSelected as error:
+                empty.append(error)
+                session.err.print(f"{suite.path} is left out: {error.message}", soft_wrap=True)
+            except InvalidFiles as error:
+                problems += error.problems
+            else:
+                found.append(suite)
+    if problems:
+        raise InvalidFiles(problems)
+    if not found:
+        raise empty[0]
+    return found
+
+
 def _run(
-    session: Session, suite: "Suite", options: "EvaluateOptions", baseline: str | None, *, show: bool, quiet: bool
-) -> Report:
+    session: Session, suites: "list[Suite]", options: "EvaluateOptions", baseline: str | None, *, show: bool, quiet: bool
+) -> Iterator[Report]:
+    """The report of each suite, up to the first that is stopped; the budget holds for all of them."""
     from llmops.reporting.terminal import print_report
     from llmops.workflows.guarding import record_evidence
-    from llmops.workflows.suite_runs import run_suite
+    from llmops.workflows.suite_runs import less, run_suite
 
-    with ShownProgress(session.err, quiet=quiet) as progress:
-        plan, report = run_suite(suite, baseline, session.wiring, options, progress)
-    if show:
-        print_report(session.out, report, quiet=quiet)
-    for path in record_evidence(plan, report, session.wiring.store, session.project.settings, session.wiring.registry):
-        session.err.print(f"evidence: {path}", soft_wrap=True)
-    return report
+    spent = 0.0
+    for suite in suites:
+        with ShownProgress(session.err, quiet=quiet) as progress:
+            left = replace(options, left=less(options.budget, spent))
+            done = run_suite(suite, baseline, session.wiring, left, progress)
+        spent += done.spent_usd
+        if show:
+            print_report(session.out, done.report, quiet=quiet)
+        wiring = session.wiring
+        for path in record_evidence(done.plan, done.report, wiring.store, session.project.settings, wiring.registry):
+            session.err.print(f"evidence: {path}", soft_wrap=True)
+        yield done.report
+        if done.report.status in ("interrupted", "over budget"):
+            return
 
 
 def tell_work(

@@ -40,6 +40,10 @@ class UsageError(LlmopsError):
     """The command or a name in it cannot be used as written."""
 
 
+class NothingSelected(UsageError):
+    """The options leave no case of a suite."""
+
+
 @record
 class Problem:
     """One thing that is wrong in one place of a file that the user wrote."""

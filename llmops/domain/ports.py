@@ -4,7 +4,7 @@
 keys. Implementations live in `llmops.adapters`, one vendor per file, and raise only errors of `llmops.domain.errors`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from datetime import datetime
 from types import MappingProxyType
@@ -290,8 +290,8 @@ class Store(Protocol):
         """Its nodes, to be bounded and carried elsewhere."""
         ...
 
-    def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
-        """The nodes that exist among `keys`; with `run`, only those that this run computed."""
+    def nodes(self, keys: Sequence[str], *, runs: Collection[str] | None = None) -> dict[str, Node]:
+        """The nodes that exist among `keys`; with `runs`, only those that these computed."""
         ...
 
     def claim(self, keys: Sequence[str]) -> Claimed:

@@ -43,7 +43,9 @@ class RunnerOptions:
     """How a plan is executed."""
 
     refresh: frozenset[Step] = frozenset()
-    """Of these steps reuse only what this very run computed before it was interrupted."""
+    """Of these steps reuse only what this very run computed before it was interrupted, and ..."""
+    own_runs: tuple[str, ...] = ()
+    """... what these runs computed."""
     max_failures: int | None = None
     """Stop after so many cells that failed or did not pass."""
     concurrency: int | None = None
@@ -172,7 +174,8 @@ class Runner:
     def _lookup(self, step: Step, keys: Sequence[str]) -> dict[str, Node]:
         if not keys:
             return {}
-        return self._store.nodes(keys, run=self._run_id if step in self._options.refresh else None)
+        own = (self._run_id, *self._options.own_runs)
+        return self._store.nodes(keys, runs=own if step in self._options.refresh else None)
 
     def _count_writing(self, keys: Iterable[str], use: JudgeUse | None) -> float:
         """Count what this run paid for a query, once however many cells search for it; the USD that were counted."""

@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Protocol, TypeVar
 
 from llmops import __version__
-from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.errors import InvalidFiles, NothingSelected, Problem, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.reports import Report, Timing
@@ -35,6 +35,7 @@ from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
+from llmops.workflows.failing import failing_cases
 from llmops.workflows.outcome import OUT_OF_TIME, SIGNALLED, report_of
 from llmops.workflows.suite_faults import disagreements
 
@@ -97,18 +98,24 @@ class EvaluateOptions:
     limit: int | None = None
     tags: tuple[str, ...] = ()
     failed: bool = False
-    """Only the cases of the suite's last run that failed, were unmeasured or did not pass."""
+    """Only the cases that failed, were unmeasured or did not pass last time."""
+    case_ids: frozenset[str] | None = None
+    """Only these cases; None: all, or those that `failed` finds."""
     variables: dict[str, str] = field(default_factory=dict)
     repeat: int | None = None
     concurrency: int | None = None
     max_failures: int | None = None
     refresh: frozenset[Step] = frozenset()
     """Steps of which nothing of earlier runs is reused."""
+    own_runs: tuple[str, ...] = ()
+    """Earlier runs of the same command, whose nodes are reused all the same."""
     no_gate: bool = False
     budget: float | None = None
     """USD; None: the suite's."""
-    minutes: float | None = None
-    """Stop after so long, as at a Ctrl-C."""
+    left: float | None = None
+    """USD that earlier runs of the same command have left of the budget; None: this is its first run."""
+    ends_at: float | None = None
+    """Stop at this `time.monotonic()`, as at a Ctrl-C."""
     verbose: bool = False
     """Tell each cell as it finishes."""
     sequential: bool = False
@@ -162,7 +169,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     retriever = read(("index",), lambda: parts.retriever(index, progress)) if index is not None else None
     if problems or dataset is None or evaluators is None:
         raise InvalidFiles(problems)
-    ids = _failed_ids(suite, parts.store, options)
+    ids = failing_cases(suite, parts.store) if options.failed and options.case_ids is None else options.case_ids
     selection = Selection(options.limit, options.tags, ids, options.variables, options.sequential)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
     specs = [built.spec for some in own.values() for built in some]
@@ -201,21 +208,6 @@ def _streams(suite: Suite) -> bool:
     return any(spec.kind == "latency" and spec.options.get("ttft") for spec in suite.evaluators)
 
 
-def _failed_ids(suite: Suite, store: Store, options: EvaluateOptions) -> frozenset[str] | None:
-    if not options.failed:
-        return None
-    last = next((run for run in store.runs(1000) if run.suite == suite.path and not _to_be_continued(run)), None)
-    if last is None:
-        raise UsageError(f"--failed: {suite.path} has no earlier run.", hint=f"Run it once: llmops eval {suite.path}")
-    return frozenset(result.case_id for result in store.results(last.id) if result.status != "scored" or result.passed is False)
-
-
-def _to_be_continued(run: Run) -> bool:
-    """Whether it says too little of the cases: it is still running, or the same `--failed` will continue it."""
-    stopped = run.status in ("interrupted", "over budget")
-    return run.status == "running" or (stopped and "--failed" in run.snapshot.get("arguments", ()))
-
-
 def _case_evaluators(
     dataset: Dataset, selection: Selection, suite: Suite, parts: Parts
 ) -> tuple[dict[str, tuple[BuiltEvaluator, ...]], int]:
@@ -244,7 +236,7 @@ def _case_evaluators(
     if problems:
         raise InvalidFiles(problems)
     if not count:
-        raise UsageError(f"No case of {dataset.path} is selected.", hint="Check --filter, --limit and --failed.")
+        raise NothingSelected(f"No case of {dataset.path} is selected.", hint="Check --filter, --limit and --failed.")
     return own, count
 
 
@@ -271,13 +263,14 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         if early is not None and (reason := early.add(result)) is not None:
             runner.stop(reason)
 
-    async with parts.judges.running(run.id, fresh=options.refresh, purse=purse, continued=continued) as callers:
-        chosen = RunnerOptions(options.refresh, options.max_failures, options.concurrency, parts.width, continued)
+    again = (options.refresh, options.own_runs)
+    async with parts.judges.running(run.id, *again, purse=purse, continued=continued) as callers:
+        chosen = RunnerOptions(*again, options.max_failures, options.concurrency, parts.width, continued)
         runner = Runner(
             plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
         )
         try:
-            with _stoppable(runner, callers, options.minutes, progress):
+            with _stoppable(runner, callers, options.ends_at, progress):
                 counts = await runner.run()
         except KeyboardInterrupt:
             parts.store.finish_run(run.id, "interrupted", _now(), None)
@@ -306,12 +299,12 @@ def _tell(progress: Progress, result: CellResult) -> None:
 
 
 def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | None:
-    """What the run may spend, in USD: the command line's figure, else the suite's.
+    """What the run may spend, in USD: what is left of the command line's figure, else of the suite's.
 
     Raises:
         UsageError: there is a budget, and the price of a model is not known.
     """
-    budget = options.budget if options.budget is not None else plan.suite.settings.budget
+    budget = next((each for each in (options.left, options.budget) if each is not None), plan.suite.settings.budget)
     judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
     writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
@@ -338,7 +331,7 @@ def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | N
 
 
 @contextmanager
-def _stoppable(runner: Runner, callers: Callers, minutes: float | None, progress: Progress) -> Iterator[None]:
+def _stoppable(runner: Runner, callers: Callers, ends_at: float | None, progress: Progress) -> Iterator[None]:
     """SIGINT, SIGTERM and the deadline: once finishes what is in flight and reports; twice stops at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -353,7 +346,7 @@ def _stoppable(runner: Runner, callers: Callers, minutes: float | None, progress
         callers.stop()
 
     handled = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-    deadline = None if minutes is None else loop.call_later(60 * minutes, stop, OUT_OF_TIME)
+    deadline = None if ends_at is None else loop.call_later(ends_at - time.monotonic(), stop, OUT_OF_TIME)
     try:
         for number, reason in handled.items():
             loop.add_signal_handler(number, stop, reason)

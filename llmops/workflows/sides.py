@@ -7,10 +7,23 @@ from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, RunIncomplete, UsageError
 from llmops.domain.ports import Progress, Store
+from llmops.domain.records import record
 from llmops.domain.runs import Run
 from llmops.prompting.git import NotAtRevision
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
+from llmops.workflows.outcome import spent_usd
+
+
+@record
+class Side:
+    """A run to hold something against."""
+
+    run: Run
+    made: bool = False
+    """It was run for this."""
+    spent_usd: float = 0.0
+
 
 BASELINE = "@baseline"
 REVISIONS = ("git:", "merge-base:")
@@ -63,7 +76,7 @@ def side(
     progress: Progress,
     *,
     without: str | None = None,
-) -> Run | None:
+) -> Side | None:
     """The run that a reference names; prompts are run over the suite first, and what the store holds of it is reused.
 
     Args:
@@ -84,7 +97,7 @@ def side(
         InvalidFiles: the suite or a prompt cannot be used.
     """
     if reference is not None and not names_prompts(reference):
-        return run_of(parts.store, reference, suite.path, without=without)
+        return Side(run_of(parts.store, reference, suite.path, without=without))
     prompts = options.prompts or tuple(suite.settings.prompts)
     if reference is not None:
         prompts = _prompts_at(reference, prompts, parts, progress)
@@ -99,7 +112,7 @@ def side(
         raise told
     counts = report.counts
     progress.note(f"run {report.run_id}: {counts.generated} answers made, {counts.reused} reused")
-    return parts.store.run(report.run_id)
+    return Side(parts.store.run(report.run_id), made=True, spent_usd=spent_usd(report))
 
 
 def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress: Progress) -> tuple[str, ...]:

@@ -4,61 +4,88 @@ import asyncio
 from dataclasses import replace
 
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.domain.reports import Report
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import Suite
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
+from llmops.workflows.failing import failing_cases
+from llmops.workflows.outcome import spent_usd
 from llmops.workflows.sides import side
 
 
-def run_suite(
-    suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress
-) -> tuple[Plan, Report]:
+@record
+class SuiteRun:
+    """What came of a suite."""
+
+    plan: Plan
+    report: Report
+    """Of the last run: the one with the most answers per case that came to its end."""
+    runs: tuple[str, ...]
+    """Ids of all that were made for it, the baseline's among them."""
+    spent_usd: float
+    """By all of them."""
+
+
+def run_suite(suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress) -> SuiteRun:
     """Run a suite and judge its gate.
 
     Args:
         suite: to run.
         baseline: what relative rules are held against, as `sides.side` reads it; None: the suite's own.
         parts: of the project.
-        options: of the command line.
+        options: of the command line; the budget holds for all runs together.
         progress: told what happens.
-
-    Returns:
-        The plan and the report of the last run: the one with the most answers per case that came to its end.
 
     Raises:
         InvalidFiles: a file of the suite cannot be used.
         UsageError: an option names something that does not exist.
         RunIncomplete: the baseline's run was stopped.
     """
-    plan, report = _once(suite, baseline, parts, options, progress)
-    extension, first = suite.settings.extend, plan.repeat
-    spent = 0.0
-    while _extendable(report, suite) and plan.repeat < extension.repeats:
-        left = None if extension.budget is None else extension.budget - spent
-        if left is not None and left <= 0:
-            return plan, _noted(report, f"still inconclusive after ${spent:,.4f}, all that `extend.budget` allows")
-        progress.note(f"inconclusive with {plan.repeat} per case: asking for answer {plan.repeat + 1}")
-        budgets = [each for each in (left, options.budget) if each is not None]
-        more = replace(options, repeat=plan.repeat + 1, budget=min(budgets, default=None))
-        longer, extended = _once(suite, baseline, parts, more, progress)
-        if extended.status == "over budget":
-            return plan, _noted(report, "still inconclusive; the budget allows no further answer per case")
-        plan, report, spent = longer, extended, spent + _spent(extended)
-    if plan.repeat > first:
-        report = _noted(report, f"inconclusive with {first} per case, so extended to {plan.repeat}")
-    return plan, report
+    if options.failed:  # as it is now: each of the runs would change it
+        options = replace(options, case_ids=failing_cases(suite, parts.store))
+    if options.left is None:
+        options = replace(options, left=suite.settings.budget if options.budget is None else options.budget)
+    done = _once(suite, baseline, parts, options, progress)
+    extension, first = suite.settings.extend, done.plan.repeat
+    further = 0.0
+    while _extendable(done.report, suite) and done.plan.repeat < extension.repeats:
+        allowed = less(extension.budget, further)
+        if allowed == 0:
+            return _noted(done, f"still inconclusive after ${further:,.4f}, all that `extend.budget` allows")
+        progress.note(f"inconclusive with {done.plan.repeat} per case: asking for answer {done.plan.repeat + 1}")
+        lefts = [each for each in (allowed, less(options.left, done.spent_usd)) if each is not None]
+        more = replace(options, repeat=done.plan.repeat + 1, left=min(lefts, default=None), own_runs=done.runs)
+        longer = _once(suite, baseline, parts, more, progress)
+        further += longer.spent_usd
+        runs, spent = (*done.runs, *longer.runs), done.spent_usd + longer.spent_usd
+        if longer.report.status == "over budget":
+            told = "still inconclusive; the budget allows no further answer per case"
+            return _noted(replace(done, spent_usd=spent), told)
+        done = replace(longer, runs=runs, spent_usd=spent)
+    if done.plan.repeat > first:
+        done = _noted(done, f"inconclusive with {first} per case, so extended to {done.plan.repeat}")
+    return done
 
 
-def _once(
-    suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress
-) -> tuple[Plan, Report]:
+def less(budget: float | None, spent: float) -> float | None:
+    """What is left of a budget in USD, at least 0; None: there is none."""
+    return None if budget is None else max(0.0, budget - spent)
+
+
+def _once(suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress) -> SuiteRun:
     plan = plan_suite(suite, parts, options, progress)  # its faults are told before the baseline costs anything
+    runs, spent = list[str](), 0.0
     if baseline is not None:
         continued = parts.store.unfinished_run(plan.key())
-        run = side(baseline, suite, parts, options, progress, without=None if continued is None else continued.id)
-        options = replace(options, baseline="" if run is None else run.id)
-    return plan, asyncio.run(evaluate(plan, parts, options, progress))
+        without, before = (None, options) if continued is None else (continued.id, replace(options, refresh=frozenset()))
+        found = side(baseline, suite, parts, before, progress, without=without)
+        options = replace(options, baseline="")
+        if found is not None:
+            runs, spent = [found.run.id] if found.made else [], found.spent_usd
+            options = replace(options, baseline=found.run.id, left=less(options.left, spent))
+    report = asyncio.run(evaluate(plan, parts, options, progress))
+    return SuiteRun(plan, report, (*runs, report.run_id), spent + spent_usd(report))
 
 
 def _extendable(report: Report, suite: Suite) -> bool:
@@ -66,12 +93,5 @@ def _extendable(report: Report, suite: Suite) -> bool:
     return wanted and report.status == "finished" and report.verdict == "inconclusive"
 
 
-def _spent(report: Report) -> float:
-    """USD that a run paid for answers, judges and what was written for queries."""
-    answers = sum(group.spend.spent_usd or 0.0 for group in report.groups)
-    judges = (e.judging.spent_usd or 0.0 for group in report.groups for e in group.evaluators if e.judging is not None)
-    return answers + sum(judges) + (report.writing.spent_usd or 0.0 if report.writing is not None else 0.0)
-
-
-def _noted(report: Report, note: str) -> Report:
-    return replace(report, notes=(*report.notes, note))
+def _noted(done: SuiteRun, note: str) -> SuiteRun:
+    return replace(done, report=replace(done.report, notes=(*done.report.notes, note)))

@@ -132,7 +132,33 @@ def test_an_inconclusive_run_is_extended_up_to_its_cap(tmp_path: Path) -> None:
         run = report(done)
         assert (done.returncode, run["verdict"], run["counts"]["cells"], server.requests) == (4, "inconclusive", 36, 36)
         assert "inconclusive with 1 per case, so extended to 3" in run["notes"]
+        again = report(llmops(tmp_path, "eval", "--no-cache", "--concurrency", "1", "--json"))
+        assert (again["counts"]["cells"], again["counts"]["model_calls"], server.requests) == (36, 12, 72)
         edit(tmp_path / "evals/say.yaml", "{repeats: 3}", "{repeats: 3, budget: 0.00001}")
         capped = llmops(tmp_path, "eval", "--no-cache", "--concurrency", "1", "--json")
         assert report(capped)["counts"]["cells"] == 12
         assert any("budget" in note for note in report(capped)["notes"])
+
+
+def test_a_budget_holds_for_the_baseline_and_what_is_held_against_it(repository: Path, server: OpenAiServer) -> None:
+    settings = repository / "llmops.yaml"
+    text = settings.read_text().replace("concurrency: 8", "concurrency: 1")
+    settings.write_text(text.replace("input_per_million: 1,", "input_per_million: 1.0e+6,").replace(": 2}", ": 2.0e+6}"))
+    edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word }} right now.")
+    command = ("eval", "--baseline", "git:main", "--json")
+    with server.running():
+        part = llmops(repository, *command, "--budget", str(70 * 13))
+        assert (part.returncode, server.requests) == (5, 70), part.stderr
+        whole = llmops(repository, *command, "--budget", str(120 * 13))
+        assert (whole.returncode, server.requests) == (0, 120), whole.stderr
+
+
+def test_what_failed_is_selected_once_for_all_that_a_command_runs(repository: Path, server: OpenAiServer) -> None:
+    with server.running():
+        edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", BROKEN)
+        failed = report(llmops(repository, "eval", "--baseline", "git:main", "--json"))
+        wrong = {result["case_id"] for result in failed["results"] if not result["evaluations"]["contains"]["passed"]}
+        assert len(wrong) > 20
+        again = report(llmops(repository, "eval", "--failed", "--baseline", "git:main", "--json"))
+    assert {result["case_id"] for result in again["results"]} == wrong
+    assert again["rules"][0]["n"] == len(wrong)

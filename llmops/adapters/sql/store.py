@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from llmops.domain.runs import CellResult, Claimed, Node, NodeKind, Run, RunStat
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.settings.project import SERVERS
+
+_NodeRow = Row[str, NodeKind, str, str, int]
 
 KEYS_PER_QUERY = 500
 ROWS_PER_FETCH = 500
@@ -134,9 +136,9 @@ class SqlStore:
         except (SQLAlchemyError, ValueError) as error:
             raise self.database.translated(error) from error
 
-    def nodes(self, keys: Sequence[str], *, run: str | None = None) -> dict[str, Node]:
+    def nodes(self, keys: Sequence[str], *, runs: Collection[str] | None = None) -> dict[str, Node]:
         """As the port."""
-        found = self.database.transaction(lambda connection: _nodes(connection, keys, run))
+        found = self.database.transaction(lambda connection: _nodes(connection, keys, runs))
         noted_after = int(time.time()) - USED_EVERY_S
         self._unnoted.update(key for key, _, _, _, used in found if used < noted_after)
         return {key: node_of(key, kind, value, made_by) for key, kind, value, made_by, _ in found}
@@ -293,11 +295,13 @@ class SqlStore:
         self.database.transaction(lambda connection: connection.execute(statement))
 
 
-def _nodes(connection: Connection, keys: Sequence[str], run: str | None) -> list[Row[str, NodeKind, str, str, int]]:
+def _nodes(
+    connection: Connection, keys: Sequence[str], runs: Collection[str] | None
+) -> list[Row[str, NodeKind, str, str, int]]:
     found: list[Row[str, NodeKind, str, str, int]] = []
     for start in range(0, len(keys), KEYS_PER_QUERY):
         query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
-        if run is not None:
-            query = query.where(schema.nodes.c.run == run)
+        if runs is not None:
+            query = query.where(schema.nodes.c.run.in_(runs))
         found += connection.execute(query).all()
     return found

@@ -38,6 +38,7 @@ class _Session:
 
     run: str = ""
     fresh: frozenset[Step] = frozenset()
+    own_runs: tuple[str, ...] = ()
     callers: Callers = field(default_factory=Callers)
     purse: Purse = field(default_factory=Purse)
     continued: bool = False
@@ -84,17 +85,24 @@ class Judges:
 
     @asynccontextmanager
     async def running(
-        self, run: str = "", *, fresh: Collection[Step] = (), purse: Purse | None = None, continued: bool = False
+        self,
+        run: str = "",
+        fresh: Collection[Step] = (),
+        own_runs: tuple[str, ...] = (),
+        *,
+        purse: Purse | None = None,
+        continued: bool = False,
     ) -> AsyncIterator[Callers]:
         """Replies belong to this run; the connections of its callers are closed at its end.
 
         Args:
             run: id of the run.
-            fresh: of these steps reuse only what this very run computed before.
+            fresh: of these steps reuse only what this very run computed before, and ...
+            own_runs: ... what these runs computed.
             purse: pays for the replies; once it is empty, no further call is made, and what asks for one is stopped.
             continued: another process has begun the run, and may have paid for replies that nothing has come of yet.
         """
-        self._session = session = _Session(run, frozenset(fresh), purse=purse or Purse(), continued=continued)
+        self._session = session = _Session(run, frozenset(fresh), own_runs, purse=purse or Purse(), continued=continued)
         session.purse.on_empty = session.callers.stop
         try:
             yield self._session.callers
@@ -136,11 +144,11 @@ class Judges:
         return await session.in_flight.once(key, make), asked
 
     def _found(self, wanted: Sequence[tuple[str, bool]]) -> list[Node | None]:
-        """The nodes of some keys; of those that are to be made afresh, only what this run made."""
+        """The nodes of some keys; of those that are to be made afresh, only what this run and its own earlier ones made."""
         found: dict[str, Node] = {}
-        for afresh, run in ((False, None), (True, self._session.run)):
+        for afresh, runs in ((False, None), (True, (self._session.run, *self._session.own_runs))):
             keys = [key for key, fresh in wanted if fresh is afresh]
-            found |= self._store().nodes(keys, run=run) if keys else {}
+            found |= self._store().nodes(keys, runs=runs) if keys else {}
         self._store().commit([], self._session.run, [])  # notes their use
         return [found.get(key) for key, _ in wanted]
 

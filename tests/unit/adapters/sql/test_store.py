@@ -36,7 +36,7 @@ def result(position: int, output: str = "text") -> CellResult:
 def test_nodes_come_back_as_they_were_written_by_key_and_by_run(store: SqlStore) -> None:
     store.commit([node("k1", {"text": HOSTILE}), node("k2", [1, None, 0.5], "r2")], "r1", [])
     assert store.nodes(["k1", "k2", "k3"]) == {"k1": node("k1", {"text": HOSTILE}), "k2": node("k2", [1, None, 0.5], "r2")}
-    assert set(store.nodes(["k1", "k2"], run="r2")) == {"k2"}
+    assert set(store.nodes(["k1", "k2"], runs=["r2"])) == {"k2"}
     assert store.nodes([]) == {}
 
 

@@ -1,0 +1,41 @@
+"""The cases of a suite that did not pass, as `llmops eval --failed` runs them again."""
+
+from llmops.domain.errors import NothingSelected
+from llmops.domain.ports import Store
+from llmops.domain.runs import Run
+from llmops.settings.suite import Suite
+
+
+def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
+    """The cases that failed, were unmeasured or did not pass when they were last run, as `pytest --last-failed` has it.
+
+    Raises:
+        NothingSelected: the suite has no run.
+    """
+    last: dict[str, bool] = {}
+    runs = [run for run in store.runs(1000) if run.suite == suite.path and not _to_be_continued(run)]
+    if not runs:
+        hint = f"Run it once: llmops eval {suite.path}"
+        raise NothingSelected(f"--failed: {suite.path} has no earlier run.", hint=hint)
+    for run in runs:
+        cells, failing = 0, dict[str, bool]()
+        for result in store.results(run.id):
+            cells += 1
+            bad = result.status != "scored" or result.passed is False
+            failing[result.case_id] = failing.get(result.case_id, False) or bad
+        last = {**failing, **last}
+        if cells == run.cells and not _selects(run):
+            break
+    return frozenset(case for case, bad in last.items() if bad)
+
+
+def _to_be_continued(run: Run) -> bool:
+    """Whether it says too little of the cases: it is still running, or the same `--failed` will continue it."""
+    stopped = run.status in ("interrupted", "over budget")
+    return run.status == "running" or (stopped and "--failed" in run.snapshot.get("arguments", ()))
+
+
+def _selects(run: Run) -> bool:
+    """Whether it ran some of the suite's cases alone."""
+    selection = run.snapshot.get("selection", {})
+    return run.snapshot.get("selected_ids") is not None or bool(selection.get("limit") or selection.get("tags"))
