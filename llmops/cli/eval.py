@@ -132,7 +132,7 @@ def command(
     if explain:
         from llmops.reporting.explanations import print_explanation
 
-        tell_work(session, suites_named(session, suites or []), options, print_explanation, json=json)
+        tell_work(session, suites_named(session, suites or []), options, print_explanation, baseline=baseline, json=json)
         return
 
     def evaluate(session: Session) -> int:
@@ -233,16 +233,22 @@ def tell_work(
     options: "EvaluateOptions",
     show: "Callable[[Console, Explanation], None]",
     *,
+    baseline: str | None = None,
     json: bool,
 ) -> None:
-    """What a run of each suite would do, as JSON or as `show` prints it."""
+    """What a run of each suite, and of its baseline before it, would do, as JSON or as `show` prints it."""
     from llmops.workflows.evaluate import plan_suite
     from llmops.workflows.explain import explain
+    from llmops.workflows.sides import names_prompts, options_at
 
     found = []
     for suite in suites:
         with ShownProgress(session.err, quiet=True) as progress:
-            found.append(explain(plan_suite(suite, session.wiring, options, progress), session.wiring))
+            runs = [options]
+            if baseline is not None and names_prompts(baseline):
+                before = options_at(baseline, suite, session.wiring, options, progress)
+                runs = [each for each in (before, options) if each is not None]
+            found += [explain(plan_suite(suite, session.wiring, each, progress), session.wiring) for each in runs]
     if json:
         typer.echo(jsonlib.dumps({"suites": [plain(each) for each in found]}, indent=1))
         return

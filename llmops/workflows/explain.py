@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Literal, Protocol
 
 from llmops import __version__
@@ -41,10 +42,11 @@ def explain(plan: Plan, parts: Parts) -> Explanation:
     previous = Previous.of(parts.store, plan.suite.path)
     why = _Why(plan, previous, parts.registry)
     tallies = _Tallies(plan, why, parts)
-    refresh = plan.options.get("refresh", ())
+    refresh, continued = plan.options.get("refresh", ()), parts.store.unfinished_run(plan.key())
 
     def lookup(step: Step, keys: Sequence[str]) -> dict[str, Node]:
-        return {} if step in refresh else parts.store.nodes(keys)
+        own = [] if continued is None else [continued.id]
+        return parts.store.nodes(keys, runs=own if step in refresh else None)
 
     steps = CellSteps(plan, run_id="")
     complete = 0
@@ -189,6 +191,7 @@ class _Tallies:
         """Answers to make, by prompt and target."""
         self.tokens: dict[tuple[str, str], list[int]] = {}
         """Input tokens of some of them."""
+        self._missed: set[str] = set()
         self._plan = plan
         self._why = why
         self._counts = {name: parts.facts(name).count for name, target in plan.targets.items() if target.model is not None}
@@ -219,12 +222,13 @@ class _Tallies:
                 tally.reasons[self._why.evaluate(state, built)] += 1
 
     def _missing(self, place: tuple[Step, str], key: str | None, cell_id: str, found: bool) -> _Tally | None:
-        """Count a node; its tally when the node is missing and was not counted before. Without a key it is not certain."""
+        """Count a node; its tally when it is missing and counts nowhere yet. Without a key it is not certain."""
         tally = self.places.setdefault(place, _Tally())
         known = len(tally.keys)
         tally.keys.add(key or cell_id)
-        if found or len(tally.keys) == known:
+        if found or len(tally.keys) == known or key in self._missed:
             return None
+        self._missed.update([key] if key is not None else ())
         tally.certain += key is not None
         tally.possible += 1
         return tally
@@ -254,7 +258,15 @@ def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Esti
         cost = _cost(target, tokens, before[2])
         if target.route is not None and mean is not None and mean.cost_usd is not None:
             cost = mean.cost_usd / mean.cells
-        yield _estimate(name, "answers", calls, tokens, cost, before[2], target.concurrency)
+        found = _estimate(name, "answers", calls, tokens, cost, before[2], target.concurrency)
+        yield found if found.seconds is None else replace(found, seconds=max(found.seconds, _paced(target, found)))
+
+
+def _paced(target: Target, found: Estimate) -> float:
+    """Seconds that the limits per minute make calls take, the first minute's for free."""
+    tokens = (found.input_tokens or 0.0) + (found.output_tokens or 0.0)
+    wanted = ((found.calls, target.rpm), (tokens, target.tpm))
+    return 60.0 * max((ceil(amount / limit) - 1 for amount, limit in wanted if limit is not None), default=0)
 
 
 def _cost(target: Target, tokens: tuple[float | None, float | None], seconds: float | None) -> float | None:

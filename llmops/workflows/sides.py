@@ -98,13 +98,10 @@ def side(
     """
     if reference is not None and not names_prompts(reference):
         return Side(run_of(parts.store, reference, suite.path, without=without))
-    prompts = options.prompts or tuple(suite.settings.prompts)
-    if reference is not None:
-        prompts = _prompts_at(reference, prompts, parts, progress)
-        if not prompts:
-            return None
-    chosen = replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False, max_failures=None)
-    progress.note(f"running {suite.path} with {', '.join(prompts) or 'its recorded answers'}")
+    chosen = options_at(reference, suite, parts, options, progress)
+    if chosen is None:
+        return None
+    progress.note(f"running {suite.path} with {', '.join(chosen.prompts) or 'its recorded answers'}")
     report = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
     if report.status in ("interrupted", "over budget"):
         told = RunIncomplete(f"The run of {reference or suite.path} is {report.status}.", hint="The same command continues it.")
@@ -113,6 +110,26 @@ def side(
     counts = report.counts
     progress.note(f"run {report.run_id}: {counts.generated} answers made, {counts.reused} reused")
     return Side(parts.store.run(report.run_id), made=True, spent_usd=spent_usd(report))
+
+
+def options_at(
+    reference: str | None, suite: Suite, parts: Parts, options: EvaluateOptions, progress: Progress
+) -> EvaluateOptions | None:
+    """The options that a suite is run with for `side`, by a reference that names prompts.
+
+    Returns:
+        None when no prompt of the suite existed at the revision.
+
+    Raises:
+        UsageError: it names nothing.
+        InvalidFiles: a prompt cannot be used.
+    """
+    prompts = options.prompts or tuple(suite.settings.prompts)
+    if reference is not None:
+        prompts = _prompts_at(reference, prompts, parts, progress)
+        if not prompts:
+            return None
+    return replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False, max_failures=None)
 
 
 def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress: Progress) -> tuple[str, ...]:

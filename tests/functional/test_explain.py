@@ -144,3 +144,41 @@ def test_a_change_of_the_corpus_may_end_at_the_search(server: OpenAiServer, tmp_
     assert found["retrieve notes"] == (5, 5, ["index `notes`: documents"])
     assert found["generate say · m"] == (0, 5, ["its passages may change"])
     assert report(llmops(tmp_path, "eval", "--no-gate", "--json"))["counts"]["model_calls"] == 0
+
+
+def calls(folder: Path, *options: str) -> int:
+    """Answers that are foretold for all that a command would run."""
+    done = llmops(folder, "eval", "--explain", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return sum(e["calls"] for found in json.loads(done.stdout)["suites"] for e in found["estimates"])
+
+
+def test_an_answer_that_two_prompts_share_counts_once(server: OpenAiServer, tmp_path: Path) -> None:
+    two_prompts(tmp_path, server.base)
+    (tmp_path / "prompts/sing/prompt.j2").write_text((tmp_path / "prompts/say/prompt.j2").read_text())
+    assert calls(tmp_path) == 5
+    assert llmops(tmp_path, "eval", "--no-gate", "-q").returncode == 0
+    assert server.requests == 5
+
+
+def test_what_an_interrupted_run_has_made_anew_is_not_made_again(server: OpenAiServer, tmp_path: Path) -> None:
+    two_prompts(tmp_path, server.base)
+    edit(tmp_path / "llmops.yaml", "input_per_million: 1,", "input_per_million: 1000000,")
+    edit(tmp_path / "llmops.yaml", "concurrency: 8", "concurrency: 1")
+    assert llmops(tmp_path, "eval", "--no-gate", "-q").returncode == 0
+    assert llmops(tmp_path, "eval", "--no-cache", "--no-gate", "-q", "--budget", "20").returncode == 5
+    left = calls(tmp_path, "--no-cache")
+    before = server.requests
+    assert before == 13
+    assert llmops(tmp_path, "eval", "--no-cache", "--no-gate", "-q").returncode == 0
+    assert (left, server.requests) == (7, before + left)
+
+
+def test_what_a_baseline_costs_is_foretold_and_limits_per_minute_take_their_time(server: OpenAiServer, tmp_path: Path) -> None:
+    two_prompts(tmp_path, server.base)
+    assert llmops(tmp_path, "prompt", "commit", "say", "-m", "first").returncode == 0
+    edit(tmp_path / "prompts/say/prompt.j2", "now", "soon")
+    assert calls(tmp_path, "--baseline", "say@1.0.0") == 15
+    assert llmops(tmp_path, "eval", "--no-gate", "-q", "--limit", "1").returncode == 0
+    edit(tmp_path / "llmops.yaml", "concurrency: 8", "concurrency: 8, rpm: 3")
+    assert [each["seconds"] for each in explained(tmp_path)["estimates"]] == [60, 60]
