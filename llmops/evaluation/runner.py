@@ -251,11 +251,18 @@ class Runner:
             self._steps.note_made(state, key)
             return Node(key, "generate", plain(completion), self._run_id)
 
+        async def claimed() -> Node:
+            node = await self._claims.node(key, self._slots[target.name], lambda: self._stored(generate), self._pause)
+            if node.run == self._run_id and key not in state.made:  # by another process that runs this same run
+                self._steps.note_made(state, key)
+                if target.price is not None:
+                    made = completion_from_json(node.value)
+                    self._purse.pay(target.price.cost(made.usage, made.latency_s))
+            return node
+
         if target.embedded or "generate" in self._options.refresh:
             return await self._once(key, generate)
-        return await self._in_flight.once(
-            key, lambda: self._claims.node(key, self._slots[target.name], lambda: self._stored(generate), self._pause)
-        )
+        return await self._in_flight.once(key, claimed)
 
     async def _routed(self, target: Target, route: Route, state: CellState, key: str) -> Node:
         """The answer of a route; what its models have answered before is reused."""

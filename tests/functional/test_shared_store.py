@@ -100,6 +100,20 @@ def test_two_processes_that_share_a_file_pay_for_each_answer_once(tmp_path: Path
     assert [report["counts"]["scored"] for report in reports] == [cases] * 2
 
 
+def test_two_processes_of_one_run_both_tell_what_the_run_took(tmp_path: Path) -> None:
+    cases = 120
+    with OpenAiServer().running() as server:
+        server.delay_s = 0.5
+        folder = project(tmp_path, server.base, cases)
+        first = start(folder, "eval", "--json")
+        while server.requests < 1:
+            time.sleep(0.02)
+        reports = [finished(process) for process in (start(folder, "eval", "--json"), first)]
+        assert server.requests == cases
+    assert len({report["run_id"] for report in reports}) == 1
+    assert [report["counts"]["model_calls"] for report in reports] == [cases] * 2
+
+
 def test_a_server_that_crashes_midway_costs_no_answer_and_the_runs_go_on(tmp_path: Path, postgres: PostgresServer) -> None:
     url, cases = postgres.database(), 240
     with OpenAiServer().running() as server:

@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.database import Database
 from llmops.domain.caching import Kept, Removed
-from llmops.domain.runs import Node
+from llmops.domain.runs import Node, RunStatus
 
 USED_EVERY_S = 3600
 """A node's last use is written again after so long: a warm run of the same hour writes nothing."""
 GOING_ON = timedelta(days=1)
-"""A run that began longer ago and never ended was killed."""
+"""A run that began longer ago and never ended was killed, and nobody will continue one that was stopped."""
+UNFINISHED: tuple[RunStatus, ...] = ("running", "interrupted", "over budget")
+"""Runs that need their nodes yet, unless somebody says what is to go."""
 LOW_WATER = 0.9
 """A cache that has outgrown its bound is brought down to this share of it, so that not every run has to remove something."""
 NODES_PER_PAGE = 500
@@ -57,7 +59,7 @@ class SqlCache:
             wanted = and_(wanted, schema.nodes.c.used < int(before.timestamp()))
 
         def work(connection: Connection) -> Removed:
-            free = _free(connection)
+            free = _free(connection, ("running",))
             nodes, size = _totals(connection, and_(wanted, free))
             connection.execute(schema.nodes.delete().where(and_(wanted, free)))
             return Removed(nodes, size, _totals(connection, true())[1], _totals(connection, wanted)[0])
@@ -113,7 +115,7 @@ def _evict(connection: Connection, max_bytes: int) -> Removed:
     total = _totals(connection, true())[1]
     if total <= max_bytes:
         return Removed(left=total)
-    free, wanted = _free(connection), total - int(max_bytes * LOW_WATER)
+    free, wanted = _free(connection, UNFINISHED), total - int(max_bytes * LOW_WATER)
     oldest = select(schema.nodes.c.key, _size).where(free).order_by(schema.nodes.c.used, schema.nodes.c.key)
     keys: list[str] = []
     freed = 0
@@ -138,10 +140,10 @@ def _totals(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, i
     return nodes, int(size)
 
 
-def _free(connection: Connection) -> ColumnElement[bool]:
-    """The nodes that no run that is going on can have used."""
+def _free(connection: Connection, statuses: Sequence[RunStatus]) -> ColumnElement[bool]:
+    """The nodes that no run of these statuses can have used."""
     earliest = (datetime.now(UTC) - GOING_ON).isoformat(timespec="milliseconds")
-    going = (schema.runs.c.status == "running") & (schema.runs.c.started_at > earliest)
+    going = schema.runs.c.status.in_(statuses) & (schema.runs.c.started_at > earliest)
     first = connection.execute(select(func.min(schema.runs.c.started_at)).where(going)).scalar()
     if first is None:
         return true()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, Row, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
-from llmops.adapters.sql.cache import USED_EVERY_S, SqlCache, mark_used
+from llmops.adapters.sql.cache import UNFINISHED, USED_EVERY_S, SqlCache, mark_used
 from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
@@ -201,7 +201,7 @@ class SqlStore:
 
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
-        same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(("running", "interrupted", "over budget"))
+        same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(UNFINISHED)
         rows = self._rows(select(schema.runs).where(same).order_by(schema.runs.c.number.desc()).limit(1))
         return run_of(rows[0]) if rows else None
 

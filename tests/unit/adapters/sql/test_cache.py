@@ -85,6 +85,14 @@ def test_what_a_run_that_is_going_on_may_need_stays(store: SqlStore, url: str) -
     assert (done.nodes, done.busy, left(store)) == (0, 1, ["k0"])
 
 
+def test_what_a_stopped_run_has_paid_for_makes_no_room_but_can_be_removed(store: SqlStore, url: str) -> None:
+    put(store, url, 0.5, 5)
+    begin(store, hours_ago=1)
+    store.finish_run("run-1", "over budget", datetime.now(UTC).isoformat(), None)
+    assert (store.cache.evict(0).nodes, left(store)) == (1, ["k0"])
+    assert (store.cache.remove().nodes, left(store)) == (1, [])
+
+
 def test_a_run_that_was_killed_days_ago_keeps_nothing(store: SqlStore, url: str) -> None:
     put(store, url, 1, 5)
     begin(store, hours_ago=50)
