@@ -74,13 +74,14 @@ class LitellmModel:
             **request.params,
             "model": self._settings.id,
             "messages": [message.to_json() for message in request.messages],
+            # Named even when they are None: no parameter says where a call goes.
+            "api_base": self._settings.api_base,
+            "base_url": None,
             "timeout": self._settings.timeout_s,
             "num_retries": 0,
             "max_retries": 0,
             "stream": request.stream,
         }
-        if self._settings.api_base:
-            arguments["api_base"] = self._settings.api_base
         if self._key:
             arguments["api_key"] = self._key
         if request.stream:

@@ -122,8 +122,11 @@ def import_file(
     kind: FormatOption = None,
 ) -> None:
     """Write prompts/NAME/prompt.j2 from another tool's file. An existing prompt is not overwritten."""
+    from rich.text import Text
+
     from llmops.prompting.exchange import import_prompts
     from llmops.prompting.registry import PROMPTS, WORKING_COPY
+    from llmops.reporting.safe import safe
 
     session: Session = ctx.obj
     found = import_prompts(read_text(session.start / file, session.root), str(file), kind)
@@ -133,9 +136,12 @@ def import_file(
     taken = [each for each, path in zip(names, paths, strict=True) if path.exists()]
     if taken:
         raise UsageError(f"there is a prompt {taken[0]!r} already.", hint="Choose another: --name NAME")
-    for path, text in zip(paths, found, strict=True):
-        write_file(path, text)
+    for path, each in zip(paths, found, strict=True):
+        write_file(path, each.text)
         session.out.print(f"wrote {path.relative_to(session.root)}", soft_wrap=True)
+        if each.left_out:
+            left_out = ", ".join(each.left_out)
+            session.err.print(Text(safe(f"left out what a prompt does not set: {left_out}"), style="yellow"), soft_wrap=True)
 
 
 @app.command(epilog=examples("llmops prompt export answer@production --format prompty -o answer.prompty"))

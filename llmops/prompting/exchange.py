@@ -10,7 +10,8 @@ import yaml
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Message, PromptFormat
-from llmops.prompting.frontmatter import split_front_matter
+from llmops.domain.records import record
+from llmops.prompting.frontmatter import settable, split_front_matter
 from llmops.prompting.roles import EXPANSION, ROLES
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
@@ -28,6 +29,16 @@ _NOT_PARAMETERS = ("messages", "model", "stream", "stream_options", "user")
 """Keys of an OpenAI request that say nothing about the prompt."""
 
 
+@record
+class Imported:
+    """A prompt of another tool as ours."""
+
+    text: str
+    """Of a `prompt.j2`."""
+    left_out: tuple[str, ...] = ()
+    """Parameters that a prompt cannot set here."""
+
+
 def guess_format(file: str, text: str) -> PromptFormat:
     """The format of a file, by its name and its first characters."""
     suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
@@ -40,8 +51,8 @@ def guess_format(file: str, text: str) -> PromptFormat:
     return "text"
 
 
-def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> list[str]:
-    """The text of a `prompt.j2` for each prompt that a file of another tool holds.
+def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> list[Imported]:
+    """Each prompt that a file of another tool holds.
 
     Args:
         text: of the file.
@@ -56,13 +67,13 @@ def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> li
     if chosen == "prompty":
         found = [_from_prompty(text, file)]
     elif chosen == "text":
-        found = [_from_text(text)]
+        found = [Imported(_from_text(text))]
     elif chosen == "openai":
         found = [_from_openai(text, file)]
     else:
         found = _from_promptfoo(text, file)
     for each in found:
-        parse_prompt(each, file=file, shared=_AnyFile(), name="imported")
+        parse_prompt(each.text, file=file, shared=_AnyFile(), name="imported")
     return found
 
 
@@ -105,6 +116,12 @@ def _literal(text: str) -> str:
     return _OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", _escaped_roles(text))
 
 
+def _imported(messages: Sequence[tuple[str, str]], parameters: Mapping[str, Any], **front: Any) -> Imported:  # noqa: ANN401
+    kept = {name: value for name, value in parameters.items() if settable(name, value)}
+    left_out = tuple(str(name) for name in parameters if name not in kept)
+    return Imported(_front({**front, "parameters": kept}) + _body(messages), left_out)
+
+
 def _front(content: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in content.items() if value}
     if not kept:
@@ -116,7 +133,7 @@ def _body(messages: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{role}:\n{content.strip(chr(10))}\n" for role, content in messages)
 
 
-def _from_prompty(text: str, file: str) -> str:
+def _from_prompty(text: str, file: str) -> Imported:
     head, body, first_line = split_front_matter(text, file)
     data = parse_yaml(head, file, first_line=2)[0] if head is not None else {}
     if not isinstance(data, dict | None):
@@ -124,13 +141,13 @@ def _from_prompty(text: str, file: str) -> str:
     data = data or {}
     model = data.get("model")
     parameters = model.get("parameters") or model.get("options") or {} if isinstance(model, dict) else {}
-    front = {
-        "description": " ".join(str(data[key]) for key in ("name", "description") if data.get(key)),
-        "variables": _prompty_variables(data),
-        "parameters": parameters if isinstance(parameters, dict) else {},
-        "tags": [str(tag) for tag in data["tags"]] if isinstance(data.get("tags"), list) else [],
-    }
-    return _front(front) + _body(_prompty_messages(body, first_line, file))
+    return _imported(
+        _prompty_messages(body, first_line, file),
+        parameters if isinstance(parameters, dict) else {},
+        description=" ".join(str(data[key]) for key in ("name", "description") if data.get(key)),
+        variables=_prompty_variables(data),
+        tags=[str(tag) for tag in data["tags"]] if isinstance(data.get("tags"), list) else [],
+    )
 
 
 def _prompty_messages(body: str, first_line: int, file: str) -> list[tuple[str, str]]:
@@ -204,9 +221,9 @@ def _message_of(item: object, number: int, file: str) -> tuple[str, str]:
     return role, content
 
 
-def _from_openai(text: str, file: str) -> str:
+def _from_openai(text: str, file: str) -> Imported:
     messages, parameters = _messages_of(_json(text, file), file)
-    return _front({"parameters": parameters}) + _body([(role, _literal(content)) for role, content in messages])
+    return _imported([(role, _literal(content)) for role, content in messages], parameters)
 
 
 def _json(text: str, file: str) -> Any:  # noqa: ANN401 -- any JSON value
@@ -218,7 +235,7 @@ def _json(text: str, file: str) -> Any:  # noqa: ANN401 -- any JSON value
         raise _refuse(file, "is nested too deeply.") from None
 
 
-def _from_promptfoo(text: str, file: str) -> list[str]:
+def _from_promptfoo(text: str, file: str) -> list[Imported]:
     """Nunjucks templates: chat messages as JSON or YAML, or text prompts separated by `---` lines."""
     suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
     if suffix in (".js", ".cjs", ".mjs", ".ts", ".py"):
@@ -227,9 +244,10 @@ def _from_promptfoo(text: str, file: str) -> list[str]:
     if suffix in (".yaml", ".yml") or text.lstrip().startswith(("[", "{\n", '{"')):
         data = parse_yaml(text, file)[0] if suffix in (".yaml", ".yml") else _json(text, file)
         messages, parameters = _messages_of(data, file)
-        return [_front({"parameters": parameters}) + _body([(role, _escaped_roles(content)) for role, content in messages])]
+        return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
-    return [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
+    texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
+    return [Imported(each) for each in texts]
 
 
 def export_prompt(version: PromptVersion, kind: PromptFormat, messages: Sequence[Message] | None = None) -> str:

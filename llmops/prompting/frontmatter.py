@@ -1,8 +1,9 @@
 """The YAML front matter of a prompt: description, variables, model parameters, tags."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,32 @@ from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.validation import Strict, validated
 
 FENCE = "---"
+PARAMETERS = (
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_sentences",
+    "max_tokens",
+    "min_p",
+    "min_tokens",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "reasoning_effort",
+    "repetition_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "temperature",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+    "verbosity",
+)
+"""What a prompt may set: how a model answers, never where a call goes or as whom, which LiteLLM takes as parameters too."""
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
 
@@ -29,7 +56,7 @@ class _Variable(Strict):
 class _FrontMatter(Strict):
     description: str = ""
     variables: dict[str, _Variable] = Field(default_factory=dict)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"propertyNames": {"enum": [*PARAMETERS]}})
     tags: list[str] = Field(default_factory=list)
 
 
@@ -40,7 +67,7 @@ class FrontMatter:
     description: str = ""
     variables: Mapping[str, Variable] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Model parameters, passed through to the provider."""
+    """Model parameters, all of `PARAMETERS`, passed through to the provider."""
     tags: tuple[str, ...] = ()
 
 
@@ -79,13 +106,30 @@ def parse_front_matter(text: str | None, file: str) -> FrontMatter:
     model = validated(_FrontMatter, data, positions)
     problems: list[Problem] = []
     variables = {name: _variable(name, raw, positions, problems) for name, raw in model.variables.items()}
-    try:
-        canonical(model.parameters)
-    except (TypeError, ValueError) as error:
-        problems.append(positions.problem(("parameters",), f"holds a value that JSON cannot express: {error}."))
+    problems += _parameter_problems(model.parameters, positions)
     if problems:
         raise InvalidFiles(problems)
     return FrontMatter(model.description, variables, model.parameters, tuple(model.tags))
+
+
+def settable(name: str, value: Any) -> bool:  # noqa: ANN401 -- whatever a provider takes
+    """Whether a prompt may set this parameter. Its tools are functions: others let a provider call an address."""
+    if name == "tools" and value is not None:
+        return isinstance(value, list) and all(isinstance(tool, dict) and tool.get("type") == "function" for tool in value)
+    return name in PARAMETERS
+
+
+def _parameter_problems(parameters: Mapping[str, Any], positions: Positions) -> Iterator[Problem]:
+    for name, value in parameters.items():
+        path = ("parameters", name)
+        if name not in PARAMETERS:
+            meant = get_close_matches(name, PARAMETERS, n=1, cutoff=0.8)
+            hint = f"Did you mean `{meant[0]}`?" if meant else "Drop it, or give it to the model: its `params` in llmops.yaml."
+            yield positions.problem(path, "is not a parameter that a prompt sets.", hint=hint)
+        elif not settable(name, value):
+            yield positions.problem(path, "holds a tool that is not of `type: function`, and a prompt sets no others.")
+        elif not _is_json(value):
+            yield positions.problem(path, "holds a value that JSON cannot express.")
 
 
 def _variable(name: str, raw: _Variable, positions: Positions, problems: list[Problem]) -> Variable:

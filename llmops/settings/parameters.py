@@ -12,11 +12,14 @@ _credential = re.compile(
     re.IGNORECASE,
 )
 NOT_HERE = "is a credential, which is not written into a file: name the variable that holds it as the model's `api_key_env`"
+_ADDRESSES = ("api_base", "base_url")
 
 
-def _no_credential(name: str) -> str:
+def _passed_on(name: str) -> str:
     if _credential.search(name.replace("-", "_")):
         raise ValueError(NOT_HERE)
+    if name in _ADDRESSES:
+        raise ValueError("says where the calls go: write it as the model's own `api_base`")
     return name
 
 
@@ -39,6 +42,7 @@ def _sendable(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-_Named = dict[Annotated[str, AfterValidator(_no_credential)], Annotated[Any, AfterValidator(_holds_none)]]
+_Named = dict[Annotated[str, AfterValidator(_passed_on)], Annotated[Any, AfterValidator(_holds_none)]]
 Parameters = Annotated[_Named, AfterValidator(_sendable)]
-"""By name; a name that a provider reads a credential from is refused, at any depth, and so is what JSON cannot express."""
+"""By name; a name that a provider reads a credential from is refused, at any depth, and so are an address and what JSON
+cannot express."""

@@ -8,6 +8,7 @@ import pytest
 from manual_pages import ROOT, Page, anchor, pages
 
 from llmops.domain.retrieval import Hit
+from llmops.prompting.frontmatter import PARAMETERS
 from llmops.prompting.template import parse_prompt
 from llmops.settings.positions import parse_yaml
 from llmops.settings.project import ProjectSettings
@@ -99,6 +100,11 @@ def test_prompt_examples_parse(page: Page) -> None:
     for body in page.examples("jinja"):
         version = parse_prompt(body, file="prompts/example/prompt.j2", shared={})
         assert [message.role for message in version.messages]
+
+
+def test_prompt_file_page_names_every_parameter() -> None:
+    section = pages()["docs/reference/prompt-file.md"].sections()["parameters-of-a-prompt"]
+    assert set(re.findall(r"`(\w+)`", section)) == set(PARAMETERS)
 
 
 def test_sample_prompt_asks_for_the_exact_refusal_and_renders_hostile_text_as_data() -> None:

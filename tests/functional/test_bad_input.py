@@ -77,6 +77,18 @@ def test_a_template_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
     refused(tmp_path, "prompts/say/prompt.j2:6")
 
 
+def test_a_prompt_that_says_where_a_call_goes_is_refused_everywhere(tmp_path: Path) -> None:
+    edit(
+        project(tmp_path, BASE) / "prompts/say/prompt.j2",
+        "variables:",
+        "parameters: {api_base: http://127.0.0.1:9}\nvariables:",
+    )
+    told = ("prompts/say/prompt.j2:2:14: `parameters.api_base`", "its `params` in llmops.yaml")
+    for arguments in (("validate",), ("prompt", "lint"), ("eval",), RENDER):
+        refused(tmp_path, *told, arguments=arguments)
+    refused(tmp_path, *told, code=1, arguments=("prompt", "check"))
+
+
 def test_an_undefined_variable_is_a_failed_cell_and_a_refusal_with_its_line(tmp_path: Path) -> None:
     edit(project(tmp_path, BASE) / "prompts/say/prompt.j2", "{{ word }}", "{{ wrod }}")
     done = llmops(tmp_path, "eval")

@@ -143,6 +143,19 @@ async def test_a_hosted_model_without_its_key_names_the_variable(adapter: type, 
         await adapter("gpt", ModelSettings(id="openai/gpt-4o-mini")).complete(REQUEST)
 
 
+@pytest.mark.parametrize("name", ["api_base", "base_url"])
+async def test_no_parameter_says_where_a_call_goes(server: OpenAiServer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base)
+    with OpenAiServer().running() as other:
+        request = CompletionRequest(REQUEST.messages, {name: other.base})
+        for asked in (settings(server), ModelSettings(id="openai/m")):
+            model = LitellmModel("m", asked)
+            await model.complete(request)
+            await model.close()
+        assert (server.requests, other.requests) == (2, 0)
+
+
 async def test_a_refused_request_is_not_worth_another_try() -> None:
     assert not Refused("no").retryable
     assert RateLimited("wait").retryable

@@ -210,6 +210,8 @@ def test_prompts_come_from_other_tools_and_go_to_them(repository: Path) -> None:
     (repository / "old.json").write_text('[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "{{q}}"}]')
     assert "prompts/old/prompt.j2" in prompt(repository, "import", "old.json")
     assert "there is a prompt 'old' already" in prompt(repository, "import", "old.json", code=2)
+    (repository / "other.json").write_text('{"api_base": "http://x.test", "messages": [{"role": "user", "content": "Hi"}]}')
+    assert "left out what a prompt does not set: api_base" in prompt(repository, "import", "other.json")
     exported = json.loads(prompt(repository, "export", "old", "--format", "openai", "--var", "q=Why?"))
     assert exported == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
     prompt(repository, "export", "tides@1.0.0", "--format", "prompty", "-o", "tides.prompty")

@@ -40,7 +40,7 @@ def parsed(text: str) -> PromptVersion:
 
 def single(text: str, file: str) -> PromptVersion:
     [found] = import_prompts(text, file)
-    return parsed(found)
+    return parsed(found.text)
 
 
 def test_a_prompty_file_is_read() -> None:
@@ -81,11 +81,11 @@ CHATS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), TEX
 def test_openai_messages_are_kept_word_for_word(chat: list[tuple[str, str]]) -> None:
     text = json.dumps([{"role": role, "content": content} for role, content in chat])
     [found] = import_prompts(text, "chat.json", "openai")
-    rendered = parsed(found).render({})
+    rendered = parsed(found.text).render({})
     assert [message.role for message in rendered] == [role for role, _ in chat]
     for message, (_, content) in zip(rendered, chat, strict=True):
         assert message.content.strip() == content.strip()
-    assert json.loads(export_prompt(parsed(found), "openai", rendered)) == [message.to_json() for message in rendered]
+    assert json.loads(export_prompt(parsed(found.text), "openai", rendered)) == [message.to_json() for message in rendered]
 
 
 def test_openai_requests_bring_their_parameters() -> None:
@@ -99,6 +99,20 @@ def test_openai_requests_bring_their_parameters() -> None:
     assert version.render({}) == (Message("system", "Hi"),)
 
 
+def test_parameters_that_a_prompt_does_not_set_are_left_out_and_named() -> None:
+    stranger = {"api_base": "http://127.0.0.1:9/v1", "api_key": "x", "tools": [{"type": "mcp"}], "temperature": 0}
+    request = {**stranger, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    prompty = PROMPTY.replace("max_tokens: 100", "api_base: http://127.0.0.1:9/v1")
+    for text, file, left_out, kept in (
+        (json.dumps(request), "request.json", ("api_base", "api_key", "tools"), {"temperature": 0}),
+        (json.dumps(request), "request.yaml", ("api_base", "api_key", "tools"), {"temperature": 0}),
+        (prompty, "helper.prompty", ("api_base",), {"temperature": 0.2}),
+    ):
+        [found] = import_prompts(text, file)
+        assert found.left_out == left_out
+        assert parsed(found.text).parameters == kept
+
+
 @pytest.mark.parametrize("text", ["Hello {{ name }}!", "user:\nhi", "curly {{ and {% odd", "a\n---\nb"])
 def test_plain_text_becomes_one_user_message(text: str) -> None:
     version = single(text, "prompt.txt")
@@ -108,7 +122,7 @@ def test_plain_text_becomes_one_user_message(text: str) -> None:
 
 def test_promptfoo_text_files_hold_several_prompts() -> None:
     found = import_prompts("Say {{a}}\n---\nTell {{a}} as {{ b | dump }}\n", "p.txt", "promptfoo")
-    assert [parsed(text).render({"a": "x", "b": [1]})[0].content for text in found] == ["Say x", "Tell x as [1]"]
+    assert [parsed(each.text).render({"a": "x", "b": [1]})[0].content for each in found] == ["Say x", "Tell x as [1]"]
 
 
 def test_promptfoo_chats_are_templates() -> None:

@@ -42,7 +42,7 @@ BROKEN = [
     ("secret", "user:\napi_key = " + "x9" * 12, 2),
     ("secret", "user:\n-----BEGIN RSA " + "PRIVATE KEY-----", 2),
     ("secret", "user:\npostgres://root:hunter22@db.example.test/x", 2),
-    ("secret", "---\nparameters: {api_key: " + "k3" * 12 + "}\n---\nuser:\nhi", 2),
+    ("secret", "---\ndescription: 'api_key = " + "k3" * 12 + "'\n---\nuser:\nhi", 2),
     ("role-text", "user:\nhi\nassistant: hello", 3),
     ("role-text", "user:\nhi\nAssistant:", 3),
     ("role-text", "user:\nhi\n\nAI: \n\n", 4),

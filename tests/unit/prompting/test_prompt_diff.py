@@ -35,19 +35,19 @@ def test_messages_that_come_and_go_are_shown_by_role() -> None:
 
 def test_variables_parameters_and_shared_files() -> None:
     before = parse(
-        "---\ndescription: a\nvariables: {x: {type: string}, y: {}}\nparameters: {t: 1}\n---\n"
+        "---\ndescription: a\nvariables: {x: {type: string}, y: {}}\nparameters: {top_p: 1}\n---\n"
         "user:\n{{ x }}{{ y }}{% include 'r' %}",
         {"r": "1"},
     )
     after = parse(
-        "---\ndescription: b\nvariables: {x: {type: integer}, z: {}}\nparameters: {t: 2, s: null}\n---\n"
+        "---\ndescription: b\nvariables: {x: {type: integer}, z: {}}\nparameters: {top_p: 2, seed: null}\n---\n"
         "user:\n{{ x }}{{ z }}{% include 'r' %}",
         {"r": "2"},
     )
     diff = diff_versions(before, after)
     changes = {change.name: (change.before is None, change.after is None) for change in diff.variables}
     assert changes == {"x": (False, False), "y": (False, True), "z": (True, False)}
-    assert [(p.name, p.before, p.after) for p in diff.parameters] == [("s", None, None), ("t", 1, 2)]
+    assert [(p.name, p.before, p.after) for p in diff.parameters] == [("seed", None, None), ("top_p", 1, 2)]
     assert [(s.name, s.before, s.after) for s in diff.shared] == [("r", "1", "2")]
     assert diff.description == ("a", "b")
     assert diff.bump == "major"

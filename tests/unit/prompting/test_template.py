@@ -108,7 +108,12 @@ def test_a_role_line_in_a_comment_or_a_string_is_none() -> None:
         ("---\nvariables:\n  1a: {}\n---\nuser:\nhi\n", 3, "is not a variable name"),
         ("---\nvariables:\n  a: {}\n  a: {}\n---\nuser:\nhi\n", 4, "stands twice"),
         ("---\ndescription: [\n---\nuser:\nhi\n", 3, "not valid YAML"),
-        ("---\nparameters: {x: .nan}\n---\nuser:\nhi\n", 2, "JSON cannot express"),
+        ("---\nparameters: {seed: .nan}\n---\nuser:\nhi\n", 2, "JSON cannot express"),
+        ("---\nparameters: {temprature: 0}\n---\nuser:\nhi\n", 2, "Did you mean `temperature`?"),
+        ("---\nparameters:\n  api_base: http://x.test/v1\n---\nuser:\nhi\n", 3, "`params` in llmops.yaml"),
+        ("---\nparameters:\n  seed: 1\n  mock_response: hi\n---\nuser:\nhi\n", 4, "not a parameter that a prompt sets"),
+        ("---\nparameters: {tools: [{type: mcp}]}\n---\nuser:\nhi\n", 2, "not of `type: function`"),
+        ("---\nparameters: {tools: {type: mcp}}\n---\nuser:\nhi\n", 2, "not of `type: function`"),
         ("user:\nhi\x00\n", 2, "NUL"),
     ],
 )
@@ -212,4 +217,6 @@ def test_text_that_is_no_such_value_is_refused(kind: str, text: str) -> None:
 
 
 def test_the_front_matter_schema_names_all_keys() -> None:
-    assert set(front_matter_schema()["properties"]) == {"description", "variables", "parameters", "tags"}
+    properties = front_matter_schema()["properties"]
+    assert set(properties) == {"description", "variables", "parameters", "tags"}
+    assert "temperature" in properties["parameters"]["propertyNames"]["enum"]

@@ -113,6 +113,11 @@ def test_a_credential_among_the_parameters_is_refused_and_not_shown(tmp_path: Pa
     assert "written" not in told.replace("not written into", "")
 
 
+def test_an_address_among_the_parameters_is_sent_to_the_models_own_key(tmp_path: Path) -> None:
+    told = refused(tmp_path, "models:\n  m: {id: openai/m, params: {base_url: http://127.0.0.1:9/v1}}\n")
+    assert told.startswith("2 models.m.params.base_url says where the calls go: write it as the model's own `api_base`")
+
+
 def test_parameters_that_only_sound_like_credentials_pass(tmp_path: Path) -> None:
     params = "{max_tokens: 5, stop_token_ids: [1], eos_token: x, prompt_cache_key: y, secretly: 1}"
     (tmp_path / "llmops.yaml").write_text(f"models:\n  m: {{id: openai/m, params: {params}}}\n")
