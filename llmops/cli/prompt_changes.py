@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from unicodedata import normalize
 
 import typer
 
@@ -125,12 +126,13 @@ def import_file(
     from rich.text import Text
 
     from llmops.prompting.exchange import import_prompts
-    from llmops.prompting.registry import PROMPTS, WORKING_COPY
+    from llmops.prompting.registry import PROMPTS, WORKING_COPY, check_name
     from llmops.reporting.safe import safe
 
     session: Session = ctx.obj
     found = import_prompts(read_text(session.start / file, session.root), str(file), kind)
-    base = name or "".join(c if c.isalnum() else "-" for c in file.stem.lower()).strip("-_") or "imported"
+    base = _name_of(file) if name is None else name
+    check_name(base)
     names = [base if len(found) == 1 else f"{base}-{number}" for number in range(1, len(found) + 1)]
     paths = [session.root / PROMPTS / each / WORKING_COPY for each in names]
     taken = [each for each, path in zip(names, paths, strict=True) if path.exists()]
@@ -142,6 +144,12 @@ def import_file(
         if each.left_out:
             left_out = ", ".join(each.left_out)
             session.err.print(Text(safe(f"left out what a prompt does not set: {left_out}"), style="yellow"), soft_wrap=True)
+
+
+def _name_of(file: Path) -> str:
+    """A prompt's name from that of a file, accents left out."""
+    plain = normalize("NFKD", file.stem.lower()).encode("ascii", "ignore").decode()
+    return "".join(c if c.isalnum() else "-" for c in plain).strip("-") or "imported"
 
 
 @app.command(epilog=examples("llmops prompt export answer@production --format prompty -o answer.prompty"))

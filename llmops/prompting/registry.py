@@ -27,6 +27,17 @@ MAX_BYTES = 4 * 1024 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
+def check_name(name: str) -> None:
+    """Refuse what no prompt can be called.
+
+    Raises:
+        UsageError: not a prompt's name.
+    """
+    if not _NAME.match(name):
+        hint = "Lower-case letters, digits, `-` and `_` are, with a letter or a digit first."
+        raise UsageError(f"{name!r} is not a prompt name.", hint=hint)
+
+
 class SharedFiles(Mapping[str, str]):
     """The files of a folder of includes, read when they are asked for."""
 
@@ -123,8 +134,7 @@ class Registry:
         Raises:
             UsageError: not a prompt's name, or no such prompt.
         """
-        if not _NAME.match(name):
-            raise UsageError(f"{name!r} is not a prompt name: lower-case letters, digits, `-` and `_` are.")
+        check_name(name)
         folder = self.root / PROMPTS / name
         if not folder.is_dir():
             hint = nearest(name, self.names()) or f"Write one: {PROMPTS}/{name}/{WORKING_COPY}"
@@ -223,8 +233,7 @@ class Registry:
         )
 
     def _at_revision(self, name: str, kind: str, revision: str) -> PromptVersion:
-        if not _NAME.match(name):
-            self.folder(name)
+        check_name(name)
         commit = commit_of(self.root, revision) if kind == "git" else merge_base(self.root, revision)
         path = f"{PROMPTS}/{name}/{WORKING_COPY}"
         text = file_at(self.root, commit, path)

@@ -70,3 +70,21 @@ def test_a_faulty_prompt_is_no_matter_of_the_lint_of_another(tmp_path: Path) -> 
     faulty = call(tmp_path, "prompt", "lint", "badfm")
     assert faulty.code == 2
     assert faulty.error.startswith("prompts/badfm/prompt.j2:")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/abs/x", "x y", "Answer", "_shared", ""])
+def test_an_import_writes_nothing_under_a_name_that_no_prompt_can_have(tmp_path: Path, name: str) -> None:
+    folder = project(tmp_path / "a" / "b")
+    (folder / "old.txt").write_text("Hello")
+    before = sorted(tmp_path.rglob("*"))
+    done = call(folder, "prompt", "import", "old.txt", "--name", name)
+    assert done.code == 2
+    assert f"{name!r} is not a prompt name" in done.error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("file", "name"), [("Über uns.txt", "uber-uns"), ("_shared.txt", "shared"), ("问.txt", "imported")])
+def test_an_import_without_a_name_takes_one_that_commands_can_use(tmp_path: Path, file: str, name: str) -> None:
+    (project(tmp_path) / file).write_text("Hello")
+    assert call(tmp_path, "prompt", "import", file).code == 0
+    assert call(tmp_path, "prompt", "show", name).code == 0
