@@ -84,14 +84,18 @@ class Ledger:
         return Ledger(labels, (*self.history, sealed))
 
     def path_of(self, label: str) -> list[str]:
-        """The versions that a label went through, oldest first; a rollback takes the last one off."""
+        """The versions that a label went through, oldest first, each move that changed nothing left out.
+
+        A rollback takes off what came after the version that it went back to.
+        """
         path: list[str] = []
         for entry in self.history:
             if entry.label != label:
                 continue
-            if entry.action == "rollback" and len(path) > 1:
-                path.pop()
-            else:
+            if entry.action == "rollback":
+                while len(path) > 1 and path[-1] != entry.version:
+                    path.pop()
+            elif path[-1:] != [entry.version]:
                 path.append(entry.version)
         return path
 

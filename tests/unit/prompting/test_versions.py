@@ -67,6 +67,18 @@ def test_a_version_keeps_the_shared_files_it_was_committed_with(root: Path, writ
     assert verify(Registry(root), "answer") == []
 
 
+def test_a_label_set_twice_to_a_version_rolls_back_to_the_one_before(root: Path, write: Write) -> None:
+    for n, times in ((0, 1), (1, 3)):
+        write(WORKING, f"user:\n{n} {{{{ question }}}}\n")
+        version = commit(Registry(root), "answer", ME).version
+        for _ in range(times):
+            move_label(Registry(root), "answer", version, "production", ME)
+    assert rollback(Registry(root), "answer", "production", ME).version == "1.0.0"
+    assert verify(Registry(root), "answer") == []
+    with pytest.raises(UsageError, match="no version before 1"):
+        rollback(Registry(root), "answer", "production", ME)
+
+
 def test_labels_move_and_roll_back_one_step_at_a_time(root: Path, write: Write) -> None:
     for n in range(3):
         write(WORKING, f"user:\n{n} {{{{ question }}}}\n")
