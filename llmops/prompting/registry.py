@@ -80,6 +80,16 @@ class SharedFiles(Mapping[str, str]):
         return path
 
 
+class EditedVersion(InvalidFiles):
+    """A version that is not the text that was committed."""
+
+
+def _edited(found: PromptVersion, recorded: str) -> EditedVersion:
+    told = f"version {found.version} was edited after it was committed: its hash is {found.hash[:12]}, not {recorded[:12]}."
+    hint = f"Restore it: git checkout HEAD -- {PROMPTS}/{found.name}/{VERSIONS}. See: llmops prompt verify {found.name}"
+    return EditedVersion([Problem(found.file, told, hint=hint)])
+
+
 @record
 class Reference:
     """`name` or `name@which`, as users write it."""
@@ -120,6 +130,7 @@ class Registry:
         self.root = root
         self.shared = SharedFiles(root, root / PROMPTS / SHARED)
         self._loaded: dict[tuple[str, str], PromptVersion] = {}
+        self._committed: dict[str, dict[str, str]] = {}
 
     def names(self) -> list[str]:
         """All prompts, sorted."""
@@ -155,6 +166,7 @@ class Registry:
 
         Raises:
             UsageError: no such prompt or version.
+            EditedVersion: it is not the text that was committed.
             InvalidFiles: the file cannot be read or parsed.
         """
         folder = self.folder(name)
@@ -162,7 +174,11 @@ class Registry:
             hint = nearest(version, known) or f"Make one: llmops prompt commit {name} -m MESSAGE"
             raise UsageError(f"the prompt {name!r} has no version {version}.", hint=hint)
         shared = SharedFiles(self.root, folder / VERSIONS / f"{version}.shared")
-        return self._load(name, version, f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2", shared, version)
+        found = self._load(name, version, f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2", shared, version)
+        recorded = self._recorded(name, version)
+        if recorded is not None and recorded != found.hash:
+            raise _edited(found, recorded)
+        return found
 
     def versions(self, name: str) -> list[str]:
         """All committed versions, oldest first."""
@@ -215,6 +231,12 @@ class Registry:
             close = nearest(which, [*labels, LATEST, *self.versions(name)])
             raise UsageError(f"the prompt {name!r} has no label or version {which!r}.", hint=close)
         return self.version(name, labels[which])
+
+    def _recorded(self, name: str, version: str) -> str | None:
+        """The content hash that a version was committed with; None when the history does not have it."""
+        if version not in self._committed.get(name, {}):
+            self._committed[name] = self.ledger(name).committed
+        return self._committed[name].get(version)
 
     def _by_hash(self, name: str, prefix: str) -> PromptVersion:
         if not re.fullmatch(rf"[0-9a-f]{{{MIN_HASH},32}}", prefix):

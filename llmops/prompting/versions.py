@@ -9,7 +9,7 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Bump
 from llmops.domain.records import record
 from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
-from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, Registry
+from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, EditedVersion, Registry
 from llmops.prompting.semver import BUMPS, FIRST, SemVer, needed_bump
 from llmops.prompting.template import PromptVersion
 from llmops.settings.files import write_atomic
@@ -166,10 +166,9 @@ def _move(registry: Registry, name: str, label: str, change: Change, draft: Entr
         fresh = Registry(registry.root)
         ledger = fresh.ledger(name)
         target = fresh.version(name, draft.version)
-        recorded = ledger.committed.get(draft.version)
-        if recorded != target.hash:
-            message = f"is not what was committed as {draft.version}."
-            raise InvalidFiles([Problem(target.file, message, hint=f"See: llmops prompt verify {name}")])
+        if draft.version not in ledger.committed:
+            hint = f"See: llmops prompt verify {name}"
+            raise InvalidFiles([Problem(target.file, "is not recorded in the history.", hint=hint)])
         entry = replace(
             draft,
             at=change.time,
@@ -222,17 +221,14 @@ def _version_problems(registry: Registry, name: str, version: str, committed: Ma
     if version not in committed:
         hint = "Versions are made by `llmops prompt commit`; after a merge, keep the labels.yaml that records this one."
         return [Problem(path, f"version {version} is not recorded in the history.", hint=hint)]
-    hint = f"Versions are immutable. Restore it: git checkout HEAD -- {PROMPTS}/{name}/{VERSIONS}"
     try:
-        found = registry.version(name, version).hash
+        registry.version(name, version)
+    except EditedVersion as error:
+        return [*error.problems]
     except InvalidFiles as error:
+        hint = f"Versions are immutable. Restore it: git checkout HEAD -- {PROMPTS}/{name}/{VERSIONS}"
         edited = Problem(path, f"version {version} was edited after it was committed.", hint=hint)
         return [*error.problems] if _conflicted(error) else [edited, *error.problems]
-    if found != committed[version]:
-        message = (
-            f"version {version} was edited after it was committed: its hash is {found[:12]}, not {committed[version][:12]}."
-        )
-        return [Problem(path, message, hint=hint)]
     return []
 
 

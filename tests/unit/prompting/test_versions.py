@@ -114,7 +114,26 @@ def test_a_label_needs_a_version_that_exists_and_was_not_edited(root: Path) -> N
         move_label(Registry(root), "answer", "1.0.9", "production", ME)
     path = root / "prompts/answer/versions/1.0.0.j2"
     path.write_text(path.read_text(encoding="utf-8").replace("Answers", "Answerz"), encoding="utf-8")
-    with pytest.raises(InvalidFiles, match="not what was committed"):
+    with pytest.raises(InvalidFiles, match="edited after it was committed"):
+        move_label(Registry(root), "answer", "1.0.0", "production", ME)
+
+
+def test_an_edited_version_is_refused_however_it_is_named(root: Path, write: Write) -> None:
+    made = commit(Registry(root), "answer", ME)
+    move_label(Registry(root), "answer", "1.0.0", "production", ME)
+    path = root / "prompts/answer/versions/1.0.0.j2"
+    original = path.read_text(encoding="utf-8")
+    path.write_text(original.replace("Answers", "Answerz"), encoding="utf-8")
+    for which in ("1.0.0", "production", "latest", f"sha256:{made.hash}"):
+        with pytest.raises(InvalidFiles, match="llmops prompt verify answer"):
+            Registry(root).resolve(f"answer@{which}")
+    path.write_text(original, encoding="utf-8")
+    assert Registry(root).resolve("answer@1.0.0").hash == made.hash
+
+
+def test_a_version_without_a_record_gets_no_label(root: Path, write: Write) -> None:
+    write("prompts/answer/versions/1.0.0.j2", "user:\nhi\n")
+    with pytest.raises(InvalidFiles, match="not recorded in the history"):
         move_label(Registry(root), "answer", "1.0.0", "production", ME)
 
 
