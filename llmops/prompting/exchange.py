@@ -294,6 +294,9 @@ def _refuse_ours(version: PromptVersion, kind: str) -> None:
         lacking = "files of `prompts/_shared/`"
     elif version.preamble.strip():
         lacking = "macros and imports before the first role line"
+    elif kind == "prompty":
+        found = next((found for message in version.messages if (found := _PROMPTY_ROLE.search(message.source))), None)
+        lacking = f"the line `{found[0].strip()}` as text" if found else None
     if lacking:
         raise UsageError(
             f"the prompt {version.name!r} uses {lacking}, and {kind} files cannot.", hint="Export it rendered: openai."

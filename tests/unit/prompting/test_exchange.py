@@ -171,6 +171,9 @@ def test_what_a_format_cannot_say_is_refused() -> None:
     shared = parse_prompt("user:\n{% include 'a' %}", file="prompts/p/prompt.j2", shared={"a": "x"})
     with pytest.raises(UsageError, match="prompts/_shared/"):
         export_prompt(shared, "prompty")
+    for line in ("\\user:", "Assistant:", "# system:", " tool:"):
+        with pytest.raises(UsageError, match="as text, and prompty files cannot"):
+            export_prompt(parsed(f"user:\nA chat:\n{line}\nHi"), "prompty")
     with pytest.raises(UsageError, match="holds rendered messages"):
         export_prompt(shared, "openai")
     assert export_prompt(shared, "text", shared.render({})) == "x\n"
