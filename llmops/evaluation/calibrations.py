@@ -179,7 +179,7 @@ def read_calibration(root: Path, name: str) -> CalibrationFile | None:
     except (ValidationError, ValueError, RecursionError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         found = f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}" if first else str(error)
-        hint = "Make it anew: llmops judge calibrate"
+        hint = "Restore it, or move it away and make it anew: llmops judge calibrate"
         raise InvalidFiles([Problem(file, f"is not a calibration: {found}.", hint=hint)]) from None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.evaluation.calibrations import read_calibration
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.evaluation.judging.judges import LANGUAGE_MODEL, NO_JUDGE
@@ -105,6 +106,8 @@ def _at(project: Project, at: tuple[str, ...], error: UsageError) -> Problem:
 def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Registry, found: _Findings) -> None:
     settings, place = suite.settings, suite.positions.problem
     found.of(lambda: check_evaluators(suite.evaluators, suite.positions, root))
+    for spec in suite.evaluators:
+        found.of(partial(read_calibration, root, spec.name))
     dataset = found.of(lambda: load_dataset(root / settings.dataset, root))
     if dataset is not None:
         _check_case_evaluators(dataset, suite, root, found)

@@ -207,3 +207,13 @@ def test_what_a_run_would_refuse_is_told(tmp_path: Path, file: str, old: str, ne
     done = call(tmp_path, "validate")
     assert done.code == 2
     assert told in done.error
+
+
+def test_a_broken_calibration_is_told_with_a_next_step_that_works(tmp_path: Path) -> None:
+    path = project(tmp_path) / "calibrations/contains.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    done = call(tmp_path, "validate")
+    assert done.code == 2
+    assert done.error.startswith("calibrations/contains.json: is not a calibration")
+    assert "move it away and make it anew: llmops judge calibrate" in done.error
