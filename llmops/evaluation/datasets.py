@@ -12,6 +12,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.domain.records import record
+from llmops.scoring.ranking import parse_unit
 from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines
 from llmops.settings.positions import Positions, parse_yaml
@@ -143,6 +144,11 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Case 
         row = _adapter.validate_python(data)
     except (ValueError, RecursionError):
         return _why_not(data, problem)
+    try:
+        for place in row.relevant or ():
+            parse_unit(place)
+    except ValueError as error:
+        return problem(f"{error}.", key="relevant", hint="A span is PATH:START-END, and it ends after its start.")
     return Case(
         row.id,
         row.vars,

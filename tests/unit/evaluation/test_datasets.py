@@ -58,6 +58,24 @@ def test_a_value_that_json_has_not_is_told_with_its_line(tmp_path: Path, name: s
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("cases.jsonl", '{"id": "a"}\n{"id": "b", "relevant": ["d.md", "d.md:50-40"]}\n', 2),
+        ("cases.yaml", "- id: a\n- id: b\n  relevant: [d.md:5-5]\n", 3),
+        ("cases.csv", "id,question,relevant\na,Why?,d.md:1-9\nb,Why?,d.md:1-9|d.md:9-1\n", 3),
+    ],
+)
+def test_an_empty_span_is_told_with_its_line(tmp_path: Path, name: str, text: str, line: int) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(InvalidFiles) as found:
+        load_dataset(file, tmp_path)
+    [problem] = found.value.problems
+    assert (problem.line, problem.key and problem.key.rpartition(".")[2]) == (line, "relevant")
+    assert "is an empty span" in problem.message
+
+
 @pytest.mark.parametrize(("mark", "told"), [(";", "a semicolon"), ("\t", "a tab")])
 def test_columns_that_another_mark_separates_are_told(tmp_path: Path, mark: str, told: str) -> None:
     (tmp_path / "cases.csv").write_text(f"id{mark}question\n1{mark}Why?\n")
