@@ -18,9 +18,9 @@ def generation_folder(folder: Path, key: str) -> Path:
     return folder / key
 
 
-def has_generation(folder: Path, key: str) -> bool:
-    """Whether the chunks of a generation were written; they are written whole."""
-    return (generation_folder(folder, key) / CHUNKS).is_file()
+def has_generation(folder: Path, key: str, size: int) -> bool:
+    """Whether all chunks of a generation, `size` of them, can be read."""
+    return len(load_chunks(folder, key)) == size
 
 
 def save_chunks(folder: Path, key: str, chunks: Sequence[Chunk]) -> None:

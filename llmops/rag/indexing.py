@@ -97,7 +97,7 @@ class Indexer:
         """
         old = Manifest.load(self._store, self._name)
         key = index_key(self._settings, hashes, self._embedder.identity)
-        if old is not None and old.key == key and not repair and has_generation(self._folder, key):
+        if old is not None and old.key == key and not repair and has_generation(self._folder, key, old.size):
             return Built(old, 0, 0, 0)
         chunker = Chunker(self._settings.chunker, self._embedder)
         kept = self._kept(old, hashes)

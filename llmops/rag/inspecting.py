@@ -56,7 +56,7 @@ def index_status(
     state: State = "up to date" if changes.none else "out of date"
     if not has_vectors and changes.none:
         state = "vectors lost"
-    if not has_generation(folder, manifest.key):
+    if not has_generation(folder, manifest.key, manifest.size):
         state = "files lost"
     files = generation_folder(folder, manifest.key).rglob("*")
     size = sum(path.stat().st_size for path in files if path.is_file())

@@ -144,10 +144,10 @@ class ProjectIndex:
         return live_generation(self.name, Manifest.load(self._store, self.name), self._folder)
 
     def open(self, progress: Progress) -> Retriever:
-        """The retriever over the current corpus; the index is built first when it is not up to date."""
+        """The retriever over the current corpus; the index is built first when it is not up to date, or damaged."""
         manifest = Manifest.load(self._store, self.name)
-        chunks = load_chunks(self._folder, self.key) if manifest is not None and manifest.key == self.key else []
-        if not chunks:
+        chunks = load_chunks(self._folder, self.key)
+        if manifest is None or manifest.key != self.key or len(chunks) != manifest.size:
             progress.note(f"building the index {self.name}: {len(self.corpus.documents)} documents")
             self.build(progress)
             chunks = load_chunks(self._folder, self.key)

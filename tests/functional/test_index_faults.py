@@ -134,6 +134,23 @@ def test_a_broken_chroma_folder_is_named_and_the_way_out_works(tmp_path: Path) -
     assert "1. notes/moon.md" in llmops(tmp_path, "rag", "query", "moon").stdout
 
 
+def test_a_damaged_file_of_chunks_counts_as_lost_and_is_written_anew(tmp_path: Path) -> None:
+    project(tmp_path)
+    built(tmp_path)
+    (chunks,) = (tmp_path / ".llmops/indexes/notes").glob("*/chunks.jsonl")
+    whole = chunks.read_text()
+    for damaged in (whole[: len(whole) // 3], whole.splitlines(keepends=True)[0], whole.replace("{", "[", 1)):
+        chunks.write_text(damaged)
+        assert "files lost" in llmops(tmp_path, "rag", "status").stdout
+        asked = llmops(tmp_path, "rag", "query", "moon")
+        assert "1. notes/moon.md" in asked.stdout
+        assert "building the index notes" in asked.stderr
+        assert chunks.read_text() == whole
+        chunks.write_text(damaged)
+        assert "2 documents, 2 chunks (" in built(tmp_path)
+        assert chunks.read_text() == whole
+
+
 def test_another_embedder_never_mixes_with_the_old_one(tmp_path: Path) -> None:
     project(tmp_path, "static")
     built(tmp_path)
