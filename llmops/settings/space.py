@@ -71,7 +71,8 @@ def combinations(
         raise InvalidFiles(
             [positions.problem((), f"spans {size} combinations; at most {MAX_COMBINATIONS} are tried.", hint=hint)]
         )
-    plain = base.model_dump(mode="json", exclude_unset=True)
+    # The budget of a sweep stands in for the base's own, which a larger chunk might not fit.
+    plain = base.model_dump(mode="json", exclude_unset=True, exclude={"retrieve": {"max_tokens"}})
     found: dict[str, IndexSettings] = {}
     left_out: dict[str, None] = {}
     for chosen in _drawn(list(product(*grids.values())) if size <= 100_000 else _some(grids, seed), trials, seed):
