@@ -27,7 +27,7 @@ def sweep(
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     metric: Annotated[str, typer.Option(help="recall, ndcg or mrr of the context.")] = "recall",
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Tokens of context; default: what the current configuration gives.")
+        int | None, typer.Option(min=1, help="Tokens of context; default: of the current configuration, or the largest chunk.")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Labelled cases; default: those of the suites that use the index.")

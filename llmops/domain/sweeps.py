@@ -11,6 +11,8 @@ SWEEP_VERSION = 1
 SweepMetric = Literal["recall", "ndcg", "mrr"]
 SweepVerdict = Literal["better", "not told apart", "worse", "current"]
 """Of the winner against the current configuration within the budget, on the reporting fold."""
+BudgetOrigin = Literal["given", "current", "largest chunk"]
+"""`current`: what the current configuration gives, on average or at most; `largest chunk`: it gives less than one of those."""
 
 
 @record
@@ -52,6 +54,7 @@ class Sweep:
     metric: SweepMetric
     budget: int
     """Tokens of context that no configuration exceeds."""
+    budget_from: BudgetOrigin
     choosing: int
     """Queries that the winner was chosen on."""
     reporting: int

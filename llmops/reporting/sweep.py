@@ -17,11 +17,17 @@ VERDICTS = {
     "worse": "On the reporting fold it is worse than the current one: the choice was luck.",
     "current": "Nothing that was tried did better on the choosing fold.",
 }
+BUDGETS = {
+    "given": "",
+    "current": ", which the current configuration gives",
+    "largest chunk": ", the largest chunk that is tried: the current configuration gives less",
+}
 
 
 def print_sweep(console: Console, sweep: Sweep) -> None:
     """The frontier and the rest, then the winner."""
-    console.print(Text(f"{safe(sweep.index)}: {sweep.metric} within {sweep.budget} tokens of context", style="bold"))
+    budget = f"within {sweep.budget} tokens of context{BUDGETS[sweep.budget_from]}"
+    console.print(Text(f"{safe(sweep.index)}: {sweep.metric} {budget}", style="bold"), soft_wrap=True)
     folds = (
         f"chosen on {sweep.choosing} queries, reported on {sweep.reporting} others; * on the frontier of quality, speed, size"
     )

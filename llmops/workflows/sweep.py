@@ -15,7 +15,7 @@ from llmops.domain.records import record
 from llmops.domain.retrieval import Document
 from llmops.domain.runs import Node
 from llmops.domain.serial import plain
-from llmops.domain.sweeps import Sweep, SweepMetric, SweepVerdict, Tried
+from llmops.domain.sweeps import BudgetOrigin, Sweep, SweepMetric, SweepVerdict, Tried
 from llmops.rag.chunking import ChunkerMisfit
 from llmops.rag.loading import Corpus
 from llmops.rag.places import spanned
@@ -98,7 +98,7 @@ class Terms:
 
     metric: SweepMetric = "recall"
     budget: int | None = None
-    """Tokens; None: what the current configuration gives on average."""
+    """Tokens; None: what the current configuration gives, or the largest chunk that is tried."""
 
 
 @record
@@ -157,7 +157,7 @@ def sweep(
     every = [*choosing, *reporting]
     bench = _Bench(index, base, labelled, terms.metric, parts, progress)
     today = bench.measured("as it is", base, every)
-    budget = _budget(terms.budget, today, choosing, space)
+    budget, origin = _budget(terms.budget, today, choosing, space)
     current = bench.measured(CURRENT, _within(base, budget, open_k=space.open_k), every)
     left_out = list(space.left_out)
     found = [current]
@@ -175,7 +175,7 @@ def sweep(
         progress.advanced(number)
     progress.finished()
     bench.close()
-    return _told(index, terms.metric, budget, (today, found), (choosing, reporting), left_out)
+    return _told(index, terms.metric, (budget, origin), (today, found), (choosing, reporting), left_out)
 
 
 def adopt(found: Sweep, base: IndexSettings, root: Path) -> Mapping[str, Any]:
@@ -269,18 +269,18 @@ class _Bench:
             self._scratch.drop()
 
 
-def _budget(wanted: int | None, current: _Measured, choosing: Sequence[str], space: Space) -> int:
+def _budget(wanted: int | None, current: _Measured, choosing: Sequence[str], space: Space) -> tuple[int, BudgetOrigin]:
+    largest = max(each.chunker.max_tokens for each in space.settings)
     if wanted is None:
-        wanted = current.settings.retrieve.max_tokens or math.ceil(
+        given = current.settings.retrieve.max_tokens or math.ceil(
             sum(current.tokens[query] for query in choosing) / len(choosing)
         )
-        return max(wanted, *(each.chunker.max_tokens for each in space.settings))
-    largest = max(each.chunker.max_tokens for each in space.settings)
+        return (given, "current") if given >= largest else (largest, "largest chunk")
     if wanted < largest:
         raise UsageError(
             f"A budget of {wanted} tokens has no room for a chunk of {largest}.", hint=f"--budget {largest} or more."
         )
-    return wanted
+    return wanted, "given"
 
 
 def _within(settings: IndexSettings, budget: int, *, open_k: bool) -> IndexSettings:
@@ -327,7 +327,7 @@ def _difference(
 def _told(
     index: str,
     metric: SweepMetric,
-    budget: int,
+    budget: tuple[int, BudgetOrigin],
     measured: tuple[_Measured, Sequence[_Measured]],
     split: tuple[Sequence[str], Sequence[str]],
     left_out: Sequence[str],
@@ -348,7 +348,7 @@ def _told(
     verdict = _verdict(winner is current, differences.get(winner.name))
     queries = (len(choosing), len(reporting))
     as_is = _tried(today, today, split, (None, None), [today])
-    return Sweep(index, metric, budget, *queries, as_is, tuple(tried), winner.name, verdict, tuple(left_out))
+    return Sweep(index, metric, *budget, *queries, as_is, tuple(tried), winner.name, verdict, tuple(left_out))
 
 
 def _tried(

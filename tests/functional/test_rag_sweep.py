@@ -71,6 +71,8 @@ def test_the_better_configuration_wins_at_an_equal_budget(folder: Path) -> None:
     assert (found["today"]["score"], by_name["current"]["score"]) == (0.5, 0.5)
     assert len(by_name) == len(found["tried"]) == 8
     assert all(each["tokens"] <= found["budget"] for each in found["tried"])
+    assert (found["budget"], found["budget_from"]) == (60, "largest chunk")
+    assert swept(folder, "--budget", "70")["budget_from"] == "given"
     assert by_name["bm25=20"]["build_s"] is None
     assert not (folder / ".llmops/indexes/notes.sweep" / "writing.lock").read_bytes()
     assert [path.name for path in (folder / ".llmops/indexes/notes.sweep").iterdir()] == ["writing.lock"]
@@ -132,12 +134,18 @@ def test_the_commands_of_the_guide_work_and_the_winner_is_written(folder: Path) 
     printed = {line: typed(folder, line) for line in lines}
     assert len(printed) >= 6
     assert "It is better on the reporting fold, too." in printed[lines[0]]
+    told = " ".join(printed[lines[0]].split())
+    assert "recall within 60 tokens of context, the largest chunk that is tried: the current configuration gives less" in told
     text = (folder / "llmops.yaml").read_text()
     assert "chunker: {kind: sentences, max_tokens: 20, overlap: 0}   # whole notes" in text
     assert "      # One note is enough?\n      k: 20\n" in text or "      # One note is enough?\n      k: 10\n" in text
     assert text.startswith("# About masts.")
     assert "1. notes/Aldmoor-" in printed[lines[-1]]
-    assert swept(folder)["today"]["score"] == 1.0
+    again = swept(folder)
+    assert (again["today"]["score"], again["budget"], again["budget_from"]) == (1.0, 60, "current")
+    done = llmops(folder, "rag", "sweep", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["budget"], json.loads(done.stdout)["left_out"]) == (240, [])
 
 
 @pytest.mark.parametrize(
