@@ -21,6 +21,7 @@ from llmops.rag.loading import Corpus, fingerprint, load_corpus
 from llmops.rag.manifests import Manifest, index_key, plan_changes
 from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
+from llmops.rag.searching import vectors_lost
 from llmops.settings.project import IndexSettings
 from llmops.wiring.queries import ProjectWriter
 
@@ -105,13 +106,16 @@ class ProjectIndex:
         """Bring it up to date; `repair` embeds what the vector store has lost.
 
         Raises:
-            RetrievalError: another process is building it, or the vector store cannot be used.
+            RetrievalError: another process is building it, or the vector store cannot be used or is gone.
         """
         with writing(self._folder, self.name):
             indexer = Indexer(self.name, self.settings, self._of_passages, self._store, self._folder)
             built = indexer.build(self.corpus.documents, self._hashes, self._vectors, progress, repair=repair)
         while self._memory is not None and self._memory.notes:
             progress.note(self._memory.notes.pop(0))
+        if built.manifest.size and not self._vectors.is_there():
+            lost = len({chunk.vector_id for chunk in load_chunks(self._folder, self.key)})
+            raise vectors_lost(lost, lost)
         return built
 
     def drop(self) -> None:

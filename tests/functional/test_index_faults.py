@@ -151,6 +151,18 @@ def test_a_damaged_file_of_chunks_counts_as_lost_and_is_written_anew(tmp_path: P
         assert chunks.read_text() == whole
 
 
+def test_vectors_that_are_gone_are_told_by_a_build_that_has_nothing_to_do(tmp_path: Path) -> None:
+    project(tmp_path)
+    built(tmp_path)
+    (tmp_path / ".llmops/chroma").rename(tmp_path / "aside")
+    done = llmops(tmp_path, "rag", "index")
+    assert done.returncode == 2
+    assert "The vector store has lost 2 of 2 vectors." in done.stderr
+    assert "llmops rag index --repair" in done.stderr
+    assert llmops(tmp_path, "rag", "index", "--repair").returncode == 0
+    assert "1. notes/moon.md" in llmops(tmp_path, "rag", "query", "moon").stdout
+
+
 def test_another_embedder_never_mixes_with_the_old_one(tmp_path: Path) -> None:
     project(tmp_path, "static")
     built(tmp_path)
