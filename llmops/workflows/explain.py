@@ -259,6 +259,8 @@ def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Esti
         if target.route is not None and mean is not None and mean.cost_usd is not None:
             cost = mean.cost_usd / mean.cells
         found = _estimate(name, "answers", calls, tokens, cost, before[2], target.concurrency)
+        if target.route is not None and mean is not None and mean.calls:
+            found = replace(found, calls=round(calls * mean.calls / mean.cells))
         yield found if found.seconds is None else replace(found, seconds=max(found.seconds, _paced(target, found)))
 
 

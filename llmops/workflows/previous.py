@@ -80,7 +80,8 @@ class Previous:
             if each.output is not None:
                 tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
                 mean = self.answers.setdefault((each.prompt, each.target), Mean())
-                mean.add(1, tokens, each.latency_s or 0.0, each.cost_usd)
+                asked = sum(not call.reused for call in each.route) if each.route else 1
+                mean.add(asked, tokens, each.latency_s or 0.0, each.cost_usd)
             for name, evaluation in each.evaluations.items():
                 if evaluation.judging is not None:
                     self._judged(name, evaluation.judging)
