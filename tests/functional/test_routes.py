@@ -239,3 +239,15 @@ def test_an_answer_in_the_shadow_is_paid_where_the_model_beside_it_fails(
         spend = group(run, "watched")["spend"]
         assert (spend["cost_usd"], spend["spent_usd"]) == (pytest.approx(5 * each), pytest.approx(spent))
         assert [call["model"] for call in run["results"][0]["route"]] == ["small", "large"]
+
+
+def test_the_calls_of_a_route_are_foretold_by_those_of_its_last_run(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    edit(folder / "llmops.yaml", "routes:\n", "routes:\n  watched: {kind: shadow, models: [small, large]}\n")
+    assert llmops(folder, "eval", "--model", "watched", "--limit", "4", "-q").returncode == 0
+    (explained,) = json.loads(llmops(folder, "eval", "--model", "watched", "--explain", "--json").stdout)["suites"]
+    before = sum(server.requests for server in servers)
+    assert llmops(folder, "eval", "--model", "watched", "-q").returncode == 0
+    asked = sum(server.requests for server in servers) - before
+    assert sum(each["calls"] for each in explained["estimates"]) == asked == 2 * (CASES - 4)
