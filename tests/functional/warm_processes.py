@@ -1,7 +1,7 @@
-"""Processes that have imported the vendors already: a command that runs in a fork of one starts several times faster.
+"""Processes that have imported llmops and its vendors already: a command that runs in a fork of one starts many times faster.
 
-Nothing of llmops is imported before the fork. There are two such processes, which take turns, so that the order of a set, which
-each process of Python draws anew, still differs from one command of a test to the next.
+There are two such processes, which take turns, so that the order of a set, which each process of Python draws anew, still
+differs from one command of a test to the next. What a command imports by itself is the matter of `test_startup.py`.
 """
 
 import atexit
@@ -16,11 +16,15 @@ from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from pkgutil import walk_packages
+
+import llmops
 
 VENDORS = (
     *("aiohttp", "asyncio", "chromadb", "jinja2", "numpy", "rich.progress", "rich.table", "sqlalchemy"),
     *("sqlalchemy.dialects.sqlite", "typer.testing", "yaml"),
 )
+OURS = ("adapters.sql", "cli", "reporting", "wiring", "workflows")
 FORKING = """
 import contextlib, gc, importlib, json, os, random, signal, sys
 
@@ -63,6 +67,7 @@ sys.argv = ["-c", *task["arguments"]]
 from llmops.cli.main import main
 main()
 """
+_PREFIXES = tuple(f"llmops.{name}." for name in OURS)
 _turns = count()
 
 
@@ -96,7 +101,8 @@ def run(
 @cache
 def _forking(_number: int) -> "subprocess.Popen[str]":
     kept = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
-    command = [sys.executable, "-c", FORKING, *VENDORS]
+    ours = (each.name for each in walk_packages(llmops.__path__, "llmops.") if each.name.startswith(_PREFIXES))
+    command = [sys.executable, "-c", FORKING, *VENDORS, *ours]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=kept, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
     atexit.register(_end, process)
