@@ -109,11 +109,18 @@ def check_old_generation_whole(folder: Path) -> None:
     assert "(0 changed, 0 chunks embedded" in built(llmops(folder, "rag", "index", "--repair"))
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a complete generation."""
+    folder = write(tmp_path_factory.mktemp("complete"), {"llmops.yaml": SETTINGS, **pages("amber")})
+    assert f"{PAGES} chunks embedded" in built(llmops(folder, "rag", "index"))
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A project with a complete generation, and documents that have changed since."""
-    write(tmp_path, {"llmops.yaml": SETTINGS, **pages("amber")})
-    assert f"{PAGES} chunks embedded" in built(llmops(tmp_path, "rag", "index"))
+def folder(complete: Path, tmp_path: Path) -> Path:
+    """A copy of it with documents that have changed since."""
+    shutil.copytree(complete, tmp_path, dirs_exist_ok=True)
     return write(tmp_path, pages("blue", last=CHANGED))
 
 
