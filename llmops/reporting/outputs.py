@@ -16,6 +16,8 @@ from llmops.reporting.safe import one_line, safe
 NARROWEST = 36
 """Columns of the terminal that an answer needs to be read."""
 
+GONE = "the passages are no longer in the store"
+
 VERDICTS = {True: ("passed", "green"), False: ("not passed", "red"), None: ("not judged", "dim")}
 
 
@@ -24,8 +26,8 @@ class CaseOutputs:
     """All answers to one case."""
 
     case_id: str
-    hits: tuple[Hit, ...]
-    """Retrieved passages, best first, then those that the case gave."""
+    hits: tuple[Hit, ...] | None
+    """Retrieved passages, best first, then those that the case gave; None: what was retrieved is no longer in the store."""
     prompts: Mapping[str, tuple[Message, ...] | str]
     """By reference: the rendered messages, or why they cannot be shown."""
     results: tuple[CellResult, ...]
@@ -38,7 +40,9 @@ def print_outputs(console: Console, case: CaseOutputs) -> None:
     """One case: passages, in full unless a prompt below may hold them, then rendered prompts, then answers."""
     console.print(Text.assemble((f"\n{safe(case.case_id)}", "bold"), f"  {one_line(case.question, 300)}"))
     in_full = all(isinstance(messages, str) for messages in case.prompts.values())
-    for number, hit in enumerate(case.hits, start=1):
+    if case.hits is None:
+        console.print(_indented(Text(GONE, style="yellow")))
+    for number, hit in enumerate(case.hits or (), start=1):
         heading = f" > {hit.heading}" if hit.heading else ""
         console.print(_indented(Text(f"[{number}] {one_line(hit.source + heading, 90)}", style="dim")))
         text = safe(hit.text) if in_full else one_line(hit.text, 160)

@@ -20,7 +20,7 @@ from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
 from llmops.reporting.figures import agreed, corrected, counted, dollars, duration, headline, leading, metric_of, seconds
 from llmops.reporting.flips import flaky, power, told
-from llmops.reporting.outputs import CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.reporting.safe import one_line, safe
 from llmops.settings.secrets import masked_parts
 
@@ -93,7 +93,8 @@ class ShownCase:
     question: str
     fine: bool
     prompts: list[tuple[str, tuple[Message, ...] | str]]
-    hits: tuple[Hit, ...]
+    hits: tuple[Hit, ...] | None
+    """None: what was retrieved is no longer in the store."""
     cells: list[ShownCell]
 
 
@@ -114,6 +115,7 @@ def to_html(reports: Sequence[tuple[Report, Cases]]) -> Iterator[str]:
     finalize: Callable[[Any], Any] = lambda value: safe(value) if type(value) is str else value  # noqa: E731
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=finalize)
     environment.filters["duration"] = duration
+    environment.globals["gone"] = GONE
     source = TEMPLATE.read_text(encoding="utf-8")
     yield from environment.from_string(source).generate(reports=[_shown(report, cases) for report, cases in reports])
 

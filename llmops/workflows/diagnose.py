@@ -20,7 +20,7 @@ from llmops.evaluation.evaluators.contains import needed_facts
 from llmops.evaluation.planning import query_of
 from llmops.prompting.template import PromptVersion
 from llmops.rag.inspecting import Generation
-from llmops.reporting.outputs import CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.scoring.matching import contains
 from llmops.scoring.ranking import parse_unit
 from llmops.scoring.refusal import refuses
@@ -79,7 +79,7 @@ class _Found:
 
     wrong: WrongAnswer
     cell: CellResult
-    hits: tuple[Hit, ...]
+    hits: tuple[Hit, ...] | None
 
 
 async def diagnose(run: Run, parts: Parts, evaluators: Sequence[str] = ()) -> Diagnosis:
@@ -139,15 +139,19 @@ class _Attributor:
     """Finds the stage at which the evidence for a wrong answer was lost."""
 
     def __init__(self, suite: Suite, corpus: Corpus) -> None:
+        self._path = suite.path
         self._query = suite.settings.query
         self._any_of = any(spec.kind == "contains" and spec.options.get("any") == "expected" for spec in suite.evaluators)
         self._corpus = corpus
         self._unseen: dict[str, str] = {}
+        self._gone = 0
 
     @property
     def notes(self) -> list[str]:
-        """What could not be told of prompts."""
-        return [f"{why[:1].upper()}{why[1:]}: a passage that was cut counts as seen." for why in self._unseen.values()]
+        """What could not be told of prompts and passages."""
+        unseen = [f"{why[:1].upper()}{why[1:]}: a passage that was cut counts as seen." for why in self._unseen.values()]
+        gone = f"{self._gone} wrong answers are not attributed: {GONE}. Get them again: llmops eval {self._path}"
+        return [*unseen, *([gone] if self._gone else [])]
 
     def wrong(self, case: Case, cell: CellResult, outputs: CaseOutputs, names: Sequence[str]) -> WrongAnswer:
         """The wrong answer of a cell with its fault; one that the model made may turn out to be a contradiction."""
@@ -161,6 +165,9 @@ class _Attributor:
     def _fault(self, case: Case, output: str, outputs: CaseOutputs, prompt: str) -> tuple[Fault, str, tuple[str, ...]]:
         if case.relevant == () and not refuses(output):
             return "should decline", "`relevant` is empty: nothing in the corpus answers it", ()
+        if outputs.hits is None:
+            self._gone += 1
+            return "unknown", GONE, ()
         messages = outputs.prompts.get(prompt)
         if isinstance(messages, str):
             self._unseen[prompt] = messages

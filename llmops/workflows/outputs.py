@@ -16,7 +16,7 @@ from llmops.domain.serial import hit_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.prompting.template import PromptVersion
-from llmops.reporting.outputs import CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs
 
 Loaded = TypeVar("Loaded")
 
@@ -39,14 +39,16 @@ class Parts(Protocol):
 def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[CaseOutputs]:
     """The cases of a run in its order, or the `wanted` one alone.
 
-    A prompt is rendered again from its file, and only while the file and the dataset are what the run had.
+    A prompt is rendered again from its file, and only while the file and the dataset are what the run had and the store
+    holds the passages.
     """
     sources = _Sources(run, parts)
     results = (result for result in parts.store.results(run.id) if wanted in (None, result.case_id))
     for case_id, group in groupby(results, key=lambda result: result.case_id):
         cells = tuple(group)
         case = sources.case(case_id)
-        hits = _retrieved(parts.store, cells) + _given(case)
+        retrieved = _retrieved(parts.store, cells)
+        hits = None if retrieved is None else retrieved + _given(case)
         references = dict.fromkeys(cell.prompt for cell in cells if cell.prompt)
         prompts = {reference: sources.rendered(reference, case, hits) for reference in references}
         yield CaseOutputs(case_id, hits, prompts, cells, "" if case is None else question_of(case))
@@ -64,10 +66,13 @@ def recorded_cases(run: Run, root: Path) -> tuple[Mapping[str, Case], str]:
     return {case.id: case for case in dataset.cases()}, ""
 
 
-def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...]:
+def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...] | None:
+    """None: they are no longer in the store."""
     key = next((cell.node_keys["retrieve"] for cell in cells if "retrieve" in cell.node_keys), None)
-    node = store.nodes([key]).get(key) if key else None
-    return tuple(hit_from_json(hit) for hit in node.value) if node else ()
+    if key is None:
+        return ()
+    node = store.nodes([key]).get(key)
+    return None if node is None else tuple(hit_from_json(hit) for hit in node.value)
 
 
 def _given(case: Case | None) -> tuple[Hit, ...]:
@@ -90,7 +95,7 @@ class _Sources:
         """A case of the run's dataset; None when the dataset is another by now."""
         return self._dataset[0].get(case_id)
 
-    def rendered(self, reference: str, case: Case | None, hits: tuple[Hit, ...]) -> tuple[Message, ...] | str:
+    def rendered(self, reference: str, case: Case | None, hits: tuple[Hit, ...] | None) -> tuple[Message, ...] | str:
         """The messages of a prompt for a case, or why they cannot be shown."""
         if case is None:
             return self._dataset[1] or "the dataset has no such case"
@@ -99,6 +104,8 @@ class _Sources:
         version = self._versions[reference]
         if isinstance(version, str):
             return version
+        if hits is None:
+            return GONE
         variables = {**case.vars, **self._run.snapshot.get("selection", {}).get("variables", {})}
         return _or_message(lambda: version.render(variables, hits))
 

@@ -1,6 +1,7 @@
 """`llmops rag diagnose`: every fault once, on a run of a small project; the guide's commands, typed to the letter."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,23 @@ def test_the_commands_of_the_guide_work(folder: Path) -> None:
     printed = {line: typed(folder, line) for line in lines}
     assert len(printed) >= 4
     assert "lost before the model" in printed["llmops rag diagnose @last"]
+
+
+def test_passages_that_the_store_has_lost_blame_nobody(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    assert "8 nodes removed" in llmops(tmp_path, "cache", "clear", "--kind", "retrieve").stdout
+    found = json.loads(llmops(tmp_path, "rag", "diagnose", "--json").stdout)
+    assert {wrong["fault"] for wrong in found["wrong"]} == {"should decline", "unknown"}
+    assert (found["shares"][0]["counts"]["unknown"], found["shares"][0]["before_the_model"]) == (6, 0)
+    (note,) = found["notes"]
+    assert note.startswith("6 wrong answers are not attributed: the passages are no longer in the store.")
+    assert note.endswith("llmops eval evals/q.yaml")
+    shown = llmops(tmp_path, "runs", "show", "--outputs", "--case", "cut").stdout
+    assert "prompt ask@unversioned: not shown, the passages are no longer in the store" in shown
+    assert llmops(tmp_path, "runs", "export", "-o", "run.html").returncode == 0
+    page = (tmp_path / "run.html").read_text()
+    assert page.count('<p class="inconclusive">the passages are no longer in the store</p>') == 8
+    assert page.count("not shown: the passages are no longer in the store") == 8
 
 
 def test_a_changed_index_or_dataset_is_told(folder: Path) -> None:
