@@ -30,7 +30,7 @@ class _Part:
 
 PARTS = (
     _Part(nodes, ("key",), ("key",)),
-    _Part(results, ("run", "position"), ("run", "position")),
+    _Part(results, ("run", "position"), ("run", "position"), replaced=True),
     _Part(runs, ("number",), ("id",), replaced=True),  # after their results: a run that is there is there whole
     _Part(baselines, ("suite",), ("suite",)),
 )
@@ -81,15 +81,11 @@ def _write(target: Database, part: _Part, page: Sequence[Row[Any]], connection: 
     key = _columns(part, part.key)
     rows = {tuple(row._mapping[column] for column in key): _values(row) for row in page}
     known = {tuple(found) for found in connection.execute(select(*key).where(tuple_(*key).in_(list(rows))))}
-    new = [values for place, values in rows.items() if place not in known]
-    statement = target.insert(part.table).on_conflict_do_nothing(index_elements=list(part.key))
-    if new:
-        connection.execute(statement, new)
-    if part.replaced and known:
-        for place in known:
-            named = [column == value for column, value in zip(key, place, strict=True)]
-            connection.execute(part.table.update().where(*named).values(rows[tuple(place)]))
-    return len(new)
+    if part.replaced:
+        connection.execute(target.replacing(part.table, *part.key), list(rows.values()))
+    elif new := [values for place, values in rows.items() if place not in known]:
+        connection.execute(target.insert(part.table).on_conflict_do_nothing(index_elements=list(part.key)), new)
+    return len(rows) - len(known)
 
 
 def _columns(part: _Part, names: Sequence[str]) -> list[Column[Any]]:

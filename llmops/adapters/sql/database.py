@@ -39,9 +39,10 @@ class Database:
     """SQL that gives the room of removed rows back; empty where the server does so itself."""
 
     def replacing(self, table: Table, *key: str) -> Any:  # noqa: ANN401 -- SQLAlchemy's own generics
-        """An INSERT that replaces the row of the same key."""
+        """An INSERT that replaces the row of the same key, which keeps its number where it has one."""
         statement = self.insert(table)
-        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
+        changed = [column.name for column in table.columns if not (column.name in key or column.primary_key)]
+        new = {name: statement.excluded[name] for name in changed}
         return statement.on_conflict_do_update(index_elements=list(key), set_=new)
 
     def locked(self, work: Callable[[Connection], None]) -> None:

@@ -91,12 +91,16 @@ def test_what_the_target_has_stays_and_a_run_that_has_ended_since_is_brought_up_
     target = open_store(url, HERE)
     target.begin_run(replace(RUN, id="theirs"))
     target.begin_run(RUN)  # an earlier copy, while it was running
+    failed = replace(cell(7), status="failed", output=None, error="away")
+    target.commit([], RUN.id, [failed])
     target.set_baseline("evals/a.yaml", "theirs")
     target.commit([Node("k00000", "generate", "theirs", "theirs")], "theirs", [])
     target.close()
     copy_store(filled, url, HERE, Steps())
     target = open_store(url, HERE)
     assert {run.id: run.status for run in target.runs()} == {"theirs": "running", RUN.id: "finished"}
+    assert list(target.results(RUN.id))[7] == cell(7)
+    assert [run.id for run in target.runs()] == [RUN.id, "theirs"]
     assert target.baseline("evals/a.yaml") == "theirs"
     assert target.nodes(["k00000"])["k00000"].value == "theirs"
     target.begin_run(replace(RUN, id="next"))  # the numbers of runs go on
