@@ -33,7 +33,7 @@ class Agreement:
 
 @record
 class Verdicts:
-    """Verdicts on labelled answers; labels that were chosen with unequal chances count as their effective number."""
+    """Verdicts on labelled answers; labels that were picked for doubt count as their effective number."""
 
     right_passes: int
     """People and the evaluator say pass."""
@@ -41,6 +41,11 @@ class Verdicts:
     """People say pass, the evaluator does not."""
     right_failures: int
     wrong_passes: int
+
+    @property
+    def total(self) -> int:
+        """Effective number of labels."""
+        return self.right_passes + self.wrong_failures + self.right_failures + self.wrong_passes
 
 
 @record

@@ -18,7 +18,7 @@ from llmops.settings.files import read_text, shown, write_atomic
 from llmops.settings.validation import Strict
 from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import Estimate
-from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted
+from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted, pooled_weights
 
 FOLDER = "calibrations"
 FORMAT = 1
@@ -35,8 +35,8 @@ class Label(Strict):
     """True: it should pass. Or a number on the evaluator's own scale."""
     value: Number | None = None
     """The evaluator's value of it; None: not known, for instance since its judge has changed."""
-    chance: Annotated[float, Field(gt=0, le=1, strict=False)] = 1.0
-    """Probability with which the answer was chosen to be labelled, up to a common factor."""
+    chance: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
+    """Probability with which the answer was picked for the evaluator's doubt, up to a common factor; None: it was not."""
     tags: list[str] = Field(default_factory=list)
 
 
@@ -93,8 +93,8 @@ class Calibration:
 
     @property
     def weights(self) -> list[float]:
-        """1 / chance of each label."""
-        return [1 / each.chance for each in self.labels]
+        """What each label counts."""
+        return pooled_weights([each.chance for each in self.labels])
 
     def rate(self, values: Sequence[float], cases: int, confidence: float) -> tuple[Estimate | None, str]:
         """The pass rate that people would find among answers without a label, and why there is none.
@@ -210,7 +210,7 @@ def suggested_threshold(labels: Sequence[Label], *, lower_is_better: bool) -> fl
     """The limit that the labels of yes and no suggest, in the six digits that are shown: a suite adopts it as it reads."""
     side = -1.0 if lower_is_better else 1.0
     values = [side * (each.value or 0.0) for each in labels]
-    found = best_threshold([bool(each.label) for each in labels], values, [1 / each.chance for each in labels])
+    found = best_threshold([bool(each.label) for each in labels], values, pooled_weights([each.chance for each in labels]))
     return None if found is None else float(f"{side * found:.6g}")
 
 

@@ -16,6 +16,9 @@ def print_calibration(console: Console, report: CalibrationReport) -> None:
     console.print(_agreement(report))
     if report.verdicts is not None:
         console.print(_verdicts(report.verdicts))
+        if report.verdicts.total < report.labels:
+            told = f"effective numbers: labels that were picked for doubt count by their chance, all {report.labels}"
+            console.print(Text(f"{told} say as much as {report.verdicts.total} others", style="dim"), soft_wrap=True)
         fitted = "  (cross-fitted: the limit comes from these labels)" if report.cross_fitted else ""
         rates = f"sensitivity {_percent(report.sensitivity)}   specificity {_percent(report.specificity)}{fitted}"
         console.print(Text(rates), soft_wrap=True)

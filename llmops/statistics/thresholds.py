@@ -92,6 +92,21 @@ def chances(uncertainty: Sequence[float], wanted: float) -> list[float]:
     return [min(1.0, wanted * (0.5 / n + 0.5 * (each / total if total else 1 / n))) for each in uncertainty]
 
 
+def pooled_weights(picked: Sequence[float | None]) -> list[float]:
+    """Weights of labels from two samples of the same answers: those that were picked for doubt, and those that were not.
+
+    The picked ones count among themselves by the inverse of their chance, and together as their effective number (Kish
+    1965): the two samples are averaged by what each can tell, so that a few labels of a small chance cannot outweigh all
+    others.
+
+    Args:
+        picked: the chance with which each item was picked, up to a common factor; None: it was not picked for doubt.
+    """
+    inverse = [1 / chance for chance in picked if chance is not None]
+    scale = sum(inverse) / sum(weight**2 for weight in inverse) if inverse else 1.0
+    return [1.0 if chance is None else scale / chance for chance in picked]
+
+
 def _dealt(labels: Sequence[bool]) -> list[int]:
     order = list(range(len(labels)))
     random.Random(SEED).shuffle(order)

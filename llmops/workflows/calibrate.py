@@ -149,8 +149,8 @@ class Calibrating:
                 taken += 1
         return taken
 
-    def add(self, answer: Answer, label: bool | float, chance: float = 1.0) -> None:
-        """Take one label."""
+    def add(self, answer: Answer, label: bool | float, chance: float | None = None) -> None:
+        """Take one label; `chance` that the answer had to be picked."""
         case, output = answer.key
         self._labels[answer.key] = Label(
             case=case, output=output, label=label, value=answer.value, chance=chance, tags=list(answer.tags)
@@ -177,19 +177,18 @@ class Calibrating:
         return self._report(fitted(self.built, content), path.relative_to(self._root).as_posix(), len(current) - len(used))
 
     def _current(self, label: Label, known: Mapping[Key, float]) -> Label:
-        """The label with the value that this run gives to its answer, and with its chance among all labels."""
+        """The label with the value that this run gives to its answer, and with its chance among all that were picked."""
         answer = self.answers.get((label.case, label.output))
         if answer is None:
             return label.model_copy(update={"value": None})
-        return label.model_copy(
-            update={"value": answer.value, "chance": known[answer.key] if label.chance < 1 else label.chance}
-        )
+        chance = None if label.chance is None else known[answer.key]
+        return label.model_copy(update={"value": answer.value, "chance": chance})
 
     def _chances(self) -> dict[Key, float]:
-        """Chance of each answer to be among the labels that were chosen here, over all sessions together."""
-        chosen = sum(label.chance < 1 for label in self._labels.values())
+        """Chance of each answer to be among the labels that were picked here, over all sessions together."""
+        picked = sum(label.chance is not None for label in self._labels.values())
         answers = list(self.answers.values())
-        return dict(zip(self.answers, chances(self._uncertainty(answers), chosen), strict=True)) if chosen else {}
+        return dict(zip(self.answers, chances(self._uncertainty(answers), picked), strict=True)) if picked else {}
 
     def _check_same_judge(self) -> None:
         recorded = self.run.snapshot.get("evaluators", {}).get(self.name, {}).get("identity")

@@ -107,11 +107,26 @@ def test_labels_are_taken_key_by_key(server: OpenAiServer, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "30 labels taken" in done.stderr
     assert "sensitivity 100.0 %" in done.stdout
+    assert "effective numbers: labels that were picked for doubt count by their chance, all 30 say as much as" in done.stdout
     kept = json.loads((tmp_path / "calibrations" / "criteria.json").read_text())
     assert len(kept["labels"]) == 30
     assert not {each["case"] for each in listed} & {
         each["case"] for each in json.loads(llmops(tmp_path, "judge", "next", "evals/s.yaml", "--json").stdout)
     }
+
+
+def test_a_few_picked_labels_beside_a_column_take_nothing_away(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base)
+    llmops(tmp_path, "eval")
+    before = json.loads(llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "human", "--json").stdout)
+    command = [*COMMAND, "judge", "calibrate", "evals/s.yaml", "--label", "2", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), input="yn", capture_output=True, text=True, check=False)
+    after = json.loads(done.stdout)
+    assert sum(before["verdicts"].values()) == before["labels"] == LABELLED
+    assert LABELLED < sum(after["verdicts"].values()) <= after["labels"] == LABELLED + 2
+    assert after["corrected"]["value"] == pytest.approx(before["corrected"]["value"], abs=0.05)
+    kept = json.loads((tmp_path / "calibrations" / "criteria.json").read_text())["labels"]
+    assert sum(label["chance"] is None for label in kept) == LABELLED
 
 
 def test_too_few_labels_are_kept_and_told(server: OpenAiServer, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def calibration(*, weighted: bool) -> Calibration:
             output=content_hash("0"),
             label=float(case % 5) + (case % 4 == 0),
             value=float(case % 5),
-            chance=(1.0 if case % 5 < 3 else 0.5) if weighted else 1.0,
+            chance=(1.0 if case % 5 < 3 else 0.5) if weighted else None,
         )
         for case in range(0, CASES, 2)
     )
@@ -54,7 +54,7 @@ def corrected(found: Calibration, repeat: int) -> Estimate:
 
 def test_a_corrected_mean_counts_labels_by_their_chance() -> None:
     even, weighted = (corrected(calibration(weighted=each), REPEAT) for each in (False, True))
-    off = [(each.label - (each.value or 0), 1 / each.chance) for each in calibration(weighted=True).labels]
+    off = [(each.label - (each.value or 0), 1 / (each.chance or 1)) for each in calibration(weighted=True).labels]
     assert even.value == pytest.approx(2 + sum(gap for gap, _ in off) / len(off), abs=0.05)
     assert weighted.value == pytest.approx(2 + sum(gap * w for gap, w in off) / sum(w for _, w in off), abs=0.05)
     assert abs(even.value - weighted.value) > 0.02

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.statistics.calibration import Confusion, correct_rate, labels_to_halve
-from llmops.statistics.thresholds import best_threshold, chances, cross_fitted
+from llmops.statistics.thresholds import best_threshold, chances, cross_fitted, pooled_weights
 
 LABELS = st.lists(st.tuples(st.booleans(), st.floats(-5, 5)), min_size=1, max_size=60)
 
@@ -70,6 +70,42 @@ def test_the_corrected_rate_of_a_picked_threshold_covers(active: bool) -> None:
         assert corrected.high is not None
         held.append(corrected.low <= 0.7 <= corrected.high)
     assert 0.92 <= np.mean(held) <= 0.99
+
+
+@pytest.mark.parametrize("picked", [2, 40])
+def test_labels_picked_for_doubt_beside_a_sample_cover_and_never_widen_the_interval(picked: int) -> None:
+    # 600 answers, 80 of them labelled as they came, and some more picked near the limit: 0.4 are good.
+    generator = np.random.default_rng(6)
+    held, widths, alone = [], [], []
+    for _ in range(500):
+        truth = generator.random(600) < 0.4
+        values = generator.normal(np.where(truth, 2.0, 0.0))
+        chance = np.array(chances(np.exp(-np.abs(values - 1)).tolist(), picked))
+        order = generator.random(600) / chance
+        order[:80] = np.inf
+        labelled = [*range(80), *np.argsort(order)[:picked].tolist()]
+        weights = pooled_weights([None] * 80 + [float(chance[n]) for n in labelled[80:]])
+        labels, verdicts = truth[labelled].tolist(), (values >= 1)[labelled].tolist()
+        rest = np.delete(values >= 1, labelled)
+        found = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels, verdicts, weights)).corrected
+        sample = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels[:80], verdicts[:80])).corrected
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert sample is not None
+        assert sample.low is not None
+        assert sample.high is not None
+        held.append(found.low <= 0.4 <= found.high)
+        widths.append(found.high - found.low)
+        alone.append(sample.high - sample.low)
+    assert 0.93 <= np.mean(held) <= 0.98
+    assert np.mean(widths) < np.mean(alone)
+
+
+def test_two_samples_count_by_their_effective_numbers() -> None:
+    assert pooled_weights([None, None, 0.25, 0.25]) == [1.0] * 4
+    assert pooled_weights([0.5, 0.25]) == pytest.approx([0.6, 1.2])  # 2 : 4, worth 36 / 20 labels
+    assert sum(pooled_weights([None, 0.5, 0.25])) == pytest.approx(1 + 36 / 20)
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=50), st.floats(0.1, 50))
