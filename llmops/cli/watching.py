@@ -1,6 +1,8 @@
 """`llmops eval --watch`: the same evaluation again whenever a file of the project changes."""
 
+import os
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import DefaultFilter, watch
@@ -13,6 +15,8 @@ from llmops.reporting.safe import safe
 OURS = {".llmops", "evidence"}
 """Folders that an evaluation writes to."""
 TICK_MS = 500
+STREAMS = (1, 2)
+"""Descriptors of stdout and stderr, which may lead into a file of the project."""
 SHOWN = 3
 """Changed files that are named."""
 
@@ -68,12 +72,21 @@ def _once(session: Session, evaluate: Callable[[Session], int]) -> int:
 def _changes(root: Path, written: Collection[Path]) -> Iterator[list[str]]:
     """Names of the files that changed; nothing at first, and whenever a while has passed."""
     usual = DefaultFilter()
+    told = {place for descriptor in STREAMS if (place := _place(descriptor)) is not None}
 
     def counts(change: "object", path: str) -> bool:
         inside = Path(path).relative_to(root)
         hidden = inside.name.startswith(".") and inside.name != ".env"  # half-written files among them
-        ours = hidden or OURS & set(inside.parts) or Path(path) in written
+        ours = hidden or OURS & set(inside.parts) or Path(path) in written or _place(path) in told
         return usual(change, path) and not ours  # type: ignore[arg-type]
 
     for found in watch(root, watch_filter=counts, rust_timeout=TICK_MS, yield_on_timeout=True, raise_interrupt=True):
         yield sorted({safe(Path(path).relative_to(root).as_posix()) for _, path in found})
+
+
+def _place(file: int | str) -> tuple[int, int] | None:
+    """Device and inode of an open or named file, which tell it from all others; None when there is no such file."""
+    with suppress(OSError):
+        found = os.stat(file)
+        return found.st_dev, found.st_ino
+    return None

@@ -17,10 +17,10 @@ SUITE = "dataset: datasets/s.jsonl\nprompts: [ask]\ntargets: [gpt]\nevaluators:\
 
 
 class Watching:
-    """A running `llmops eval --watch`; what it says goes to a file."""
+    """A running `llmops eval --watch`; what it says goes to a file of the project, which is no change of it."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self.told = folder.parent / "told.txt"
+        self.told = folder / "told.txt"
         with self.told.open("w") as out:
             command = [*COMMAND, "eval", "--watch", *arguments]
             self.process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=subprocess.STDOUT)
@@ -70,7 +70,8 @@ def test_an_edit_is_evaluated_and_a_broken_file_is_told(folder: Path, server: Op
         edit(folder / "prompts/ask/prompt.j2", "{{ question", "{{ question }} now")
         said = watching.until(waiting, 4)
         assert server.requests == 11
-        assert "report.md" not in [line.removeprefix("changed: ") for line in said.splitlines() if "changed:" in line]
+        named = ", ".join(line.removeprefix("changed: ") for line in said.splitlines() if line.startswith("changed: "))
+        assert set(named.split(", ")) == {"datasets/s.jsonl", "prompts/ask/prompt.j2"}
         os.kill(watching.process.pid, signal.SIGINT)
         assert watching.process.wait(timeout=30) == 0
     finally:
