@@ -1,10 +1,11 @@
 """Cells, their results, and runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from llmops.domain.cases import Case
+from llmops.domain.errors import StoreError
 from llmops.domain.models import RoutedCall, Usage
 from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse, Span
@@ -17,6 +18,8 @@ Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 """What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
 STEPS: tuple[Step, ...] = get_args(Step)
 
+Read = TypeVar("Read")
+
 
 @record
 class Node:
@@ -28,6 +31,23 @@ class Node:
     """JSON value; its shape depends on `kind`."""
     run: str
     """Id of the run that computed it: a result of another run is `cached`."""
+
+    def read(self, reader: Callable[[Any], Read]) -> Read:
+        """What `reader` makes of the value.
+
+        Raises:
+            StoreError: the value is not what such a node holds.
+        """
+        try:
+            return reader(self.value)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise broken_node(self.key, self.kind, error) from error
+
+
+def broken_node(key: str, kind: NodeKind, error: Exception) -> StoreError:
+    """Of a node that cannot be read."""
+    found = f"The node {key} of the store ({kind}) is broken: {type(error).__name__}: {error}."
+    return StoreError(found, hint="Remove it, and the next run computes it again: llmops cache verify --remove")
 
 
 @record

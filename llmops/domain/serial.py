@@ -1,6 +1,6 @@
 """Domain objects as plain JSON values and back, for the store and for reports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
@@ -68,11 +68,21 @@ def hit_from_json(data: Json) -> Hit:
     return Hit(**data)
 
 
+def hits_from_json(data: Sequence[Json]) -> tuple[Hit, ...]:
+    """The inverse of `plain` for hits."""
+    return tuple(hit_from_json(each) for each in data)
+
+
 def completion_from_json(data: Json) -> Completion:
     """The inverse of `plain` for a completion."""
     usage = data["usage"]
     fixed = {"usage": None if usage is None else Usage(**usage), "route": _route_from_json(data)}
     return Completion(**{**data, **fixed})
+
+
+def completions_from_json(data: Sequence[Json]) -> tuple[Completion, ...]:
+    """The inverse of `plain` for completions."""
+    return tuple(completion_from_json(each) for each in data)
 
 
 def _route_from_json(data: Json) -> tuple[RoutedCall, ...]:

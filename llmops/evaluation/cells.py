@@ -12,7 +12,7 @@ from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import JudgeUse, Outcome, Sample
-from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
+from llmops.domain.serial import completion_from_json, hits_from_json, outcome_from_json
 from llmops.evaluation.planning import (
     Plan,
     Target,
@@ -154,7 +154,7 @@ class CellSteps:
     def take_hits(self, state: CellState, node: Node) -> None:
         """Retrieved passages, followed by those that the case gives."""
         state.searched = node.run == self.run_id
-        state.hits = (*(hit_from_json(hit) for hit in node.value), *_given(state.cell.case))
+        state.hits = (*node.read(hits_from_json), *_given(state.cell.case))
 
     def render(self, state: CellState, rendered: dict[tuple[str, str], tuple[Message, ...] | str]) -> None:
         """Render the prompt and fix the key of the answer; `rendered` shares the work between targets and repeats."""
@@ -189,7 +189,7 @@ class CellSteps:
 
     def take_completion(self, state: CellState, node: Node) -> None:
         """An answer of an earlier run, or of this run before it was interrupted."""
-        state.completion = completion_from_json(node.value)
+        state.completion = node.read(completion_from_json)
         state.reused = not self.is_made_for(state, node)
         state.attempts = 0 if state.reused else state.completion.attempts
         if self._continued and not state.reused:
@@ -237,7 +237,7 @@ class CellSteps:
         for name, key in state.evaluate_keys.items():
             if key in found:
                 mine = self.is_made_for(state, found[key])
-                outcome = outcome_from_json(found[key].value)
+                outcome = found[key].read(outcome_from_json)
                 if outcome.judging is not None and not mine:
                     outcome = replace(outcome, judging=outcome.judging.reused())
                 state.outcomes[name] = outcome

@@ -16,7 +16,7 @@ from llmops.domain.queries import Query, Written
 from llmops.domain.records import record
 from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
-from llmops.domain.serial import completion_from_json
+from llmops.domain.serial import completions_from_json
 from llmops.evaluation.judging.judges import Judges, repair, use_of
 from llmops.evaluation.judging.replies import Reply, Unreadable, read_reply
 from llmops.evaluation.planning import Target
@@ -151,7 +151,7 @@ class Rewriter:
         asks = self._asks(text)
         if any(ask.key not in nodes for ask in asks):
             return None
-        found = [tuple(completion_from_json(each) for each in nodes[ask.key].value) for ask in asks]
+        found = [nodes[ask.key].read(completions_from_json) for ask in asks]
         try:
             return _written(text, asks, found, [nodes[ask.key].run == run for ask in asks])
         except Unreadable:  # it came from another store

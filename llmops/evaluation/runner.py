@@ -273,7 +273,7 @@ class Runner:
             own = self._steps.key_of_routed(state, inner, sample)
             known = self._lookup("generate", [own]).get(own)
             node = known or await self._answered(state, inner, request, own)
-            completion, made = completion_from_json(node.value), self._steps.is_made_for(state, node)
+            completion, made = node.read(completion_from_json), self._steps.is_made_for(state, node)
             if known is not None and made and inner.price is not None:  # paid before this run was interrupted
                 self._purse.pay(inner.price.cost(completion.usage, completion.latency_s))
             return Answered(completion, reused=not made)

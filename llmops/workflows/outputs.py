@@ -12,7 +12,7 @@ from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, Run
-from llmops.domain.serial import hit_from_json
+from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.prompting.template import PromptVersion
@@ -72,7 +72,7 @@ def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...] |
     if key is None:
         return ()
     node = store.nodes([key]).get(key)
-    return None if node is None else tuple(hit_from_json(hit) for hit in node.value)
+    return None if node is None else node.read(hits_from_json)
 
 
 def _given(case: Case | None) -> tuple[Hit, ...]:

@@ -12,7 +12,7 @@ from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
-from llmops.domain.serial import hit_from_json
+from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.prompting.diff import PromptComparison, cost_deltas, diff_versions
 from llmops.prompting.lint import DatasetSample, Finding, Surroundings, lint
@@ -112,7 +112,7 @@ def _passages_of_last_run(suite: Suite, store: Store) -> dict[str, tuple[Hit, ..
         return {}
     keys = {result.case_id: result.node_keys["retrieve"] for result in store.results(run.id) if "retrieve" in result.node_keys}
     nodes = store.nodes(sorted(set(keys.values())))
-    return {case: tuple(hit_from_json(hit) for hit in nodes[key].value) for case, key in keys.items() if key in nodes}
+    return {case: nodes[key].read(hits_from_json) for case, key in keys.items() if key in nodes}
 
 
 def lint_prompt(version: PromptVersion, parts: Parts) -> list[Finding]:

@@ -66,6 +66,10 @@ def test_a_broken_node_is_found_removed_and_computed_again(server: OpenAiServer,
     database.execute("UPDATE nodes SET value = '{\"text\": 7}' WHERE key = (SELECT min(key) FROM nodes)")
     database.commit()
     database.close()
+    for command in (["eval"], ["eval", "--explain"]):
+        refused = llmops(tmp_path, *command)
+        assert (refused.returncode, "is broken: KeyError: 'usage'" in refused.stderr) == (2, True)
+        assert "llmops cache verify --remove" in refused.stderr
     done = llmops(tmp_path, "cache", "verify")
     assert (done.returncode, "1 of them broken" in done.stdout) == (1, True)
     assert llmops(tmp_path, "cache", "verify", "--remove").returncode == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from llmops.domain.runs import Node, NodeKind, Run
+from llmops.domain.runs import Node, NodeKind, Run, broken_node
 from llmops.domain.serial import members
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=members).encode
@@ -17,8 +17,15 @@ def dumps(value: object) -> str:
 
 
 def node_of(key: str, kind: NodeKind, value: str, run: str) -> Node:
-    """A row of `nodes`."""
-    return Node(key, kind, json.loads(value), run)
+    """A row of `nodes`.
+
+    Raises:
+        StoreError: its value is not valid JSON.
+    """
+    try:
+        return Node(key, kind, json.loads(value), run)
+    except ValueError as error:
+        raise broken_node(key, kind, error) from error
 
 
 def run_of(row: Row[Any]) -> Run:

@@ -13,7 +13,7 @@ from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
 from llmops.domain.runs import Node, Step
 from llmops.domain.scores import JudgeUse
-from llmops.domain.serial import completion_from_json, plain
+from llmops.domain.serial import completions_from_json, plain
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.claiming import Claims
@@ -134,7 +134,7 @@ class Judges:
             elif node is None:
                 slots = session.slots.setdefault(target.name, asyncio.Semaphore(target.concurrency))
                 node = await self._claims.node(key, slots, judge, session.callers.pause)
-            completions = tuple(completion_from_json(each) for each in node.value)
+            completions = node.read(completions_from_json)
             if session.continued and node.run == session.run and key not in session.paid:
                 asked = True
                 session.paid.add(key)

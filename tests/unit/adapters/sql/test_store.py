@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from llmops.adapters.sql import schema
 from llmops.adapters.sql.store import SqlStore, open_store
 from llmops.domain.errors import StoreError, UsageError
 from llmops.domain.models import Usage
 from llmops.domain.runs import CellResult, EvaluatorResult, Node, Run
 from llmops.domain.scores import JudgeUse, Span
+from llmops.domain.serial import completion_from_json
 
 RUN = Run("20260101-000000-aa", "evals/a.yaml", "running", "2026-01-01T00:00:00Z", None, "plan", 2, {"tool": "1"})
 HOSTILE = "a\x00b \ud800 \U0001f600 \x1b[31m '); DROP TABLE nodes; --"
@@ -38,6 +40,17 @@ def test_nodes_come_back_as_they_were_written_by_key_and_by_run(store: SqlStore)
     assert store.nodes(["k1", "k2", "k3"]) == {"k1": node("k1", {"text": HOSTILE}), "k2": node("k2", [1, None, 0.5], "r2")}
     assert set(store.nodes(["k1", "k2"], runs=["r2"])) == {"k2"}
     assert store.nodes([]) == {}
+
+
+def test_a_node_that_is_broken_is_told_with_its_key(store: SqlStore) -> None:
+    store.commit([node("k1", {"text": "no usage"}), node("k2")], "r1", [])
+    with pytest.raises(StoreError, match=r"The node k1 of the store \(generate\) is broken: KeyError: 'usage'\."):
+        store.nodes(["k1"])["k1"].read(completion_from_json)
+    cut = schema.nodes.update().where(schema.nodes.c.key == "k2").values(value='{"text')
+    store.database.transaction(lambda connection: connection.execute(cut))
+    with pytest.raises(StoreError, match="The node k2 of the store") as told:
+        store.nodes(["k2"])
+    assert "llmops cache verify --remove" in (told.value.hint or "")
 
 
 def test_more_keys_than_one_query_may_name(store: SqlStore) -> None:
