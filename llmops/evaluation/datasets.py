@@ -1,8 +1,11 @@
 """Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are large JSONL."""
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +46,9 @@ class CaseRow(Strict):
     evaluators: list[str | dict[str, Any]] = Field(default_factory=list)
 
 
+Reader = Callable[[Path, Path], Iterator[Case | Problem]]
+"""Reads the file of one format below the project's root."""
+
 _adapter = TypeAdapter(CaseRow)
 _FIELDS = tuple(CaseRow.model_fields)
 
@@ -62,7 +68,11 @@ class Dataset:
     _read: Callable[[], Iterator[Case]]
 
     def cases(self) -> Iterator[Case]:
-        """The cases in the file's order."""
+        """The cases in the file's order.
+
+        Raises:
+            InvalidFiles: the file is read again and is not what was checked.
+        """
         return self._read()
 
 
@@ -90,13 +100,14 @@ def _datasets_near(path: Path, root: Path, suffixes: Collection[str]) -> list[st
     return [shown(each, root) for each in found if each.suffix in suffixes and each != root / FILE_NAME]
 
 
-def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], Iterator[Case | Problem]]) -> Dataset:
+def _checked(path: Path, root: Path, file: str, reader: Reader) -> Dataset:
     problems: list[Problem] = []
     lines: dict[str, int | None] = {}
     digest = blake2b(digest_size=KEY_BYTES)
     own = False
     kept: list[Case] = []
     size = 0
+    state = _state(path.stat())
     for found in reader(path, root):
         if len(problems) == MAX_PROBLEMS:
             problems.append(Problem(file, f"more problems follow; the first {MAX_PROBLEMS} are listed."))
@@ -125,10 +136,26 @@ def _checked(path: Path, root: Path, file: str, reader: Callable[[Path, Path], I
     if problems:
         raise InvalidFiles(problems)
 
-    def cases() -> Iterator[Case]:
-        return iter(kept) if kept else (case for case in reader(path, root) if isinstance(case, Case))
+    again = partial(_read_again, path, root, file, reader, state)
+    return Dataset(file, len(lines), digest.hexdigest(), own, lambda: iter(kept) if kept else again())
 
-    return Dataset(file, len(lines), digest.hexdigest(), own, cases)
+
+def _read_again(path: Path, root: Path, file: str, reader: Reader, state: tuple[int, int]) -> Iterator[Case]:
+    changed = InvalidFiles([Problem(file, "has changed while it was read.", hint="Run the same command again.")])
+    try:
+        held = path.open("rb")
+    except OSError:
+        raise changed from None
+    with held:  # what another file of this name holds does not matter once this one is open
+        for found in chain(reader(path, root), [None]):  # the end as well: a file that was cut has no more rows
+            if _state(os.fstat(held.fileno())) != state or isinstance(found, Problem):
+                raise changed
+            if found is not None:
+                yield found
+
+
+def _state(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns
 
 
 def case_json(case: Case) -> dict[str, Any]:

@@ -28,8 +28,39 @@ def test_a_large_dataset_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     file = written(tmp_path, [{"id": str(n), "vars": {"q": "?"}} for n in range(4)])
     dataset = load_dataset(file, tmp_path)
     assert dataset.size == 4
-    file.write_text('{"id": "other"}\n')
-    assert [case.id for case in dataset.cases()] == ["other"]
+    assert [case.id for case in dataset.cases()] == [case.id for case in dataset.cases()] == ["0", "1", "2", "3"]
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of 600 cases that is read again each time."""
+    monkeypatch.setattr(datasets, "KEPT_BYTES", 0)
+    return written(tmp_path, [{"id": str(n), "vars": {"q": "?" * 500}} for n in range(600)])
+
+
+@pytest.mark.parametrize("text", ["", '{"id": "other"}\n', "no case\n" * 700])
+@pytest.mark.parametrize("after", [0, 300])
+def test_a_large_dataset_that_is_rewritten_meanwhile_is_told(large: Path, text: str, after: int) -> None:
+    cases = load_dataset(large, large.parent).cases()
+    assert [next(cases).id for _ in range(after)] == [str(n) for n in range(after)]
+    large.write_text(text)
+    with pytest.raises(InvalidFiles) as told:
+        list(cases)
+    assert str(told.value) == "cases.jsonl: has changed while it was read.\n    Run the same command again."
+
+
+def test_a_large_dataset_that_another_file_replaces_is_read_to_its_end(large: Path) -> None:
+    dataset = load_dataset(large, large.parent)
+    cases = dataset.cases()
+    assert next(cases).id == "0"
+    large.with_suffix(".new").write_text('{"id": "other"}\n')
+    large.with_suffix(".new").rename(large)
+    assert len(list(cases)) == 599
+    with pytest.raises(InvalidFiles, match="has changed"):
+        next(dataset.cases())
+    large.unlink()
+    with pytest.raises(InvalidFiles, match="has changed"):
+        next(dataset.cases())
 
 
 def test_both_ways_give_the_same_cases_and_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
