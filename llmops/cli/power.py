@@ -47,6 +47,8 @@ def _show(session: Session, path: str, reach: "Reach") -> None:
     from rich.text import Text
 
     session.out.print(Text(f"{safe(path)}: {reach.cases} cases", style="bold"), soft_wrap=True)
+    if reach.note:
+        session.out.print(Text(safe(reach.note), style="dim"), soft_wrap=True)
     session.out.print(f"With no flip at all, a margin below {100 * reach.margin:.1f} points can never pass.", soft_wrap=True)
     for share, drop in reach.drops:
         told = (

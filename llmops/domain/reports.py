@@ -145,6 +145,7 @@ class Power:
     """How small a drop of a pass rate the cases of a run can show (Connor 1987), found four times in five."""
 
     cases: int
+    """Those that a rule on a pass rate applies to; of several rules the fewest."""
     discordance: float
     """Share of cases that flip between two versions of the same quality."""
     observed: bool

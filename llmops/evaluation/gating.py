@@ -85,7 +85,8 @@ def _critical(plan: Plan) -> frozenset[str] | None:
 
 def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -> Power | None:
     """What the cases that were run can show, by the flips seen, else by an assumed share; None when nothing was judged."""
-    cases = max((-(-group.cells // plan.repeat) for group in aggregator.groups.values()), default=0)
+    ran = max((-(-group.cells // plan.repeat) for group in aggregator.groups.values()), default=0)
+    cases = round(ran * _share_judged(plan, aggregator))
     if all(rule.verdict == "not judged" for rule in rules) or not cases:
         return None
     margins = [rule.margin for rule in plan.suite.settings.gate if 0 < rule.margin < 1 and _is_rate(rule.metric)]
@@ -97,6 +98,18 @@ def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -
     drop = detectable_drop(cases, discordance)
     needed = cases_for_drop(margin, max(discordance, margin))
     return Power(cases, discordance, bool(seen), drop, margin, needed)
+
+
+def _share_judged(plan: Plan, aggregator: Aggregator) -> float:
+    """Share of the cells that a rule on a pass rate applies to, a missing value among them; of several the least."""
+    names = {str(rule.metric).partition(".")[0] for rule in plan.suite.settings.gate if _is_rate(rule.metric)}
+    shares = (
+        (len(tally.verdicts.values) + tally.failed) / group.cells
+        for group in aggregator.groups.values()
+        for name, tally in group.evaluators.items()
+        if name in names
+    )
+    return min(shares, default=1.0)
 
 
 def _is_rate(metric: str | None) -> bool:

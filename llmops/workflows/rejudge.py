@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmops.domain.errors import UsageError
-from llmops.domain.ports import Progress
+from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
@@ -71,6 +71,9 @@ class Reach:
     """What a number of cases can show."""
 
     cases: int
+    """Those that the pass rates of the gate are judged on, as far as a run has shown."""
+    note: str
+    """Which cases were left out, or why it is not known; empty: all count."""
     margin: float
     """Smallest margin that a non-inferiority rule can pass with, when no case flips."""
     drops: tuple[tuple[float, float | None], ...]
@@ -93,13 +96,40 @@ def reach_of(suite: Suite, parts: Parts, margins: Sequence[float], confidence: f
         InvalidFiles: the dataset cannot be read.
         UsageError: a margin that is not between 0 and 1.
     """
-    n = cases or load_dataset(parts.root / suite.settings.dataset, parts.root).size
+    whole = cases or load_dataset(parts.root / suite.settings.dataset, parts.root).size
+    n, note = _judged(whole, suite, parts.store)
     wanted = sorted({*(rule.margin for rule in suite.settings.gate if 0 < rule.margin < 1), *margins} or {0.02, 0.05, 0.1})
     for margin in wanted:
         if not 0 < margin < 1:
             raise UsageError(f"--margin {margin:g}: a share between 0 and 1 was expected.", hint="0.05 is five points.")
     drops = tuple((d, detectable_drop(n, d, confidence=confidence)) for d in DISCORDANCES)
-    return Reach(n, reachable_margin(n, confidence=confidence), drops, tuple(_needed(wanted, confidence)))
+    return Reach(n, note, reachable_margin(n, confidence=confidence), drops, tuple(_needed(wanted, confidence)))
+
+
+def _judged(cases: int, suite: Suite, store: Store) -> tuple[int, str]:
+    """Of so many cases those that the gate's pass rates are judged on, by the suite's last run over all of them."""
+    metrics = {rule.metric for rule in suite.settings.gate if rule.metric and rule.metric.endswith(".pass_rate")}
+    if not metrics:
+        return cases, ""
+    runs = (run for run in store.runs(1000) if run.suite == suite.path and not _chosen(run))
+    report = next((found for run in runs if (found := store.report(run.id)) is not None), None)
+    groups = () if report is None else report_from_json(dict(report)).groups  # type: ignore[call-overload]
+    shares = [
+        ((each.judged + each.failed) / group.cells, metric)
+        for group in groups
+        for each in group.evaluators
+        if (metric := f"{each.name}.pass_rate") in metrics
+    ]
+    share, metric = min(shares, default=(0.0, ""))
+    judged = round(share * cases)
+    if not judged:
+        return cases, f"no run shows how many of them {', '.join(sorted(metrics))} is judged on: all are counted"
+    return judged, "" if judged == cases else f"{metric} is judged on {judged} of {cases}, as in the last run"
+
+
+def _chosen(run: Run) -> bool:
+    """Whether it had only cases of some tags, or those that had failed."""
+    return bool(run.snapshot.get("selection", {}).get("tags")) or run.snapshot.get("selected_ids") is not None
 
 
 def _needed(margins: Sequence[float], confidence: float) -> Iterator[tuple[float, int, int]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, project, report
+from command_line import llmops, project, report, write
 from openai_server import OpenAiServer
 from test_bad_input import edit
 
@@ -113,6 +113,25 @@ def test_what_cases_can_show(evaluated: Path) -> None:
     (margin, fewest, _), *_ = found["needed"]
     assert (margin, fewest) == (0.04, 65)
     assert llmops(evaluated, "power", "say", "--margin", "5").returncode == 2
+
+
+def test_cases_that_a_rule_does_not_apply_to_show_nothing(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 8)
+        rows = [json.loads(line) for line in (tmp_path / "datasets/say.jsonl").read_text().splitlines()]
+        for row in rows[6:]:
+            row["expected"], row["tags"] = None, ["bare"]
+        write(tmp_path, {"datasets/say.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows)})
+        before = llmops(tmp_path, "power", "say").stdout
+        assert "no run shows how many of them contains.pass_rate is judged on: all are counted" in before
+        assert "a margin below 25.3 points can never pass" in before
+        assert "With 6 cases" in llmops(tmp_path, "eval").stdout
+        assert report(llmops(tmp_path, "eval", "--filter", "tag=bare", "--json"))["counts"]["cells"] == 2
+    shown = llmops(tmp_path, "power", "say").stdout
+    assert "evals/say.yaml: 6 cases\ncontains.pass_rate is judged on 6 of 8, as in the last run" in shown
+    assert "a margin below 31.1 points can never pass" in shown
+    found = json.loads(llmops(tmp_path, "power", "say", "--cases", "80", "--json").stdout)
+    assert (found["cases"], found["note"]) == (60, "contains.pass_rate is judged on 60 of 80, as in the last run")
 
 
 def test_a_margin_out_of_reach_is_refused_by_validate(tmp_path: Path) -> None:
