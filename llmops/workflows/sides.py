@@ -1,6 +1,7 @@
 """What a run is held against: a run of the store, or prompts at another version, which are run first."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +28,13 @@ class Side:
 
 BASELINE = "@baseline"
 REVISIONS = ("git:", "merge-base:")
+_RUN = re.compile(r"\d{1,8}|\d{8}-(?:\d{0,6}|\d{6}-[0-9a-f]{0,4})")
+"""A run's id, or how one begins: a prompt's name may begin with a digit, too."""
 
 
 def names_prompts(reference: str) -> bool:
     """Whether a reference names prompts (`answer`, `answer@1.0.0`, `git:main`, `merge-base:main`), not a run of the store."""
-    return not reference[:1].isdigit() and not reference.startswith("@")
+    return not reference.startswith("@") and _RUN.fullmatch(reference) is None
 
 
 def run_of(store: Store, reference: str, suite: str = "", *, without: str | None = None) -> Run:

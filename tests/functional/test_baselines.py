@@ -112,6 +112,7 @@ def test_a_typo_in_the_baseline_is_told_before_anything_is_asked(repository: Pat
             ("merge-base:mian", "no revision 'mian'"),
             ("say@9.9.9", "no version 9.9.9"),
             ("sya", "no prompt 'sya'"),
+            ("2say@1.0.0", "no prompt '2say'"),
             ("@nonsense", "@nonsense"),
         ):
             done = llmops(repository, "eval", "--baseline", baseline)
