@@ -55,3 +55,5 @@ class Measured:
     """Calls to models that write for queries; None: there are none."""
     judged: JudgedContexts | None = None
     """None: no judge was asked."""
+    unknown: tuple[str, ...] = ()
+    """Labels that name nothing in the index, each once: they count as not found, whatever is retrieved."""

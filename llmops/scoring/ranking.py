@@ -61,6 +61,19 @@ def covers(hit: Hit, unit: RelevantUnit) -> bool:
     return True
 
 
+def uncovered(units: Iterable[RelevantUnit], hits: Iterable[Hit]) -> list[RelevantUnit]:
+    """The units at which none of the passages stands, each once."""
+    standing: dict[str, list[Hit]] = {}
+    for hit in hits:
+        for name in {hit.source, _clean(hit.source)}:
+            standing.setdefault(name, []).append(hit)
+
+    def covered(unit: RelevantUnit) -> bool:
+        return any(covers(hit, unit) for name in {unit.text, unit.path} for hit in standing.get(name, ()))
+
+    return [unit for unit in dict.fromkeys(units) if not covered(unit)]
+
+
 def _clean(path: str) -> str:
     return path.strip().replace("\\", "/").removeprefix("./")
 

@@ -1,7 +1,7 @@
 """`llmops rag eval`: how well indexes find what is relevant, on a BEIR folder or on the project's labelled cases."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -13,14 +13,15 @@ from llmops.domain.measures import Measured
 from llmops.domain.ports import Progress
 from llmops.domain.queries import Query, Written
 from llmops.domain.records import record
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import Chunk, Hit
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import query_of
 from llmops.rag.beir import Judgements, read_judgements, read_queries
+from llmops.rag.packing import hit_of
 from llmops.rag.retrieving import Retriever
 from llmops.rag.timing import Stopwatch
-from llmops.scoring.ranking import collapsed, graded_metrics, parse_unit, ranking_metrics
+from llmops.scoring.ranking import RelevantUnit, collapsed, graded_metrics, parse_unit, ranking_metrics, uncovered
 from llmops.scoring.spans import span_metrics
 from llmops.settings.project import IndexSettings
 from llmops.settings.suite import load_suite, suite_files
@@ -67,6 +68,13 @@ class LabelledQueries:
             return graded_metrics([hit.source for hit in hits], self.judgements[query], depths)
         units = [parse_unit(text) for text in self.units[query]]
         return ranking_metrics(collapsed(hits, units), len(units), depths) | span_metrics(hits, units, depths)
+
+    def unknown(self, chunks: Iterable[Chunk]) -> tuple[str, ...]:
+        """The labels at which none of the chunks stands, each once."""
+        units = [parse_unit(text) for texts in self.units.values() for text in texts]
+        judged = (name for grades in self.judgements.values() for name, grade in grades.items() if grade > 0)
+        units += [RelevantUnit(name, name) for name in judged]
+        return tuple(unit.text for unit in uncovered(units, map(hit_of, chunks)))
 
 
 def beir_queries(folder: Path, root: Path) -> LabelledQueries:
@@ -206,6 +214,7 @@ def measure(
         {"build_s": opened.build_s, **{name: 1000 * each.value for name, each in quantiles.items() if each is not None}},
         {stage: 1000 * median(each) for stage, each in watch.seconds.items()},
         sum((each.use for each in written.values()), JudgeUse()) if opened.retriever.writer is not None else None,
+        unknown=labelled.unknown(opened.retriever.chunks.values()),
     )
 
 

@@ -50,6 +50,7 @@ def test_a_beir_folder_is_measured_without_a_project(tmp_path: Path) -> None:
     assert list(default["stages_ms"]) == ["embed", "dense", "bm25", "pack"]
     assert list(bm25["stages_ms"]) == ["bm25", "pack"]
     assert sum(default["stages_ms"].values()) <= default["timings"]["query_p95_ms"]
+    assert default["unknown"] == bm25["unknown"] == ["d9"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
 
 
@@ -64,7 +65,20 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     assert (found["queries"], found["metrics"]["recall@1"], found["metrics"]["map"]) == (1, 1.0, 1.0)
     shown = llmops(tmp_path, "rag", "eval", "i", "-c", "bm25").stdout
     assert "ndcg@10" in shown
+    assert (found["unknown"], "name nothing" in shown) == ([], False)
     assert "1 queries, 4 documents, 4 chunks" in shown
+
+
+def test_labels_that_name_nothing_are_told(tmp_path: Path) -> None:
+    files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    relevant = ["docs/d1.md#d1", "./docs/d2.md", "docs/d3.md:0-20", "docs/d1.md#d9", "docs/d9.md", "docs/d2.md:900-950"]
+    files["labels.jsonl"] = json.dumps({"id": "c", "vars": {"question": QUERIES["q1"]}, "relevant": relevant})
+    write(tmp_path, files)
+    (found,) = measured(tmp_path, "i", "--dataset", "labels.jsonl")
+    assert found["unknown"] == relevant[3:]
+    shown = llmops(tmp_path, "rag", "eval", "i", "--dataset", "labels.jsonl").stdout
+    assert f"3 labels name nothing in the index and count as not found: {', '.join(relevant[3:])}\n" in shown
 
 
 def test_labels_that_are_spans_are_measured_by_their_characters(tmp_path: Path) -> None:
