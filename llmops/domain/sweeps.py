@@ -1,6 +1,6 @@
 """What a sweep over configurations of an index found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from llmops.domain.records import record
@@ -13,6 +13,20 @@ SweepVerdict = Literal["better", "not told apart", "worse", "current"]
 """Of the winner against the current configuration within the budget, on the reporting fold."""
 BudgetOrigin = Literal["given", "current", "largest chunk"]
 """`current`: what the current configuration gives, on average or at most; `largest chunk`: it gives less than one of those."""
+
+
+@record
+class Measured:
+    """What the store keeps of one configuration: a node of kind `sweep`."""
+
+    scores: Mapping[str, float]
+    """By query, as the others."""
+    tokens: Mapping[str, int]
+    seconds: Sequence[float]
+    """Of each query that was asked."""
+    chunks: int
+    size_bytes: int
+    build_s: float | None
 
 
 @record

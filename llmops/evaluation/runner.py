@@ -256,7 +256,7 @@ class Runner:
             if node.run == self._run_id and key not in state.made:  # by another process that runs this same run
                 self._steps.note_made(state, key)
                 if target.price is not None:
-                    made = completion_from_json(node.value)
+                    made = node.read(completion_from_json)
                     self._purse.pay(target.price.cost(made.usage, made.latency_s))
             return node
 

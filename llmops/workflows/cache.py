@@ -19,6 +19,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import NODE_KINDS, Node
 from llmops.domain.scores import Failure, Score, Unmeasured
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
+from llmops.domain.sweeps import Measured
 from llmops.settings.files import shown
 from llmops.settings.lines import Row, json_lines
 
@@ -138,6 +139,9 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
         outcome_from_json(value)
         shape = {"scored": Score, "failed": Failure, "unmeasured": Unmeasured}[value["status"]]
         _adapter(shape).validate_python({name: each for name, each in value.items() if name != "status"})
+        return
+    if kind == "sweep":
+        _adapter(Measured).validate_python(value)
         return
     read, shape = (hit_from_json, Hit) if kind == "retrieve" else (completion_from_json, Completion)
     each = [value] if kind == "generate" else value
