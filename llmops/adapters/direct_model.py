@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
-from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
+from llmops.adapters.openai_protocol import field, logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
 from llmops.domain.errors import (
     BadResponse,
     ContextOverflow,
@@ -101,7 +101,7 @@ class DirectModel:
     async def _streamed(self, response: "ClientResponse", request: CompletionRequest, started: float) -> Completion:
         """Server-sent events: text deltas, then a chunk with the usage, then [DONE]."""
         parts: list[str] = []
-        whole: dict[str, Any] = {}
+        whole: Any = None
         usage: Any = None
         finish: str | None = None
         first: float | None = None
@@ -111,16 +111,17 @@ class DirectModel:
             if not line.startswith("data:") or line == "data: [DONE]":
                 continue
             whole = _json(line.removeprefix("data:").encode())
-            usage = whole.get("usage") or usage
-            for choice in whole.get("choices") or ():
-                text = (choice.get("delta") or {}).get("content")
-                sure += logprobs_of(choice.get("logprobs"))
-                finish = choice.get("finish_reason") or finish
-                if text:
+            usage = field(whole, "usage") or usage
+            choices = field(whole, "choices")
+            for choice in choices if isinstance(choices, list) else ():
+                text = field(field(choice, "delta"), "content")
+                sure += logprobs_of(field(choice, "logprobs"))
+                finish = field(choice, "finish_reason") or finish
+                if text and isinstance(text, str):
                     first = first if first is not None else time.perf_counter() - started
                     parts.append(text)
         message = {"message": {"content": "".join(parts)}, "finish_reason": finish}
-        data = {"choices": [message], "usage": usage, "model": whole.get("model")}
+        data = {"choices": [message], "usage": usage, "model": field(whole, "model")}
         return replace(self._completion(data, request, time.perf_counter() - started, first), logprob=mean(sure))
 
     def _completion(self, data: Any, request: CompletionRequest, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401

@@ -57,7 +57,7 @@ class LitellmModel:
         started = time.perf_counter()
         try:
             if request.stream:
-                return await self._stream(arguments, started)
+                return await self._stream(arguments, request, started)
             response = await self._litellm.acompletion(**arguments)
             self.resumes_at = resumes_at(_headers(response))
         except Exception as error:
@@ -88,7 +88,7 @@ class LitellmModel:
             arguments["stream_options"] = {"include_usage": True}
         return arguments
 
-    async def _stream(self, arguments: dict[str, Any], started: float) -> Completion:
+    async def _stream(self, arguments: dict[str, Any], request: CompletionRequest, started: float) -> Completion:
         chunks: list[Any] = []
         first: float | None = None
         sure: list[float] = []
@@ -99,7 +99,6 @@ class LitellmModel:
             sure += [each for choice in chunk.choices for each in logprobs_of(getattr(choice, "logprobs", None))]
         latency = time.perf_counter() - started
         response = self._litellm.stream_chunk_builder(chunks, messages=arguments["messages"])
-        request = CompletionRequest((), stream=True)
         return replace(self._completion(response, request, latency, first), logprob=mean(sure))
 
     def _completion(self, response: Any, request: CompletionRequest, latency: float, ttft: float | None) -> Completion:  # noqa: ANN401

@@ -11,6 +11,8 @@ from llmops.domain.models import Usage
 from llmops.settings.project import ModelSettings
 
 LIMITED = ("requests", "tokens")
+MOST_TOKENS = 10**9
+"""Of one call: a provider that tells more does not know."""
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s|$)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
@@ -21,36 +23,37 @@ def model_identity(settings: ModelSettings) -> str:
 
 
 def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 -- a client's object, or the provider's JSON
-    """Usage as the OpenAI protocol reports it; None when it is missing or empty."""
-    get = usage.get if isinstance(usage, dict) else lambda name, default=None: getattr(usage, name, default)
-    if usage is None or not (get("prompt_tokens") or get("completion_tokens")):
+    """Usage as the OpenAI protocol reports it; None when it is missing, empty, or no numbers of tokens."""
+    read, written = _tokens(field(usage, "prompt_tokens")), _tokens(field(usage, "completion_tokens"))
+    if read is None or written is None or not read + written:
         return None
-    return Usage(
-        get("prompt_tokens") or 0,
-        get("completion_tokens") or 0,
-        cached_input_tokens=_detail(get("prompt_tokens_details"), "cached_tokens"),
-        reasoning_tokens=_detail(get("completion_tokens_details"), "reasoning_tokens"),
-    )
+    cached = _tokens(field(field(usage, "prompt_tokens_details"), "cached_tokens"), most=read)
+    reasoning = _tokens(field(field(usage, "completion_tokens_details"), "reasoning_tokens"))
+    return Usage(read, written, cached_input_tokens=cached or 0, reasoning_tokens=reasoning or 0)
+
+
+def _tokens(value: Any, *, most: int = MOST_TOKENS) -> int | None:  # noqa: ANN401 -- as `usage_of`
+    """A number of tokens, 0 where none is told; None when what is told can be none."""
+    if value is None:
+        return 0
+    return value if type(value) is int and 0 <= value <= most else None
 
 
 def logprobs_of(logprobs: Any) -> list[float]:  # noqa: ANN401 -- as `usage_of`
     """The log-probability of each token, as a choice of an answer or of a chunk reports it; empty when it does not."""
-    tokens = _field(logprobs, "content")
-    found = [_field(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
+    tokens = field(logprobs, "content")
+    found = [field(token, "logprob") for token in tokens] if isinstance(tokens, list) else []
     return [float(each) for each in found if isinstance(each, int | float) and isfinite(each)]
 
 
-def _field(value: Any, name: str) -> Any:  # noqa: ANN401 -- as `usage_of`
+def field(value: Any, name: str) -> Any:  # noqa: ANN401 -- as `usage_of`
+    """A field of whatever the provider sent; None when it has no such field."""
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def mean(values: Sequence[float]) -> float | None:
     """None of nothing."""
     return sum(values) / len(values) if values else None
-
-
-def _detail(details: Any, name: str) -> int:  # noqa: ANN401 -- as `usage_of`
-    return _field(details, name) or 0
 
 
 def resumes_at(headers: Mapping[str, str]) -> float:

@@ -5,10 +5,13 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+ODD_CHUNKS = ([1], "text", None, {"choices": 5}, {"choices": [7, {"delta": "text"}, {"delta": {"content": 5}}]})
+"""Before a streamed answer: JSON that is no part of one."""
 
 
 class OpenAiServer:
@@ -29,6 +32,8 @@ class OpenAiServer:
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
         """From a prompt to the tokens of it and of its answer."""
+        self.usage: dict[str, Any] | None = None
+        """Of every answer; None: as `tokens` say."""
         self.logprob: Callable[[str], float] = lambda _: -0.25
         """From a prompt to the log-probability of each word of its answer, told when it is asked for."""
         self._lock = threading.Lock()
@@ -91,7 +96,8 @@ class OpenAiServer:
         words = [{"token": part, "logprob": self.logprob(prompt)} for part in text.split()]
         sure = {"content": words} if body.get("logprobs") else None
         if body.get("stream"):
-            self._stream(request, text, sure, usage=None if fault == "no usage" else self._usage(prompt))
+            usage = None if fault == "no usage" else self._usage(prompt)
+            self._stream(request, text, sure, usage=usage, odd=ODD_CHUNKS if fault == "odd chunks" else ())
             return
         answer: dict[str, Any] = {
             "id": "1",
@@ -129,12 +135,20 @@ class OpenAiServer:
         except OSError:
             pass  # the client was killed; that is what some tests do
 
-    def _usage(self, prompt: str) -> dict[str, int]:
+    def _usage(self, prompt: str) -> dict[str, Any]:
+        if self.usage is not None:
+            return self.usage
         read, written = self.tokens(prompt)
         return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
     def _stream(
-        self, request: BaseHTTPRequestHandler, text: str, sure: dict[str, Any] | None, *, usage: dict[str, int] | None
+        self,
+        request: BaseHTTPRequestHandler,
+        text: str,
+        sure: dict[str, Any] | None,
+        *,
+        usage: dict[str, Any] | None,
+        odd: Sequence[Any],
     ) -> None:
         chunks: list[dict[str, Any]]
         chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": part}}]} for part in text.split(" ")]
@@ -146,7 +160,8 @@ class OpenAiServer:
         if usage is not None:
             events.append({"choices": [], "usage": usage})
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-        lines = "".join(f"data: {json.dumps(head | event)}\n\n" for event in events) + "data: [DONE]\n\n"
+        sent = [*odd, *(head | event for event in events)]
+        lines = "".join(f"data: {json.dumps(event)}\n\n" for event in sent) + "data: [DONE]\n\n"
         self._send(request, 200, lines.encode(), {"Content-Type": "text/event-stream"})
 
     @contextmanager

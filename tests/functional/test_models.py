@@ -10,7 +10,7 @@ from openai_server import OpenAiServer
 from llmops.adapters.direct_model import DirectModel
 from llmops.adapters.litellm_model import LitellmModel
 from llmops.domain.errors import BadResponse, MissingCredential, ModelTimeout, RateLimited, Refused, Unavailable
-from llmops.domain.models import CompletionRequest
+from llmops.domain.models import CompletionRequest, Usage
 from llmops.domain.prompts import Message
 from llmops.settings.project import ModelSettings
 
@@ -62,6 +62,16 @@ async def test_missing_usage_is_counted_and_marked(server: OpenAiServer, adapter
 
 
 @BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_usage_that_cannot_be_is_as_missing(server: OpenAiServer, adapter: type, stream: bool) -> None:
+    server.usage = {"prompt_tokens": -5, "completion_tokens": -1}
+    model = adapter("m", settings(server))
+    found = await model.complete(CompletionRequest(REQUEST.messages, stream=stream))
+    await model.close()
+    assert found.usage == Usage(8, 3, estimated=True)
+
+
+@BOTH
 async def test_a_streamed_answer_has_a_time_to_first_token(server: OpenAiServer, adapter: type) -> None:
     model = adapter("m", settings(server))
     found = await model.complete(CompletionRequest(REQUEST.messages, stream=True))
@@ -94,6 +104,14 @@ async def test_faults_are_told_apart_and_not_retried_here(
         await model.complete(REQUEST)
     await model.close()
     assert server.requests == 1
+
+
+async def test_chunks_that_are_no_part_of_an_answer_are_passed_over(server: OpenAiServer) -> None:
+    server.always = "odd chunks"
+    model = DirectModel("m", settings(server))
+    found = await model.complete(CompletionRequest(REQUEST.messages, stream=True))
+    await model.close()
+    assert (found.text.replace(" ", ""), found.finish_reason) == ("echo:hello", "stop")
 
 
 async def test_malformed_json_is_a_bad_response(server: OpenAiServer) -> None:

@@ -1,10 +1,12 @@
-"""What the headers of a provider say of its limits."""
+"""What a provider says of its limits in the headers, and of the tokens in the answer."""
 
 import time
+from typing import Any
 
 import pytest
 
-from llmops.adapters.openai_protocol import resumes_at, retry_after
+from llmops.adapters.openai_protocol import resumes_at, retry_after, usage_of
+from llmops.domain.models import Usage
 
 
 def limits(**headers: str) -> dict[str, str]:
@@ -42,3 +44,34 @@ def test_a_provider_that_has_nothing_left_says_when_it_has(headers: dict[str, st
 )
 def test_retry_after_in_seconds_or_milliseconds(headers: dict[str, str], wait: float | None) -> None:
     assert retry_after(headers) == wait
+
+
+def tokens(read: object, written: object, **details: object) -> dict[str, Any]:
+    told = {"prompt_tokens_details": {"cached_tokens": details.get("cached")}}
+    return {"prompt_tokens": read, "completion_tokens": written, **(told if details else {})}
+
+
+@pytest.mark.parametrize(
+    ("told", "usage"),
+    [
+        (tokens(7, 3, cached=5), Usage(7, 3, cached_input_tokens=5)),
+        (tokens(7, None), Usage(7, 0)),
+        (tokens(7, 3, cached=8), Usage(7, 3)),
+        (tokens(7, 3, cached=-1), Usage(7, 3)),
+        (tokens(7, 3, cached="all"), Usage(7, 3)),
+        (tokens(0, 0), None),
+        (tokens("many", 3), None),
+        (tokens(7, "3"), None),
+        (tokens(7, True), None),
+        (tokens(7, 3.5), None),
+        (tokens(float("nan"), float("inf")), None),
+        (tokens(-5, -1), None),
+        (tokens(-5, 9), None),
+        (tokens(10**400, 3), None),
+        ("many", None),
+        ([7, 3], None),
+        (None, None),
+    ],
+)
+def test_usage_is_what_can_be_numbers_of_tokens(told: object, usage: Usage | None) -> None:
+    assert usage_of(told) == usage
