@@ -1,6 +1,6 @@
 """`llmops compare`: two runs of the store, or a file of pairs, held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from llmops.evaluation.comparing import (
 )
 from llmops.evaluation.evaluators.base import Bounds, Figures, Kind, better_when_lower, within
 from llmops.evaluation.evaluators.catalogue import NAMES, kind, recorded
+from llmops.evaluation.gating import status_of, value_of
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
@@ -51,20 +52,23 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         if place is not None:
             seen.add(place)
             collected.add(held.cells.get(place), result)
-    if not collected.pairs:
-        raise UsageError(
-            f"{baseline.id} and {candidate.id} share no scored cell.", hint="Compare runs of one suite: llmops runs list"
-        )
+    collected.spread()
     paired = ({*held.prompts.values()}, {*held.targets.values()})
     comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
     lost = dict.fromkeys(place[0] for place in comparable if place not in seen)
     judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if collected.direction(*key[:2]) != "neither"}
+    if question.margin is not None:
+        _check_values(judged, metrics)
     _check_margin(question, judged, metrics)
     rows = [_metric(key, pairs, question, collected.direction(*key[:2])) for key, pairs in collected.pairs.items()]
-    found = _selected([row for row in rows if row is not None], metrics)
+    found = [row for row in rows if row is not None]
+    if not found:
+        raise UsageError(
+            f"{baseline.id} and {candidate.id} share no scored cell.", hint="Compare runs of one suite: llmops runs list"
+        )
     return _comparison(
         (baseline.id, candidate.id),
-        found,
+        _selected(found, metrics),
         question,
         changed=tuple(changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(collected.gained)),
@@ -84,16 +88,25 @@ def compare_file(path: Path, root: Path, question: Question, metrics: Sequence[s
     for name in lower:
         if name not in pairs:
             raise UsageError(f"No metric is called {name!r}.", hint=nearest(name, pairs))
+    _check_values(pairs, ())
     _check_margin(question, pairs, metrics)
     rows = [
         compared(name, p, question, "lower is better" if name in lower else "higher is better") for name, p in pairs.items()
     ]
-    empty = [name for name, row in zip(pairs, rows, strict=True) if row is None]
-    if empty:
-        raise UsageError(f"The metric {empty[0]!r} has no case with a value on both sides.")
     unscored = sum(len(p.missing) for p in pairs.values())
     found = _selected([row for row in rows if row is not None], metrics)
     return _comparison(("baseline", "candidate"), found, question, unscored=unscored)
+
+
+def _check_values(pairs: Mapping[str, Pairs], metrics: Sequence[str]) -> None:
+    """Refuse a metric that would drop out silently.
+
+    Raises:
+        UsageError: no case has a value of it on both sides.
+    """
+    for name, each in pairs.items():
+        if not each.baseline and (not metrics or name in metrics):
+            raise UsageError(f"The metric {name!r} has no case with a value on both sides.")
 
 
 def _check_margin(question: Question, pairs: Mapping[str, Pairs], metrics: Sequence[str]) -> None:
@@ -157,6 +170,8 @@ class _Collected:
     numbers: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, tuple[Kind, Figures] | None] = field(default_factory=dict)
     """By evaluator: what is known of it."""
+    valueless: list[tuple[str | None, str, str, int]] = field(default_factory=list)
+    """Evaluator, prompt, target and case of what failed on both sides; None: there is no answer, and all of them did."""
 
     def add(self, before: CellResult | None, after: CellResult) -> None:
         """One cell of the candidate with the baseline's, when there is one."""
@@ -164,28 +179,36 @@ class _Collected:
             self.gained[after.case_id] = None
             return
         case = self.numbers.setdefault(after.case_id, len(self.numbers))
-        same = before.node_keys == after.node_keys
-        for name, new in after.evaluations.items():
-            old = before.evaluations.get(name)
-            if old is not None and "unmeasured" not in (old.status, new.status):
-                self._take(name, (old, new), (after.prompt, after.target), case, unchanged=same)
+        names = {**before.evaluations, **after.evaluations}
+        for name in names:
+            if "unmeasured" not in (status_of(before, name), status_of(after, name)):
+                self._take(name, before, after, case)
+        if not names:
+            self.valueless.append((None, after.prompt, after.target, case))
         found = flip(before, after) if len(self.flips) < 10 * MAX_FLIPS else None
         if found is not None:
             self.flips.append(found)
 
-    def _take(
-        self, name: str, both: tuple[EvaluatorResult, EvaluatorResult], at: tuple[str, str], case: int, *, unchanged: bool
-    ) -> None:
-        sides = [dict(_values(each)) for each in both]
-        aggregates = dict.fromkeys((*sides[0], *sides[1])) or {"pass_rate": None}
+    def _take(self, name: str, before: CellResult, after: CellResult, case: int) -> None:
+        same = before.node_keys == after.node_keys
+        aggregates = {**_aggregates(before.evaluations.get(name)), **_aggregates(after.evaluations.get(name))}
         for aggregate in aggregates:
-            key = (name, aggregate, *at)
+            key = (name, aggregate, after.prompt, after.target)
             if key not in self.pairs:
                 self.pairs[key] = Pairs(known=self._bounds(name, aggregate), unchanged=True)
             pairs = self.pairs[key]
-            old, new = (side.get(aggregate) for side in sides)
+            old, new = (value_of(each, name, aggregate) for each in (before, after))
             pairs.add(old, new, case)
-            pairs.unchanged &= unchanged and old == new
+            pairs.unchanged &= same and old == new
+        if not aggregates:
+            self.valueless.append((name, after.prompt, after.target, case))
+
+    def spread(self) -> None:
+        """Once all cells are added: what failed on both sides lacks a value in every metric that others have there."""
+        for key, pairs in self.pairs.items():
+            for name, prompt, target, case in self.valueless:
+                if name in (None, key[0]) and (prompt, target) == key[2:]:
+                    pairs.add(None, None, case)
 
     def _bounds(self, name: str, aggregate: str) -> Bounds | None:
         known = self._kind(name)
@@ -208,15 +231,11 @@ class _Collected:
         return self.kinds[name]
 
 
-def _values(result: EvaluatorResult) -> Iterator[tuple[str, float]]:
-    """The aggregates that a result counts into."""
-    if result.status != "scored" or result.value is None:
-        return
-    if result.passed is not None:
-        yield "pass_rate", float(result.passed)
-    else:
-        yield "mean", result.value
-    yield from result.parts.items()
+def _aggregates(result: EvaluatorResult | None) -> dict[str, None]:
+    """What a result counts into."""
+    if result is None or result.status != "scored" or result.value is None:
+        return {}
+    return dict.fromkeys(("mean" if result.passed is None else "pass_rate", *result.parts))
 
 
 def _known(run: Run, name: str) -> tuple[Kind, Figures] | None:

@@ -41,6 +41,26 @@ def test_an_unchanged_run_differs_by_exactly_nothing(tmp_path: Path) -> None:
     assert "PASS (exit 0)" in done.stdout
 
 
+def test_a_cell_without_an_answer_does_not_vanish(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 40, extra=", max_retries: 0")
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        server.faults = dict.fromkeys(range(41, 61), "malformed")
+        assert llmops(tmp_path, "eval", "-q", "--no-cache").returncode == 3
+        for sides in (("@last~1", "@last"), ("@last", "@last~1"), ("@last", "@last")):
+            done = llmops(tmp_path, "compare", *sides, "--margin", "0.1", "--json")
+            document = json.loads(done.stdout)
+            (rate,) = [each for each in document["metrics"] if each["name"] == "contains.pass_rate"]
+            assert (done.returncode, rate["n"], rate["difference"], rate["verdict"]) == (4, 20, 0, "inconclusive")
+            assert document["unscored"] == 20 * len(document["metrics"])
+        server.always = "malformed"
+        llmops(tmp_path, "eval", "-q", "--no-cache")
+    done = llmops(tmp_path, "compare", "@last~2", "@last", "--margin", "0.1")
+    assert (done.returncode, "'contains.pass_rate' has no case with a value on both sides" in done.stderr) == (2, True)
+    done = llmops(tmp_path, "compare", "@last~2", "@last")
+    assert (done.returncode, "share no scored cell" in done.stderr) == (2, True)
+
+
 def test_a_renamed_evaluator_keeps_its_direction_and_its_bounds(tmp_path: Path) -> None:
     own = "{function: 'evals/own.py:words', name: wordy, range: [0, 8], lower_is_better: true}"
     with OpenAiServer().running() as server:
