@@ -37,7 +37,8 @@ class ComparedMetric:
     p_adjusted: float | None
     """Over the metrics of the comparison, as `Comparison.adjustment` says: hold a claim that something changed against it."""
     wins: int
-    """Cases on which the candidate's value is higher, repeats averaged."""
+    """Cases on which the candidate is better, repeats averaged: its value is higher, or lower where less is better. Less
+    is better of figures in units of their own, such as seconds, too."""
     losses: int
     ties: int
     effect_size: float | None

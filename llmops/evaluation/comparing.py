@@ -166,6 +166,7 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
     if found is None:
         return None
     before, after = _side(pairs.baseline, pairs, two_sided), _side(pairs.candidate, pairs, two_sided)
+    won, lost = (found.wins, found.losses) if direction == "higher is better" else (found.losses, found.wins)
     return ComparedMetric(
         name,
         found.n,
@@ -177,8 +178,8 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
         None if found.low is None or found.high is None else (found.low, found.high),
         found.p_value,
         None,
-        found.wins,
-        found.losses,
+        won,
+        lost,
         found.ties,
         _effect_size(pairs, found),
         found.method,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from llmops.domain.errors import InvalidFiles
+from llmops.domain.reports import Direction
 from llmops.evaluation.comparing import Pairs, Question, adjusted, compared
 from llmops.evaluation.pair_files import read_pairs
 from llmops.statistics.matched_pairs import tango
@@ -72,6 +73,15 @@ def test_less_is_better_turns_the_verdict_around() -> None:
     assert as_quality is not None
     assert as_cost is not None
     assert (as_quality.verdict, as_cost.verdict) == ("pass", "fail")
+
+
+@pytest.mark.parametrize(
+    ("direction", "counts"), [("higher is better", (5, 1, 2)), ("lower is better", (1, 5, 2)), ("neither", (1, 5, 2))]
+)
+def test_won_is_what_is_better(direction: Direction, counts: tuple[int, int, int]) -> None:
+    found = compared("m", pairs([1, 1, 1, 1, 1, 1.5, 2, 2], [2, 3, 4, 5, 0.5, 3, 2, 2]), Question(), direction)
+    assert found is not None
+    assert (found.wins, found.losses, found.ties) == counts
 
 
 def test_missing_values_that_could_change_the_answer_make_it_inconclusive() -> None:
