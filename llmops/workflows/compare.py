@@ -14,7 +14,6 @@ from llmops.evaluation.comparing import (
     MAX_FLIPS,
     Baseline,
     Pairs,
-    Place,
     Question,
     adjusted,
     broken_first,
@@ -46,16 +45,15 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     snapshot = candidate.snapshot
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()))
     collected = _Collected(candidate)
-    seen: set[Place] = set()
     for result in store.results(candidate.id):
         place = held.place(result)
         if place is not None:
-            seen.add(place)
             collected.add(held.cells.get(place), result)
     collected.spread()
     paired = ({*held.prompts.values()}, {*held.targets.values()})
     comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
-    lost = dict.fromkeys(place[0] for place in comparable if place not in seen)
+    lost = dict.fromkeys(place[0] for place in comparable if place[0] not in collected.numbers)
+    gained = (case for case in collected.gained if case not in collected.numbers)
     judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if collected.direction(*key[:2]) != "neither"}
     if question.margin is not None:
         _check_values(judged, metrics)
@@ -71,7 +69,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         _selected(found, metrics),
         question,
         changed=tuple(changes(baseline.snapshot, candidate.snapshot)),
-        only=(tuple(lost), tuple(collected.gained)),
+        only=(tuple(lost), tuple(gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
         flips=broken_first(collected.flips),
     )
@@ -167,7 +165,9 @@ class _Collected:
     """By evaluator, aggregate, prompt and target."""
     flips: list[Flip] = field(default_factory=list)
     gained: dict[str, None] = field(default_factory=dict)
+    """Cases with a cell that the baseline lacks."""
     numbers: dict[str, int] = field(default_factory=dict)
+    """Of the cases with a cell that both runs have."""
     kinds: dict[str, tuple[Kind, Figures] | None] = field(default_factory=dict)
     """By evaluator: what is known of it."""
     valueless: list[tuple[str | None, str, str, int]] = field(default_factory=list)

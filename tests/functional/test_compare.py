@@ -61,6 +61,19 @@ def test_a_cell_without_an_answer_does_not_vanish(tmp_path: Path) -> None:
     assert (done.returncode, "share no scored cell" in done.stderr) == (2, True)
 
 
+def test_only_cases_without_a_partner_are_listed_as_such(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 4)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        edit(tmp_path / "evals/say.yaml", "evaluators:", "repeat: 3\nevaluators:")
+        dataset = tmp_path / "datasets/say.jsonl"
+        dataset.write_text(dataset.read_text().replace("c0003", "c0009"))
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+    for sides, (before, after) in ((("@last~1", "@last"), ("c0003", "c0009")), (("@last", "@last~1"), ("c0009", "c0003"))):
+        document = json.loads(llmops(tmp_path, "compare", *sides, "--json").stdout)
+        assert (document["only_baseline"], document["only_candidate"]) == ([before], [after])
+
+
 def test_a_renamed_evaluator_keeps_its_direction_and_its_bounds(tmp_path: Path) -> None:
     own = "{function: 'evals/own.py:words', name: wordy, range: [0, 8], lower_is_better: true}"
     with OpenAiServer().running() as server:
