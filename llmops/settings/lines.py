@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,34 @@ def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
                 yield _parsed(text, file, number)
 
 
+class _NoJson(ValueError):
+    """What Python's decoder reads, and other programs would not or in another way."""
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise _NoJson("holds a value that JSON has not, such as NaN.")
+    return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise _NoJson(f"names {twice!r} twice in one object.")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite)
+
+
 def _parsed(text: str, file: str, number: int) -> Row | Problem:
     try:
-        return Row(number, json.loads(text))
+        return Row(number, _DECODER.decode(text))
+    except _NoJson as error:
+        return Problem(file, str(error), line=number)
     except json.JSONDecodeError as error:
         hint = "Each line is one JSON object." if error.msg == "Extra data" else None
         return Problem(file, f"is not valid JSON: {error.msg}.", line=number, column=error.colno, hint=hint)

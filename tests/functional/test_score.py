@@ -71,6 +71,8 @@ def test_a_malformed_line_ends_it_or_is_skipped(tmp_path: Path) -> None:
         {"output": 3},
         "[1]",
         {"output": "x", "contexts": [1]},
+        '{"output": "x", "v": NaN}',
+        '{"output": "x", "output": "y"}',
         TOXIC,
     )
     done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity")
@@ -82,6 +84,7 @@ def test_a_malformed_line_ends_it_or_is_skipped(tmp_path: Path) -> None:
     assert len(scored(done.stdout)) == 2
     for place in ("log.jsonl:2", "log.jsonl:3", "log.jsonl:4", "log.jsonl:5", "log.jsonl:6"):
         assert f"skipped {place}" in done.stderr
+    assert "skipped 2 more lines" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_what_is_exported_is_imported_once(store: SqlStore, tmp_path: Path) -> N
         (HEAD + f'{{"key": "{KEY}", "kind": ["judge"], "value": []}}\n', "`kind` is none of"),
         (HEAD + f'{{"key": "{KEY}", "kind": "generate", "value": {{}}}}\n', "`value` is no generate"),
         (HEAD + f'{{"key": "{KEY}", "kind": "retrieve", "value": {{}}}}\n', "a list was expected"),
-        (HEAD + f'{{"key": "{KEY}", "kind": "judge", "value": [NaN]}}\n', "`value` is no judge"),
+        (HEAD + f'{{"key": "{KEY}", "kind": "judge", "value": [NaN]}}\n', "JSON has not, such as NaN"),
         (HEAD + "{" * 100_000 + "\n", "not valid JSON"),
         (HEAD + "[" * 100_000 + "\n", "nested too deeply"),
         (HEAD + "\x00\n", "NUL"),
