@@ -5,8 +5,9 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 
 from llmops.domain.cases import Case
@@ -182,6 +183,8 @@ class LogScorer:
         out.parent.mkdir(parents=True, exist_ok=True)
         self.done.resumed = self._whole_lines(partial)
         with partial.open("a", encoding="utf-8", newline="\n") as stream:
+            if not stream.tell():
+                stream.write(self._head)
             count = 0
             async for line in self.lines(self.done.resumed):
                 stream.write(line)
@@ -192,7 +195,10 @@ class LogScorer:
             os.fsync(stream.fileno())
         if in_place and _state(self._path) != before:
             raise UsageError(f"{self._file!r} has changed meanwhile.", hint="Run the same command again: it goes on.")
-        os.replace(partial, out)
+        with partial.open("rb") as begun, opened_output(out) as whole:
+            begun.readline()
+            copyfileobj(begun, whole)
+        partial.unlink()
 
     async def _write_through(self, out: Path) -> None:
         """Write into a pipe or a device, in which no earlier call can have left anything."""
@@ -200,28 +206,34 @@ class LogScorer:
             async for line in self.lines():
                 stream.write(line.encode("utf-8"))
 
+    @property
+    def _head(self) -> str:
+        """The first line of an unfinished file: what scores its lines and lets them pass."""
+        return _line({name: [each.evaluator.identity, *each.limits] for name, each in self._evaluators.items()})
+
     def _whole_lines(self, partial: Path) -> int:
-        """The number of lines that an earlier call wrote; the last one may be cut and is dropped then."""
+        """The number of lines that an earlier call scored; the last one may be cut and is dropped then.
+
+        Raises:
+            UsageError: they are not the first lines of this input, or were scored in another way; the file stays as it is.
+        """
         if not partial.exists():
             return 0
-        count = end = 0
-        last = b""
+        count = 0
         with partial.open("rb+") as stream:
-            for raw in stream:
-                if not raw.endswith(b"\n"):
-                    break
-                count, end, last = count + 1, end + len(raw), raw
+            head = stream.readline()
+            if not self._head.encode().startswith(head):
+                raise _another(partial)
+            end = len(head) if head.endswith(b"\n") else 0
+            valid = self._valid()
+            for raw in takewhile(lambda each: each.endswith(b"\n"), stream):
+                row = next(valid, None)
+                if row is None or not self._comes_from(row.value, _written(raw)):
+                    raise _another(partial)
+                count, end = count + 1, end + len(raw)
             stream.truncate(end)
-        if count:
-            self._same_input(json.loads(last), count, partial)
-        return count
-
-    def _same_input(self, written: dict[str, Any], count: int, partial: Path) -> None:
-        row = next(islice(self._valid(), count - 1, None), None)
-        if row is None or not self._comes_from(row.value, written):
-            found = f"{str(partial)!r} was begun with another input or other evaluators."
-            raise UsageError(found, hint="Delete it to start anew, or give another --out.")
         self.done.invalid.clear()
+        return count
 
     def _comes_from(self, value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
         """Whether a line that an earlier call wrote is this one, with scores of these evaluators."""
@@ -277,6 +289,20 @@ def _sample(name: str, value: Mapping[str, Any]) -> Sample:
     case = Case(name, {"input": question}, value.get("expected"), tuple(texts))
     hits = tuple(Hit(text, source=f"contexts[{number}]", given=True) for number, text in enumerate(texts))
     return Sample(case, "log", (), hits, Completion(value["output"], usage=None, latency_s=0.0), cached=True)
+
+
+def _another(partial: Path) -> UsageError:
+    found = f"{str(partial)!r} was begun with another input, other evaluators or another threshold."
+    return UsageError(found, hint="Delete it to start anew, or give another --out.")
+
+
+def _written(raw: bytes) -> dict[str, Any]:
+    """A line of an unfinished file; nothing when it is none that was written there."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) and isinstance(value.get(SCORES), dict) else {}
 
 
 def _scores_before(value: Mapping[str, Any]) -> dict[str, Any]:

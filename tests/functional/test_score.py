@@ -174,12 +174,41 @@ def test_a_log_that_grows_while_it_is_scored_in_place_is_gone_on_with(tmp_path: 
     assert [row["output"] for row in scored(log.read_text())] == [GOOD["output"], TOXIC["output"]]
 
 
-def test_an_unfinished_file_of_another_input_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "rows"),
+    [
+        (("-e", "toxicity", "--threshold", "0.999"), (GOOD, TOXIC)),
+        (("-e", "toxicity:embedded", "-e", "pii", "--threshold", "0.01"), (GOOD, TOXIC)),
+        (("-e", "toxicity", "--threshold", "0.01"), (BAD, TOXIC)),
+        (("-e", "toxicity", "--threshold", "0.01"), ()),
+    ],
+)
+def test_only_what_the_same_call_began_is_gone_on_with(tmp_path: Path, changed: tuple[str, ...], rows: tuple[Any, ...]) -> None:
+    same = ("score", "log.jsonl", "--out", "out.jsonl", "-e", "toxicity", "--threshold", "0.01")
+    lines(tmp_path / "log.jsonl", GOOD, '{"output": ')
+    assert llmops(tmp_path, *same).returncode == 2
+    partial = tmp_path / "out.jsonl.partial"
+    before = partial.read_bytes()
+    lines(tmp_path / "log.jsonl", *rows)
+    done = llmops(tmp_path, *same[:4], *changed)
+    assert (done.returncode, "begun with another input, other evaluators or another threshold" in done.stderr) == (2, True)
+    assert partial.read_bytes() == before
+    lines(tmp_path / "log.jsonl", GOOD, TOXIC)
+    done = llmops(tmp_path, *same)
+    assert (done.returncode, "1 lines scored (1 more were scored before)" in done.stderr) == (0, True), done.stderr
+    good, toxic = scored((tmp_path / "out.jsonl").read_text())
+    assert (good["output"], toxic["output"]) == (GOOD["output"], TOXIC["output"])
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("text", ["not json\n", "[1]\n", "notes without an end", '{"output": "The boat leaves at 9:15."}\n'])
+def test_a_file_of_others_that_is_called_so_is_left_alone(tmp_path: Path, text: str) -> None:
     lines(tmp_path / "log.jsonl", GOOD)
-    lines(tmp_path / "out.jsonl.partial", {**BAD, "scores": {"toxicity": {}}})
+    partial = tmp_path / "out.jsonl.partial"
+    partial.write_text(text)
     done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--out", "out.jsonl")
-    assert done.returncode == 2
-    assert "another input" in done.stderr
+    assert (done.returncode, "was begun with another input" in done.stderr) == (2, True), done.stderr
+    assert partial.read_text() == text
 
 
 @pytest.mark.parametrize(
