@@ -13,6 +13,8 @@ from llmops.settings.validation import nearest
 
 COLUMNS = ("id", "metric", "baseline", "candidate")
 MAX_PROBLEMS = 20
+LARGEST = 1e100
+"""Magnitude up to which sums of third powers can be computed."""
 WORDS = {"true": 1.0, "false": 0.0}
 
 
@@ -86,4 +88,6 @@ def _number(value: Any) -> float | None | str:  # noqa: ANN401 -- a JSON value, 
         number = WORDS[text] if text in WORDS else float(text)
     except (TypeError, ValueError, OverflowError):
         return f"{str(value)[:40]!r} is not a number."
-    return number if isfinite(number) else f"{value!r} is not a finite number."
+    if not isfinite(number):
+        return f"{value!r} is not a finite number."
+    return number if abs(number) <= LARGEST else f"{value!r} is too large to compute with: at most {LARGEST:g} was expected."

@@ -13,7 +13,7 @@ from scipy import stats
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.reports import Direction
 from llmops.evaluation.comparing import Pairs, Question, adjusted, compared
-from llmops.evaluation.pair_files import read_pairs
+from llmops.evaluation.pair_files import LARGEST, read_pairs
 from llmops.statistics.matched_pairs import tango
 
 
@@ -203,6 +203,7 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
         ('{"id": "a", "metric": "m", "baseline": 1}\n', "p.jsonl:1: `candidate`: is missing"),
         ('{"id": "a", "metric": "m", "baseline": NaN, "candidate": 1}\n', "holds a value that JSON has not, such as NaN"),
         ('{"id": "a", "metric": "m", "baseline": "x", "candidate": 1}\n', "`baseline`: 'x' is not a number"),
+        ('{"id": "a", "metric": "m", "baseline": 0, "candidate": 1e308}\n', "p.jsonl:1: `candidate`: 1e+308 is too large"),
         ('{"id": "", "metric": "m", "baseline": 1, "candidate": 1}\n', "`id`: is empty"),
         (
             '{"id": "a", "metric": "m", "baseline": 1, "candidate": 1}\n' * 2,
@@ -218,3 +219,14 @@ def test_a_bad_line_is_told_with_its_place(tmp_path: Path, text: str, told: str)
     with pytest.raises(InvalidFiles) as caught:
         read_pairs(path, tmp_path)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("n", [3, 40, 1200])
+def test_the_largest_values_that_are_read_can_be_compared(tmp_path: Path, n: int) -> None:
+    draw = np.random.default_rng(0)
+    sides = [(float(a), float(b)) for a, b in draw.choice([-LARGEST, 0, LARGEST], (n, 2))]
+    rows = ({"id": i, "metric": "m", "baseline": a, "candidate": b} for i, (a, b) in enumerate([(LARGEST, -LARGEST), *sides]))
+    (tmp_path / "p.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    found = compared("m", read_pairs(tmp_path / "p.jsonl", tmp_path)["m"], Question(0.95, 0.1))
+    assert found is not None
+    assert found.interval is not None
