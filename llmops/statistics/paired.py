@@ -211,9 +211,14 @@ def _mean_difference(
         p_value = 1.0 if not wins + losses else None
         return PairedDifference(cases.mean, low * width, high * width, n, wins, losses, ties, p_value, "score, bounded gains")
     if few:
-        reason = "one case" if n == 1 else "too few cases differ"
-        return PairedDifference(cases.mean, None, None, n, wins, losses, ties, None, f"not estimable: {reason}")
+        return PairedDifference(cases.mean, None, None, n, wins, losses, ties, None, f"not estimable: {_why_not(cases, ties)}")
     return _by_t_or_bootstrap(cases, bounds, confidence, (wins, losses, ties))
+
+
+def _why_not(cases: ByCase, ties: int) -> str:
+    if cases.cases == 1:
+        return "one case"
+    return "all cases differ by the same amount" if cases.level and not ties else "too few cases differ"
 
 
 def _by_t_or_bootstrap(

@@ -150,6 +150,8 @@ def test_few_changes_of_an_unbounded_metric_have_no_interval() -> None:
     assert (found.low, found.high) == (None, None)
     assert "too few cases differ" in found.method
     assert compared([1.5], [2.5]).method == "not estimable: one case"
+    assert compared(range(8), range(1, 9)).method == "not estimable: all cases differ by the same amount"
+    assert compared(range(8), range(8)).method == "not estimable: too few cases differ"
 
 
 def test_few_changes_cover_by_the_score_interval() -> None:
