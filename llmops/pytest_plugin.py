@@ -63,18 +63,19 @@ class EvaluatedCase:
 
     def __str__(self) -> str:
         """What is wrong, as a failure tells it."""
-        from llmops.reporting.safe import safe
+        from llmops.reporting.quoted import BAR
+        from llmops.reporting.safe import safe, unbroken
 
-        place = " · ".join(part for part in (self.suite, self.case_id, self.prompt, self.target) if part)
+        place = " · ".join(unbroken(part) for part in (self.suite, self.case_id, self.prompt, self.target) if part)
         lines = [place]
         for each in self.results:
             if each.status == "failed":
-                lines.append(f"  no answer: {each.error}")
+                lines.append(f"  no answer: {unbroken(each.error or '')}")
             for name, found in each.evaluations.items():
                 if found.passed is False or found.status == "failed":
-                    lines.append(f"  {name}: {found.reason or found.value}")
-        lines += ["  answer:", *(f"    {line}" for line in self.output[:ANSWER_SHOWN].splitlines())]
-        return safe("\n".join(lines))
+                    lines.append(f"  {name}: {unbroken(found.reason or str(found.value))}")
+        lines += ["  answer:", *(f"  {BAR}{line}" for line in safe(self.output[:ANSWER_SHOWN]).split("\n"))]
+        return "\n".join(lines)
 
 
 class SuiteRun:

@@ -17,7 +17,7 @@ from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.safe import one_line, safe, unbroken
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
 
@@ -62,6 +62,7 @@ def query(
     from rich.text import Text
 
     from llmops.rag.inspecting import SHORT_ID
+    from llmops.reporting.quoted import Quoted
 
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
@@ -72,18 +73,18 @@ def query(
         typer.echo(jsonlib.dumps(plain(hits), indent=1))
         return
     for rewritten in written.query.rewrites:
-        session.out.print(Text(f"also searched for: {safe(rewritten)}", style="dim"), soft_wrap=True)
+        session.out.print(Text(f"also searched for: {unbroken(rewritten)}", style="dim"), soft_wrap=True)
     for passage in written.query.passages:
         session.out.print(Text(f"and near: {one_line(passage, 240)}", style="dim"), soft_wrap=True)
     for rank, hit in enumerate(hits, start=1):
         scores = "  ".join(f"{stage} {score:.4g}" for stage, score in hit.scores.items())
-        place = f"{safe(hit.source)}:{hit.start}-{hit.end}"
-        session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {safe(hit.heading)}"))
+        place = f"{unbroken(hit.source)}:{hit.start}-{hit.end}"
+        session.out.print(Text.assemble((f"{rank}. {place}", "bold"), f"  {unbroken(hit.heading)}"), soft_wrap=True)
         chunk = f"chunk {hit.chunk[:SHORT_ID]}  " if hit.chunk else ""
         session.out.print(Text(f"   {chunk}{scores}", style="dim"))
-        shown = Text(f"   {one_line(hit.text, 240)}")
+        shown = Text(one_line(hit.text, 240))
         shown.highlight_words([word for word in text.split() if len(word) > 2], "bold yellow", case_sensitive=False)
-        session.out.print(shown)
+        session.out.print(Quoted(shown, 3))
     if not hits:
         session.out.print("No hit.")
 

@@ -13,7 +13,7 @@ from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
 from llmops.domain.serial import members
 from llmops.reporting.documents import spreadsheet
 from llmops.reporting.flips import markdown_flips, print_flip
-from llmops.reporting.safe import markdown_text, one_line, safe
+from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
 from llmops.reporting.terminal import STYLES
 from llmops.statistics.paired import UNCHANGED
 
@@ -28,7 +28,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """Metrics, what changed, the flipped cases and the verdict."""
     console.print(Text.assemble((f"{safe(comparison.baseline)} -> {safe(comparison.candidate)}", "bold")), soft_wrap=True)
     for line in comparison.changed:
-        console.print(Text(f"  {safe(line)}"), soft_wrap=True)
+        console.print(Text(f"  {unbroken(line)}"), soft_wrap=True)
     if not comparison.changed and comparison.baseline != "baseline":
         console.print(Text("  nothing changed in the configuration", style="dim"))
     places = dict.fromkeys((metric.prompt, metric.target) for metric in comparison.metrics)
@@ -39,7 +39,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(_table(moved or here[:ROWS_WITHOUT_NEWS], place, comparison.adjustment))
         same = [m.name for m in here if m not in moved][0 if moved else ROWS_WITHOUT_NEWS :]
         if same:
-            console.print(Text(f"difference exactly 0: {safe(', '.join(same))}", style="dim"), soft_wrap=True)
+            console.print(Text(f"difference exactly 0: {unbroken(', '.join(same))}", style="dim"), soft_wrap=True)
     for line in _lost(comparison):
         console.print(Text(line, style="yellow"), soft_wrap=True)
     for flip in comparison.flips[:FLIPS_SHOWN]:
@@ -57,7 +57,7 @@ def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment
     for column in (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict"):
         table.add_column(Text(column))
     for m in metrics:
-        name = Text.assemble(safe(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
+        name = Text.assemble(unbroken(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
         p = "–" if m.p_adjusted is None else f"{m.p_adjusted:.3f}" if m.p_adjusted >= 0.001 else "<0.001"
         counts = f"{m.wins}/{m.losses}/{m.ties}"
         table.add_row(name, _difference(m), p, counts, Text(m.verdict, style=STYLES[m.verdict]))

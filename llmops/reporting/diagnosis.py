@@ -9,7 +9,8 @@ from rich.text import Text
 
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
 from llmops.domain.serial import members
-from llmops.reporting.safe import markdown_text, one_line, safe
+from llmops.reporting.quoted import BAR
+from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
 
 EXAMPLES = 3
 """Of each fault."""
@@ -49,11 +50,12 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
 
 
 def _print_example(console: Console, wrong: WrongAnswer) -> None:
-    console.print(Text.assemble(("  " + safe(_cell(wrong)), "bold"), f"  {one_line(wrong.query, 160)}"), soft_wrap=True)
-    console.print(Text(f"    {one_line(wrong.detail, 400)}"), soft_wrap=True)
+    head = Text.assemble(f"  {BAR}", (unbroken(_cell(wrong)), "bold"), f"  {one_line(wrong.query, 160)}")
+    console.print(head, soft_wrap=True)
+    console.print(Text(f"  {BAR}  {one_line(wrong.detail, 400)}"), soft_wrap=True)
     if wrong.places:
-        console.print(Text(f"    it stands at {safe(', '.join(wrong.places))}", style="dim"), soft_wrap=True)
-    console.print(Text(f"    answer: {one_line(wrong.output, 200)}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  {BAR}  it stands at {unbroken(', '.join(wrong.places))}", style="dim"), soft_wrap=True)
+    console.print(Text(f"  {BAR}  answer: {one_line(wrong.output, 200)}", style="dim"), soft_wrap=True)
 
 
 def diagnosis_json(diagnosis: Diagnosis) -> str:

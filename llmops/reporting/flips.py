@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from llmops.domain.reports import Flip, Power, Report
-from llmops.reporting.safe import markdown_text, one_line, safe
+from llmops.reporting.quoted import Quoted
+from llmops.reporting.safe import markdown_text, one_line, unbroken
 
 CASES_SHOWN = 5
 """Flips that a report shows; `llmops compare` shows all."""
@@ -52,13 +53,13 @@ def print_flips(console: Console, report: Report) -> None:
 def print_flip(console: Console, flip: Flip) -> None:
     """One cell with both answers."""
     word, style = ("broken", "red") if flip.broken else ("mended", "green")
-    place = " · ".join(safe(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
+    place = " · ".join(unbroken(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
     head = (f"\n{'critical ' if flip.critical else ''}{word} ", style)
-    console.print(Text.assemble(head, (place, "bold"), f"  {safe(', '.join(flip.evaluators))}"), soft_wrap=True)
+    console.print(Text.assemble(head, (place, "bold"), f"  {unbroken(', '.join(flip.evaluators))}"), soft_wrap=True)
     if flip.reason:
-        console.print(Text(f"  {one_line(flip.reason, 200)}", style="dim"))
-    console.print(Text.assemble(("  before: ", "dim"), one_line(flip.baseline_output, 300)))
-    console.print(Text.assemble(("  after:  ", "dim"), one_line(flip.candidate_output, 300)))
+        console.print(Quoted(Text(one_line(flip.reason, 200), style="dim"), 2))
+    console.print(Quoted(Text.assemble(("before: ", "dim"), one_line(flip.baseline_output, 300)), 2))
+    console.print(Quoted(Text.assemble(("after:  ", "dim"), one_line(flip.candidate_output, 300)), 2))
 
 
 def markdown_flips(flips: Sequence[Flip], shown: int = CASES_SHOWN) -> Iterator[str]:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.retrieval import Chunk
 from llmops.rag.chunking import HEADING_SEPARATOR
 from llmops.rag.inspecting import SHORT_ID, IndexStatus
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.quoted import Quoted
+from llmops.reporting.safe import one_line, safe, unbroken
 from llmops.settings.project import IndexSettings
 
 STYLES = {"up to date": "green", "out of date": "yellow", "never built": "yellow", "files lost": "red", "vectors lost": "red"}
@@ -45,23 +45,23 @@ def print_status(console: Console, status: IndexStatus, settings: IndexSettings)
 
 def print_passages(console: Console, document: str, chunks: Sequence[Chunk]) -> None:
     """How a document was cut: one row per chunk."""
-    console.print(Text(f"{safe(document)}: {len(chunks)} chunks", style="bold"))
+    console.print(Text(f"{len(chunks)} chunks of {unbroken(document)}", style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("chunk", no_wrap=True)
     table.add_column("characters", no_wrap=True)
     table.add_column("text")
     for chunk in chunks:
         text = Text.assemble((f"{one_line(HEADING_SEPARATOR.join(chunk.headings), 80)}\n", "dim"), one_line(_body(chunk), 160))
-        table.add_row(chunk.id[:SHORT_ID], f"{chunk.start}-{chunk.end}", text)
+        table.add_row(chunk.id[:SHORT_ID], f"{chunk.start}-{chunk.end}", Quoted(text))
     console.print(table)
 
 
 def print_passage(console: Console, chunk: Chunk, neighbours: tuple[str | None, str | None]) -> None:
     """One chunk in full, with the chunks beside it."""
-    console.print(Text(f"{safe(chunk.document)}:{chunk.start}-{chunk.end}", style="bold"), soft_wrap=True)
+    console.print(Text(f"passage {unbroken(chunk.document)}:{chunk.start}-{chunk.end}", style="bold"), soft_wrap=True)
     before, after = (key[:SHORT_ID] if key else "none" for key in neighbours)
     _line(console, f"chunk {chunk.id}; before it {before}, after it {after}", "dim")
-    console.print(Padding(Text(safe(chunk.text)), (0, 0, 0, 2), expand=False))
+    console.print(Quoted(Text(safe(chunk.text)), 2))
 
 
 def _body(chunk: Chunk) -> str:
@@ -70,4 +70,4 @@ def _body(chunk: Chunk) -> str:
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(f"  {safe(text)}", style=style), soft_wrap=True)
+    console.print(Text(f"  {unbroken(text)}", style=style), soft_wrap=True)

@@ -1,6 +1,6 @@
 """The answers to one case side by side, below their passages and prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,7 +11,8 @@ from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.quoted import BAR, Quoted
+from llmops.reporting.safe import one_line, safe, unbroken
 
 NARROWEST = 36
 """Columns of the terminal that an answer needs to be read."""
@@ -38,30 +39,35 @@ class CaseOutputs:
 
 def print_outputs(console: Console, case: CaseOutputs) -> None:
     """One case: passages, in full unless a prompt below may hold them, then rendered prompts, then answers."""
-    console.print(Text.assemble((f"\n{safe(case.case_id)}", "bold"), f"  {one_line(case.question, 300)}"))
+    console.print()
+    console.print(Quoted(Group(*_parts(case, console.width - len(BAR)))))
+
+
+def _parts(case: CaseOutputs, width: int) -> Iterator[RenderableType]:
+    yield Text.assemble((unbroken(case.case_id), "bold"), f"  {one_line(case.question, 300)}")
     in_full = all(isinstance(messages, str) for messages in case.prompts.values())
     if case.hits is None:
         console.print(_indented(Text(GONE, style="yellow")))
     for number, hit in enumerate(case.hits or (), start=1):
         heading = f" > {hit.heading}" if hit.heading else ""
-        console.print(_indented(Text(f"[{number}] {one_line(hit.source + heading, 90)}", style="dim")))
+        yield _indented(Text(f"[{number}] {one_line(hit.source + heading, 90)}", style="dim"))
         text = safe(hit.text) if in_full else one_line(hit.text, 160)
-        console.print(_indented(Text(text, style="dim"), 6))
+        yield _indented(Text(text, style="dim"), 6)
     for reference, messages in case.prompts.items():
-        _print_prompt(console, reference, messages)
-    columns = max(1, (console.width - 2) // (NARROWEST + 2))
+        yield from _prompt(reference, messages)
+    columns = max(1, (width - 2) // (NARROWEST + 2))
     for start in range(0, len(case.results), columns):
-        console.print(_indented(_beside(case.results[start : start + columns])))
+        yield _indented(_beside(case.results[start : start + columns]))
 
 
-def _print_prompt(console: Console, reference: str, messages: tuple[Message, ...] | str) -> None:
+def _prompt(reference: str, messages: tuple[Message, ...] | str) -> Iterator[RenderableType]:
     if isinstance(messages, str):
-        console.print(_indented(Text(f"prompt {safe(reference)}: not shown, {safe(messages)}", style="yellow")))
+        yield _indented(Text(f"prompt {safe(reference)}: not shown, {safe(messages)}", style="yellow"))
         return
-    console.print(_indented(Text(f"prompt {safe(reference)}", style="bold")))
+    yield _indented(Text(f"prompt {safe(reference)}", style="bold"))
     for message in messages:
-        console.print(_indented(Text(f"{message.role}:", style="dim"), 4))
-        console.print(_indented(Text(safe(message.content)), 6))
+        yield _indented(Text(f"{message.role}:", style="dim"), 4)
+        yield _indented(Text(safe(message.content)), 6)
 
 
 def _beside(results: Sequence[CellResult]) -> Table:

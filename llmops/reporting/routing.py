@@ -12,7 +12,8 @@ from llmops.domain.route_reports import Machine, PolicyReport, Promotion, RouteR
 from llmops.domain.routing import Decision
 from llmops.domain.serial import members
 from llmops.reporting.figures import dollars, seconds
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.quoted import BAR
+from llmops.reporting.safe import one_line, safe, unbroken
 from llmops.routing.artefacts import SavedRouter
 
 PLOT_WIDTH, PLOT_HEIGHT = 56, 12
@@ -164,7 +165,7 @@ def _tags(report: RouteReport) -> Table:
         low, high = each.difference
         enough = "the small one is enough" if high <= 0 else "the large one is better" if low > 0 else "cannot be told apart"
         figures = (str(each.requests), f"{each.weak_quality:.3f}", f"{each.strong_quality:.3f}", f"[{low:+.3f}, {high:+.3f}]")
-        table.add_row(Text(safe(each.tag)), *figures, enough)
+        table.add_row(Text(f"{BAR}{unbroken(each.tag)}"), *figures, enough)
     return table
 
 

@@ -8,6 +8,8 @@ from llmops.settings.secrets import masked
 _escapes = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]"
 )
+_command = re.compile(r"##(?=\w*\[)")
+"""What Azure Pipelines and TeamCity take for a command wherever it stands in a line, such as `##vso[`."""
 _last_word = re.compile(r"\s\S{1,400}\Z")
 _keep = {"\n", "\t"}
 _invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -15,19 +17,24 @@ _invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 def safe(text: str) -> str:
-    """`text` without terminal escapes, control and invisible characters, and without credentials."""
-    text = _escapes.sub("", text)
+    """`text` without terminal escapes, commands to a code host, control and invisible characters, and credentials."""
+    text = _command.sub("# #", _escapes.sub("", text))
     if text.isascii() and text.isprintable():
         return masked(text)
     kept = (c if c in _keep or unicodedata.category(c) not in _invisible else "\N{REPLACEMENT CHARACTER}" for c in text)
     return masked("".join(kept))
 
 
+def unbroken(text: str) -> str:
+    """`safe` text in one line, such as the id of a case, whole."""
+    return " ".join(safe(text).split())
+
+
 def one_line(text: str, width: int) -> str:
     """`safe` text in one line of at most `width` characters."""
     most = width * 8 + 1000
     seen = text if len(text) <= most else _last_word.sub("", text[:most])  # half a credential would not be known for one
-    flat = " ".join(safe(seen).split())
+    flat = unbroken(seen)
     return flat if len(flat) <= width else f"{flat[: max(0, width - 1)]}…"
 
 

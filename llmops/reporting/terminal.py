@@ -16,7 +16,8 @@ from llmops.domain.scores import JudgeUse
 from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, duration, headline
 from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.quoted import Quoted
+from llmops.reporting.safe import one_line, safe, unbroken
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
 NARROWEST = 24
@@ -38,14 +39,15 @@ def print_report(console: Console, report: Report, *, quiet: bool = False) -> No
         for line in _footer(report):
             console.print(line, soft_wrap=False)
     for note in report.notes:
-        console.print(Text.assemble(("note: ", "yellow"), safe(note)))
+        console.print(Text.assemble(("note: ", "yellow"), unbroken(note)), soft_wrap=True)
     if not quiet:
         print_flips(console, report)
     if report.rules:
         console.print(_gate(report))
-    for sentence in (flaky(report), power(report.power) if report.power else ""):
-        if sentence:
-            console.print(Text(safe(sentence), style="dim"))
+    if report.flaky:
+        console.print(Text(unbroken(flaky(report)), style="dim"), soft_wrap=True)
+    if report.power:
+        console.print(Text(power(report.power), style="dim"))
     console.print(_verdict(report))
 
 
@@ -94,29 +96,29 @@ def _answered(group: Cells) -> str:
 
 
 def _worst(results: Sequence[CellResult]) -> RenderableType:
-    parts: list[RenderableType] = [Text("Worst cases", style="bold")]
-    for result in results:
-        place = " · ".join(safe(part) for part in (result.case_id, result.prompt, result.target) if part)
-        parts.append(Text(f"  {place}", style="bold"))
-        if result.error:
-            parts.append(Padding(Text(one_line(result.error, 300), style="red"), (0, 0, 0, 4)))
-        for name, evaluation in result.evaluations.items():
-            if evaluation.passed is False or evaluation.status == "failed":
-                value = "" if evaluation.value is None else f" {evaluation.value:.2f}"
-                reason = one_line(evaluation.reason, 300)
-                line = Text.assemble((f"{name}{value}", "red"), f": {reason}" if reason else "")
-                parts.append(Padding(line, (0, 0, 0, 4)))
-        if result.output is not None:
-            parts.append(Padding(Group(*_marked(result)), (0, 0, 0, 4)))
-    parts.append(Text(""))
-    return Group(*parts)
+    return Group(Text("Worst cases", style="bold"), *(Quoted(_bad_case(result), 2) for result in results), Text(""))
+
+
+def _bad_case(result: CellResult) -> RenderableType:
+    place = " · ".join(unbroken(part) for part in (result.case_id, result.prompt, result.target) if part)
+    lines: list[RenderableType] = []
+    if result.error:
+        lines.append(Text(one_line(result.error, 300), style="red"))
+    for name, evaluation in result.evaluations.items():
+        if evaluation.passed is False or evaluation.status == "failed":
+            value = "" if evaluation.value is None else f" {evaluation.value:.2f}"
+            reason = one_line(evaluation.reason, 300)
+            lines.append(Text.assemble((f"{name}{value}", "red"), f": {reason}" if reason else ""))
+    if result.output is not None:
+        lines += _marked(result)
+    return Group(Text(place, style="bold"), Padding(Group(*lines), (0, 0, 0, 2)))
 
 
 def _marked(result: CellResult) -> Iterable[RenderableType]:
     """The answer, then each unsupported sentence with a mark under the span and the nearest evidence below it."""
     yield Text.assemble(("answer: ", "dim"), one_line(result.output or "", 300))
     for mark in marks(result.output or "", failing_spans(result), MARKED_WIDTH):
-        yield Text(safe(mark.span.kind), style="red")
+        yield Text(unbroken(mark.span.kind), style="red")
         yield Text.assemble("  ", mark.before, (mark.found, "red"), mark.after)
         yield Text(f"  {' ' * cell_len(mark.before)}{'^' * max(1, cell_len(mark.found))}", style="red")
         if mark.span.evidence:
@@ -168,15 +170,16 @@ def _gate(report: Report) -> RenderableType:
     table.add_column("estimate", ratio=2)
     for rule in report.rules:
         place = " · ".join(safe(part) for part in (rule.prompt, rule.target) if part)
-        table.add_row(Text(rule.verdict, style=STYLES[rule.verdict]), Text(safe(rule.rule)), Text(place), Text(_judged(rule)))
+        table.add_row(Text(rule.verdict, style=STYLES[rule.verdict]), Text(safe(rule.rule)), Text(place), _judged(rule))
     return Group(Text(""), table)
 
 
-def _judged(rule: RuleVerdict) -> str:
+def _judged(rule: RuleVerdict) -> RenderableType:
+    reason = Quoted(Text(unbroken(rule.reason))) if rule.reason else Text("")
     if rule.value is None or rule.low is None or rule.high is None:
-        return safe(rule.reason)
-    figures = f"{rule.value:.3g} [{rule.low:.3g}, {rule.high:.3g}] n={rule.n}"
-    return f"{figures}\n{safe(rule.reason)}" if rule.reason else figures
+        return reason
+    figures = Text(f"{rule.value:.3g} [{rule.low:.3g}, {rule.high:.3g}] n={rule.n}")
+    return Group(figures, reason) if rule.reason else figures
 
 
 def _verdict(report: Report) -> Text:

@@ -93,7 +93,7 @@ def test_failed_cells_that_could_change_the_verdict_make_it_inconclusive(evaluat
         )
         done = llmops(evaluated, "eval", "--concurrency", "1")
     assert done.returncode == 4, done.stdout
-    assert "15 without a value on one side" in " ".join(done.stdout.split())
+    assert "15 without a value on one side" in " ".join(done.stdout.replace("│", " ").split())
 
 
 def test_what_cannot_be_judged_is_told(evaluated: Path) -> None:

@@ -29,9 +29,9 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_terminal_shows_a_mark_under_the_span_and_the_evidence(log: Path) -> None:
     lines = llmops(log, "eval").stdout.splitlines()
-    mark = next(number for number, line in enumerate(lines) if set(line.strip()) == {"^"})
+    mark = next(number for number, line in enumerate(lines) if set(line.strip("│ ")) == {"^"})
     sentence, under = lines[mark - 1], lines[mark]
-    assert sentence.strip() == ROW["output"]
+    assert sentence.strip("│ ") == ROW["output"]
     assert sentence[under.index("^") : under.rindex("^") + 1] in str(ROW["output"])
     assert "nearest (" in lines[mark + 1]
     assert "The boat leaves the pier at 9:15." in lines[mark + 1]

@@ -45,7 +45,7 @@ def test_each_case_is_an_item_and_a_failure_reads_as_one(
     found = run(pytester, *workers)
     found.assert_outcomes(passed=3, failed=1)
     found.stdout.fnmatch_lines(
-        ["*test_say*c0002*", "evals/say.yaml · c0002 · say · m", "  contains: missing: 'w2'", "    echo"]
+        ["*test_say*c0002*", "evals/say.yaml · c0002 · say · m", "  contains: missing: 'w2'", "  │ echo"]
     )
     assert "Traceback" not in found.stdout.str()
     assert server.requests == 4  # with two workers, too

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.safe import one_line, safe, unbroken
 
 
 @given(st.text())
@@ -26,6 +26,18 @@ def test_terminal_escapes_disappear_whole(escape: str) -> None:
 
 def test_what_hides_or_reorders_text_is_made_visible() -> None:
     assert safe("a\u202eb\u200bc\ud800") == "a\ufffdb\ufffdc\ufffd"
+
+
+@pytest.mark.parametrize("command", ["##vso[task.x]y", "##[error]y", "##teamcity[x]", "###[error]y"])
+def test_what_a_code_host_runs_anywhere_in_a_line_is_broken_up(command: str) -> None:
+    assert command[:2] + command[2:].lstrip("#") not in safe(f"so: {command}")
+    assert "# #" in safe(command)
+    assert safe("## A heading [1]") == "## A heading [1]"
+
+
+@given(st.text())
+def test_an_id_is_shown_whole_in_one_line(text: str) -> None:
+    assert len(unbroken(text).splitlines()) <= 1
 
 
 def test_credentials_are_masked() -> None:

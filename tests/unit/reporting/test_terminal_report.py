@@ -102,7 +102,7 @@ def test_a_bad_case_shows_reason_answer_span_and_evidence_without_escapes() -> N
     ):
         assert told in text
     lines = text.splitlines()
-    sentence = next(n for n, line in enumerate(lines) if line.strip() == "The limit is 40.")
+    sentence = next(n for n, line in enumerate(lines) if line.strip("│ ") == "The limit is 40.")
     mark = lines[sentence + 1]
     assert lines[sentence][mark.index("^") : mark.rindex("^") + 1] == "40"
     assert "\x1b" not in text
