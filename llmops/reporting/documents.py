@@ -31,6 +31,8 @@ SUFFIXES: dict[str, Format] = {
     ".sarif": "sarif",
 }
 
+FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of one, some in full width too."""
 COLUMNS: dict[str, type] = {
     "run": str,
     "suite": str,
@@ -238,4 +240,4 @@ def spreadsheet(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = safe(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return f"'{text}" if text.startswith(("\t", "\n")) or text.lstrip().startswith(FORMULAS) else text
