@@ -40,8 +40,10 @@ def one_line(text: str, width: int) -> str:
 
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
 """Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
+_links = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
+"""Where a code host would know a bare address or issue for one."""
 
 
 def markdown_text(text: str) -> str:
-    """Harmless text in which nothing is markup."""
-    return safe(text).translate(_MARKDOWN)
+    """Harmless text in which nothing is markup or becomes a link."""
+    return _links.sub("\u2060", safe(text).translate(_MARKDOWN))

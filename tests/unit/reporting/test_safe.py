@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
 
 
 @given(st.text())
@@ -56,3 +56,17 @@ def test_a_line_that_is_cut_shows_no_part_of_a_key() -> None:
         text = f"{' ' * (width * 8 + 980)}key sk-{'a1' * 20} end"
         assert "sk-" not in one_line(text, width)
         assert "sk-" not in one_line(text.strip(), width)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://evil.example/x", "http:\u2060//evil.example/x"),
+        ("see HTTPS://github.com/o/r/issues/1", "see HTTPS:\u2060//github.com/o/r/issues/1"),
+        ("www.evil.example, WWW.evil.example", "www\u2060.evil.example, WWW\u2060.evil.example"),
+        ("a@b.example GH-12 #3", "a@\u2060b.example GH\u2060-12 \\#3"),
+        ("a: b // c, docs/www/x, GH-x", "a: b // c, docs/www/x, GH-x"),
+    ],
+)
+def test_no_address_in_markdown_becomes_a_link(text: str, shown: str) -> None:
+    assert markdown_text(text) == shown
