@@ -23,7 +23,8 @@ SVG_WIDTH, SVG_HEIGHT, SVG_MARGIN = 640, 400, 60
 
 def print_route_report(console: Console, report: RouteReport, *, monthly: float | None = None) -> None:
     """Policies, the frontier, tags and what to know; `monthly` requests project a bill for each policy."""
-    head = f"{report.requests} requests of {safe(report.source)}: {safe(report.weak)} -> {safe(report.strong)}"
+    ends = f"weak {unbroken(report.weak)}, strong {unbroken(report.strong)}"
+    head = f"{report.requests} requests of {safe(report.source)}: {ends}"
     console.print(Text(head, style="bold"), soft_wrap=True)
     console.print(_policies(report, monthly))
     for line in _plot(report):
@@ -50,7 +51,7 @@ def _policies(report: RouteReport, monthly: float | None) -> Table:
     for name in (
         "quality",
         "$ per 1,000",
-        "large",
+        one_line(report.strong, NAME_WIDTH),
         "APGR",
         "CPT 50/80",
         *(["over current"] if report.current else []),

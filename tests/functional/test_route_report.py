@@ -68,6 +68,17 @@ def test_the_terminal_shows_a_table_a_plot_and_one_sentence(tmp_path: Path) -> N
     assert (tmp_path / "f.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize("swapped", [("--weak", "large", "--strong", "small"), ("--price", "large=0")])
+def test_the_strong_model_heads_its_column_whatever_it_is_called(tmp_path: Path, swapped: tuple[str, ...]) -> None:
+    recorded(tmp_path / "r.jsonl")
+    printed = llmops(tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "none", *swapped).stdout.splitlines()
+    assert printed[0].endswith("weak large, strong small")
+    heads = printed[1].split("  ")
+    assert "small" in [each.strip() for each in heads]
+    (row,) = [line for line in printed if line.startswith("always small")]
+    assert "100 %" in row
+
+
 def test_other_prices_change_cost_and_nothing_else(tmp_path: Path) -> None:
     recorded(tmp_path / "r.jsonl")
     before = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
