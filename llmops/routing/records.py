@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -189,14 +189,24 @@ def untimed(records: Records) -> "Flags":
     return records.failed & np.isnan(records.latency)
 
 
+def told_apart_by(records: Records) -> Literal["cost", "quality", "order"]:
+    """What tells the models apart: their mean cost, else their mean quality, else the order in which they stand."""
+    cost, quality = records.cost.mean(axis=0), records.quality.mean(axis=0)
+    if all(isfinite(each) for each in cost) and cost.min() < cost.max():
+        return "cost"
+    return "quality" if quality.min() < quality.max() else "order"
+
+
 def ends_of(records: Records, weak: str | None, strong: str | None) -> tuple[int, int]:
-    """Columns of the weak and the strong model: as named, else the cheapest and the dearest, else the worst and the best.
+    """Columns of the weak and the strong model: as named, else the least and the most by what tells them apart.
 
     Raises:
         UsageError: no such model, or both are the same.
     """
-    means = records.cost.mean(axis=0)
-    by = means if all(isfinite(each) for each in means) and means.min() < means.max() else records.quality.mean(axis=0)
+    import numpy as np
+
+    order = np.arange(len(records.models))
+    by = {"cost": records.cost.mean(axis=0), "quality": records.quality.mean(axis=0), "order": order}[told_apart_by(records)]
     low = records.model(weak) if weak is not None else int(by.argmin())
     high = records.model(strong) if strong is not None else int(by.argmax())
     if low == high:

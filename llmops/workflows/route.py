@@ -15,7 +15,7 @@ from llmops.evaluation.planning import question_of
 from llmops.routing.features import shape
 from llmops.routing.learning import Features, folds_of, parted
 from llmops.routing.recorded_routes import RecordedRoute
-from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of, untimed
+from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of, told_apart_by, untimed
 from llmops.routing.replaying import Ends, Replay
 from llmops.settings.project import EmbedderSettings
 from llmops.settings.validation import nearest
@@ -289,8 +289,9 @@ def _notes(records: Records) -> Iterator[str]:
 
 
 def _notes_on_ends(records: Records, question: Question) -> Iterator[str]:
-    if _unpriced(records) and (question.weak is None or question.strong is None):
-        yield "the weak and the strong model are told by their quality, not by their cost: name them with --weak and --strong"
+    told = told_apart_by(records)
+    if told != "cost" and (question.weak is None or question.strong is None):
+        yield f"the weak and the strong model are told by their {told}, not by their cost: name them with --weak and --strong"
 
 
 def _unpriced(records: Records) -> list[str]:

@@ -209,6 +209,15 @@ def test_ends_that_are_told_by_quality_are_called_so(tmp_path: Path) -> None:
     assert told not in str(document(tmp_path, "--from", "r.jsonl", "--embedder", "none", "--price", "small=0.1")["notes"])
 
 
+def test_ends_that_nothing_tells_apart_stand_in_their_order(tmp_path: Path) -> None:
+    answers = {"small": {"quality": 1}, "large": {"quality": 1}}
+    rows = [{"id": n, "prompt": f"question {n}", "models": answers} for n in range(8)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
+    assert (found["weak"], found["strong"]) == ("small", "large")
+    assert "told by their order" in found["notes"][-1]
+
+
 def test_requests_of_one_group_teach_no_router(tmp_path: Path) -> None:
     rows = [json.loads(line) | {"group": "one"} for line in recorded(tmp_path / "r.jsonl").read_text().splitlines()]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
