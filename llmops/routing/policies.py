@@ -294,12 +294,13 @@ class Split:
 
     def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
         """Hash the key into a bucket."""
+        reason = "its share of the keys"
         drawn = int(content_hash(f"route\x00{request.key}"), 16) % BUCKETS / BUCKETS * sum(self.shares.values())
         for model, share in self.shares.items():
             if drawn < share:
-                return _once(model, f"the key {request.key!r}", replies)
+                return _once(model, reason, replies)
             drawn -= share
-        return _once(list(self.shares)[-1], f"the key {request.key!r}", replies)
+        return _once(list(self.shares)[-1], reason, replies)
 
 
 @record
@@ -320,4 +321,4 @@ class Shadow:
 
 def _once(model: str, reason: str, replies: Sequence[Reply]) -> Step:
     """Ask one model and serve what it says."""
-    return Serve(0, reason) if replies else Ask(model, reason)
+    return Serve(0, "the only answer") if replies else Ask(model, reason)

@@ -164,6 +164,8 @@ def test_a_split_keeps_its_shares_and_treats_a_key_alike() -> None:
     served = [asked(policy, about(key=str(number)), {})[1] for number in range(4000)]
     assert served.count("b") / len(served) == pytest.approx(0.25, abs=0.03)
     assert served == [asked(policy, about("another", key=str(number)), {})[1] for number in range(4000)]
+    first, last = (policy.next(about(key="user-0"), replies) for replies in ([], [Reply("a", "fine")]))
+    assert (first.reason, last.reason) == ("its share of the keys", "the only answer")
 
 
 def asks(bandit: Bandit, memory: RouteMemory, number: int) -> str:
