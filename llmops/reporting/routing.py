@@ -56,7 +56,7 @@ def _policies(report: RouteReport, monthly: float | None) -> Table:
         "CPT 50/80",
         *(["over current"] if report.current else []),
         *(["p50/p95"] if timed else []),
-        *(["$ a month"] if monthly else []),
+        *(["$ a month" if report.machine is None else "$ a month, busy"] if monthly else []),
     ):
         table.add_column(Text(name))
     for p in report.policies:
@@ -120,10 +120,11 @@ def _machine(machine: Machine) -> str:
     """What a machine by the hour comes to."""
     rate, name = f"{machine.requests_per_s:.3g} requests/s", safe(machine.model)
     price = f"{dollars(machine.usd_per_hour)} an hour and {rate}"
-    head = f"{name} at {price} costs {dollars(machine.cost)} per 1,000 when always busy; "
+    head = f"{name} at {price} costs {dollars(machine.cost)} per 1,000 when always busy, as the figures above have it; "
+    always_on = f"{head}always on it costs {dollars(machine.cost * machine.capacity / 1000)} a month"
     if machine.break_even is None:
-        return f"{head}one machine, {machine.capacity:,.0f} requests a month, never pays beside {safe(machine.other)}"
-    return f"{head}always on it pays beside {safe(machine.other)} from {machine.break_even:,.0f} requests a month on"
+        return f"{always_on}, and one machine, {machine.capacity:,.0f} requests, never pays beside {safe(machine.other)}"
+    return f"{always_on} and pays beside {safe(machine.other)} from {machine.break_even:,.0f} requests a month on"
 
 
 def _points(policies: Sequence[PolicyReport]) -> list[tuple[PolicyReport, float, float]]:

@@ -169,7 +169,9 @@ def test_a_machine_by_the_hour_pays_from_a_volume_on(tmp_path: Path) -> None:
     slow = document(tmp_path, *what, "--throughput", "0.1")
     assert slow["machine"]["break_even"] is None
     assert next(p for p in slow["policies"] if p["name"] == "always small")["cost"] == pytest.approx(10)
-    assert "pays beside large from 1,314,000 requests a month on" in llmops(tmp_path, "route", "report", *what).stdout
+    printed = llmops(tmp_path, "route", "report", *what, "--monthly", "2M").stdout
+    assert "always on it costs $2,628.00 a month and pays beside large from 1,314,000 requests a month on" in printed
+    assert "$ a month, busy" in printed
 
 
 def with_failures(path: Path, *, cost: float | None = 0.0001) -> None:
