@@ -47,7 +47,7 @@ def _parts(case: CaseOutputs, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((unbroken(case.case_id), "bold"), f"  {one_line(case.question, 300)}")
     in_full = all(isinstance(messages, str) for messages in case.prompts.values())
     if case.hits is None:
-        console.print(_indented(Text(GONE, style="yellow")))
+        yield _indented(Text(GONE, style="yellow"))
     for number, hit in enumerate(case.hits or (), start=1):
         heading = f" > {hit.heading}" if hit.heading else ""
         yield _indented(Text(f"[{number}] {one_line(hit.source + heading, 90)}", style="dim"))
