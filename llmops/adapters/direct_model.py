@@ -1,5 +1,6 @@
 """An endpoint that speaks the OpenAI protocol, asked over aiohttp: LiteLLM's import and CPU per call are saved."""
 
+import asyncio
 import json
 import os
 import time
@@ -68,15 +69,19 @@ class DirectModel:
                     raise await _refused(response)
                 self.resumes_at = resumes_at(response.headers)
                 if request.stream:
-                    return await self._streamed(response, request, started)
-                data = await response.read()
-            return self._completion(_json(data), request, time.perf_counter() - started)
+                    completion = await self._streamed(response, started)
+                else:
+                    data = await response.read()
+                    completion = self._completion(_json(data), time.perf_counter() - started)
         except TimeoutError as error:
             raise ModelTimeout(f"no complete answer within {self._settings.timeout_s:g} s") from error
         except aiohttp.ClientPayloadError as error:
             raise Unavailable("the connection was closed in the middle of the answer") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(masked(str(error) or type(error).__name__)) from error
+        if completion.usage is None:  # counting loads LiteLLM, which the calls in flight should not have to wait for
+            completion = replace(completion, usage=await asyncio.to_thread(self._counted, request, completion.text))
+        return completion
 
     async def close(self) -> None:
         """As the port."""
@@ -98,7 +103,7 @@ class DirectModel:
         )
         return self._session
 
-    async def _streamed(self, response: "ClientResponse", request: CompletionRequest, started: float) -> Completion:
+    async def _streamed(self, response: "ClientResponse", started: float) -> Completion:
         """Server-sent events: text deltas, then a chunk with the usage, then [DONE]."""
         parts: list[str] = []
         whole: Any = None
@@ -122,9 +127,10 @@ class DirectModel:
                     parts.append(text)
         message = {"message": {"content": "".join(parts)}, "finish_reason": finish}
         data = {"choices": [message], "usage": usage, "model": field(whole, "model")}
-        return replace(self._completion(data, request, time.perf_counter() - started, first), logprob=mean(sure))
+        return replace(self._completion(data, time.perf_counter() - started, first), logprob=mean(sure))
 
-    def _completion(self, data: Any, request: CompletionRequest, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
+    def _completion(self, data: Any, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
+        """An answer, without `usage` where the server tells none that can be."""
         try:
             choice = data["choices"][0]
             text = choice["message"].get("content")
@@ -133,9 +139,8 @@ class DirectModel:
         finish = choice.get("finish_reason")
         if not text or not isinstance(text, str):
             raise BadResponse(f"the model returned nothing (finish reason: {finish})")
-        usage = usage_of(data.get("usage")) or self._counted(request, text)
         sure = mean(logprobs_of(choice.get("logprobs")))
-        return Completion(text, usage, latency, ttft, finish, model=data.get("model"), logprob=sure)
+        return Completion(text, usage_of(data.get("usage")), latency, ttft, finish, model=data.get("model"), logprob=sure)
 
     def _counted(self, request: CompletionRequest, text: str) -> Usage:
         count = load_litellm().token_counter

@@ -1,12 +1,15 @@
 """The two ways to a model keep one contract against a real server."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from openai_server import OpenAiServer
 
+from llmops.adapters import direct_model
 from llmops.adapters.direct_model import DirectModel
 from llmops.adapters.litellm_model import LitellmModel
 from llmops.domain.errors import BadResponse, MissingCredential, ModelTimeout, RateLimited, Refused, Unavailable
@@ -59,6 +62,22 @@ async def test_missing_usage_is_counted_and_marked(server: OpenAiServer, adapter
     await model.close()
     assert found.usage.estimated
     assert found.usage.output_tokens > 0
+
+
+async def test_tokens_are_counted_beside_the_calls_in_flight(server: OpenAiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.always = "no usage"
+    counting: list[threading.Thread] = []
+
+    def count(**_: object) -> int:
+        counting.append(threading.current_thread())
+        return 5
+
+    monkeypatch.setattr(direct_model, "load_litellm", lambda: SimpleNamespace(token_counter=count))
+    model = DirectModel("m", settings(server))
+    found = await model.complete(REQUEST)
+    await model.close()
+    assert found.usage == Usage(5, 5, estimated=True)
+    assert threading.main_thread() not in counting
 
 
 @BOTH
