@@ -134,7 +134,8 @@ class SuiteRun:
         from llmops.workflows.evaluate import EvaluateOptions, evaluate
 
         options = EvaluateOptions(refresh=self._refresh(), no_gate=True)
-        return asyncio.run(evaluate(plan, found, options, Silent())).run_id
+        report, _ = asyncio.run(evaluate(plan, found, options, Silent()))
+        return report.run_id
 
     @contextmanager
     def _once(self, folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:

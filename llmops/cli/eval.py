@@ -136,8 +136,9 @@ def command(
         return
 
     def evaluate(session: Session) -> int:
-        chosen = _selected(session, suites_named(session, suites or []), options)
+        chosen = suites_named(session, suites or [])
         use_engine(session, engine, address, quiet=quiet)
+        chosen = _selected(session, chosen, options)
         reports: list[Report] = []
         try:
             ends_at = None if minutes is None else time.monotonic() + 60 * minutes
@@ -211,12 +212,12 @@ def _run(
     from llmops.workflows.guarding import record_evidence
     from llmops.workflows.suite_runs import less, run_suite
 
-    spent = 0.0
+    spent, made = 0.0, tuple[str, ...]()
     for suite in suites:
         with ShownProgress(session.err, quiet=quiet) as progress:
             left = replace(options, left=less(options.budget, spent))
-            done = run_suite(suite, baseline, session.wiring, left, progress)
-        spent += done.spent_usd
+            done = run_suite(suite, baseline, session.wiring, left, progress, made)
+        spent, made = spent + done.spent_usd, (*made, *done.runs)
         if show:
             print_report(session.out, done.report, quiet=quiet)
         wiring = session.wiring
@@ -242,13 +243,14 @@ def tell_work(
     from llmops.workflows.sides import names_prompts, options_at
 
     found = []
-    for suite in suites:
+    for suite in _selected(session, suites, options):
+        asked: set[str] = set()
         with ShownProgress(session.err, quiet=True) as progress:
             runs = [options]
             if baseline is not None and names_prompts(baseline):
                 before = options_at(baseline, suite, session.wiring, options, progress)
                 runs = [each for each in (before, options) if each is not None]
-            found += [explain(plan_suite(suite, session.wiring, each, progress), session.wiring) for each in runs]
+            found += [explain(plan_suite(suite, session.wiring, each, progress), session.wiring, asked) for each in runs]
     if json:
         typer.echo(jsonlib.dumps({"suites": [plain(each) for each in found]}, indent=1))
         return

@@ -121,6 +121,8 @@ class RunIncomplete(LlmopsError):
     """Too few cells could be measured for a verdict."""
 
     exit_code = 3
+    spent_usd = 0.0
+    """By the run."""
 
 
 class BudgetSpent(LlmopsError):

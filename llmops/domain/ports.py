@@ -329,8 +329,8 @@ class Store(Protocol):
         """Newest first."""
         ...
 
-    def run(self, reference: str, *, without: str | None = None) -> Run:
-        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last), which do not count the run `without`.
+    def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
+        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last), which do not count the runs `without`.
 
         Raises:
             UsageError: no such run, or an ambiguous prefix.

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from llmops.domain.errors import EndpointDown, ModelError, ModelTimeout, Unavailable
+
+Made = TypeVar("Made")
 
 FAILURES = 8
 """So many connection failures in a row, or requests that ran into their timeout, with no answer between them, and ..."""
@@ -16,6 +19,20 @@ TIMEOUTS = 3
 
 class Stopping(BaseException):
     """The run is being stopped, and a call that was waiting is not made. No failure of the cell, so no `Exception`."""
+
+
+async def together(calls: Iterable[Coroutine[Any, Any, Made]]) -> list[Made]:
+    """What several calls give, once all of them have ended: what one of them has sent is not lost because another is stopped.
+
+    Raises:
+        Exception: the first error of a call.
+        Stopping: there is no error, and one of them was not made.
+    """
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    errors = [each for each in found if isinstance(each, BaseException)]
+    if errors:
+        raise next((each for each in errors if not isinstance(each, Stopping)), errors[0])
+    return [each for each in found if not isinstance(each, BaseException)]
 
 
 class Endpoint:

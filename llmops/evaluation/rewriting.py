@@ -1,6 +1,5 @@
 """Models write for queries before a search: other wordings of them, and made-up passages that would answer them (HyDE)."""
 
-import asyncio
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -17,6 +16,7 @@ from llmops.domain.records import record
 from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completions_from_json
+from llmops.evaluation.endpoints import together
 from llmops.evaluation.judging.judges import Judges, repair, use_of
 from llmops.evaluation.judging.replies import Reply, Unreadable, read_reply
 from llmops.evaluation.planning import Target
@@ -160,7 +160,7 @@ class Rewriter:
     async def __call__(self, text: str) -> Written:
         """As the port."""
         asks = self._asks(text)
-        found = await asyncio.gather(*(self._answer(ask) for ask in asks))
+        found = await together(self._answer(ask) for ask in asks)
         return _written(text, asks, [each for each, _ in found], [asked for _, asked in found])
 
     def _asks(self, text: str) -> list[Ask]:

@@ -19,7 +19,7 @@ from llmops.evaluation.calling import Callers
 from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
-from llmops.evaluation.endpoints import Stopping
+from llmops.evaluation.endpoints import Stopping, together
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
@@ -100,7 +100,7 @@ class Runner:
         self._remembered = {name: RouteMemory() for name in plan.targets}
         self._written: set[str] = set()
         self._in_flight: InFlight[Node] = InFlight()
-        self._evaluating: InFlight[Outcome] = InFlight()
+        self._evaluating: InFlight[Outcome] = InFlight(lambda outcome: not isinstance(outcome, Failure))
         self._claims = Claims(lambda: store)
         self._pause = callers.pause
         self._slots = {name: asyncio.Semaphore(ceil(AHEAD * target.concurrency)) for name, target in plan.asked().items()}
@@ -333,7 +333,7 @@ class Runner:
         built = self._plan.evaluators_of(state.cell.case.id)
         slow = [each for each in built if each.spec.name in state.evaluate_keys and each.spec.name not in state.outcomes]
         if slow:
-            outcomes = await asyncio.gather(*(self._evaluate_once(each, state, sample) for each in slow))
+            outcomes = await together(self._evaluate_once(each, state, sample) for each in slow)
             state.outcomes.update(zip((each.spec.name for each in slow), outcomes, strict=True))
         return {
             each.spec.name: each.judge(state.outcomes.get(each.spec.name) or await measured(each, sample)) for each in built

@@ -14,7 +14,9 @@ KEPT = 1024
 class InFlight(Generic[Made]):
     """What is being made right now or has just been made, by content key."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: Callable[[Made], bool] = lambda _: True) -> None:
+        """Args: `keeps` says of a result whether who asks later gets it, too, and not only who asks meanwhile."""
+        self._keeps = keeps
         self._shared: dict[str, asyncio.Future[Made]] = {}
         self._done: deque[str] = deque()
 
@@ -32,6 +34,9 @@ class InFlight(Generic[Made]):
             future.exception()  # marked as seen: nobody else may be waiting
             raise
         future.set_result(made)
+        if not self._keeps(made):
+            del self._shared[key]
+            return made
         self._done.append(key)
         if len(self._done) > KEPT:
             del self._shared[self._done.popleft()]

@@ -36,7 +36,7 @@ from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 from llmops.workflows.failing import failing_cases
-from llmops.workflows.outcome import OUT_OF_TIME, SIGNALLED, report_of
+from llmops.workflows.outcome import OUT_OF_TIME, report_of
 from llmops.workflows.suite_faults import disagreements
 
 RECORDED_TARGETS = {RECORDED: Target(RECORDED, RECORDED, None)}
@@ -107,6 +107,8 @@ class EvaluateOptions:
     max_failures: int | None = None
     refresh: frozenset[Step] = frozenset()
     """Steps of which nothing of earlier runs is reused."""
+    aside: bool = False
+    """The run is one to hold another against."""
     own_runs: tuple[str, ...] = ()
     """Earlier runs of the same command, whose nodes are reused all the same."""
     no_gate: bool = False
@@ -188,7 +190,11 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         own,
         options.repeat or settings.repeat,
         _streams(suite),
-        {"refresh": sorted(options.refresh), "max_failures": options.max_failures},
+        {
+            "refresh": sorted(options.refresh),
+            "max_failures": options.max_failures,
+            **({"aside": True} if options.aside else {}),
+        },
         *load_calibrations(parts.root, evaluators),
     )
 
@@ -240,8 +246,11 @@ def _case_evaluators(
     return own, count
 
 
-async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress: Progress) -> Report:
+async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress: Progress) -> tuple[Report, float]:
     """Run a plan and close the run with its report.
+
+    Returns:
+        The report, and the USD that the run has paid, also for what belongs to no finished cell.
 
     Raises:
         StoreError: a result could not be written; what was committed stays, and the same command continues.
@@ -286,7 +295,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     if parts.cache_bytes is not None and (removed := parts.store.cache.evict(parts.cache_bytes)).nodes:
         progress.note(f"cache: {removed.nodes} nodes removed that were not used for longest")
-    return report
+    return report, counts.spent_usd
 
 
 def _tell(progress: Progress, result: CellResult) -> None:
@@ -305,7 +314,8 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
         UsageError: there is a budget, and the price of a model is not known.
     """
     budget = next((each for each in (options.left, options.budget) if each is not None), plan.suite.settings.budget)
-    judges = dict.fromkeys(name for built in plan.all_evaluators() for name in judges_named(built.spec))
+    checks = (check for target in plan.targets.values() if target.route is not None for check in target.route.checks)
+    judges = dict.fromkeys(name for built in (*plan.all_evaluators(), *checks) for name in judges_named(built.spec))
     writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
     if budget is not None:
@@ -334,14 +344,16 @@ def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | N
 def _stoppable(runner: Runner, callers: Callers, ends_at: float | None, progress: Progress) -> Iterator[None]:
     """SIGINT, SIGTERM and the deadline: once finishes what is in flight and reports; twice stops at once."""
     loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
+    task, told = asyncio.current_task(), False
 
     def stop(reason: str) -> None:
-        if runner.counts.stopped in SIGNALLED and task is not None and reason != OUT_OF_TIME:
+        nonlocal told
+        if told and task is not None and reason != OUT_OF_TIME:
             task.cancel()
         elif reason in handled.values():
             again = "; press Ctrl-C again to stop at once" if reason == "interrupted" else ""
             progress.note(f"finishing what is in flight{again}")
+        told = True
         runner.stop(reason)
         callers.stop()
 

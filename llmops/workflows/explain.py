@@ -37,11 +37,17 @@ class Parts(evaluate.Parts, Protocol):
         ...
 
 
-def explain(plan: Plan, parts: Parts) -> Explanation:
-    """Hold a plan against the store and against the suite's last run; nothing is asked, built or written."""
+def explain(plan: Plan, parts: Parts, asked: set[str] | None = None) -> Explanation:
+    """Hold a plan against the store and against the suite's last run; nothing is asked, built or written.
+
+    Args:
+        plan: to explain.
+        parts: of the project.
+        asked: keys of the nodes that another run of the same command makes before; those of this one are added.
+    """
     previous = Previous.of(parts.store, plan.suite.path)
     why = _Why(plan, previous, parts.registry)
-    tallies = _Tallies(plan, why, parts)
+    tallies = _Tallies(plan, why, parts, set() if asked is None or plan.options.get("refresh") else asked)
     refresh, continued = plan.options.get("refresh", ()), parts.store.unfinished_run(plan.key())
 
     def lookup(step: Step, keys: Sequence[str]) -> dict[str, Node]:
@@ -185,13 +191,13 @@ class _Tally:
 class _Tallies:
     """Counts the nodes that cells need, each once."""
 
-    def __init__(self, plan: Plan, why: _Why, parts: Parts) -> None:
+    def __init__(self, plan: Plan, why: _Why, parts: Parts, missed: set[str]) -> None:
         self.places: dict[tuple[Step, str], _Tally] = {}
         self.answers: Counter[tuple[str, str]] = Counter()
         """Answers to make, by prompt and target."""
         self.tokens: dict[tuple[str, str], list[int]] = {}
         """Input tokens of some of them."""
-        self._missed: set[str] = set()
+        self._missed = missed
         self._plan = plan
         self._why = why
         self._counts = {name: parts.facts(name).count for name, target in plan.targets.items() if target.model is not None}

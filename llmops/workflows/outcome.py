@@ -93,13 +93,6 @@ def _coverage(aggregator: Aggregator, counts: RunnerCounts) -> float:
     return aggregator.coverage_of_run if counts.stopped == DECIDED else aggregator.coverage
 
 
-def spent_usd(report: Report) -> float:
-    """USD that a run paid for answers, judges and what was written for queries."""
-    answers = sum(group.spend.spent_usd or 0.0 for group in report.groups)
-    judges = (e.judging.spent_usd or 0.0 for group in report.groups for e in group.evaluators if e.judging is not None)
-    return answers + sum(judges) + (report.writing.spent_usd or 0.0 if report.writing is not None else 0.0)
-
-
 def exit_code(status: RunStatus, verdict: Verdict, on_inconclusive: str) -> int:
     """What a run ends with, when no signal stopped it."""
     if status in EXIT_UNFINISHED:

@@ -7,6 +7,7 @@ from llmops.domain.ports import Store
 from llmops.domain.records import record
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.scores import JudgeUse
+from llmops.workflows.failing import aside
 
 CellId = tuple[str, str, str, int]
 """Case, prompt, target, repeat."""
@@ -64,7 +65,7 @@ class Previous:
     @classmethod
     def of(cls, store: Store, suite: str) -> "Previous":
         """Read it."""
-        run = next((run for run in store.runs(1000) if run.suite == suite), None)
+        run = next((run for run in store.runs(1000) if run.suite == suite and not aside(run)), None)
         found = cls(run)
         if run is not None:
             found._read(store.results(run.id))

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from llmops.domain.runs import Run
 from llmops.prompting.git import NotAtRevision
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
-from llmops.workflows.outcome import spent_usd
 
 
 @record
@@ -37,7 +36,7 @@ def names_prompts(reference: str) -> bool:
     return not reference.startswith("@") and _RUN.fullmatch(reference) is None
 
 
-def run_of(store: Store, reference: str, suite: str = "", *, without: str | None = None) -> Run:
+def run_of(store: Store, reference: str, suite: str = "", *, without: Collection[str] = ()) -> Run:
     """The run that a reference names: an id, `@last` (not counting `without`), `@baseline:SUITE`, or `@baseline` of `suite`.
 
     Raises:
@@ -78,7 +77,7 @@ def side(
     options: EvaluateOptions,
     progress: Progress,
     *,
-    without: str | None = None,
+    without: Collection[str] = (),
 ) -> Side | None:
     """The run that a reference names; prompts are run over the suite first, and what the store holds of it is reused.
 
@@ -89,7 +88,7 @@ def side(
         parts: of the project.
         options: of the other side, so that both run the same cases.
         progress: told what happens.
-        without: id of a run that `@last` does not mean, because the other side continues it.
+        without: ids of runs that `@last` does not mean: those of the same command, and one that the other side continues.
 
     Returns:
         None when no prompt of the suite existed at the revision.
@@ -105,14 +104,14 @@ def side(
     if chosen is None:
         return None
     progress.note(f"running {suite.path} with {', '.join(chosen.prompts) or 'its recorded answers'}")
-    report = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
+    report, spent = asyncio.run(evaluate(plan_suite(suite, parts, chosen, progress), parts, chosen, progress))
     if report.status in ("interrupted", "over budget"):
         told = RunIncomplete(f"The run of {reference or suite.path} is {report.status}.", hint="The same command continues it.")
-        told.exit_code = report.exit_code
+        told.exit_code, told.spent_usd = report.exit_code, spent
         raise told
     counts = report.counts
     progress.note(f"run {report.run_id}: {counts.generated} answers made, {counts.reused} reused")
-    return Side(parts.store.run(report.run_id), made=True, spent_usd=spent_usd(report))
+    return Side(parts.store.run(report.run_id), made=True, spent_usd=spent)
 
 
 def options_at(
@@ -132,7 +131,7 @@ def options_at(
         prompts = _prompts_at(reference, prompts, parts, progress)
         if not prompts:
             return None
-    return replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False, max_failures=None)
+    return replace(options, prompts=prompts, no_gate=True, verbose=False, sequential=False, max_failures=None, aside=True)
 
 
 def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress: Progress) -> tuple[str, ...]:

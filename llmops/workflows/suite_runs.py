@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from llmops.domain.errors import RunIncomplete
 from llmops.domain.ports import Progress
 from llmops.domain.records import record
 from llmops.domain.reports import Report
@@ -10,8 +11,10 @@ from llmops.evaluation.planning import Plan
 from llmops.settings.suite import Suite
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
 from llmops.workflows.failing import failing_cases
-from llmops.workflows.outcome import spent_usd
+from llmops.workflows.outcome import EXIT_UNFINISHED
 from llmops.workflows.sides import side
+
+TOO_DEAR = "still inconclusive; the budget allows no further answer per case"
 
 
 @record
@@ -27,7 +30,14 @@ class SuiteRun:
     """By all of them."""
 
 
-def run_suite(suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress) -> SuiteRun:
+def run_suite(
+    suite: Suite,
+    baseline: str | None,
+    parts: Parts,
+    options: EvaluateOptions,
+    progress: Progress,
+    before: tuple[str, ...] = (),
+) -> SuiteRun:
     """Run a suite and judge its gate.
 
     Args:
@@ -36,6 +46,7 @@ def run_suite(suite: Suite, baseline: str | None, parts: Parts, options: Evaluat
         parts: of the project.
         options: of the command line; the budget holds for all runs together.
         progress: told what happens.
+        before: ids of the runs that the same command has made of other suites; `@last` means none of them.
 
     Raises:
         InvalidFiles: a file of the suite cannot be used.
@@ -46,7 +57,7 @@ def run_suite(suite: Suite, baseline: str | None, parts: Parts, options: Evaluat
         options = replace(options, case_ids=failing_cases(suite, parts.store))
     if options.left is None:
         options = replace(options, left=suite.settings.budget if options.budget is None else options.budget)
-    done = _once(suite, baseline, parts, options, progress)
+    done = _once(suite, baseline, parts, options, progress, before)
     extension, first = suite.settings.extend, done.plan.repeat
     further = 0.0
     while _extendable(done.report, suite) and done.plan.repeat < extension.repeats:
@@ -56,12 +67,16 @@ def run_suite(suite: Suite, baseline: str | None, parts: Parts, options: Evaluat
         progress.note(f"inconclusive with {done.plan.repeat} per case: asking for answer {done.plan.repeat + 1}")
         lefts = [each for each in (allowed, less(options.left, done.spent_usd)) if each is not None]
         more = replace(options, repeat=done.plan.repeat + 1, left=min(lefts, default=None), own_runs=done.runs)
-        longer = _once(suite, baseline, parts, more, progress)
+        try:
+            longer = _once(suite, baseline, parts, more, progress, (*before, *done.runs))
+        except RunIncomplete as error:  # of the baseline
+            if error.exit_code != EXIT_UNFINISHED["over budget"]:
+                raise
+            return _noted(replace(done, spent_usd=done.spent_usd + error.spent_usd), TOO_DEAR)
         further += longer.spent_usd
         runs, spent = (*done.runs, *longer.runs), done.spent_usd + longer.spent_usd
         if longer.report.status == "over budget":
-            told = "still inconclusive; the budget allows no further answer per case"
-            return _noted(replace(done, spent_usd=spent), told)
+            return _noted(replace(done, spent_usd=spent), TOO_DEAR)
         done = replace(longer, runs=runs, spent_usd=spent)
     if done.plan.repeat > first:
         done = _noted(done, f"inconclusive with {first} per case, so extended to {done.plan.repeat}")
@@ -73,19 +88,28 @@ def less(budget: float | None, spent: float) -> float | None:
     return None if budget is None else max(0.0, budget - spent)
 
 
-def _once(suite: Suite, baseline: str | None, parts: Parts, options: EvaluateOptions, progress: Progress) -> SuiteRun:
+def _once(
+    suite: Suite,
+    baseline: str | None,
+    parts: Parts,
+    options: EvaluateOptions,
+    progress: Progress,
+    without: tuple[str, ...],
+) -> SuiteRun:
     plan = plan_suite(suite, parts, options, progress)  # its faults are told before the baseline costs anything
     runs, spent = list[str](), 0.0
     if baseline is not None:
         continued = parts.store.unfinished_run(plan.key())
-        without, before = (None, options) if continued is None else (continued.id, replace(options, refresh=frozenset()))
+        before = options
+        if continued is not None:
+            without, before = (*without, continued.id), replace(options, refresh=frozenset())
         found = side(baseline, suite, parts, before, progress, without=without)
         options = replace(options, baseline="")
         if found is not None:
             runs, spent = [found.run.id] if found.made else [], found.spent_usd
             options = replace(options, baseline=found.run.id, left=less(options.left, spent))
-    report = asyncio.run(evaluate(plan, parts, options, progress))
-    return SuiteRun(plan, report, (*runs, report.run_id), spent + spent_usd(report))
+    report, paid = asyncio.run(evaluate(plan, parts, options, progress))
+    return SuiteRun(plan, report, (*runs, report.run_id), spent + paid)
 
 
 def _extendable(report: Report, suite: Suite) -> bool:

@@ -163,3 +163,40 @@ def test_what_failed_is_selected_once_for_all_that_a_command_runs(repository: Pa
         again = report(llmops(repository, "eval", "--failed", "--baseline", "git:main", "--json"))
     assert {result["case_id"] for result in again["results"]} == wrong
     assert again["rules"][0]["n"] == len(wrong)
+
+
+def test_an_extension_is_held_against_the_run_that_was_the_last_before_it(tmp_path: Path) -> None:
+    server = OpenAiServer()
+    with server.running():
+        project(tmp_path, server.base, 12)
+        assert llmops(tmp_path, "eval", "-q").returncode in (0, 4)
+        edit(tmp_path / "evals/say.yaml", RULE, RELATIVE + "on_inconclusive: extend\nextend: {repeats: 2}\n")
+        edit(tmp_path / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word if word != 'w0' else 'no' }} now.")
+        first = report(llmops(tmp_path, "runs", "show", "--json"))
+        done = llmops(tmp_path, "eval", "--baseline", "@last", "--json")
+    assert (done.returncode, report(done)["counts"]["cells"]) == (4, 24)
+    assert report(done)["baseline"] == first["run_id"]
+
+
+def test_a_baseline_too_dear_to_be_extended_leaves_the_report(repository: Path, server: OpenAiServer) -> None:
+    settings = repository / "llmops.yaml"
+    text = settings.read_text().replace("concurrency: 8", "concurrency: 1")
+    settings.write_text(text.replace("input_per_million: 1,", "input_per_million: 1.0e+6,").replace(": 2}", ": 2.0e+6}"))
+    cases = repository / "datasets/say.jsonl"
+    cases.write_text("".join(cases.read_text().splitlines(keepends=True)[:12]))
+    edit(repository / "evals/say.yaml", RELATIVE, RELATIVE + "on_inconclusive: extend\nextend: {repeats: 3, budget: 39}\n")
+    edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word if word != 'w0' else 'no' }} now.")
+    with server.running():
+        done = llmops(repository, "eval", "--baseline", "git:main", "--json")
+    assert (done.returncode, report(done)["counts"]["cells"]) == (4, 12), done.stderr
+    assert any("the budget allows no further answer" in note for note in report(done)["notes"])
+
+
+def test_what_is_run_for_a_baseline_says_nothing_of_the_suite(repository: Path, server: OpenAiServer) -> None:
+    edit(repository / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word if word != 'w0' else 'no' }} now.")
+    with server.running():
+        failed = report(llmops(repository, "eval", "--no-gate", "--json"))
+        wrong = {result["case_id"] for result in failed["results"] if not result["evaluations"]["contains"]["passed"]}
+        assert llmops(repository, "compare", "say@git:main", "say@git:main", "--json").returncode == 0
+        again = report(llmops(repository, "eval", "--failed", "--no-gate", "--json"))
+    assert {result["case_id"] for result in again["results"]} == wrong == {"c0000"}

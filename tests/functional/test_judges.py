@@ -240,3 +240,42 @@ def test_a_budget_counts_judges_and_needs_their_prices(server: OpenAiServer, tmp
     refused = llmops(tmp_path, "eval", "--budget", "1")
     assert refused.returncode == 2
     assert "price of 'a'" in refused.stderr
+
+
+def test_judges_that_are_asked_when_the_money_is_spent_are_heard(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    server.delay_s = 0.1
+    entry = "criteria: {judge: [a, b], items: [is short]}\n  - criteria: {name: again, judge: [c], items: [is long]}"
+    judged(tmp_path, server.base, entry, [f"answer {n}" for n in range(6)], judges="abc")
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace("id: openai/a,", "id: openai/a, concurrency: 1,"))
+    stopped = llmops(tmp_path, "eval", "--json", "--budget", f"{3 * CALL:.8f}")
+    assert stopped.returncode == 5
+    assert f"${server.requests * CALL:,.4f} are spent" in report(stopped)["notes"][0]
+    whole = llmops(tmp_path, "eval", "--json", "--budget", "1")
+    assert (whole.returncode, server.requests) == (0, 18), whole.stderr
+
+
+def test_a_failure_of_a_judge_that_passes_fails_one_answer(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = lambda messages: GOOD
+    server.faults = {1: "500"}
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["the same"] * 5)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(settings.read_text().replace("max_retries: 1", "max_retries: 0, concurrency: 1"))
+    summary = report(llmops(tmp_path, "eval", "--json", "--concurrency", "1"))["groups"][0]["evaluators"][0]
+    assert (summary["scored"], summary["failed"]) == (4, 1)
+
+
+def test_the_judges_of_a_routes_checks_need_prices_under_a_budget(server: OpenAiServer, tmp_path: Path) -> None:
+    judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["one"], judges="ab")
+    route = "routes:\n  r: {kind: cascade, models: [a, a], checks: [{criteria: {judge: b, items: [is short]}}]}\n"
+    settings = tmp_path / "llmops.yaml"
+    text = settings.read_text() + route.replace("[a, a]", "[a, c]")
+    unpriced = [line.replace(PRICE, "params: {}") if line.startswith("  b:") else line for line in text.splitlines()]
+    third = next(line for line in text.splitlines() if line.startswith("  a:")).replace("  a:", "  c:")
+    settings.write_text("\n".join(unpriced).replace("models:\n", f"models:\n{third}\n", 1) + "\n")
+    prompt = "---\nvariables:\n  question: {type: string}\n---\nuser:\n{{ question }}\n"
+    suite = "dataset: datasets/s.jsonl\nprompts: [ask]\ntargets: [r]\nevaluators: [refusal]\n"
+    write(tmp_path, {"prompts/ask/prompt.j2": prompt, "evals/s.yaml": suite})
+    refused = llmops(tmp_path, "eval", "--budget", "1")
+    assert (refused.returncode, "price of 'b'" in refused.stderr, server.requests) == (2, True, 0), refused.stderr

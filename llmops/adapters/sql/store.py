@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Select, func, select
@@ -119,6 +120,7 @@ class SqlStore:
         self._engine = database.engine
         self.cache = SqlCache(database)
         self._claims = Claims(database)
+        self._noting = Lock()
         self._unnoted: set[str] = set()
         """Nodes that were found, and whose last use is to be written again."""
 
@@ -140,7 +142,8 @@ class SqlStore:
         """As the port."""
         found = self.database.transaction(lambda connection: _nodes(connection, keys, runs))
         noted_after = int(time.time()) - USED_EVERY_S
-        self._unnoted.update(key for key, _, _, _, used in found if used < noted_after)
+        with self._noting:
+            self._unnoted.update(key for key, _, _, _, used in found if used < noted_after)
         return {key: node_of(key, kind, value, made_by) for key, kind, value, made_by, _ in found}
 
     def claim(self, keys: Sequence[str]) -> Claimed:
@@ -155,7 +158,8 @@ class SqlStore:
 
     def commit(self, nodes: Sequence[Node], run: str, results: Sequence[CellResult]) -> None:
         """As the port."""
-        used = sorted(self._unnoted.pop() for _ in range(len(self._unnoted)))  # while other threads add to it
+        with self._noting:
+            used, self._unnoted = sorted(self._unnoted), set()
         if not (nodes or results or used):
             return
         # In order, so that two processes that write the same rows never wait for each other in a ring.
@@ -216,11 +220,11 @@ class SqlStore:
         """As the port."""
         return [run_of(row) for row in self._rows(select(schema.runs).order_by(schema.runs.c.number.desc()).limit(limit))]
 
-    def run(self, reference: str, *, without: str | None = None) -> Run:
+    def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
         """As the port."""
         back = re.fullmatch(r"@last(?:~(\d{1,6}))?", reference)
         if back:
-            query = select(schema.runs).where(schema.runs.c.id != (without or ""))
+            query = select(schema.runs).where(schema.runs.c.id.not_in(without))
             query = query.order_by(schema.runs.c.number.desc()).offset(int(back[1] or 0)).limit(1)
         else:
             query = select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)

@@ -1,6 +1,5 @@
 """One or several judges on one answer, and the one outcome that comes of it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from statistics import fmean, median
@@ -11,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 from llmops.domain.errors import UsageError
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Span, Unmeasured
+from llmops.evaluation.endpoints import together
 from llmops.evaluation.evaluators.base import Services, WrongOption, shape
 from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
 from llmops.evaluation.judging.prompts import check_fits, shipped
@@ -91,7 +91,7 @@ class Panel:
     async def outcome(self, grade: Callable[[Grading], Awaitable[Grade]]) -> Outcome:
         """The judges' grades as one outcome; if one judge fails, so does the panel."""
         gradings = [Grading(judge) for judge in self.judges]
-        found = await asyncio.gather(*(_caught(grade, grading) for grading in gradings))
+        found = await together(_caught(grade, grading) for grading in gradings)
         use = sum((grading.use for grading in gradings), JudgeUse())
         failed = [each.reason for each in found if isinstance(each, JudgeFailed)]
         if failed:

@@ -41,3 +41,10 @@ async def test_memory_holds_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("a", "b", "c", "c", "b", "a"):
         await flight.once(key, lambda key=key: maker(key))  # type: ignore[misc]
     assert maker.made == ["a", "b", "c", "a"]
+
+
+async def test_what_is_not_kept_is_shared_by_those_alone_who_wait_for_it() -> None:
+    flight, maker = InFlight[str](lambda made: made != "BAD TODAY"), Maker()
+    assert await asyncio.gather(*(flight.once("bad today", lambda: maker("bad today")) for _ in range(3))) == ["BAD TODAY"] * 3
+    assert await flight.once("bad today", lambda: maker("bad today")) == "BAD TODAY"
+    assert maker.made == ["bad today", "bad today"]

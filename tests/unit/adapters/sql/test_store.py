@@ -105,7 +105,7 @@ def test_a_run_that_is_continued_is_running_and_the_newest(store: SqlStore) -> N
     store.begin_run(replace(RUN, id="20260101-000000-ab", plan_key="another"))
     store.continue_run(RUN.id)
     assert store.run("@last") == store.unfinished_run("plan") == RUN
-    assert store.run("@last", without=RUN.id).id == "20260101-000000-ab"
+    assert store.run("@last", without=[RUN.id]).id == "20260101-000000-ab"
     assert store.report(RUN.id) == {"a": [1]}
     store.continue_run("nobody's")
     assert len(store.runs()) == 2
