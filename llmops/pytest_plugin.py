@@ -74,7 +74,8 @@ class EvaluatedCase:
             for name, found in each.evaluations.items():
                 if found.passed is False or found.status == "failed":
                     lines.append(f"  {name}: {unbroken(found.reason or str(found.value))}")
-        lines += ["  answer:", *(f"  {BAR}{line}" for line in safe(self.output[:ANSWER_SHOWN]).split("\n"))]
+        if self.output:
+            lines += ["  answer:", *(f"  {BAR}{line}" for line in safe(self.output[:ANSWER_SHOWN]).split("\n"))]
         return "\n".join(lines)
 
 

@@ -36,6 +36,8 @@ def _tokens(value: Any, *, most: int = MOST_TOKENS) -> int | None:  # noqa: ANN4
     """A number of tokens, 0 where none is told; None when what is told can be none."""
     if value is None:
         return 0
+    if type(value) is float and value.is_integer():  # in JSON 12.0 is the number that 12 is
+        value = int(value)
     return value if type(value) is int and 0 <= value <= most else None
 
 

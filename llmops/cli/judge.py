@@ -10,7 +10,8 @@ import typer
 
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.quoted import Quoted
+from llmops.reporting.safe import one_line, safe, unbroken
 
 if TYPE_CHECKING:
     from llmops.workflows.calibrate import Answer, Calibrating, Reply
@@ -72,8 +73,8 @@ def next_(
         )
         return
     for answer, chance in rows:
-        head = Text.assemble((safe(answer.case), "bold"), f"  value {answer.value:.3g}  chance {chance:.2f}")
-        session.out.print(head, Text(f"  {one_line(answer.output, 160)}"), sep="\n", soft_wrap=True)
+        head = Text.assemble((unbroken(answer.case), "bold"), f"  value {answer.value:.3g}  chance {chance:.2f}")
+        session.out.print(Quoted(head), Quoted(Text(one_line(answer.output, 160)), 2), sep="")
     if not rows:
         session.out.print("Every answer of the run has a label.")
 
@@ -93,8 +94,8 @@ def _asker(session: Session, levels: tuple[int, ...]) -> "Callable[[Answer, int,
     meaning = f"{levels[0]}-{levels[-1]} level" if levels else "y good  n bad"
 
     def ask(answer: "Answer", number: int, of: int) -> "Reply":
-        session.err.print(Text.assemble((f"\n{number}/{of}  {safe(answer.case)}", "bold")))
-        session.err.print(Text(safe(answer.output)))
+        session.err.print(Text.assemble((f"\n{number}/{of}  {unbroken(answer.case)}", "bold")))
+        session.err.print(Quoted(Text(safe(answer.output))))
         session.err.print(Text(f"{meaning}  s skip  q stop", style="dim"))
         while (key := _key()) not in known:
             pass

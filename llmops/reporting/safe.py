@@ -18,7 +18,7 @@ _invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 def safe(text: str) -> str:
     """`text` without terminal escapes, commands to a code host, control and invisible characters, and credentials."""
-    text = _command.sub("# #", _escapes.sub("", text))
+    text = _command.sub("# #", _escapes.sub("", text.replace("\r\n", "\n")))
     if text.isascii() and text.isprintable():
         return masked(text)
     kept = (c if c in _keep or unicodedata.category(c) not in _invisible else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -48,6 +48,12 @@ def slug(heading: str) -> str:
     return _not_in_slug.sub("", text).replace(" ", "-")
 
 
+@lru_cache(maxsize=65536)
+def _slugs(path: str) -> frozenset[str]:
+    """The anchors of the headings that a passage stands under."""
+    return frozenset(slug(heading) for heading in path.split(" > "))
+
+
 def covers(hit: Hit, unit: RelevantUnit) -> bool:
     """Does the passage stand, at least in part, where the unit says?"""
     if hit.source == unit.text:
@@ -55,7 +61,7 @@ def covers(hit: Hit, unit: RelevantUnit) -> bool:
     if _clean(hit.source) != unit.path:
         return False
     if unit.slug is not None:
-        return unit.slug in {slug(heading) for path in (hit.heading, *hit.also_under) for heading in path.split(" > ")}
+        return any(unit.slug in _slugs(path) for path in (hit.heading, *hit.also_under))
     if unit.start is not None and unit.end is not None:
         return hit.start is not None and hit.end is not None and hit.start < unit.end and unit.start < hit.end
     return True
@@ -64,11 +70,15 @@ def covers(hit: Hit, unit: RelevantUnit) -> bool:
 def uncovered(units: Iterable[RelevantUnit], hits: Iterable[Hit]) -> list[RelevantUnit]:
     """The units at which none of the passages stands, each once."""
     standing: dict[str, list[Hit]] = {}
+    anchors: dict[str, set[str]] = {}
     for hit in hits:
         for name in {hit.source, _clean(hit.source)}:
             standing.setdefault(name, []).append(hit)
+            anchors.setdefault(name, set()).update(*(_slugs(path) for path in (hit.heading, *hit.also_under)))
 
     def covered(unit: RelevantUnit) -> bool:
+        if unit.slug is not None:
+            return unit.text in standing or unit.slug in anchors.get(unit.path, ())
         return any(covers(hit, unit) for name in {unit.text, unit.path} for hit in standing.get(name, ()))
 
     return [unit for unit in dict.fromkeys(units) if not covered(unit)]

@@ -44,7 +44,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     """
     snapshot = candidate.snapshot
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()))
-    collected = _Collected(candidate)
+    collected = _Collected(baseline, candidate)
     for result in store.results(candidate.id):
         place = held.place(result)
         if place is not None:
@@ -160,6 +160,7 @@ def _comparison(
 class _Collected:
     """The pairs of two runs, as they are read."""
 
+    baseline: Run
     candidate: Run
     pairs: dict[tuple[str, str, str, str], Pairs] = field(default_factory=dict)
     """By evaluator, aggregate, prompt and target."""
@@ -170,6 +171,8 @@ class _Collected:
     """Of the cases with a cell that both runs have."""
     kinds: dict[str, tuple[Kind, Figures] | None] = field(default_factory=dict)
     """By evaluator: what is known of it."""
+    seen: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
+    """Evaluators with a result in the baseline and in the candidate."""
     valueless: list[tuple[str | None, str, str, int]] = field(default_factory=list)
     """Evaluator, prompt, target and case of what failed on both sides; None: there is no answer, and all of them did."""
 
@@ -180,6 +183,8 @@ class _Collected:
             return
         case = self.numbers.setdefault(after.case_id, len(self.numbers))
         names = {**before.evaluations, **after.evaluations}
+        for seen, side in zip(self.seen, (before, after), strict=True):
+            seen.update(side.evaluations)
         for name in names:
             if "unmeasured" not in (status_of(before, name), status_of(after, name)):
                 self._take(name, before, after, case)
@@ -204,7 +209,13 @@ class _Collected:
             self.valueless.append((name, after.prompt, after.target, case))
 
     def spread(self) -> None:
-        """Once all cells are added: what failed on both sides lacks a value in every metric that others have there."""
+        """Once all cells are added: what failed on both sides lacks a value in every metric that others have there.
+
+        What only one of the runs evaluates is no metric of theirs.
+        """
+        sides = zip(self.seen, (self.baseline, self.candidate), strict=True)
+        known = [seen | set(run.snapshot.get("evaluators", ())) for seen, run in sides]
+        self.pairs = {key: pairs for key, pairs in self.pairs.items() if all(key[0] in names for names in known)}
         for key, pairs in self.pairs.items():
             for name, prompt, target, case in self.valueless:
                 if name in (None, key[0]) and (prompt, target) == key[2:]:

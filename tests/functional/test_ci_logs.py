@@ -29,6 +29,7 @@ def test_answers_and_ids_begin_no_line(tmp_path: Path, columns: str) -> None:
     assert done.returncode == 1, done.stdout
     printed = [done, llmops(tmp_path, "compare", "@baseline", "@last", COLUMNS=columns)]
     printed.append(llmops(tmp_path, "runs", "show", "@last", "--outputs", COLUMNS=columns))
+    printed.append(llmops(tmp_path, "judge", "next", "evals/say.yaml", "--evaluator", "contains", COLUMNS=columns))
     for each in printed:
         assert "::error::id ::error::id" in " ".join(each.stdout.replace("│", " ").split())
         assert "::warning::pwn" in each.stdout or "Well: ::error file=x::pwn" in each.stdout

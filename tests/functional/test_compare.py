@@ -61,6 +61,21 @@ def test_a_cell_without_an_answer_does_not_vanish(tmp_path: Path) -> None:
     assert (done.returncode, "share no scored cell" in done.stderr) == (2, True)
 
 
+def test_an_evaluator_of_one_run_alone_is_no_metric_also_beside_cells_without_an_answer(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 30)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        suite = tmp_path / "evals/say.yaml"
+        suite.write_text(suite.read_text().replace("  - latency\n", "  - latency\n  - refusal\n"))
+        server.faults = {31: "empty", 32: "empty"}
+        server.always = None
+        assert llmops(tmp_path, "eval", "--no-cache", "-q").returncode == 0
+    for sides in (("@last~1", "@last"), ("@last", "@last~1")):
+        done = llmops(tmp_path, "compare", *sides, "--margin", "0.2", "--json")
+        assert done.returncode in (0, 4), done.stderr
+        assert not any(metric["name"].startswith("refusal") for metric in json.loads(done.stdout)["metrics"])
+
+
 def test_only_cases_without_a_partner_are_listed_as_such(tmp_path: Path) -> None:
     with OpenAiServer().running() as server:
         project(tmp_path, server.base, 4)

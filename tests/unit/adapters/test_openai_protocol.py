@@ -57,6 +57,7 @@ def tokens(read: object, written: object, **details: object) -> dict[str, Any]:
         (tokens(7, 3, cached=5), Usage(7, 3, cached_input_tokens=5)),
         (tokens(7, None), Usage(7, 0)),
         (tokens(7, 3, cached=8), Usage(7, 3)),
+        (tokens(12.0, 3.0), Usage(12, 3)),
         (tokens(7, 3, cached=-1), Usage(7, 3)),
         (tokens(7, 3, cached="all"), Usage(7, 3)),
         (tokens(0, 0), None),

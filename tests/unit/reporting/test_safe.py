@@ -70,3 +70,7 @@ def test_a_line_that_is_cut_shows_no_part_of_a_key() -> None:
 )
 def test_no_address_in_markdown_becomes_a_link(text: str, shown: str) -> None:
     assert markdown_text(text) == shown
+
+
+def test_lines_of_another_system_end_as_ours() -> None:
+    assert safe("one\r\ntwo\rthree") == "one\ntwo\N{REPLACEMENT CHARACTER}three"
