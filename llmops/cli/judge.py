@@ -10,7 +10,6 @@ import typer
 
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
-from llmops.reporting.quoted import Quoted
 from llmops.reporting.safe import one_line, safe, unbroken
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def next_(
     """List the answers whose labels would tell most, with the chance that each had to be chosen."""
     from rich.text import Text
 
+    from llmops.reporting.quoted import Quoted
+
     session: Session = ctx.obj
     rows = list(_calibrating(session, suite, evaluator, run).next(limit))
     if json:
@@ -88,6 +89,8 @@ def _calibrating(session: Session, suite: Path, evaluator: str | None, run: str 
 
 def _asker(session: Session, levels: tuple[int, ...]) -> "Callable[[Answer, int, int], Reply]":
     from rich.text import Text
+
+    from llmops.reporting.quoted import Quoted
 
     known = {key: reply for key, reply in KEYS.items() if not levels or reply in ("skip", "stop")}
     known |= {str(level): float(level) for level in levels}

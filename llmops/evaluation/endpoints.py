@@ -28,11 +28,12 @@ async def together(calls: Iterable[Coroutine[Any, Any, Made]]) -> list[Made]:
         Exception: the first error of a call.
         Stopping: there is no error, and one of them was not made.
     """
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    errors = [each for each in found if isinstance(each, BaseException)]
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [error for task in tasks if (error := task.exception()) is not None]
     if errors:
-        raise next((each for each in errors if not isinstance(each, Stopping)), errors[0])
-    return [each for each in found if not isinstance(each, BaseException)]
+        raise next((error for error in errors if not isinstance(error, Stopping)), errors[0])
+    return [task.result() for task in tasks]
 
 
 class Endpoint:
