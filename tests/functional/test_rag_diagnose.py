@@ -124,7 +124,7 @@ def test_passages_that_the_store_has_lost_blame_nobody(folder: Path, tmp_path: P
     shown = llmops(tmp_path, "runs", "show", "--outputs", "--case", "cut").stdout
     told = " ".join(shown.replace("│", " ").split())
     assert ": not shown, the passages are no longer in the store" in told
-    assert llmops(tmp_path, "runs", "export", "-o", "run.html").returncode == 0
+    assert llmops(tmp_path, "runs", "export", "@last", "-o", "run.html").returncode == 0
     page = (tmp_path / "run.html").read_text()
     assert page.count('<p class="inconclusive">the passages are no longer in the store</p>') == 8
     assert page.count("not shown: the passages are no longer in the store") == 8
