@@ -210,12 +210,12 @@ def _run(
     """The report of each suite, up to the first that is stopped; the budget holds for all of them."""
     from llmops.reporting.terminal import print_report
     from llmops.workflows.guarding import record_evidence
-    from llmops.workflows.suite_runs import less, run_suite
+    from llmops.workflows.suite_runs import left_of, run_suite
 
     spent, made = 0.0, tuple[str, ...]()
     for suite in suites:
         with ShownProgress(session.err, quiet=quiet) as progress:
-            left = replace(options, left=less(options.budget, spent))
+            left = replace(options, left=left_of(options.budget, spent))
             done = run_suite(suite, baseline, session.wiring, left, progress, made)
         spent, made = spent + done.spent_usd, (*made, *done.runs)
         if show:

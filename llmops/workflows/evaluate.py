@@ -344,16 +344,16 @@ def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | N
 def _stoppable(runner: Runner, callers: Callers, ends_at: float | None, progress: Progress) -> Iterator[None]:
     """SIGINT, SIGTERM and the deadline: once finishes what is in flight and reports; twice stops at once."""
     loop = asyncio.get_running_loop()
-    task, told = asyncio.current_task(), False
+    task, asked = asyncio.current_task(), False
 
     def stop(reason: str) -> None:
-        nonlocal told
-        if told and task is not None and reason != OUT_OF_TIME:
+        nonlocal asked
+        if asked and task is not None and reason != OUT_OF_TIME:
             task.cancel()
         elif reason in handled.values():
             again = "; press Ctrl-C again to stop at once" if reason == "interrupted" else ""
             progress.note(f"finishing what is in flight{again}")
-        told = True
+        asked = True
         runner.stop(reason)
         callers.stop()
 

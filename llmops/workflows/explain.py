@@ -234,7 +234,8 @@ class _Tallies:
         tally.keys.add(key or cell_id)
         if found or len(tally.keys) == known or key in self._missed:
             return None
-        self._missed.update([key] if key is not None else ())
+        if key is not None:
+            self._missed.add(key)
         tally.certain += key is not None
         tally.possible += 1
         return tally

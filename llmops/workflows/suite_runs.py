@@ -61,11 +61,11 @@ def run_suite(
     extension, first = suite.settings.extend, done.plan.repeat
     further = 0.0
     while _extendable(done.report, suite) and done.plan.repeat < extension.repeats:
-        allowed = less(extension.budget, further)
+        allowed = left_of(extension.budget, further)
         if allowed == 0:
             return _noted(done, f"still inconclusive after ${further:,.4f}, all that `extend.budget` allows")
         progress.note(f"inconclusive with {done.plan.repeat} per case: asking for answer {done.plan.repeat + 1}")
-        lefts = [each for each in (allowed, less(options.left, done.spent_usd)) if each is not None]
+        lefts = [each for each in (allowed, left_of(options.left, done.spent_usd)) if each is not None]
         more = replace(options, repeat=done.plan.repeat + 1, left=min(lefts, default=None), own_runs=done.runs)
         try:
             longer = _once(suite, baseline, parts, more, progress, (*before, *done.runs))
@@ -83,7 +83,7 @@ def run_suite(
     return done
 
 
-def less(budget: float | None, spent: float) -> float | None:
+def left_of(budget: float | None, spent: float) -> float | None:
     """What is left of a budget in USD, at least 0; None: there is none."""
     return None if budget is None else max(0.0, budget - spent)
 
@@ -107,7 +107,7 @@ def _once(
         options = replace(options, baseline="")
         if found is not None:
             runs, spent = [found.run.id] if found.made else [], found.spent_usd
-            options = replace(options, baseline=found.run.id, left=less(options.left, spent))
+            options = replace(options, baseline=found.run.id, left=left_of(options.left, spent))
     report, paid = asyncio.run(evaluate(plan, parts, options, progress))
     return SuiteRun(plan, report, (*runs, report.run_id), spent + paid)
 

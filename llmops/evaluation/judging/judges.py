@@ -120,7 +120,8 @@ class Judges:
         async def judge() -> Node:
             nonlocal asked
             asked = True
-            session.paid.update([key] if session.continued else ())
+            if session.continued:
+                session.paid.add(key)
             completions = await ask(PaidCaller(session.callers.of(target), target.price, session.purse))
             node = Node(key, step, plain(completions), session.run)
             await self._save(node)
