@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from llmops.adapters.credentials import key_of
 from llmops.adapters.hf_tokenizer import encodable
 from llmops.adapters.litellm_model import load_litellm, translated
-from llmops.adapters.openai_protocol import seconds
+from llmops.adapters.openai_protocol import seconds, usage_of
 from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 from llmops.domain.errors import BadResponse, ModelError, RateLimited
-from llmops.domain.ports import Tokenizer
+from llmops.domain.models import Usage
+from llmops.domain.ports import EmbeddingAccount, Tokenizer
 from llmops.domain.records import record
 from llmops.settings.project import ModelSettings
 
@@ -57,6 +58,7 @@ class LitellmEmbedder:
         dimensions: int | None = None,
         prefixes: tuple[str, str] = ("", ""),
         calls: Calls | None = None,
+        account: EmbeddingAccount | None = None,
     ) -> None:
         """Import nothing and send nothing yet.
 
@@ -66,12 +68,14 @@ class LitellmEmbedder:
             dimensions: length of the vectors; default: what the first answer has.
             prefixes: put in front of queries and of documents.
             calls: batches, timeouts and retries.
+            account: pays for the requests.
         """
         self.identity = "|".join(("litellm", name, api_base or "", *prefixes))
         self.tokenizer: Tokenizer = TiktokenTokenizer()
         self._settings = ModelSettings(id=name, api_base=api_base)
         self._query_prefix, self._document_prefix = prefixes
         self._calls = calls or Calls()
+        self._account = account
         self._dimensions = dimensions
         self._key: str | None = None
         self._litellm: Any = None
@@ -120,6 +124,8 @@ class LitellmEmbedder:
             return np.empty((0, self.dimensions), np.float32)
         if self._key is None:
             self._key = key_of(self._settings.id, self._settings)
+        if self._account is not None:
+            self._account.check()  # for all parts together: what some of them have cost is lost when another is not sent
         self._loaded()
         # Providers refuse an empty text.
         ready = [(prefix + encodable(text)) or " " for text in texts]
@@ -162,6 +168,7 @@ class LitellmEmbedder:
             arguments["api_base"] = self._settings.api_base
         if self._key:
             arguments["api_key"] = self._key
+        began = time.perf_counter()
         try:
             response = self._loaded().embedding(**arguments)
         # Providers' clients raise exceptions of many trees; each becomes one of ours.
@@ -173,6 +180,11 @@ class LitellmEmbedder:
                 headers = getattr(error, "litellm_response_headers", None) or {}
                 ours.retry_after_s = seconds(headers.get("retry-after"))
             raise ours from error
+        if self._account is not None:
+            usage = usage_of(getattr(response, "usage", None)) or Usage(
+                sum(map(self.tokenizer.count, texts)), 0, estimated=True
+            )
+            self._account.pay(usage, time.perf_counter() - began)
         return self._unit_vectors(response, len(texts))
 
     def _unit_vectors(self, response: Any, expected: int) -> "NDArray[float32]":  # noqa: ANN401 -- LiteLLM's type varies

@@ -45,7 +45,10 @@ def listed_window(model_id: str) -> int | None:
 def listed_price(model_id: str) -> Price | None:
     """The price of a LiteLLM id; None when the table has none, or lists a price of nothing for both directions."""
     row = _row(model_id)
-    given, made = row.get("input_cost_per_token"), row.get("output_cost_per_token")
+    given, made = (
+        row.get("input_cost_per_token"),
+        row.get("output_cost_per_token", 0 if row.get("mode") == "embedding" else None),
+    )
     if not isinstance(given, int | float) or not isinstance(made, int | float) or not (given or made):
         return None
     cached = row.get("cache_read_input_token_cost")

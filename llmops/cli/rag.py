@@ -17,6 +17,7 @@ from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
+from llmops.reporting.figures import dollars
 from llmops.reporting.safe import one_line, safe, unbroken
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
@@ -49,6 +50,9 @@ def index(
             done += f", {built.vectors_reused} vectors from the cache"
         left_out = f", {len(corpus.problems)} left out" if corpus.problems else ""
         session.out.print(f"{each}: {total}{left_out} ({done})", soft_wrap=True)
+    for model, use in session.wiring.embedding.purse.embedding.items():
+        took = f"{use.calls} requests, {use.input_tokens:,} tokens, {dollars(use.cost_usd)}"
+        session.out.print(f"{unbroken(model)}: {took}", soft_wrap=True)
 
 
 @app.command()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.jobs import Job
-from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.queries import Written
 from llmops.domain.retrieval import Chunk
 from llmops.domain.runs import CellResult, Claimed, Node, Run, RunStatus
@@ -109,6 +109,18 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> "NDArray[float32]":
         """As `embed`, for questions: models trained with prefixes treat them differently."""
+        ...
+
+
+class EmbeddingAccount(Protocol):
+    """Pays for the requests of one hosted embedder, which makes several at a time, each in a thread."""
+
+    def check(self) -> None:
+        """Raise when nothing more may be sent; asked before a batch of texts, whose requests all are sent."""
+        ...
+
+    def pay(self, usage: Usage, seconds: float) -> None:
+        """Take what an answered request took."""
         ...
 
 

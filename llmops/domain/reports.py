@@ -1,5 +1,6 @@
 """A finished run in figures: what every report format renders and what `--json` prints."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -233,3 +234,5 @@ class Report:
     """None without a gate."""
     writing: JudgeUse | None = None
     """What this run asked of models that write for queries, apart from the answers; None: the index has none."""
+    embedding: Mapping[str, JudgeUse] = field(default_factory=dict)
+    """What the last process of this run asked of hosted embedders, by the id of their model."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from llmops.evaluation.endpoints import Stopping
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -42,7 +44,7 @@ class Batcher(Generic[Item, Result]):
             items = [item for item, _ in batch]
             try:
                 results = await loop.run_in_executor(self._threads, self._work, items)
-            except Exception as error:
+            except (Exception, Stopping) as error:
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

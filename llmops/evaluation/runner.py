@@ -1,7 +1,7 @@
 """Runs a plan: the only place with concurrency. Results are committed in small batches as they arrive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -66,6 +66,8 @@ class RunnerCounts:
     """Stored outcomes that were computed."""
     written: JudgeUse = JudgeUse()
     """What models took that wrote for queries."""
+    embedding: Mapping[str, JudgeUse] = field(default_factory=dict)
+    """What hosted embedders took in this process, by the id of their model."""
     spent_usd: float = 0.0
     stopped: str | None = None
     """Why not every cell was run."""
@@ -134,7 +136,7 @@ class Runner:
             raise _first(error) from error
         finally:
             self._progress.finished()
-        self.counts.spent_usd = self._purse.spent_usd
+        self.counts.spent_usd, self.counts.embedding = self._purse.spent_usd, self._purse.embedding
         return self.counts
 
     async def _run_windows(self) -> None:

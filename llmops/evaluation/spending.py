@@ -1,11 +1,16 @@
 """What calls to models may cost: a budget needs prices, and is looked at before each call."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
 from llmops.domain.errors import UsageError
-from llmops.domain.models import Completion, CompletionRequest, Price
+from llmops.domain.models import Completion, CompletionRequest, Price, Usage
 from llmops.domain.records import record
+from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.planning import Target
@@ -36,6 +41,9 @@ class Purse:
     on_empty: Callable[[], None] = field(default=_nothing)
     """Called when the limit is reached, so that what waits for its turn is not sent."""
     spent_usd: float = 0.0
+    embedding: dict[str, JudgeUse] = field(default_factory=dict)
+    """What hosted embedders took, by the LiteLLM id of their model."""
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -44,9 +52,16 @@ class Purse:
 
     def pay(self, cost_usd: float | None) -> None:
         """Take what a call cost; None: its answer did not tell what it took."""
-        self.spent_usd += cost_usd or 0.0
+        with self._lock:
+            self.spent_usd += cost_usd or 0.0
         if self.empty:
             self.on_empty()
+
+    def pay_embedding(self, model: str, use: JudgeUse) -> None:
+        """Take what a request to an embedder took, in any thread; `on_empty` is left to the caller."""
+        with self._lock:
+            self.embedding[model] = self.embedding.get(model, JudgeUse()) + use
+            self.spent_usd += use.spent_usd or 0.0
 
 
 @record
@@ -69,3 +84,69 @@ class PaidCaller:
         completion = storable(await self.caller.complete(request))
         self.purse.pay(None if self.price is None else self.price.cost(completion.usage, completion.latency_s))
         return completion
+
+
+@record
+class EmbedderAccount:
+    """Implements `EmbeddingAccount`: what one hosted embedder takes is paid from the purse of the run that asks."""
+
+    model: str
+    """Its LiteLLM id."""
+    price: Price | None
+    meter: "EmbeddingMeter"
+
+    def check(self) -> None:
+        """As the port.
+
+        Raises:
+            Stopping: the purse is empty.
+        """
+        if self.meter.purse.empty:
+            raise Stopping
+
+    def pay(self, usage: Usage, seconds: float) -> None:
+        """As the port."""
+        cost = None if self.price is None else self.price.cost(usage, seconds)
+        self.meter.pay(self.model, JudgeUse(1, usage.input_tokens, 0, cost, 1, cost, seconds))
+
+
+class EmbeddingMeter:
+    """What the hosted embedders of a process take; they work in threads beside the event loop."""
+
+    def __init__(self) -> None:
+        self.purse = Purse()
+        self._accounts: list[EmbedderAccount] = []
+        self._empty: Callable[[], object] = _nothing
+
+    def account(self, model: str, price: Price | None) -> EmbedderAccount:
+        """The account of an embedder that may be asked."""
+        self._accounts.append(EmbedderAccount(model, price, self))
+        return self._accounts[-1]
+
+    def check_prices(self) -> None:
+        """Refuse a budget over embedders whose price is not known.
+
+        Raises:
+            UsageError: with the first of them.
+        """
+        for account in self._accounts:
+            if account.price is None:
+                hint = f"Give it one: embedder: {{kind: litellm, name: {account.model}, price: {{input_per_million: ...}}}}"
+                raise UsageError(f"A budget needs the price of the embedder {account.model!r}, which is not known.", hint=hint)
+
+    @contextmanager
+    def paid_from(self, purse: Purse) -> Iterator[None]:
+        """Have a run's purse pay; that it is empty is told on the event loop that runs now."""
+        before = self.purse, self._empty
+        self.purse, self._empty = purse, partial(asyncio.get_running_loop().call_soon_threadsafe, lambda: purse.on_empty())
+        try:
+            yield
+        finally:
+            self.purse, self._empty = before
+
+    def pay(self, model: str, use: JudgeUse) -> None:
+        """Take what a request took, in whichever thread it was made."""
+        purse, empty = self.purse, self._empty
+        purse.pay_embedding(model, use)
+        if purse.empty:
+            empty()

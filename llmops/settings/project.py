@@ -138,6 +138,19 @@ class ChunkerSettings(Strict):
         return self
 
 
+class EmbedderPriceSettings(Strict):
+    """What a hosted embedder costs: per token, or per hour of the machine."""
+
+    input_per_million: Dollars | None = None
+    usd_per_hour: Dollars | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.input_per_million is None) is (self.usd_per_hour is None):
+            raise ValueError("needs either `input_per_million` or `usd_per_hour`")
+        return self
+
+
 class EmbedderSettings(Strict):
     """What turns text into vectors."""
 
@@ -148,11 +161,15 @@ class EmbedderSettings(Strict):
     batch_size: Positive = 32
     query_prefix: str = ""
     document_prefix: str = ""
+    price: EmbedderPriceSettings | None = Field(default=None, exclude=True)
+    """Of kind `litellm`; default: LiteLLM's table. Changes no vector, so it is no part of what identifies one."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.kind in ("sentence-transformers", "litellm") and not self.name:
             raise ValueError(f"needs `name` for kind {self.kind!r}")
+        if self.kind != "litellm" and self.price is not None:
+            raise ValueError(f"has a `price`, which kind {self.kind!r} does not take: it costs nothing")
         return self
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from llmops.domain.models import Price
 from llmops.domain.ports import Embedder
 from llmops.evaluation.batching import Batcher
+from llmops.evaluation.spending import EmbeddingMeter
 from llmops.settings.project import EmbedderSettings
 
 if TYPE_CHECKING:
@@ -29,13 +31,13 @@ class BatchedEmbedder:
         return await self._ask(text)
 
 
-def build_embedder(settings: EmbedderSettings) -> Embedder:
-    """The embedder that the settings name, with its weights or its endpoint untouched."""
+def build_embedder(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
+    """The embedder that the settings name, with its weights or its endpoint untouched; `meter` is told what it takes."""
     builders: dict[str, Callable[[], Embedder]] = {
         "minilm": _minilm,
         "static": _static,
         "sentence-transformers": lambda: _sentence_transformers(settings),
-        "litellm": lambda: _litellm(settings),
+        "litellm": lambda: _litellm(settings, meter),
     }
     return builders[settings.kind]()
 
@@ -59,9 +61,19 @@ def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
     return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
 
 
-def _litellm(settings: EmbedderSettings) -> Embedder:
+def _litellm(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
     from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
 
-    prefixes = (settings.query_prefix, settings.document_prefix)
-    calls = Calls(batch_size=settings.batch_size)
-    return LitellmEmbedder(str(settings.name), api_base=settings.api_base, prefixes=prefixes, calls=calls)
+    name, prefixes = str(settings.name), (settings.query_prefix, settings.document_prefix)
+    calls, account = Calls(batch_size=settings.batch_size), meter.account(name, _price(settings))
+    return LitellmEmbedder(name, api_base=settings.api_base, prefixes=prefixes, calls=calls, account=account)
+
+
+def _price(settings: EmbedderSettings) -> Price | None:
+    """The project's own figure, else LiteLLM's table; None when neither knows."""
+    own = settings.price
+    if own is not None:
+        return Price(own.input_per_million, 0.0, usd_per_hour=own.usd_per_hour)
+    from llmops.adapters.price_table import listed_price
+
+    return listed_price(str(settings.name))

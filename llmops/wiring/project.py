@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmops.evaluation.planning import Route, Target
     from llmops.evaluation.pool import Pool
     from llmops.evaluation.remote import ServedModel
+    from llmops.evaluation.spending import EmbeddingMeter
     from llmops.prompting.registry import Registry
     from llmops.prompting.template import PromptVersion
     from llmops.rag.indexing import Built
@@ -180,6 +181,13 @@ class Wiring:
         return Services(self.root, self._detector, self._asking_embedder, self.judges.judge, self.judges.model, self.prompt)
 
     @cached_property
+    def embedding(self) -> "EmbeddingMeter":
+        """What hosted embedders take."""
+        from llmops.evaluation.spending import EmbeddingMeter
+
+        return EmbeddingMeter()
+
+    @cached_property
     def judges(self) -> "Judges":
         """The project's models as judges."""
         from llmops.evaluation.judging.judges import Judges
@@ -266,9 +274,9 @@ class Wiring:
         """The embedder that the settings name; one object for equal settings."""
         from llmops.wiring.embedders import build_embedder
 
-        key = settings.model_dump_json()
+        key = repr(settings)
         if key not in self._embedders:
-            local = build_embedder(settings)
+            local = build_embedder(settings, self.embedding)
             if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
                 from llmops.evaluation.remote import RemoteEmbedder
 
@@ -304,7 +312,7 @@ class Wiring:
     def _asking_embedder(self, settings: EmbedderSettings) -> "AskEmbedder":
         from llmops.wiring.embedders import BatchedEmbedder
 
-        key = f"embedder {settings.model_dump_json()}"
+        key = repr(settings)
         if key not in self._asking:
             self._asking[key] = BatchedEmbedder(self.embedder(settings))
         return self._asking[key]

@@ -30,7 +30,7 @@ from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
-from llmops.evaluation.spending import Purse, check_prices
+from llmops.evaluation.spending import EmbeddingMeter, Purse, check_prices
 from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
 from llmops.settings.positions import Path
@@ -73,6 +73,11 @@ class Parts(Protocol):
     @property
     def judges(self) -> Judges:
         """The project's models as judges."""
+        ...
+
+    @property
+    def embedding(self) -> EmbeddingMeter:
+        """What hosted embedders take."""
         ...
 
     def prompt(self, reference: str) -> PromptVersion:
@@ -279,7 +284,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
         )
         try:
-            with _stoppable(runner, callers, options.ends_at, progress):
+            with _stoppable(runner, callers, options.ends_at, progress), parts.embedding.paid_from(purse):
                 counts = await runner.run()
         except KeyboardInterrupt:
             parts.store.finish_run(run.id, "interrupted", _now(), None)
@@ -320,6 +325,7 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
     if budget is not None:
         check_prices(asked)
+        parts.embedding.check_prices()
     return budget
 
 

@@ -54,11 +54,12 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
         aggregator.flaky,
         judged.power,
         counts.written if _writers(plan) else None,
+        counts.embedding,
     )
 
 
 def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[RunStatus, tuple[str, ...]]:
-    notes = [*plan.notes, *aggregator.notes, *counts.notes, *_writing(plan, counts)]
+    notes = [*plan.notes, *aggregator.notes, *counts.notes, *_writing(plan, counts), *_embedding(counts)]
     if counts.stopped in SIGNALLED:
         return "interrupted", (*notes, f"{counts.stopped}: the same command continues this run")
     if counts.stopped == OVER_BUDGET:
@@ -86,6 +87,15 @@ def _writing(plan: Plan, counts: RunnerCounts) -> list[str]:
     models, use = ", ".join(dict.fromkeys(target.name for target in _writers(plan))), counts.written
     told = f"queries rewritten by {models}: {use.sent} calls now, {dollars(use.spent_usd)}"
     return [f"{told}; cost and latency of the answers do not hold them"] if models else []
+
+
+def _embedding(counts: RunnerCounts) -> list[str]:
+    """What hosted embedders took, which no figure of an answer shows."""
+    return [
+        f"texts embedded by {model}: {use.sent} requests now, {use.input_tokens:,} tokens, {dollars(use.spent_usd)}; "
+        "cost and latency of the answers do not hold them"
+        for model, use in counts.embedding.items()
+    ]
 
 
 def _coverage(aggregator: Aggregator, counts: RunnerCounts) -> float:

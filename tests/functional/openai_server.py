@@ -113,12 +113,12 @@ class OpenAiServer:
         self._send(request, 200, json.dumps(answer).encode(), self.headers)
 
     def _embed(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        """Vectors that count letters."""
+        """Vectors that count letters; each text is one token."""
         with self._lock:
             self.embedded += body["input"]
         counts = [[1 + text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in body["input"]]
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(counts)]
-        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        usage = {"prompt_tokens": len(body["input"]), "total_tokens": len(body["input"])}
         self._send(request, 200, json.dumps({"object": "list", "model": "m", "data": data, "usage": usage}).encode())
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:

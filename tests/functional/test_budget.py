@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project, report
+from command_line import llmops, project, report, write
 from openai_server import OpenAiServer
 from test_bad_input import edit
 
@@ -92,3 +92,42 @@ def test_an_answer_that_cells_share_is_paid_once(tmp_path: Path, targets: str, *
     spent = sum(group["spend"]["spent_usd"] for group in found["groups"])
     sent = sum(group["spend"]["calls"] for group in found["groups"])
     assert (spent, sent, found["counts"]["model_calls"]) == (3 * 13, 3, 3)
+
+
+def embedding(folder: Path, base: str, price: str = ", price: {input_per_million: 1.0e+6}") -> None:
+    """300 passages and 12 questions, each of which costs a dollar to embed; answers cost 13 each."""
+    priced(folder, base)
+    embedder = f"{{kind: litellm, name: openai/e, api_base: '{base}'{price}}}"
+    index = f"indexes: {{all: {{corpus: {{paths: ['docs/*.md']}}, embedder: {embedder}, retrieve: {{bm25: 0}}}}}}\n"
+    pages = {f"docs/{number}.md": f"# Page {number}\n\nThe lamp {number} is lit.\n" for number in range(300)}
+    settings, suite = (folder / name for name in ("llmops.yaml", "evals/say.yaml"))
+    write(folder, pages | {"llmops.yaml": settings.read_text() + index})
+    suite.write_text(f"{suite.read_text()}index: all\nquery: word\n")
+
+
+def test_what_a_hosted_embedder_takes_is_told_and_counts_into_the_budget(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        embedding(tmp_path, server.base)
+        stopped = llmops(tmp_path, "eval", "--budget", "200", "--json", OPENAI_API_KEY="k")
+        first = report(stopped)
+        assert (stopped.returncode, first["status"], server.requests) == (5, "over budget", 0)
+        assert len(server.embedded) == 256  # a batch is finished, and none of it is lost
+        assert (first["embedding"]["openai/e"]["spent_usd"], first["counts"]["cells"]) == (256, 0)
+
+        whole = llmops(tmp_path, "eval", "--budget", "1000", "--json", OPENAI_API_KEY="k")
+        assert whole.returncode == 0, whole.stderr
+        then = report(whole)
+        assert (then["run_id"], server.requests, len(server.embedded)) == (first["run_id"], 12, 312)
+        assert sum(group["spend"]["spent_usd"] for group in then["groups"]) == 12 * 13
+        assert then["embedding"]["openai/e"]["spent_usd"] == 56
+        assert any("texts embedded by openai/e" in note and "56 tokens, $56.00" in note for note in then["notes"])
+
+        assert report(llmops(tmp_path, "eval", "--json", OPENAI_API_KEY="k"))["embedding"] == {}
+
+
+def test_a_budget_needs_the_price_of_an_embedder(tmp_path: Path) -> None:
+    embedding(tmp_path, "http://127.0.0.1:9/v1", price="")
+    done = llmops(tmp_path, "eval", "--budget", "1", OPENAI_API_KEY="k")
+    assert done.returncode == 2
+    assert "needs the price of the embedder 'openai/e'" in done.stderr
+    assert "price: {input_per_million: ...}" in " ".join(done.stderr.split())

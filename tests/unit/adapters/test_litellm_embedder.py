@@ -11,6 +11,7 @@ import pytest
 from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
 from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 from llmops.domain.errors import BadResponse, MissingCredential, RateLimited, Refused, Unavailable
+from llmops.domain.models import Usage
 
 NAME = "openai/text-embedding-3-small"
 
@@ -24,6 +25,7 @@ class Endpoint:
     failures: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
     answer: Any = None
     """What is sent instead of vectors."""
+    usage: Any = field(default_factory=lambda: {"prompt_tokens": 1, "total_tokens": 1})
 
 
 def vectors(texts: list[str]) -> list[dict[str, Any]]:
@@ -47,9 +49,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
             status, headers, text = state.failures.pop(0) if state.failures else (200, {}, "")
             if not text:
                 data = vectors(body["input"]) if state.answer is None else state.answer
-                text = json.dumps(
-                    {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
-                )
+                text = json.dumps({"object": "list", "model": "m", "data": data, "usage": state.usage})
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
@@ -180,3 +180,40 @@ def test_tiktoken_offsets_cover_the_text(text: str) -> None:
     spans = tokenizer.offsets(text)
     assert len(spans) == tokenizer.count(text)
     assert "".join(text[start:end] for start, end in dict.fromkeys(spans)) == text
+
+
+class Account:
+    """Takes what is paid; refuses once it is closed."""
+
+    def __init__(self) -> None:
+        self.paid: list[Usage] = []
+        self.closed = False
+
+    def check(self) -> None:
+        if self.closed:
+            raise KeyboardInterrupt
+
+    def pay(self, usage: Usage, seconds: float) -> None:
+        assert seconds > 0
+        self.paid.append(usage)
+
+
+def test_each_request_is_paid_and_a_closed_account_sends_none(endpoint: Endpoint) -> None:
+    account = Account()
+    paying = embedder(endpoint, account=account)
+    paying.embed(["a", "b", "c", "d"])
+    assert account.paid == [Usage(1, 0)] * 2
+    endpoint.failures = [(500, {}, "broken")]
+    paying.embed_queries(["why?"])
+    assert len(account.paid) == 3
+    account.closed = True
+    with pytest.raises(KeyboardInterrupt):
+        paying.embed(["e"])
+    assert len(endpoint.bodies) == 4
+
+
+def test_tokens_that_a_server_does_not_tell_are_counted(endpoint: Endpoint) -> None:
+    account = Account()
+    endpoint.usage = {"prompt_tokens": 0, "total_tokens": 0}
+    embedder(endpoint, account=account).embed(["one two three"])
+    assert account.paid == [Usage(TiktokenTokenizer().count("one two three"), 0, estimated=True)]

@@ -13,6 +13,8 @@ from llmops.adapters.price_table import listed_price, listed_window
 TABLE = """{
   "search": {"parts": {"m": {"input_cost_per_token": 9}}, "litellm_provider": "x", "mode": "search"},
   "a/m+1":{"litellm_provider": "a", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "max_input_tokens": 100},
+  "vectors": {"litellm_provider": "a", "input_cost_per_token": 2e-8, "mode": "embedding"},
+  "half": {"litellm_provider": "a", "input_cost_per_token": 2e-8, "mode": "chat"},
   "free" : {"litellm_provider": "a", "input_cost_per_token": 0, "output_cost_per_token": 0.0},
   "cut": {"litellm_provider": "a", "input_cost_per_token": 1e-6, "output
 """
@@ -34,7 +36,15 @@ def test_a_row_is_found_by_its_id_or_by_what_follows_the_provider() -> None:
 
 
 @pytest.mark.usefixtures("table")
-@pytest.mark.parametrize("model_id", ["m", "a/m", "x/m", "a/m.1", "parts", "free", "cut", "", "/", "openai/"])
+def test_an_embedder_needs_no_price_of_an_answer() -> None:
+    price = listed_price("openai/vectors")
+    assert price is not None
+    assert price.input_per_million == pytest.approx(0.02)
+    assert price.output_per_million == 0
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("model_id", ["half", "m", "a/m", "x/m", "a/m.1", "parts", "free", "cut", "", "/", "openai/"])
 def test_what_is_no_row_or_tells_no_price_is_not_known(model_id: str) -> None:
     assert listed_price(model_id) is None
     assert listed_window(model_id) is None

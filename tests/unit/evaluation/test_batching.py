@@ -5,6 +5,7 @@ from threading import Barrier
 import pytest
 
 from llmops.evaluation.batching import Batcher
+from llmops.evaluation.endpoints import Stopping
 
 
 async def asked(batcher: Batcher[int, int], count: int) -> list[int]:
@@ -48,3 +49,12 @@ async def test_a_batch_that_fails_fails_its_own_items_alone() -> None:
     with pytest.raises(ValueError, match="zero"):
         await batcher(0)
     assert await batcher(3) == 3
+
+
+async def test_a_batch_that_is_not_sent_any_more_leaves_nobody_waiting() -> None:
+    def work(items: Sequence[int]) -> list[int]:
+        raise Stopping
+
+    ask: Batcher[int, int] = Batcher(work)
+    found = await asyncio.wait_for(asyncio.gather(ask(1), ask(2), return_exceptions=True), timeout=20)
+    assert [type(each) for each in found] == [Stopping, Stopping]

@@ -1,14 +1,16 @@
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from test_calling import ANSWER, REQUEST, Scripted, target
 
 from llmops.domain.errors import UsageError
-from llmops.domain.models import Completion, CompletionRequest, Price
+from llmops.domain.models import Completion, CompletionRequest, Price, Usage
+from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.endpoints import Stopping
-from llmops.evaluation.spending import PaidCaller, Purse, check_prices
+from llmops.evaluation.spending import EmbeddingMeter, PaidCaller, Purse, check_prices
 from llmops.settings.secrets import WITHHELD
 
 PRICE = Price(1_000_000, 2_000_000)
@@ -59,3 +61,41 @@ def test_a_budget_needs_the_price_of_every_model() -> None:
     check_prices([target(Scripted(), price=PRICE)])
     with pytest.raises(UsageError, match="needs the price of 'm'"):
         check_prices([target(Scripted())])
+
+
+def test_embedders_in_threads_are_paid_from_the_purse_of_the_run_and_stop_with_it() -> None:
+    meter = EmbeddingMeter()
+    account = meter.account("openai/e", Price(1_000_000, 0))
+    model = Scripted()
+
+    async def run() -> tuple[Purse, Callers]:
+        callers = Callers()
+        purse = Purse(100, callers.stop)
+        with meter.paid_from(purse), ThreadPoolExecutor(4) as pool:
+            for _ in range(99):
+                account.check()
+            list(pool.map(lambda _: account.pay(Usage(1, 0), 0.5), range(99)))
+            assert not purse.empty
+            account.pay(Usage(1, 0), 0.5)
+            with pytest.raises(Stopping):
+                account.check()
+        await asyncio.sleep(0)  # the callers are stopped on the event loop
+        with pytest.raises(Stopping):
+            await callers.of(target(model)).complete(REQUEST)
+        return purse, callers
+
+    purse, _ = asyncio.run(run())
+    assert (purse.spent_usd, purse.embedding) == (100, {"openai/e": JudgeUse(100, 100, 0, 100, 100, 100, 50)})
+    assert model.calls == 0
+    account.check()  # the next run has a purse of its own
+
+
+def test_what_an_embedder_of_unknown_price_costs_is_unknown_and_refused_under_a_budget() -> None:
+    meter = EmbeddingMeter()
+    meter.account("openai/known", Price(1, 0))
+    meter.check_prices()
+    meter.account("openai/e", None).pay(Usage(7, 0), 0.5)
+    assert meter.purse.embedding["openai/e"].spent_usd is None
+    assert meter.purse.spent_usd == 0
+    with pytest.raises(UsageError, match="price of the embedder 'openai/e'"):
+        meter.check_prices()

@@ -7,6 +7,8 @@ import pytest
 from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.settings.project import find_root, load_project
 
+INDEX = "models: {{m: {{id: x/y}}}}\nindexes: {{i: {{corpus: {{paths: ['*.md']}}, embedder: {{{}}}}}}}\n"
+
 
 def refused(folder: Path, text: str) -> str:
     (folder / "llmops.yaml").write_text(text)
@@ -46,6 +48,8 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
         ("models:\n  m: {id: x/y, price: {input_per_million: 1}}\n", "output_per_million"),
         ("models:\n  m: {id: x/y, price: {input_per_million: 1, output_per_million: 1, usd_per_hour: 1}}\n", "both"),
         ("models:\n  m: {id: x/y, price: {usd_per_hour: -1}}\n", "usd_per_hour"),
+        (INDEX.format("kind: litellm, name: x/y, price: {}"), "needs either `input_per_million` or `usd_per_hour`"),
+        (INDEX.format("kind: minilm, price: {usd_per_hour: 1}"), "has a `price`, which kind 'minilm' does not take"),
         ("models:\n  'a b': {id: x/y}\n", "models"),
         ("models:\n  m: {id: x/y, timeout_s: 0}\n", "timeout_s"),
         ("models:\n  m: {id: x/y, timeout_s: .inf}\n", "2 models.m.timeout_s should be a finite number"),
