@@ -1,6 +1,5 @@
 """Datasets: JSONL, JSON, YAML or CSV files of cases, read twice at most and never held whole when they are large JSONL."""
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -17,7 +16,7 @@ from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.domain.records import record
 from llmops.scoring.ranking import parse_unit
 from llmops.settings.files import read_text, shown
-from llmops.settings.lines import Row, csv_rows, json_lines
+from llmops.settings.lines import Row, csv_rows, json_lines, json_value
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import FILE_NAME
 from llmops.settings.validation import Strict, nearest, validated
@@ -217,13 +216,11 @@ def _each(rows: Iterator[Row | Problem], file: str, data: Callable[[Row, int], A
 
 
 def _json(path: Path, root: Path) -> Iterator[Case | Problem]:
-    file = shown(path, root)
-    try:
-        data = json.loads(read_text(path, root))
-    except json.JSONDecodeError as error:
-        yield Problem(file, f"is not valid JSON: {error.msg}.", line=error.lineno, column=error.colno)
-        return
-    yield from _rows(data, Positions(file, {(): (1, 1)}))
+    found = json_value(path, root)
+    if isinstance(found, Problem):
+        yield found
+    else:
+        yield from _rows(found.value, Positions(shown(path, root), {(): (1, 1)}))
 
 
 def _yaml(path: Path, root: Path) -> Iterator[Case | Problem]:

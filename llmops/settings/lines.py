@@ -1,4 +1,4 @@
-"""Rows of JSONL and CSV files, one at a time with the line each stands in; a bad one is a problem, not the end."""
+"""What JSON, JSONL and CSV files hold, rows one at a time with the line each stands in; a bad one is a problem, not the end."""
 
 import csv
 import io
@@ -51,7 +51,16 @@ def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
                 yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
                 return
             if text.strip():
-                yield _parsed(text, file, number)
+                yield _parsed(text, file, number, hint="Each line is one JSON object.")
+
+
+def json_value(path: Path, root: Path) -> Row | Problem:
+    """The value of a JSON file.
+
+    Raises:
+        InvalidFiles: the file cannot be read.
+    """
+    return _parsed(read_text(path, root), shown(path, root), 1, hint="A file with one JSON object per line is a .jsonl file.")
 
 
 class _NoJson(ValueError):
@@ -77,18 +86,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_finite)
 
 
-def _parsed(text: str, file: str, number: int) -> Row | Problem:
+def _parsed(text: str, file: str, number: int, *, hint: str) -> Row | Problem:
+    """The value of a text that begins in a line; `hint` helps when another value follows it."""
+    only = number if "\n" not in text.strip() else None
     try:
         return Row(number, _DECODER.decode(text))
     except _NoJson as error:
-        return Problem(file, str(error), line=number)
+        return Problem(file, str(error), line=only)
     except json.JSONDecodeError as error:
-        hint = "Each line is one JSON object." if error.msg == "Extra data" else None
-        return Problem(file, f"is not valid JSON: {error.msg}.", line=number, column=error.colno, hint=hint)
+        told = f"is not valid JSON: {error.msg}."
+        at = min(error.pos, len(text.rstrip()))  # of a text that is cut the end, not the line break behind it
+        line, column = number + text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+        return Problem(file, told, line=line, column=column, hint=hint if error.msg == "Extra data" else None)
     except RecursionError:
-        return Problem(file, "is nested too deeply.", line=number)
+        return Problem(file, "is nested too deeply.", line=only)
     except ValueError as error:  # an integer of more digits than Python reads
-        return Problem(file, f"is not valid JSON: {error}.", line=number)
+        return Problem(file, f"is not valid JSON: {error}.", line=only)
 
 
 def csv_rows(path: Path, root: Path) -> Iterator[Row | Problem]:

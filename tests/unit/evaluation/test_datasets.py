@@ -113,3 +113,21 @@ def test_columns_that_another_mark_separates_are_told(tmp_path: Path, mark: str,
     with pytest.raises(InvalidFiles) as caught:
         load_dataset(tmp_path / "cases.csv", tmp_path)
     assert str(caught.value) == f"cases.csv:1: has one column, and {told} in its name.\n    Separate the columns by commas."
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[{"id": "a"},\n {"id": "b", "expected": "1", "expected": "2"}]', "cases.json: names 'expected' twice"),
+        ('[{"id": "a"},\n {"id": }]', "cases.json:2:9: is not valid JSON"),
+        ('{"id": "a"}\n{"id": "b"}\n', "one JSON object per line is a .jsonl file"),
+        ('[{"id": "a", "vars": {"q": NaN}}]', "a value that JSON has not"),
+        (f"{'[' * 100_000}{']' * 100_000}", "nested too deeply"),
+    ],
+)
+def test_a_json_file_is_read_as_strictly_as_lines_are(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "cases.json"
+    file.write_text(text)
+    with pytest.raises(InvalidFiles) as refused:
+        load_dataset(file, tmp_path)
+    assert told in str(refused.value)
