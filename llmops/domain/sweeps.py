@@ -81,4 +81,6 @@ class Sweep:
     verdict: SweepVerdict
     left_out: tuple[str, ...]
     """Combinations that could not be tried, with the reason."""
+    unknown: tuple[str, ...] = ()
+    """Labels that name no document of the corpus: no configuration can find them."""
     schema_version: int = SWEEP_VERSION

@@ -1,6 +1,6 @@
 """The plan of a run: which cells there are, and the content keys of each cell's nodes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Protocol
 
@@ -72,6 +72,11 @@ class AskRetriever(Protocol):
     """Changes whenever the same query could give other hits."""
     facts: Mapping[str, Any]
     """What it is made of, as JSON: recorded with a run to say later what has changed."""
+
+    @property
+    def documents(self) -> Collection[str]:
+        """Ids of what it searches."""
+        ...
 
     async def __call__(self, query: Query) -> tuple[Hit, ...]:
         """The hits of one query for which everything is written, best first."""

@@ -1,8 +1,13 @@
 """Figures as people read them: percentages, dollars, seconds, with their intervals."""
 
 import math
+from collections.abc import Sequence
 
 from llmops.domain.reports import EvaluatorSummary, Metric, Timing
+from llmops.reporting.safe import one_line
+
+EXAMPLES = 5
+"""Labels that name nothing, of those that are shown."""
 
 
 def amount(value: float, unit: str) -> str:
@@ -99,3 +104,10 @@ def agreed(summary: EvaluatorSummary) -> str:
     """How well the judges of a panel agree, in a line of its own; nothing without a panel."""
     alpha = metric_of(summary, "alpha")
     return "" if alpha is None else f"\nalpha of the judges {alpha.value:.2f}"
+
+
+def labels_of_nothing(labels: Sequence[str], what: str) -> str:
+    """That labels name no place; `what`: that they do name."""
+    named = f"{', '.join(one_line(label, 80) for label in labels[:EXAMPLES])}{', ...' if len(labels) > EXAMPLES else ''}"
+    told = f"{len(labels)} labels name {what} and count" if len(labels) > 1 else f"1 label names {what} and counts"
+    return f"{told} as not found: {named}"

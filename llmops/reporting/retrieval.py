@@ -7,12 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.measures import JudgedContexts, Measured
-from llmops.reporting.figures import dollars, seconds
-from llmops.reporting.safe import one_line, safe
+from llmops.reporting.figures import dollars, labels_of_nothing, seconds
+from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
-
-EXAMPLES = 5
-"""Labels that name nothing, of those that are shown."""
 
 
 def print_measured(console: Console, measured: Sequence[Measured], depths: Sequence[int]) -> None:
@@ -44,16 +41,12 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
         size = f"{each.queries} queries, {each.documents} documents, {each.chunks} chunks"
         console.print(Text(f"{safe(each.name)}: {size}; {times}", style="dim"), soft_wrap=True)
         if each.unknown:
-            console.print(Text(f"{safe(each.name)}: {_unknown(each.unknown)}", style="yellow"), soft_wrap=True)
+            told = labels_of_nothing(each.unknown, "nothing in the index")
+            console.print(Text(f"{safe(each.name)}: {told}", style="yellow"), soft_wrap=True)
         if each.writing is not None:
             cost = f"worth {dollars(each.writing.cost_usd)}, spent now {dollars(each.writing.spent_usd)}"
             told = f"rewriting took {each.writing.calls} calls, {each.writing.sent} of them now, {cost}"
             console.print(Text(f"{safe(each.name)}: {told}", style="dim"), soft_wrap=True)
-
-
-def _unknown(labels: Sequence[str]) -> str:
-    named = f"{', '.join(one_line(label, 80) for label in labels[:EXAMPLES])}{', ...' if len(labels) > EXAMPLES else ''}"
-    return f"{len(labels)} labels name nothing in the index and count as not found: {named}"
 
 
 def _judged(judged: JudgedContexts) -> str:

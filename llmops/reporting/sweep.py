@@ -8,6 +8,7 @@ from rich.text import Text
 
 from llmops.domain.serial import members
 from llmops.domain.sweeps import Sweep, Tried
+from llmops.reporting.figures import labels_of_nothing
 from llmops.reporting.safe import one_line, safe
 
 MAX_LEFT_OUT = 10
@@ -42,6 +43,9 @@ def print_sweep(console: Console, sweep: Sweep) -> None:
         mark = "*" if each.on_frontier and each is not sweep.today else ""
         table.add_row(mark, Text(safe(each.name), style=style), *_cells(each))
     console.print(table)
+    if sweep.unknown:
+        told = labels_of_nothing(sweep.unknown, "no document of the corpus")
+        console.print(Text(told, style="yellow"), soft_wrap=True)
     for line in sweep.left_out[:MAX_LEFT_OUT]:
         console.print(Text(f"left out: {one_line(line, 300)}", style="yellow"), soft_wrap=True)
     console.print(Text(f"winner: {safe(sweep.winner)}", style="bold"), soft_wrap=True)

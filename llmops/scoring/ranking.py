@@ -84,6 +84,12 @@ def uncovered(units: Iterable[RelevantUnit], hits: Iterable[Hit]) -> list[Releva
     return [unit for unit in dict.fromkeys(units) if not covered(unit)]
 
 
+def outside(units: Iterable[RelevantUnit], documents: Iterable[str]) -> list[RelevantUnit]:
+    """The units that name none of the documents, by their ids, each once."""
+    known = {name for document in documents for name in (document, _clean(document))}
+    return [unit for unit in dict.fromkeys(units) if unit.text not in known and unit.path not in known]
+
+
 def _clean(path: str) -> str:
     return path.strip().replace("\\", "/").removeprefix("./")
 

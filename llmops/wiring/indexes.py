@@ -181,6 +181,11 @@ class IndexedRetriever:
         self._opened: Retriever | None = None
         self._ask: Batcher[Query, tuple[Hit, ...]] = Batcher(self._retrieve)
 
+    @property
+    def documents(self) -> list[str]:
+        """As the port."""
+        return [document.id for document in self._index.corpus.documents]
+
     async def __call__(self, query: Query) -> tuple[Hit, ...]:
         """As the port."""
         return await self._ask(query)

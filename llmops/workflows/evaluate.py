@@ -33,6 +33,8 @@ from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
 from llmops.evaluation.spending import EmbeddingMeter, Purse, check_prices
 from llmops.evaluation.stopping import EarlyStop
 from llmops.prompting.template import PromptVersion
+from llmops.reporting.figures import labels_of_nothing
+from llmops.scoring.ranking import outside, parse_unit
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
 from llmops.workflows.failing import failing_cases
@@ -183,6 +185,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     problems += disagreements(suite, dataset, specs, repeat=options.repeat, variables=options.variables)
     if problems:
         raise InvalidFiles(problems)
+    calibrations, notes = load_calibrations(parts.root, evaluators)
     return Plan(
         suite,
         dataset,
@@ -200,7 +203,19 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
             "max_failures": options.max_failures,
             **({"aside": True} if options.aside else {}),
         },
-        *load_calibrations(parts.root, evaluators),
+        calibrations,
+        (*notes, *_stray_labels(suite, dataset, selection, retriever)),
+    )
+
+
+def _stray_labels(suite: Suite, dataset: Dataset, selection: Selection, retriever: AskRetriever | None) -> list[str]:
+    """That cases look for what the index cannot hold, where a ranking is measured."""
+    if retriever is None or not any(spec.kind == "retrieval" for spec in suite.evaluators):
+        return []
+    units = (parse_unit(place) for case in selection.cases(dataset) for place in case.relevant or ())
+    stray = outside(units, retriever.documents)
+    return (
+        [labels_of_nothing([unit.text for unit in stray], f"no document of the index {suite.settings.index}")] if stray else []
     )
 
 

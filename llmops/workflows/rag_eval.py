@@ -13,7 +13,7 @@ from llmops.domain.measures import Measured
 from llmops.domain.ports import Progress
 from llmops.domain.queries import Query, Written
 from llmops.domain.records import record
-from llmops.domain.retrieval import Chunk, Hit
+from llmops.domain.retrieval import Chunk, Document, Hit
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import query_of
@@ -21,7 +21,15 @@ from llmops.rag.beir import Judgements, read_judgements, read_queries
 from llmops.rag.packing import hit_of
 from llmops.rag.retrieving import Retriever
 from llmops.rag.timing import Stopwatch
-from llmops.scoring.ranking import RelevantUnit, collapsed, graded_metrics, parse_unit, ranking_metrics, uncovered
+from llmops.scoring.ranking import (
+    RelevantUnit,
+    collapsed,
+    graded_metrics,
+    outside,
+    parse_unit,
+    ranking_metrics,
+    uncovered,
+)
 from llmops.scoring.spans import span_metrics
 from llmops.settings.project import IndexSettings
 from llmops.settings.suite import load_suite, suite_files
@@ -71,10 +79,16 @@ class LabelledQueries:
 
     def unknown(self, chunks: Iterable[Chunk]) -> tuple[str, ...]:
         """The labels at which none of the chunks stands, each once."""
-        units = [parse_unit(text) for texts in self.units.values() for text in texts]
+        return tuple(unit.text for unit in uncovered(self._labels(), map(hit_of, chunks)))
+
+    def outside(self, documents: Iterable[Document]) -> tuple[str, ...]:
+        """The labels that name none of the documents, each once."""
+        return tuple(unit.text for unit in outside(self._labels(), (document.id for document in documents)))
+
+    def _labels(self) -> Iterator[RelevantUnit]:
+        yield from (parse_unit(text) for texts in self.units.values() for text in texts)
         judged = (name for grades in self.judgements.values() for name, grade in grades.items() if grade > 0)
-        units += [RelevantUnit(name, name) for name in judged]
-        return tuple(unit.text for unit in uncovered(units, map(hit_of, chunks)))
+        yield from (RelevantUnit(name, name) for name in judged)
 
 
 def beir_queries(folder: Path, root: Path) -> LabelledQueries:

@@ -175,7 +175,8 @@ def sweep(
         progress.advanced(number)
     progress.finished()
     bench.close()
-    return _told(index, terms.metric, (budget, origin), (today, found), (choosing, reporting), left_out)
+    told = _told(index, terms.metric, (budget, origin), (today, found), (choosing, reporting), left_out)
+    return replace(told, unknown=bench.unknown)
 
 
 def adopt(found: Sweep, base: IndexSettings, root: Path) -> Mapping[str, Any]:
@@ -214,6 +215,8 @@ class _Bench:
         self._index = index
         self._base = base
         self._corpus = parts.planned_index(index, base).corpus
+        self.unknown = labelled.outside(self._corpus.documents)
+        """Labels that name no document."""
         self._labelled = labelled = _by_span(labelled, self._corpus.documents)
         self._metric = metric
         self._parts = parts

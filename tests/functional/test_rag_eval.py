@@ -81,6 +81,23 @@ def test_labels_that_name_nothing_are_told(tmp_path: Path) -> None:
     assert f"3 labels name nothing in the index and count as not found: {', '.join(relevant[3:])}\n" in shown
 
 
+def test_a_suite_and_a_sweep_tell_labels_that_name_no_document(tmp_path: Path) -> None:
+    files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
+    files["prompts/p/prompt.j2"] = "{{ question }}"
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    files["evals/e.yaml"] = "dataset: cases.jsonl\nindex: i\nprompts: [p]\ntargets: [m]\nevaluators: [retrieval]\n"
+    places = ["./docs/d1.md", "docs/d9.md#d9", "docs/d2.md#d2", "d3.md:0-9", *["docs/d1.md"] * 8]
+    cases = [{"id": str(n), "vars": {"question": QUERIES["q1"]}, "relevant": [place]} for n, place in enumerate(places)]
+    files["cases.jsonl"] = "".join(json.dumps(case) + "\n" for case in cases)
+    write(tmp_path, files)
+    (told,) = (run["notes"] for run in json.loads(llmops(tmp_path, "eval", "--json").stdout)["runs"])
+    assert told == ["2 labels name no document of the index i and count as not found: docs/d9.md#d9, d3.md:0-9"]
+    write(tmp_path, {"space.yaml": "chunker: {max_tokens: [100]}\n"})
+    swept = llmops(tmp_path, "rag", "sweep", "i", "--space", "space.yaml").stdout
+    assert "2 labels name no document of the corpus and count as not found: docs/d9.md#d9, d3.md:0-9\n" in swept
+    assert json.loads(llmops(tmp_path, "eval", "--limit", "1", "--json").stdout)["runs"][0]["notes"] == []
+
+
 def test_labels_that_are_spans_are_measured_by_their_characters(tmp_path: Path) -> None:
     files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
     files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.domain.retrieval import Hit
-from llmops.scoring.ranking import collapsed, covers, graded_metrics, parse_unit, ranking_metrics, slug
+from llmops.scoring.ranking import collapsed, covers, graded_metrics, outside, parse_unit, ranking_metrics, slug
 
 
 def hit(source: str, heading: str = "", start: int = 0, end: int = 100, *, given: bool = False) -> Hit:
@@ -67,6 +67,12 @@ def test_where_a_hit_stands(found: Hit, relevant: str, expected: bool) -> None:
 def test_an_empty_span_is_refused() -> None:
     with pytest.raises(ValueError, match="empty span"):
         parse_unit("a.md:9-9")
+
+
+def test_labels_outside_of_the_documents() -> None:
+    labels = ["a.md", "./a.md#x", "a.md:0-9", "b.md", "doc#1", "b.md", "doc#2"]
+    stray = outside(map(parse_unit, labels), ["./a.md", "doc#1"])
+    assert [unit.text for unit in stray] == ["b.md", "doc#2"]
 
 
 def test_hits_collapse_to_the_first_per_unit() -> None:
