@@ -12,6 +12,8 @@ from typing import Any
 
 ODD_CHUNKS = ([1], "text", None, {"choices": 5}, {"choices": [7, {"delta": "text"}, {"delta": {"content": 5}}]})
 """Before a streamed answer: JSON that is no part of one."""
+POLL_S = 0.02
+"""How long its end is waited for, at most."""
 
 
 class OpenAiServer:
@@ -166,7 +168,7 @@ class OpenAiServer:
 
     @contextmanager
     def running(self) -> Iterator["OpenAiServer"]:
-        thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        thread = threading.Thread(target=self._http.serve_forever, args=(POLL_S,), daemon=True)
         thread.start()
         try:
             yield self

@@ -1,11 +1,22 @@
 """Adjusted p-values against statsmodels."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from llmops.statistics.adjust import benjamini_hochberg, holm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def little_to_collect() -> Iterator[None]:
+    """`multipletests` collects the garbage of the whole process each time, which takes long after other tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @settings(deadline=None, max_examples=50)
