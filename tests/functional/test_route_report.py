@@ -228,3 +228,26 @@ def test_requests_of_one_group_teach_no_router(tmp_path: Path) -> None:
     assert (learned["quality"], "not replayable" in learned["note"], "one fold" in found["notes"][-1]) == (None, True, True)
     done = llmops(tmp_path, "route", "fit", "--from", "r.jsonl", "--embedder", "static")
     assert (done.returncode, "of 1 group, too few" in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+
+
+def test_a_log_of_decisions_is_summed_up(tmp_path: Path) -> None:
+    call = {"model": "small", "reason": "first; answered", "latency_s": 0.5, "cost_usd": 0.001, "served": True}
+    failed = {"model": "small", "reason": "first", "latency_s": 1.0, "cost_usd": 0.0, "error": "ModelTimeout"}
+    late = {"model": "large", "reason": "small: ModelTimeout; answered", "latency_s": 1.0, "cost_usd": 0.02, "served": True}
+    rows: list[dict[str, object]] = [
+        {"calls": [call], "quality": 1},
+        {"calls": [call]},
+        {"calls": [failed, late]},
+        {"calls": [failed]},
+    ]
+    lines = [json.dumps({"id": str(n), "at": "2026-01-01T00:00:00", "route": "r", **row}) for n, row in enumerate(rows)]
+    (tmp_path / "d.jsonl").write_text("\n".join(lines) + "\n")
+    found = json.loads(llmops(tmp_path, "route", "report", "--log", "d.jsonl", "--json").stdout)
+    assert (found["requests"], found["failed"], found["graded"]) == (4, 1, 1)
+    assert [(each["name"], each["requests"]) for each in found["served"]] == [("large", 1), ("small", 2)]
+    assert found["cost"] == pytest.approx(1000 * 0.022 / 4)
+    assert found["errors"] == {"small: ModelTimeout": 2}
+    assert "2 x small: ModelTimeout" in llmops(tmp_path, "route", "report", "--log", "d.jsonl").stdout
+    (tmp_path / "d.jsonl").write_text(lines[0] + "\n{\n")
+    done = llmops(tmp_path, "route", "report", "--log", "d.jsonl")
+    assert (done.returncode, "d.jsonl:2" in done.stderr) == (2, True)

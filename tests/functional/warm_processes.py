@@ -26,7 +26,7 @@ VENDORS = (
 )
 OURS = ("adapters.sql", "cli", "reporting", "wiring", "workflows")
 FORKING = """
-import contextlib, gc, importlib, json, os, random, signal, sys
+import atexit, contextlib, gc, importlib, json, os, random, signal, sys, threading
 
 def late(*_):
     global in_time
@@ -65,7 +65,15 @@ sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
 sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 sys.argv = ["-c", *task["arguments"]]
 from llmops.cli.main import main
-main()
+try:
+    main()
+except SystemExit as ended:
+    code = ended.code
+threading._shutdown()  # from here on as the interpreter ends, which then would spend most of the time on freeing memory
+atexit._run_exitfuncs()
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(code)
 """
 _PREFIXES = tuple(f"llmops.{name}." for name in OURS)
 _turns = count()
