@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Embedder
+from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
 from llmops.settings.project import EmbedderSettings, ModelSettings, Project
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class Models:
         """Args: `embedder` builds the one that an embedded reader ranks sentences with."""
         self._project = project
         self._embedder = embedder
+        self._sentences = ProcessMemory()
 
     def client(self, name: str) -> ChatModel:
         """Who asks a model, in this process; a call ends within the model's `timeout_s`."""
@@ -34,8 +36,10 @@ class Models:
     def _embedded(self, settings: ModelSettings) -> ChatModel:
         from llmops.adapters.embedded_reader import EmbeddedReader
 
-        large = settings.id.endswith("large")
-        return EmbeddedReader(settings.id, self._embedder(EmbedderSettings()) if large else None)
+        if not settings.id.endswith("large"):
+            return EmbeddedReader(settings.id)
+        # The passages of one question are those of others, too.
+        return EmbeddedReader(settings.id, RememberingEmbedder(self._embedder(EmbedderSettings()), self._sentences))
 
     def _hosted(self, name: str, settings: ModelSettings) -> ChatModel:
         from llmops.adapters.litellm_model import LitellmModel
