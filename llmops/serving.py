@@ -17,7 +17,8 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.routing import RouteRequest
 from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
-from llmops.evaluation.calling import Caller
+from llmops.evaluation.calling import Callers
+from llmops.evaluation.endpoints import REST_S
 from llmops.evaluation.planning import Target
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.runner import measured
@@ -63,7 +64,7 @@ class Router:
         self.name = route
         loaded = load_project(project.resolve())
         self._route = Wiring(loaded).route(route)
-        self._callers = {name: Caller(target) for name, target in self._route.targets.items()}
+        self._callers = Callers(REST_S)
         self._log, self._log_text = log, log_text
         self._memory = RouteMemory()
         if isinstance(loaded.route(route), BanditRoute) and log is not None and log.is_file():
@@ -114,7 +115,7 @@ class Router:
 
         async def ask(target: Target, sample: int) -> Answered:
             request = CompletionRequest(turns, {**target.params, **asked.params})
-            return Answered(await self._callers[target.name].complete(request), reused=False)
+            return Answered(await self._callers.of(target).complete(request), reused=False)
 
         return ask
 
@@ -150,9 +151,7 @@ class Router:
 
     async def close(self) -> None:
         """Close the connections."""
-        for target in self._route.targets.values():
-            if target.model is not None:
-                await target.model.close()
+        await self._callers.close()
 
 
 def litellm_handler(project: Path, *, log: Path | None = None, log_text: bool = False) -> Any:  # noqa: ANN401 -- a vendor's class

@@ -152,9 +152,11 @@ class Caller:
 
 
 class Callers:
-    """The callers of one run: a model has one, whether it answers or judges, and models of one endpoint share its breaker."""
+    """Of a run or application: a model has one, whether it answers or judges, and models of one endpoint share its breaker."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest_s: float | None = None) -> None:
+        """Args: `rest_s` as `Endpoint`."""
+        self._rest_s = rest_s
         self._callers: dict[str, Caller] = {}
         self._endpoints: dict[str, Endpoint] = {}
         self._stopped = asyncio.Event()
@@ -162,7 +164,7 @@ class Callers:
     def of(self, target: Target) -> Caller:
         """The caller of a target, by its name."""
         if target.name not in self._callers:
-            endpoint = self._endpoints.setdefault(target.endpoint or target.name, Endpoint())
+            endpoint = self._endpoints.setdefault(target.endpoint or target.name, Endpoint(self._rest_s))
             if self._stopped.is_set():
                 endpoint.stop()
             self._callers[target.name] = Caller(target, endpoint)

@@ -15,6 +15,8 @@ AFTER_S = 2.0
 """... so many seconds since the first of them: the endpoint is taken for dead."""
 TIMEOUTS = 3
 """Where they ran into their timeout, also so many times as long as that: the server may be loading its weights."""
+REST_S = 10.0
+"""Seconds that an application, which outlives an outage, leaves a dead endpoint alone before it tries it again."""
 
 
 class Stopping(BaseException):
@@ -37,13 +39,17 @@ async def together(calls: Iterable[Coroutine[Any, Any, Made]]) -> list[Made]:
 
 
 class Endpoint:
-    """A breaker: once open, nothing more is sent."""
+    """A breaker: once open, nothing more is sent, or one call after each rest, and all again once one is answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest_s: float | None = None) -> None:
+        """Args: `rest_s` is how many seconds pass before the next try; None: there is none, as in a run."""
+        self._rest_s = rest_s
+        self._next_try = 0.0
         self._failures = 0
         self._first_failure = 0.0
         self._stopping = False
-        self._down: EndpointDown | None = None
+        self._down: str | None = None
+        """Why it is taken for dead."""
         self._disturbed = asyncio.Event()
         self._wakers: list[Callable[[], None]] = []
 
@@ -63,10 +69,18 @@ class Endpoint:
             EndpointDown: it is dead.
             Stopping: the run is being stopped.
         """
-        if self._down is not None:
-            raise self._down
+        if self._down is not None and not self._may_try():
+            raise EndpointDown(self._down)
         if self._stopping:
             raise Stopping
+
+    def _may_try(self) -> bool:
+        """Whether this call is the one that finds out if the endpoint is alive again."""
+        now = time.monotonic()
+        if self._rest_s is None or now < self._next_try:
+            return False
+        self._next_try = now + self._rest_s
+        return True
 
     async def wait(self, seconds: float) -> None:
         """Wait, and raise as `check` as soon as waiting has become useless."""
@@ -80,6 +94,10 @@ class Endpoint:
     def answered(self) -> None:
         """It is alive."""
         self._failures = 0
+        if self._down is not None and self._rest_s is not None:
+            self._down = None
+            if not self._stopping:
+                self._disturbed.clear()
 
     def failed(self, error: ModelError, who: str, timeout_s: float, *, first: bool) -> None:
         """Learn from a failed call.
@@ -101,7 +119,8 @@ class Endpoint:
         self._failures += 1
         patience = max(AFTER_S, TIMEOUTS * timeout_s if isinstance(error, ModelTimeout) else 0.0)
         if self._failures >= FAILURES and now - self._first_failure >= patience and self._down is None:
-            self._down = EndpointDown(f"the endpoint of {who} does not answer: {error.message}")
+            self._down = f"the endpoint of {who} does not answer: {error.message}"
+            self._next_try = now + (self._rest_s or 0.0)
             self._disturb()
 
     def stop(self) -> None:

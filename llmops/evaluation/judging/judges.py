@@ -17,6 +17,7 @@ from llmops.domain.serial import completions_from_json, plain
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.claiming import Claims
+from llmops.evaluation.endpoints import REST_S
 from llmops.evaluation.judging.asking import Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.evaluation.planning import Target
@@ -39,7 +40,8 @@ class _Session:
     run: str = ""
     fresh: frozenset[Step] = frozenset()
     own_runs: tuple[str, ...] = ()
-    callers: Callers = field(default_factory=Callers)
+    callers: Callers = field(default_factory=lambda: Callers(REST_S))
+    """Outside of a run those of an application."""
     purse: Purse = field(default_factory=Purse)
     continued: bool = False
     paid: set[str] = field(default_factory=set)
@@ -102,7 +104,7 @@ class Judges:
             purse: pays for the replies; once it is empty, no further call is made, and what asks for one is stopped.
             continued: another process has begun the run, and may have paid for replies that nothing has come of yet.
         """
-        self._session = session = _Session(run, frozenset(fresh), own_runs, purse=purse or Purse(), continued=continued)
+        self._session = session = _Session(run, frozenset(fresh), own_runs, Callers(), purse or Purse(), continued)
         session.purse.on_empty = session.callers.stop
         try:
             yield self._session.callers

@@ -1,10 +1,12 @@
-"""Calls that belong together all come to their end, whatever becomes of one of them."""
+"""Calls that belong together all come to their end, and a dead endpoint is tried again only where somebody outlives it."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from llmops.evaluation.endpoints import Stopping, together
+from llmops.domain.errors import EndpointDown, Unavailable
+from llmops.evaluation.endpoints import AFTER_S, FAILURES, Endpoint, Stopping, together
 
 
 class Calls:
@@ -45,3 +47,57 @@ async def test_an_exception_may_be_a_result() -> None:
 
     (found,) = await together([caught()])
     assert isinstance(found, ValueError)
+
+
+def dead(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Open the breaker at second 100 of a clock, which is given."""
+    clock = [100.0 - AFTER_S]
+    monkeypatch.setattr("llmops.evaluation.endpoints.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for number in range(FAILURES):
+        clock[0] += AFTER_S * (number == FAILURES - 1)
+        endpoint.failed(Unavailable("refused"), "'small'", 60.0, first=True)
+    assert endpoint.dead
+    return clock
+
+
+def refuses(endpoint: Endpoint) -> bool:
+    try:
+        endpoint.check()
+    except EndpointDown:
+        return True
+    return False
+
+
+def test_a_dead_endpoint_of_an_application_is_tried_once_after_each_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint(10.0)
+    clock = dead(endpoint, monkeypatch)
+    clock[0] += 9.9
+    assert refuses(endpoint)
+    clock[0] += 0.2
+    assert [refuses(endpoint), refuses(endpoint)] == [False, True]
+    endpoint.failed(Unavailable("refused"), "'small'", 60.0, first=True)
+    assert refuses(endpoint)
+    clock[0] += 10.1
+    assert not refuses(endpoint)
+    endpoint.answered()
+    assert not endpoint.dead
+    assert [refuses(endpoint), refuses(endpoint)] == [False, False]
+
+
+def test_a_dead_endpoint_of_a_run_stays_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint()
+    clock = dead(endpoint, monkeypatch)
+    clock[0] += 10_000
+    assert refuses(endpoint)
+    endpoint.answered()
+    assert endpoint.dead
+
+
+async def test_waiting_is_of_use_again_once_the_endpoint_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint(0.0)
+    dead(endpoint, monkeypatch)
+    assert not refuses(endpoint)
+    endpoint.answered()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await endpoint.wait(30.0)
