@@ -58,12 +58,12 @@ class Router:
             log_text: keep the questions in the log, credentials masked.
 
         Raises:
-            UsageError: no such project or route.
+            UsageError: no such project or route, or a route that looks at what is spent over a model without a known price.
             InvalidFiles: its settings cannot be used.
         """
         self.name = route
         loaded = load_project(project.resolve())
-        self._route = Wiring(loaded).route(route)
+        self._route = Wiring(loaded).route_to_ask(route)
         self._callers = Callers(REST_S)
         self._log, self._log_text = log, log_text
         self._memory = RouteMemory()

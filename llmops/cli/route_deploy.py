@@ -82,7 +82,7 @@ def export(
 
     session: Session = ctx.obj
     settings = session.project.route(route)
-    session.wiring.route(route)
+    session.wiring.route_to_ask(route)
     folder = (session.start / out).resolve()
     project = Path(os.path.relpath(session.root, folder)).as_posix()
     models = {name: session.project.model(name) for name in settings.models}

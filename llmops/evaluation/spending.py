@@ -17,8 +17,12 @@ from llmops.evaluation.planning import Target
 from llmops.evaluation.withholding import storable
 
 
-def check_prices(targets: Iterable[Target]) -> None:
+def check_prices(targets: Iterable[Target], needing: str = "A budget") -> None:
     """Refuse a budget over models whose price is not known.
+
+    Args:
+        targets: models that it pays for.
+        needing: what it is called, where it is another thing that needs prices.
 
     Raises:
         UsageError: with the first of them.
@@ -26,7 +30,7 @@ def check_prices(targets: Iterable[Target]) -> None:
     for target in targets:
         if target.price is None and not target.embedded:
             hint = f"Give it one: models: {{{target.name}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
-            raise UsageError(f"A budget needs the price of {target.name!r}, which is not known.", hint=hint)
+            raise UsageError(f"{needing} needs the price of {target.name!r}, which is not known.", hint=hint)
 
 
 def _nothing() -> None: ...

@@ -285,6 +285,11 @@ class Bandit:
         return Ask(self.models[max(range(len(worth)), key=worth.__getitem__)], f"passed so far: {told}")
 
 
+def weighs_cost(policy: Policy) -> bool:
+    """What a policy does next depends on what its calls have cost, so that no cost may be unknown."""
+    return isinstance(policy, Budget) or (isinstance(policy, Bandit) and policy.cost_weight > 0)
+
+
 @record
 class Split:
     """Each key gets one of several models, always the same one."""

@@ -6,7 +6,7 @@ from llmops.domain.models import RoutedCall
 from llmops.domain.records import record
 from llmops.domain.routing import Ask, Policy, Reply, RouteRequest
 from llmops.routing.memory import RouteMemory
-from llmops.routing.policies import Bandit, Budget
+from llmops.routing.policies import weighs_cost
 from llmops.routing.records import Records
 
 
@@ -30,11 +30,6 @@ class RecordedRoute:
     checks: tuple[str, ...] = ()
     """Names of evaluators."""
 
-    @property
-    def _weighs_cost(self) -> bool:
-        """What it does next depends on what its calls have cost."""
-        return isinstance(self.policy, Budget) or (isinstance(self.policy, Bandit) and self.policy.cost_weight > 0)
-
     def steps(self, records: Records, row: int, memory: RouteMemory) -> Steps | str:
         """What the policy does with a request, or why the records cannot tell."""
         text, key, tags = records.prompts[row], records.groups[row], records.tags[row]
@@ -54,7 +49,7 @@ class RecordedRoute:
                 return f"the check {missing[0]!r} of {step.model}'s answers was not recorded"
             column = records.models.index(step.model)
             cost = float(records.cost[row, column])
-            if isnan(cost) and self._weighs_cost:
+            if isnan(cost) and weighs_cost(self.policy):
                 return f"the cost of {step.model} is not known"
             checks = {name: recorded.checks[name] for name in self.checks if name in recorded.checks}
             replies.append(Reply(step.model, "" if recorded.answered else None, "no answer", checks))

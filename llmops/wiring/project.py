@@ -202,12 +202,14 @@ class Wiring:
         """The model or the route of that name, ready to be called.
 
         Raises:
-            UsageError: no such name.
+            UsageError: no such name, or as `route_to_ask`.
             InvalidFiles: a route whose checks or whose fitted router cannot be used.
         """
         from llmops.evaluation.planning import Target
 
-        return Target(name, f"route/{name}", None, route=self.route(name)) if self._is_route(name) else self._model_target(name)
+        if self._is_route(name):
+            return Target(name, f"route/{name}", None, route=self.route_to_ask(name))
+        return self._model_target(name)
 
     def _is_route(self, name: str) -> bool:
         if not self.project.known_target(name):
@@ -224,6 +226,21 @@ class Wiring:
             InvalidFiles: its checks or its fitted router cannot be used.
         """
         return self._routes.route(name)
+
+    def route_to_ask(self, name: str) -> "Route":
+        """As `route`, for what is asked and paid, not replayed.
+
+        Raises:
+            UsageError: no such route, or one that looks at what is spent over a model whose price is not known.
+            InvalidFiles: as `route`.
+        """
+        from llmops.evaluation.spending import check_prices
+        from llmops.routing.policies import weighs_cost
+
+        found = self.route(name)
+        if weighs_cost(found.policy):
+            check_prices(found.targets.values(), f"The route {name!r}")
+        return found
 
     def _model_target(self, name: str) -> "Target":
         """The model of that name, ready to be called.

@@ -164,6 +164,16 @@ def test_a_budget_is_kept_up_to_what_is_in_flight(folder: Path, servers: tuple[O
     assert (small.requests, large.requests) == (served["small"], served["large"])
 
 
+def test_a_route_that_looks_at_what_is_spent_needs_every_price(folder: Path) -> None:
+    edit(folder / "llmops.yaml", ", price: {input_per_million: 9, output_per_million: 9}", "")
+    edit(folder / "llmops.yaml", "checks: [refusal]}\n  thrifty", "checks: [refusal], cost_weight: 1}\n  thrifty")
+    for route in ("thrifty", "finder"):
+        asked = llmops(folder, "eval", "--model", route), llmops(folder, "route", "export", route, "--out", "proxy")
+        assert [done.returncode for done in asked] == [2, 2], asked
+        assert all(f"The route '{route}' needs the price of 'large', which is not known" in done.stderr for done in asked)
+    assert llmops(folder, "eval", "--model", "backed", "--limit", "2", "--no-gate").returncode == 0
+
+
 def test_a_run_that_is_continued_knows_what_its_route_has_spent(
     folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
 ) -> None:
