@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.domain.cases import Case
-from llmops.domain.errors import ModelError
+from llmops.domain.errors import ModelError, UsageError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
@@ -34,8 +34,7 @@ from llmops.workflows.route_log import decisions
 class Asked:
     """A request as an application makes it."""
 
-    messages: Sequence[Mapping[str, str]]
-    """`role` and `content`, as OpenAI's."""
+    turns: tuple[Message, ...]
     params: Mapping[str, Any]
     key: str = ""
     """Who asks; requests with one key are treated alike by policies that split the traffic."""
@@ -78,7 +77,7 @@ class Router:
 
     async def complete(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         *,
         key: str = "",
         tags: Sequence[str] = (),
@@ -88,7 +87,8 @@ class Router:
         """The answer that the route serves, with every call that led to it in `route`.
 
         Args:
-            messages: `role` and `content`, as OpenAI's; the policy sees the last user message.
+            messages: `role` and `content`, as OpenAI's, a text or a list of parts that are texts; the policy sees the last
+                user message.
             key: who asks, such as a user's id; empty: each request is its own.
             tags: of the request, for rules.
             contexts: passages that the answer should rest on, for checks that need them.
@@ -96,10 +96,12 @@ class Router:
 
         Raises:
             ModelError: no model gave an answer.
+            UsageError: a message holds something else than text.
         """
         name = uuid.uuid4().hex
-        asked = Asked(messages, params or {}, key or name, tuple(tags), tuple(contexts))
-        text = next((m["content"] for m in reversed(messages) if m.get("role") == "user"), "")
+        turns = tuple(Message(str(m.get("role", "user")), _text(m.get("content"))) for m in messages)  # type: ignore[arg-type]
+        asked = Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts))
+        text = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
         now, memory = datetime.now().time(), self._memory
         request = RouteRequest(text, asked.key, asked.tags, memory.spent_usd, now, memory.tallies)
         calls: list[RoutedCall] = []
@@ -111,10 +113,8 @@ class Router:
         return completion
 
     def _asker(self, asked: Asked) -> Any:  # noqa: ANN401 -- an AskTarget
-        turns = tuple(Message(str(m.get("role", "user")), str(m.get("content", ""))) for m in asked.messages)  # type: ignore[arg-type]
-
         async def ask(target: Target, sample: int) -> Answered:
-            request = CompletionRequest(turns, {**target.params, **asked.params})
+            request = CompletionRequest(asked.turns, {**target.params, **asked.params})
             return Answered(await self._callers.of(target).complete(request), reused=False)
 
         return ask
@@ -154,6 +154,24 @@ class Router:
         await self._callers.close()
 
 
+def _text(content: Any) -> str:  # noqa: ANN401 -- what a client sends
+    """The text of a message's content.
+
+    Raises:
+        UsageError: a part is no text, such as an image.
+    """
+    if content is None:  # of a message that only calls tools
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, Sequence) else [content]
+    texts = [part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in parts]
+    found = [text for text in texts if isinstance(text, str)]
+    if len(found) < len(texts):
+        raise UsageError("A route reads text alone, and a message holds a part that is none.")
+    return "\n".join(found)
+
+
 def litellm_handler(project: Path, *, log: Path | None = None, log_text: bool = False) -> Any:  # noqa: ANN401 -- a vendor's class
     """A custom provider for LiteLLM's proxy that serves the routes of a project under their names.
 
@@ -166,7 +184,7 @@ def litellm_handler(project: Path, *, log: Path | None = None, log_text: bool = 
 
     routers: dict[str, Router] = {}
 
-    async def complete(route: str, messages: Sequence[Mapping[str, str]], params: Mapping[str, Any], key: str) -> Completion:
+    async def complete(route: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], key: str) -> Completion:
         if route not in routers:
             routers[route] = Router(project, route, log=log, log_text=log_text)
         return await routers[route].complete(messages, key=key, params=params)

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from llmops.domain.errors import ModelError
+from llmops.domain.errors import ModelError, UsageError
 from llmops.domain.models import Completion
 
-Complete = Callable[[str, Sequence[Mapping[str, str]], Mapping[str, Any], str], Awaitable[Completion]]
+Complete = Callable[[str, Sequence[Mapping[str, Any]], Mapping[str, Any], str], Awaitable[Completion]]
 """From a route, messages, parameters and a key to an answer."""
 
 PASSED_ON = (
@@ -33,6 +33,8 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
             return await complete(model, messages, params, str(optional_params.get("user") or ""))
         except ModelError as error:
             raise CustomLLMError(status_code=503, message=error.message) from error
+        except UsageError as error:
+            raise CustomLLMError(status_code=400, message=error.message) from error
 
     class Routes(CustomLLM):  # type: ignore[misc]  # an untyped vendor class
         async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""A route in an application: what it asks its models when one of them was away."""
+"""A route in an application: what it asks its models when one of them was away, and what it makes of odd messages."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from command_line import write
 from openai_server import OpenAiServer
 
 from llmops import serving
+from llmops.domain.errors import UsageError
 from llmops.evaluation import endpoints
 from llmops.serving import Router
 
@@ -16,6 +17,7 @@ PROJECT = """models:
   large: {{id: openai/large, api_base: {large}, timeout_s: 5, max_retries: 0}}
 routes:
   backed: {{kind: fallback, models: [small, large]}}
+  long: {{kind: length, models: [small, large], characters: 20}}
 """
 
 
@@ -53,3 +55,21 @@ async def test_a_model_that_was_away_serves_again(backed: Router, servers: tuple
     assert set(away) == {"large"}
     small.always = None
     assert [await served_by(backed, f"back {n}") for n in range(3)] == ["small"] * 3
+
+
+async def test_parts_of_text_are_read_as_a_text(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    _, large = servers
+    router = Router(folder, "long")
+    parts = [{"type": "text", "text": "How long is"}, {"type": "text", "text": "the river?"}]
+    answer = await router.complete([{"role": "assistant", "content": None}, {"role": "user", "content": parts}])
+    await router.close()
+    assert answer.text == "echo: How long is\nthe river?"
+    assert dict(large.prompts) == {"How long is\nthe river?": 1}
+
+
+async def test_an_image_is_refused_before_a_model_is_asked(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    router = Router(folder, "long")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    with pytest.raises(UsageError, match="reads text alone"):
+        await router.complete([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]}])
+    assert [server.requests for server in servers] == [0, 0]
