@@ -37,7 +37,7 @@ class PolicyReport:
     aiq: float | None
     """Mean quality over cost along the policy's frontier, between the cheapest and the dearest model (RouterBench)."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    """95 %, bootstrap over groups: of `quality`, `cost`, `kept` and `apgr`."""
+    """95 %, a group as one: of `quality`, `cost`, `kept` and `apgr`."""
     better_than_random: Interval | None = None
     """95 % interval of the quality gained over a random mixture with the same shares."""
     note: str = ""

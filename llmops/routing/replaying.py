@@ -14,6 +14,8 @@ from llmops.routing.memory import RouteMemory
 from llmops.routing.metrics import Curve, aiq, apgr, apgr_over_cost, call_performance_threshold, curve
 from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Records, untimed
+from llmops.statistics.intervals import mean_interval
+from llmops.statistics.paired import paired_difference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +60,8 @@ class Replay:
         self.ends = ends
         self.fold = folds_of(records.groups)
         self._untimed = untimed(records).any(axis=1)
-        self._quality: dict[str, Floats] = {}
+        self._served_by: dict[str, Served] = {}
+        self._clusters = _numbered(records.groups)
 
     def policies(
         self, features: Features | None, routes: "Mapping[str, RecordedRoute] | None" = None
@@ -207,7 +210,7 @@ class Replay:
         import numpy as np
 
         r = self.records
-        self._quality[name] = served.quality
+        self._served_by[name] = served
         drawn = None if score is None else self._curve(score, cascade=cascade)
         intervals = dict(self._intervals(served, score))
         known = np.isfinite(served.latency)
@@ -250,13 +253,15 @@ class Replay:
     def _intervals(self, served: Served, score: "Floats | None") -> Iterator[tuple[str, Interval]]:
         import numpy as np
 
-        strong = self.records.quality[:, self.ends.strong]
+        always = self._served(self._all(self.ends.strong))
         draws = list(self._weights())
-        yield "quality", _quantiles([float(np.average(served.quality, weights=w)) for w in draws])
+        quality = mean_interval(served.quality.tolist(), self._clusters, bounds=(0.0, 1.0))
+        if quality is not None and quality.low is not None and quality.high is not None:
+            yield "quality", (quality.low, quality.high)
         if np.isfinite(served.cost).all():
             yield "cost", _quantiles([float(1000 * np.average(served.cost, weights=w)) for w in draws])
-        if strong.mean() > 0:
-            yield "kept", _quantiles([float(w @ served.quality) / max(1e-12, float(w @ strong)) for w in draws])
+        if (strong := float(always.quality.mean())) > 0 and (gained := self._gained(always, served)) is not None:
+            yield "kept", (max(0.0, 1 + gained[0] / strong), 1 + gained[1] / strong)
         if score is not None:
             found = [area for w in draws if (area := apgr(self._curve(score, w))) is not None]
             if len(found) == len(draws):
@@ -272,15 +277,18 @@ class Replay:
 
     def against(self, current: str, policies: Sequence[PolicyReport]) -> Iterator[PolicyReport]:
         """The policies with what each gains over one of them, on the same requests."""
-        import numpy as np
-
-        weights = list(self._weights())
         for policy in policies:
             if policy.quality is None or policy.name == current:
                 yield policy
                 continue
-            gained = self._quality[policy.name] - self._quality[current]
-            yield replace(policy, over_current=_quantiles([float(np.average(gained, weights=w)) for w in weights]))
+            yield replace(policy, over_current=self._gained(self._served_by[current], self._served_by[policy.name]))
+
+    def _gained(self, before: Served, after: Served) -> Interval | None:
+        """Quality that one policy gains over another; a bootstrap would know nothing of a loss that was never seen."""
+        same = bool((before.model == after.model).all())
+        sides = (before.quality.tolist(), after.quality.tolist())
+        found = paired_difference(*sides, clusters=self._clusters, bounds=(0.0, 1.0), unchanged=same)
+        return None if found is None or found.low is None or found.high is None else (found.low, found.high)
 
     def _weights(self) -> Iterator["Floats"]:
         """Bootstrap counts of the requests, drawn by group; the same for every policy, so that differences are paired."""
@@ -291,6 +299,12 @@ class Replay:
         for _ in range(RESAMPLES):
             counts = np.bincount(draw.integers(0, len(groups), len(groups)), minlength=len(groups))
             yield counts[index].astype(float)
+
+
+def _numbered(groups: Sequence[str]) -> list[int]:
+    """The number of each request's group."""
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return [numbers[group] for group in groups]
 
 
 def _quantiles(values: Sequence[float]) -> Interval:

@@ -246,3 +246,43 @@ def test_settings_are_chosen_though_the_requests_they_are_chosen_on_are_of_one_g
 def test_the_shape_of_a_prompt_is_finite_for_anything() -> None:
     for prompt in ("", " ", "a" * 10_000, "A) one\nB) two?", "```x```", "\x00\ud800"):
         assert np.isfinite(shape(prompt)).all()
+
+
+def qualities(small: Sequence[float], large: Sequence[float]) -> Records:
+    return records_of(
+        [
+            RecordedRow(
+                id=number,
+                prompt="x",
+                models={"small": Answered(quality=low, cost=0.001), "large": Answered(quality=high, cost=0.01)},
+            )
+            for number, (low, high) in enumerate(zip(small, large, strict=True))
+        ]
+    )
+
+
+def test_a_loss_that_was_never_seen_may_happen() -> None:
+    found = replayed(qualities([1.0] * 20, [1.0] * 20))
+    small = found["always small"]
+    assert small.kept == 1.0
+    assert small.intervals["quality"][0] == pytest.approx(0.839, abs=0.001)  # Wilson's for 20 of 20
+    assert small.intervals["kept"][0] < 0.9
+    assert found["always large"].intervals["kept"] == (1.0, 1.0)
+
+
+def test_what_is_kept_of_the_quality_is_seldom_overstated() -> None:
+    draw, above, tries = np.random.default_rng(5), 0, 60
+    for _ in range(tries):
+        lost = draw.random(60) < 0.03
+        above += replayed(qualities((~lost).astype(float).tolist(), [1.0] * 60))["always small"].intervals["kept"][0] > 0.97
+    assert above / tries <= 0.05  # the ends of a bootstrap lie above the truth in a fifth of the tries
+
+
+def test_what_is_gained_over_the_current_policy_is_told_of_the_others() -> None:
+    replay = Replay(qualities([1.0, 0.0] * 20, [1.0] * 40), Ends(0, 1, 0.95))
+    policies = tuple(replay.policies(None))
+    found = {each.name: each.over_current for each in replay.against("always small", policies)}
+    assert found["always small"] is None
+    gained = found["always large"]
+    assert gained is not None
+    assert 0.3 < gained[0] < 0.5 < gained[1] < 0.7
