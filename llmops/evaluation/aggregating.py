@@ -53,7 +53,7 @@ class Aggregator:
         group.answered += result.status != "failed"
         if result.status == "failed":
             for built in self._plan.evaluators_of(result.case_id):
-                self._tally(group, built.spec.name).failed += 1
+                self._tally(group, built.spec.name).missing.append(case)
         if result.status != "failed" or result.cost_usd is not None:
             self._add_spend(group, result, case)
         for name, evaluation in result.evaluations.items():
@@ -207,7 +207,8 @@ def _add_evaluation(tally: EvaluatorTally, evaluation: EvaluatorResult, case: in
         tally.judges_cost.add(evaluation.judging.cost_usd)
         tally.judges_spent.add(evaluation.judging.spent_usd)
     if evaluation.status != "scored" or evaluation.value is None:
-        tally.failed += evaluation.status == "failed"
+        if evaluation.status == "failed":
+            tally.missing.append(case)
         tally.unmeasured += evaluation.status == "unmeasured"
         return
     tally.scored += 1

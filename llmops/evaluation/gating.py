@@ -11,7 +11,7 @@ from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.comparing import ANY_VALUE, Baseline, Pairs, Question, broken_first, flip, judged_pairs
 from llmops.evaluation.evaluators.base import Bounds, better_when_lower
 from llmops.evaluation.planning import Plan
-from llmops.evaluation.tallies import CORRECTED, QUANTILES, EvaluatorTally, GroupTally
+from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
@@ -159,7 +159,10 @@ class Gate:
         confidence = interval_confidence(rule.confidence)
         found = estimated(tally, aggregate, confidence) if tally is not None else None
         if found is None or tally is None:
-            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=self._missing(name, aggregate, tally))
+            # Tries that failed could have been anything: a case that lacks some of its k says neither yes nor no.
+            partly = tally is not None and tally.scored and tally.failed and OVER_TRIES.fullmatch(aggregate)
+            reason = f"no case has a value in {partly[2]} tries" if partly else self._missing(name, aggregate, tally)
+            return RuleVerdict(text, group.prompt, group.target, "inconclusive" if partly else "not judged", reason=reason)
         if aggregate == "total":
             found = replace(found, low=found.value, high=found.value)
 
@@ -298,7 +301,7 @@ def _not_corrected(tally: EvaluatorTally, name: str) -> str:
 
 def _possible(tally: EvaluatorTally, aggregate: str) -> Bounds | None:
     """Smallest and largest value that a failed evaluation could have had; None: not known, or it is not asked."""
-    if aggregate in ("pass_rate", "corrected_pass_rate"):
+    if aggregate in ("pass_rate", "corrected_pass_rate") or OVER_TRIES.fullmatch(aggregate):
         return 0.0, 1.0
     if aggregate in QUANTILES:
         return ANY_VALUE
@@ -307,14 +310,14 @@ def _possible(tally: EvaluatorTally, aggregate: str) -> Bounds | None:
 
 def _filled(tally: EvaluatorTally, aggregate: str, value: float) -> EvaluatorTally:
     """The values behind an aggregate, with one in place of each failed evaluation."""
-    if aggregate == "pass_rate":
-        return replace(tally, verdicts=tally.verdicts.filled(tally.failed, value))
+    if aggregate == "pass_rate" or OVER_TRIES.fullmatch(aggregate):
+        return replace(tally, verdicts=tally.verdicts.filled(tally.missing, value))
     if aggregate in tally.parts:
-        return replace(tally, parts={aggregate: tally.parts[aggregate].filled(tally.failed, value)})
+        return replace(tally, parts={aggregate: tally.parts[aggregate].filled(tally.missing, value)})
     if aggregate == "corrected_pass_rate" and tally.calibration is not None:
         extreme = tally.calibration.extreme(passes=bool(value))
-        return replace(tally, unlabelled=tally.unlabelled.filled(tally.failed, extreme))
-    return replace(tally, values=tally.values.filled(tally.failed, value))
+        return replace(tally, unlabelled=tally.unlabelled.filled(tally.missing, extreme))
+    return replace(tally, values=tally.values.filled(tally.missing, value))
 
 
 def rule_text(rule: GateRule) -> str:

@@ -28,9 +28,9 @@ class Series:
         self.cases.append(case)
         self.values.append(value)
 
-    def filled(self, missing: int, value: float) -> "Series":
-        """With a value in place of each missing one, as of a case of its own."""
-        return Series(self.cases + array("l", range(-missing, 0)), self.values + array("d", [value] * missing))
+    def filled(self, missing: "array[int]", value: float) -> "Series":
+        """With a value in place of each missing one, whose cases are given: a case's repeats stay together."""
+        return Series(self.cases + missing, self.values + array("d", [value]) * len(missing))
 
 
 @dataclass(slots=True)
@@ -58,8 +58,8 @@ class EvaluatorTally:
     """What one evaluator said of the cells of a group."""
 
     scored: int = 0
-    failed: int = 0
-    """Cells without an answer among them."""
+    missing: "array[int]" = field(default_factory=lambda: array("l"))
+    """The case of each cell whose evaluation failed; cells without an answer among them."""
     unmeasured: int = 0
     passed: int = 0
     values: Series = field(default_factory=Series)
@@ -77,6 +77,11 @@ class EvaluatorTally:
     judging: JudgeUse | None = None
     judges_cost: Amounts = field(default_factory=Amounts)
     judges_spent: Amounts = field(default_factory=Amounts)
+
+    @property
+    def failed(self) -> int:
+        """Cells whose evaluation failed."""
+        return len(self.missing)
 
     def series(self, aggregate: str) -> Series | None:
         """The values behind an aggregate; None when there is no such aggregate."""

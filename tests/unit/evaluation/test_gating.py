@@ -212,3 +212,32 @@ def test_a_mean_with_bounds_holds_whatever_the_missing_values_are(bounds: Bounds
     plan = plan_of([{"metric": "grade.mean", "min": 0.65}], 200, bounds=bounds)
     (rule,) = judged(plan, unanswered(cells([0.7, 0.8] * 100), 50))
     assert rule.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit", "verdict"),
+    [("pass^3", {"min": 0.6}, "inconclusive"), ("pass^3", {"min": 0.3}, "pass"), ("pass@3", {"max": 0.4}, "fail")],
+)
+def test_a_try_without_an_answer_could_have_passed_or_not(metric: str, limit: dict[str, float], verdict: Verdict) -> None:
+    plan = plan_of([{"metric": f"grade.{metric}", **limit}], 60, repeat=3)
+    answered = cells([1.0] * 180, 3, limit=0.5)
+    some = [each if each.position >= 90 or each.repeat < 2 else unanswered([each], 1)[0] for each in answered]
+    assert judged(plan, some)[0].verdict == verdict
+    assert judged(plan, answered)[0].verdict == ("fail" if "max" in limit else "pass")
+
+
+def test_tries_of_which_each_case_lacks_one_are_inconclusive() -> None:
+    plan = plan_of([{"metric": "grade.pass^3", "min": 0.1}], 20, repeat=3)
+    some = [each if each.repeat < 2 else unanswered([each], 1)[0] for each in cells([1.0] * 60, 3, limit=0.5)]
+    (rule,) = judged(plan, some)
+    assert (rule.verdict, rule.reason) == ("inconclusive", "no case has a value in 3 tries")
+
+
+def test_a_case_that_failed_in_every_repeat_is_one_case() -> None:
+    """All 30 cases of 50 that were answered fail; the others could have passed, which 20 cases of 50 do not prove."""
+    plan = plan_of([{"metric": "grade.pass_rate", "max": 0.5}], 50, repeat=5)
+    results = cells([0.0] * 250, 5, limit=0.5)
+    some = [each if each.position >= 100 else unanswered([each], 1)[0] for each in results]
+    assert judged(plan, some)[0].verdict == "inconclusive"
+    few = [each if each.position >= 25 else unanswered([each], 1)[0] for each in results]
+    assert judged(plan, few)[0].verdict == "pass"
