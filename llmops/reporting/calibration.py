@@ -41,7 +41,9 @@ def _agreement(report: CalibrationReport) -> Table:
 
 def _row(agreement: Agreement) -> tuple[str, ...]:
     kappa, alpha = agreement.kappa, agreement.alpha
-    shown = "not defined" if kappa is None else f"{kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}]"
+    shown = "not defined" if kappa is None else f"{kappa.value:.2f}"
+    if kappa is not None:
+        shown += " [not known]" if kappa.low is None or kappa.high is None else f" [{kappa.low:.2f}, {kappa.high:.2f}]"
     return str(agreement.labels), f"{agreement.same:.0%}", shown, "not defined" if alpha is None else f"{alpha:.2f}"
 
 

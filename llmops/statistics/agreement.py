@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Literal
 
 from llmops.statistics.intervals import Estimate
-from llmops.statistics.series import normal_critical
+from llmops.statistics.series import ROUNDING, normal_critical
 
 
 def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable], *, confidence: float = 0.95) -> Estimate | None:
@@ -19,7 +19,8 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable], *, confi
 
     Returns:
         The estimate; None without items, or when both raters use one and the same category throughout, where kappa is
-        not defined.
+        not defined. Its ends are None where the large-sample variance is 0, which is no certainty: the raters agree on
+        all items or on none, or one of them uses a single category.
 
     Raises:
         ValueError: the raters did not rate equally many items.
@@ -40,7 +41,9 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable], *, confi
     mixed = sum(share * (columns.get(a, 0.0) + rows.get(b, 0.0)) ** 2 for (a, b), share in cells.items() if a != b)
     chance = kappa - expected * (1 - kappa)
     variance = (same + (1 - kappa) ** 2 * mixed - chance**2) / (n * (1 - expected) ** 2)
-    half = normal_critical(confidence) * sqrt(max(0.0, variance))
+    if variance <= ROUNDING:
+        return Estimate(kappa, None, None, n, "not estimable: no variance")
+    half = normal_critical(confidence) * sqrt(variance)
     return Estimate(kappa, max(-1.0, kappa - half), min(1.0, kappa + half), n, "Cohen's kappa")
 
 

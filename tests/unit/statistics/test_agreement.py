@@ -71,3 +71,14 @@ def test_calibration_error_weighs_bins_by_their_items() -> None:
 @pytest.mark.parametrize("items", [2, 3, 5, 7, 11])
 def test_alpha_of_equal_ratings_is_none_whatever_their_sum_rounds_to(value: float, items: int) -> None:
     assert krippendorff_alpha([(value,) * 3] * items, "interval") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kappa"),
+    [([1, 0] * 5, [1, 0] * 5, 1.0), ([1, 0] * 5, [0, 1] * 5, -1.0), ([1] * 10, [1, 0] * 5, 0.0)],
+)
+def test_a_kappa_without_variance_is_not_certain(first: list[int], second: list[int], kappa: float) -> None:
+    found = cohens_kappa(first, second)
+    assert found is not None
+    assert found.value == pytest.approx(kappa)
+    assert (found.low, found.high) == (None, None)
