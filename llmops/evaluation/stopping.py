@@ -9,6 +9,8 @@ from llmops.domain.runs import CellResult
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.gating import rule_text, status_of, value_of
 from llmops.evaluation.planning import Plan
+from llmops.evaluation.suite_metrics import OF_A_RUN
+from llmops.evaluation.tallies import OVER_TRIES, QUANTILES
 from llmops.settings.suite import GateRule
 from llmops.statistics.sequential import SequentialTest
 
@@ -70,8 +72,9 @@ class EarlyStop:
             raise UsageError("--sequential decides the rules of a gate, and the suite has none.")
         for rule in self.plan.suite.settings.gate:
             name, _, aggregate = (rule.metric or "").partition(".")
-            shares = aggregate == "pass_rate" or any(
-                each.spec.name == name and each.kind.name == "retrieval" for each in self.plan.evaluators
+            of_cases = aggregate not in (*QUANTILES, *OF_A_RUN) and not OVER_TRIES.fullmatch(aggregate)
+            shares = aggregate == "pass_rate" or (
+                of_cases and any(each.spec.name == name and each.kind.name == "retrieval" for each in self.plan.evaluators)
             )
             one_limit = (rule.min is None) != (rule.max is None) or rule.non_inferior_to is not None
             if not shares or not one_limit:
