@@ -191,14 +191,15 @@ def _corrected(tally: EvaluatorTally, aggregate: str, confidence: float) -> Esti
     values, cases = tally.unlabelled.values, tally.unlabelled.cases
     if aggregate == "corrected_mean":
         return tally.calibration.mean(values, cases, confidence, tally.labelled)
-    return tally.calibration.rate(sorted(values), len(set(cases)), confidence)[0]
+    return tally.calibration.beside(tally.left_out).rate(sorted(values), len(set(cases)), confidence)[0]
 
 
 def uncorrected(tally: EvaluatorTally) -> str:
     """Why there is no corrected rate; nothing when there is one, and for labels that are numbers."""
     if tally.calibration is None or not tally.calibration.binary:
         return ""
-    return tally.calibration.rate(tally.unlabelled.values, len(set(tally.unlabelled.cases)), 0.95)[1]
+    calibration, rest = tally.calibration.beside(tally.left_out), tally.unlabelled
+    return calibration.rate(rest.values, len(set(rest.cases)), 0.95)[1]
 
 
 def _add_evaluation(tally: EvaluatorTally, evaluation: EvaluatorResult, case: int) -> None:
@@ -228,7 +229,10 @@ def _add_to_correct(tally: EvaluatorTally, calibration: Calibration, result: Cel
     """Take the case and the value of an answer that people have not labelled, and the number of a case that they have."""
     if result.case_id in calibration.labelled_cases:
         tally.labelled[result.case_id] = scored[0]
-    if (result.case_id, content_hash(result.output or "")) not in calibration.labelled:
+    answer = (result.case_id, content_hash(result.output or ""))
+    if answer in calibration.labelled:
+        tally.left_out.add(answer)
+    else:
         tally.unlabelled.add(*scored)
 
 

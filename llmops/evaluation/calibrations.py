@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
@@ -18,7 +18,7 @@ from llmops.settings.files import read_text, shown, write_atomic
 from llmops.settings.validation import Strict
 from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import Estimate
-from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted, pooled_weights
+from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted, odds, pooled_weights
 
 FOLDER = "calibrations"
 FORMAT = 1
@@ -36,7 +36,7 @@ class Label(Strict):
     value: Number | None = None
     """The evaluator's value of it; None: not known, for instance since its judge has changed."""
     chance: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
-    """Probability with which the answer was picked for the evaluator's doubt, up to a common factor; None: it was not."""
+    """Probability with which the answer was picked for the evaluator's doubt; None: it was not."""
     tags: list[str] = Field(default_factory=list)
 
 
@@ -65,6 +65,12 @@ class Calibration:
     lower_is_better: bool
     labelled: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     """Case and hash of each labelled answer."""
+    left_out: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """Those that stand among the answers whose rate is corrected, and do not count into it."""
+
+    def beside(self, left_out: Iterable[tuple[str, str]]) -> "Calibration":
+        """For the rate of the answers beside these labelled ones."""
+        return replace(self, left_out=frozenset(left_out))
 
     @property
     def binary(self) -> bool:
@@ -76,7 +82,7 @@ class Calibration:
         """The cross-fitted errors, when the limit in force was picked from these very labels."""
         if self.threshold is None or self.threshold not in self.limits:
             return None
-        return cross_fitted([bool(each.label) for each in self.labels], self._oriented(self._values), self.weights)
+        return cross_fitted([bool(each.label) for each in self.labels], self._oriented(self._values), self._weights_of_rest)
 
     @cached_property
     def confusion(self) -> Confusion:
@@ -84,7 +90,7 @@ class Calibration:
         if self.picked is not None:
             return self.picked.confusion
         verdicts = [self.passes(value) for value in self._values]
-        return Confusion.count([bool(each.label) for each in self.labels], verdicts, self.weights)
+        return Confusion.count([bool(each.label) for each in self.labels], verdicts, self._weights_of_rest)
 
     @cached_property
     def labelled_cases(self) -> frozenset[str]:
@@ -93,8 +99,17 @@ class Calibration:
 
     @property
     def weights(self) -> list[float]:
-        """What each label counts."""
+        """What each label counts, where it stands for all answers."""
         return pooled_weights([each.chance for each in self.labels])
+
+    @property
+    def _weights_of_rest(self) -> list[float]:
+        """What each label counts, where it stands for the answers without a label."""
+        return pooled_weights([self._chance_in_rest(each) for each in self.labels])
+
+    def _chance_in_rest(self, label: Label) -> float | None:
+        left_out = (label.case, label.output) in self.left_out
+        return odds(label.chance) if label.chance is not None and left_out else label.chance
 
     def rate(self, values: Sequence[float], cases: int, confidence: float) -> tuple[Estimate | None, str]:
         """The pass rate that people would find among answers without a label, and why there is none.

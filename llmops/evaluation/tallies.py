@@ -69,6 +69,8 @@ class EvaluatorTally:
     calibration: Calibration | None = None
     unlabelled: Series = field(default_factory=Series)
     """Values of the answers that people have not labelled; empty without a calibration."""
+    left_out: set[tuple[str, str]] = field(default_factory=set)
+    """Case and hash of the others."""
     labelled: dict[str, int] = field(default_factory=dict)
     """The numbers of the cases that have a label, by id."""
     ratings: list[tuple[float, ...]] = field(default_factory=list)

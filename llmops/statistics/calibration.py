@@ -53,8 +53,8 @@ class Confusion:
         for kind in (True, False):
             chosen = [(bool(v) is kind, w) for label, v, w in zip(labels, verdicts, given, strict=True) if bool(label) is kind]
             total = sum(weight for _, weight in chosen)
-            effective = round(total**2 / sum(weight**2 for _, weight in chosen)) if chosen else 0
-            right = round(effective * sum(weight for agrees, weight in chosen if agrees) / total) if chosen else 0
+            effective = round(total**2 / sum(weight**2 for _, weight in chosen)) if total else 0
+            right = round(effective * sum(weight for agrees, weight in chosen if agrees) / total) if total else 0
             counts += [right, effective - right]
         return cls(*counts)
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from math import inf
 
 from llmops.domain.records import record
 from llmops.statistics.calibration import Confusion
@@ -78,6 +79,15 @@ def cross_fitted(labels: Sequence[bool], values: Sequence[float], weights: Seque
     return CrossFitted(tuple(thresholds), Confusion.count(labels, verdicts, weights))
 
 
+def odds(chance: float) -> float:
+    """What takes the place of the chance of a picked item when those that were not picked are meant, without it.
+
+    Weighed by (1 - chance) / chance, the picked items stand for the others (Horvitz and Thompson 1952, applied to what a
+    sample leaves): doubt has taken away what the judge is unsure of, and among the rest it errs less.
+    """
+    return chance / (1 - chance) if chance < 1 else inf
+
+
 def chances(uncertainty: Sequence[float], wanted: float) -> list[float]:
     """Probability with which each item should be labelled: half of it even, half by how unsure the judge is.
 
@@ -100,10 +110,11 @@ def pooled_weights(picked: Sequence[float | None]) -> list[float]:
     others.
 
     Args:
-        picked: the chance with which each item was picked, up to a common factor; None: it was not picked for doubt.
+        picked: the chance with which each item was picked, up to a common factor; infinite for one that tells nothing of
+            the others; None: it was not picked for doubt.
     """
     inverse = [1 / chance for chance in picked if chance is not None]
-    scale = sum(inverse) / sum(weight**2 for weight in inverse) if inverse else 1.0
+    scale = sum(inverse) / sum(weight**2 for weight in inverse) if any(inverse) else 1.0
     return [1.0 if chance is None else scale / chance for chance in picked]
 
 

@@ -174,7 +174,8 @@ class Calibrating:
         if len(used) < LEAST:
             hint = f"They are kept. Label more: llmops judge calibrate {self._suite.path} --label {LEAST}"
             raise UsageError(f"{len(used)} labels are too few to say anything; {LEAST} is the least.", hint=hint)
-        return self._report(fitted(self.built, content), path.relative_to(self._root).as_posix(), len(current) - len(used))
+        calibration = fitted(self.built, content).beside(self.answers)
+        return self._report(calibration, path.relative_to(self._root).as_posix(), len(current) - len(used))
 
     def _current(self, label: Label, known: Mapping[Key, float]) -> Label:
         """The label with the value that this run gives to its answer, and with its chance among all that were picked."""

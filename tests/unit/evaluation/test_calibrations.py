@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from llmops.domain.keys import content_hash
@@ -11,6 +12,7 @@ from llmops.evaluation.aggregating import Aggregator, estimated
 from llmops.evaluation.calibrations import Calibration, Label
 from llmops.evaluation.evaluators.base import Figures
 from llmops.statistics.intervals import Estimate
+from llmops.statistics.thresholds import chances
 
 CASES, REPEAT = 30, 4
 
@@ -67,3 +69,29 @@ def test_further_repeats_of_the_same_answers_do_not_narrow_a_corrected_mean() ->
     assert many.low is not None
     assert many.high is not None
     assert many.high - many.low > 0.95 * (few.high - few.low)
+
+
+def picked_for_doubt(draw: np.random.Generator, answers: int, wanted: int) -> tuple[Estimate | None, float]:
+    """The corrected rate of the answers that were not labelled, as the judge doubted them less, and the true one."""
+    good = draw.normal(1.5, 1.0, answers)
+    people = draw.random(answers) < 1 / (1 + np.exp(-2 * good))
+    value = 1 / (1 + np.exp(0.3 - good - draw.normal(0, 0.7, answers)))
+    chance = np.array(chances(np.exp(-np.abs(value - 0.5) / value.std()).tolist(), wanted))
+    order = np.argsort(draw.random(answers) / chance)
+    labels = tuple(
+        Label(case=str(n), output="", label=bool(people[n]), value=float(value[n]), chance=float(chance[n]))
+        for n in order[:wanted]
+    )
+    rest = order[wanted:]
+    found = Calibration(labels, (0.5, None), None, False).beside((each.case, each.output) for each in labels)
+    return found.rate(value[rest].tolist(), len(rest), 0.9)[0], float(people[rest].mean())
+
+
+def test_the_rate_of_what_is_left_is_not_that_of_what_was_doubted() -> None:
+    draw = np.random.default_rng(8)
+    tries = [picked_for_doubt(draw, 300, 200) for _ in range(150)]
+    told = [(found.low, found.high, true) for found, true in tries if found is not None]
+    assert len(told) > 140
+    above = sum(low is not None and low > true for low, _, true in told) / len(told)
+    below = sum(high is not None and high < true for _, high, true in told) / len(told)
+    assert max(above, below) <= 0.08  # each end at 95 %; two in five intervals would lie above, were all labels to count alike
