@@ -1,43 +1,18 @@
-"""Resamples cases to bound means and quantiles of skewed data."""
+"""Resamples cases to bound a difference of quantiles."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmops.statistics.series import ByCase, check_confidence
+from llmops.statistics.series import check_confidence
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Floats, Indices
 
 SEED = 20240607
 """Fixed, so that the same data give the same interval."""
-RESAMPLES = 4_000
-QUANTILE_RESAMPLES = 1_000
+RESAMPLES = 1_000
 CHUNK = 2_000_000
 """Numbers held at once, so that memory does not grow with the number of cases."""
-
-
-def bca_mean(cases: ByCase, *, confidence: float = 0.95, seed: int = SEED) -> tuple[float, float]:
-    """The bias-corrected and accelerated interval of a mean (Efron 1987), cases resampled with all their repeats.
-
-    Raises:
-        ValueError: fewer than two cases, or cases that do not vary.
-    """
-    import numpy as np
-    from scipy.special import ndtr, ndtri
-
-    check_confidence(confidence)
-    if cases.level:
-        raise ValueError("needs at least two cases that differ")
-    sums, counts = np.array(cases.sums), np.array(cases.counts)
-    means = np.concatenate([sums[drawn].sum(1) / counts[drawn].sum(1) for drawn in _draws(cases.cases, RESAMPLES, seed)])
-    below = (np.count_nonzero(means < cases.mean) + np.count_nonzero(means == cases.mean) / 2) / RESAMPLES
-    bias = ndtri(np.clip(below, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES))
-    left_out = (sums.sum() - sums) / (counts.sum() - counts)
-    lean = left_out.mean() - left_out
-    acceleration = (lean**3).sum() / (6 * (lean**2).sum() ** 1.5)
-    normal = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2])) + bias
-    low, high = np.quantile(means, ndtr(bias + normal / (1 - acceleration * normal)))
-    return float(low), float(high)
 
 
 def quantile_difference(
@@ -59,7 +34,7 @@ def quantile_difference(
     cases = int(case_index.max()) + 1
     sides = [(np.sort(side), case_index[np.argsort(side, kind="stable")]) for side in (baseline, candidate)]
     differences = []
-    for drawn in _draws(cases, QUANTILE_RESAMPLES, seed, cells=len(baseline)):
+    for drawn in _draws(cases, RESAMPLES, seed, cells=len(baseline)):
         offsets = np.arange(len(drawn))[:, None] * cases
         weights = np.bincount((drawn + offsets).ravel(), minlength=cases * len(drawn)).reshape(len(drawn), cases)
         before, after = (_weighted_quantile(ordered, weights[:, index], q) for ordered, index in sides)

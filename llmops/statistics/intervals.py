@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llmops.domain.records import record
 from llmops.statistics.distributions import binomial_reach
 from llmops.statistics.series import ByCase, by_case, check_confidence, finite, is_binary, normal_critical, t_critical
+from llmops.statistics.skewness import skewed_reach
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Values
@@ -99,10 +100,10 @@ def mean_interval(
 ) -> Estimate | None:
     """The mean, with repeats of a case as a cluster.
 
-    Student's t on cases - 1 with the cluster-robust standard error (Miller 2024, "Adding Error Bars to Evals"). Values that
-    are all 0 or 1 are a proportion. A bounded metric whose mean lies so near a bound that fewer than 10 cases' worth of
-    distance are left gets Wilson's interval, which is wide enough because no variable in [0, 1] varies more than a
-    yes-or-no one of the same mean.
+    Student's t on cases - 1 with the cluster-robust standard error (Miller 2024, "Adding Error Bars to Evals"), which towards a
+    long tail is taken as large as the end implies (`skewed_reach`). Values that are all 0 or 1 are a proportion. A bounded
+    metric whose mean lies so near a bound that fewer than 10 cases' worth of distance are left gets Wilson's interval, which
+    is wide enough because no variable in [0, 1] varies more than a yes-or-no one of the same mean.
 
     Args:
         values: one for each cell.
@@ -221,9 +222,9 @@ def _score_interval(cases: ByCase, p: float, confidence: float) -> Estimate:
 
 
 def _t_interval(cases: ByCase, confidence: float) -> Estimate:
-    half = t_critical(confidence, cases.cases - 1) * sqrt(cases.variance_of_mean)
-    method = "t, cases as clusters" if cases.repeated else "t"
-    return Estimate(cases.mean, cases.mean - half, cases.mean + half, cases.cases, method)
+    below, above = skewed_reach(cases, confidence)
+    method = "t, skewness-adjusted, cases as clusters" if cases.repeated else "t, skewness-adjusted"
+    return Estimate(cases.mean, cases.mean - below, cases.mean + above, cases.cases, method)
 
 
 def _bounded_mean(cases: ByCase, least: float, most: float, bounds: tuple[float, float], confidence: float) -> Estimate:

@@ -1,13 +1,13 @@
 """Compares two versions on the same cases."""
 
-from math import fsum, sqrt
 from typing import TYPE_CHECKING
 
 from llmops.domain.records import record
-from llmops.statistics.bootstrap import SEED, bca_mean, quantile_difference
+from llmops.statistics.bootstrap import SEED, quantile_difference
 from llmops.statistics.intervals import ENOUGH, values_needed
 from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, tango
-from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary, t_critical
+from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary
+from llmops.statistics.skewness import skewed_p, skewed_reach
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Clusters, Floats, Values
@@ -16,8 +16,6 @@ UNCHANGED = "unchanged"
 FLIPS_SEEN = 7
 """Cases' worth of flips from which a clustered difference has a usable variance; at 5 the gate would pass slightly too
 often when cases break with all their repeats."""
-BOOTSTRAP_FROM, BOOTSTRAP_TO = 30, 1_000
-"""Cases between which a mean's skewness is worth a bootstrap: below it is unreliable, above the normal limit holds."""
 
 
 @record
@@ -53,10 +51,9 @@ def paired_difference(
 
     Yes-or-no values: Tango's score interval (exact and unconditional up to 30 cases) with McNemar's mid-p; with repeats
     a skewness-adjusted cluster-robust interval, or, where fewer than 7 cases' worth of flips make its variance unreliable,
-    Tango's with each case counted once. Other values: Student's t on cases - 1, or, for an
-    unbounded metric on 30 to 1,000 cases, the BCa bootstrap. Where fewer than 10 cases differ among more that do not,
-    a bounded metric gets the score interval of its gains and losses, which is wide enough because no difference within
-    the bounds varies more than a flip; an unbounded one gets no interval.
+    Tango's with each case counted once. Other values: Student's t on cases - 1, adjusted for skewness. Where fewer than 10
+    cases differ among more that do not, a bounded metric gets the score interval of its gains and losses, which is wide
+    enough because no difference within the bounds varies more than a flip; an unbounded one gets no interval.
 
     Args:
         baseline: one value per cell.
@@ -155,39 +152,9 @@ def _clustered_rate(cases: ByCase, changes: "Floats", confidence: float) -> tupl
         low, high = tango(gain * units, loss * units, units, confidence)
         # Without a flip there is nothing to test; with a few, repeats that agree would feign a small p-value.
         return low, high, None if gain + loss else 1.0, "Tango's score interval, each case once"
-    below, above = _skewed_reach(cases, confidence)
+    below, above = skewed_reach(cases, confidence)
     low, high = max(-1.0, cases.mean - below), min(1.0, cases.mean + above)
-    return low, high, _skewed_p(cases), "skewness-adjusted score interval, cases as clusters"
-
-
-def _lean(cases: ByCase) -> float:
-    """By how much the variance of the mean grows per unit of the mean: third over second central moment, over cases.
-
-    Mean and variance of skewed data vary together, with this slope (Johnson 1978; Hall 1992): when few cases happen to
-    break, both the loss and its standard error come out too small. For yes-or-no data it is the slope of p(1 - p) / n,
-    so that the interval below is Wilson's to first order.
-    """
-    residuals = cases.residuals
-    return fsum(each**3 for each in residuals) / fsum(each**2 for each in residuals) / cases.cells
-
-
-def _skewed_reach(cases: ByCase, confidence: float) -> tuple[float, float]:
-    """Distance of both ends from the mean: where it is t standard errors away, the error taken as that end implies.
-
-    The variance grows towards the long tail; on the other side it stays as observed, where it would shrink.
-    """
-    t = t_critical(confidence, cases.cases - 1)
-    variance, growth = cases.variance_of_mean, t * t * abs(_lean(cases))
-    short, long = t * sqrt(variance), (growth + sqrt(growth**2 + 4 * t * t * variance)) / 2
-    return (long, short) if _lean(cases) < 0 else (short, long)
-
-
-def _skewed_p(cases: ByCase) -> float:
-    """Two-sided, of no difference, with the error that a difference of 0 implies."""
-    from scipy.special import stdtr
-
-    variance = cases.variance_of_mean + max(0.0, -cases.mean * _lean(cases))
-    return float(2 * stdtr(cases.cases - 1, -abs(cases.mean) / sqrt(variance)))
+    return low, high, skewed_p(cases), "skewness-adjusted score interval, cases as clusters"
 
 
 def _gain_and_loss(changes: "Floats", width: float) -> tuple[float, float]:
@@ -212,7 +179,7 @@ def _mean_difference(
         return PairedDifference(cases.mean, low * width, high * width, n, wins, losses, ties, p_value, "score, bounded gains")
     if few:
         return PairedDifference(cases.mean, None, None, n, wins, losses, ties, None, f"not estimable: {_why_not(cases, ties)}")
-    return _by_t_or_bootstrap(cases, bounds, confidence, (wins, losses, ties))
+    return _by_t(cases, bounds, confidence, (wins, losses, ties))
 
 
 def _why_not(cases: ByCase, ties: int) -> str:
@@ -221,20 +188,13 @@ def _why_not(cases: ByCase, ties: int) -> str:
     return "all cases differ by the same amount" if cases.level and not ties else "too few cases differ"
 
 
-def _by_t_or_bootstrap(
+def _by_t(
     cases: ByCase, bounds: tuple[float, float] | None, confidence: float, counts: tuple[int, int, int]
 ) -> PairedDifference:
-    from scipy.special import stdtr
-
-    error = sqrt(cases.variance_of_mean)
-    p_value = float(2 * stdtr(cases.cases - 1, -abs(cases.mean) / error))
-    if bounds is None and BOOTSTRAP_FROM <= cases.cases <= BOOTSTRAP_TO:
-        low, high = bca_mean(cases, confidence=confidence)
-        return PairedDifference(cases.mean, low, high, cases.cases, *counts, p_value, "BCa bootstrap")
-    half = t_critical(confidence, cases.cases - 1) * error
-    low, high = cases.mean - half, cases.mean + half
+    below, above = skewed_reach(cases, confidence)
+    low, high = cases.mean - below, cases.mean + above
     if bounds is not None:
         width = bounds[1] - bounds[0]
         low, high = max(-width, low), min(width, high)
-    method = "paired t, cases as clusters" if cases.repeated else "paired t"
-    return PairedDifference(cases.mean, low, high, cases.cases, *counts, p_value, method)
+    method = "paired t, skewness-adjusted, cases as clusters" if cases.repeated else "paired t, skewness-adjusted"
+    return PairedDifference(cases.mean, low, high, cases.cases, *counts, skewed_p(cases), method)

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.api import OLS
 
-from llmops.statistics.bootstrap import bca_mean
 from llmops.statistics.gate import interval_confidence, judge_relative
 from llmops.statistics.matched_pairs import exact_interval, mcnemar_mid_p, tango
 from llmops.statistics.paired import PairedDifference, paired_difference, paired_quantile_difference
-from llmops.statistics.series import by_case
 
 RUNS = 2_000
 SIMULATION_ERROR = 3 * (0.05 * 0.95 / RUNS) ** 0.5
@@ -76,53 +74,55 @@ def test_independent_repeats_narrow_the_interval() -> None:
     assert (high - low) == pytest.approx((first_high - first_low) / 5**0.5, rel=0.2)
 
 
-def test_means_are_compared_by_the_paired_t_test() -> None:
+def mirrored(half: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Without skewness, about 0."""
+    return np.concatenate([half, -half])
+
+
+def test_means_without_skewness_are_compared_by_the_paired_t_test() -> None:
     generator = np.random.default_rng(1)
-    before = generator.normal(size=25)
-    after = before + generator.normal(0.2, 0.5, size=25)
+    before = generator.normal(size=24)
+    after = before + 0.2 + mirrored(generator.normal(0, 0.5, size=12))
     found = compared(before, after, confidence=0.9)
     expected = stats.ttest_rel(after, before)
     assert ends(found) == pytest.approx(tuple(expected.confidence_interval(0.9)))
     assert found.p_value == pytest.approx(expected.pvalue)
-    assert found.method == "paired t"
+    assert found.method == "paired t, skewness-adjusted"
 
 
 def test_means_with_repeats_have_the_clustered_error_of_statsmodels() -> None:
     generator = np.random.default_rng(2)
     clusters = np.repeat(np.arange(20), 4)
     before = generator.normal(size=80)
-    after = before + generator.normal(size=20)[clusters] + generator.normal(size=80)
+    changes = generator.normal(size=10)[clusters[:40]] + generator.normal(size=40)
+    after = before + 0.3 + mirrored(changes)
     fitted: Any = OLS(after - before, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     found = compared(before, after, clusters=clusters)
     assert ends(found) == pytest.approx(tuple(fitted.conf_int()[0]))
     assert found.p_value == pytest.approx(fitted.pvalues[0])
 
 
-def test_the_bootstrap_agrees_with_scipy() -> None:
-    values = np.random.default_rng(4).lognormal(size=60)
-    expected = stats.bootstrap((values,), np.mean, method="BCa", n_resamples=20_000, rng=np.random.default_rng(0))
-    found = bca_mean(by_case(values, None))
-    assert found == pytest.approx(tuple(expected.confidence_interval), rel=0.03)
-    assert bca_mean(by_case(values, None)) == found
-
-
-def test_unbounded_means_of_medium_size_are_bootstrapped() -> None:
-    values = np.random.default_rng(6).lognormal(size=100)
-    found = compared(np.zeros(100), values)
-    assert found.method == "BCa bootstrap"
-    assert ends(found) == bca_mean(by_case(values, None))
-    assert compared(np.zeros(100), values / values.max(), bounds=(0, 1)).method == "paired t"
-
-
 @pytest.mark.parametrize("cases", [30, 80])
-def test_the_bootstrap_covers_skewed_differences(cases: int) -> None:
+def test_an_end_beyond_the_long_tail_errs_seldom(cases: int) -> None:
     generator = np.random.default_rng(cases)
-    covered = 0
-    runs = 1_000
+    above = below = 0
+    runs = 2_000
     for _ in range(runs):
-        low, high = ends(compared(np.zeros(cases), generator.gamma(2.0, 1.0, size=cases) - 1.0))
-        covered += low <= 1.0 <= high
-    assert 0.93 <= covered / runs <= 0.97
+        low, high = ends(compared(np.zeros(cases), generator.gamma(2.0, 1.0, size=cases) - 1.0, confidence=0.9))
+        below += low > 1.0
+        above += high < 1.0
+    assert below / runs <= 0.06
+    assert above / runs <= 0.07  # Student's t alone errs in a tenth of the runs with 30 cases
+
+
+def test_a_rare_loss_among_small_changes_is_seldom_overlooked() -> None:
+    generator = np.random.default_rng(11)
+    above, runs = 0, 500
+    for _ in range(runs):
+        change = np.where(generator.random(100) < 0.1, -1.0, generator.normal(0.0, 0.01, 100))
+        low, _ = ends(compared(np.full(100, 0.9), 0.9 + change, bounds=(-1, 2), confidence=0.9))
+        above += low > -0.1
+    assert above / runs <= 0.07
 
 
 def test_paired_t_covers() -> None:
