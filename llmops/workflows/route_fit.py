@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress
+from llmops.domain.records import record
 from llmops.routing.artefacts import SavedRouter, card_of, save_router
 from llmops.routing.learning import chosen_settings, cross_predicted, fit, folds_of, parted
 from llmops.routing.metrics import apgr, curve
@@ -13,6 +14,7 @@ from llmops.routing.records import Records, ends_of
 from llmops.workflows.route import Parts, Question, features_of, priced
 
 if TYPE_CHECKING:
+    from llmops.routing.replaying import Rows
     from llmops.statistics.series import Floats
 
 MIN_REQUESTS = 50
@@ -44,9 +46,9 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
     features = features_of(records.prompts, parts, embedder, progress)
     settings = chosen_settings(features, records.quality, fold)
     predicted = cross_predicted(features, records.quality, fold, settings)
-    least = question.keep * float(records.quality[:, strong].mean())
+    least = Least(question.keep, strong)
     weight = _weight(predicted, records.quality, costs, least)
-    served = (predicted - weight * costs).argmax(axis=1)
+    served = cross_served(predicted, records.quality, costs, least, fold)
     rows = np.arange(len(served))
     gain = predicted[:, strong] - predicted[:, weak]
     low, high = ((records.quality[:, end], records.cost[:, end]) for end in (weak, strong))
@@ -84,20 +86,52 @@ def _check(records: Records) -> None:
         raise UsageError(found, hint="A `group` is never split: give each user or document its own, or leave it out.")
 
 
-def _weight(predicted: "Floats", quality: "Floats", costs: "Floats", least: float) -> float:
+@record
+class Least:
+    """What quality is good enough."""
+
+    keep: float
+    """Share of the strong model's."""
+    strong: int
+    """Column of that model."""
+
+
+def cross_served(predicted: "Floats", quality: "Floats", costs: "Floats", least: Least, fold: "Floats") -> "Rows":
+    """Column of the model that serves each request, by a weight of cost that is chosen on the other folds.
+
+    The weight in force is chosen by all qualities, and would look better on them than it is.
+
+    Args:
+        predicted: quality of each model's answer, shape (requests, models).
+        quality: as it was, shape (requests, models).
+        costs: of each model, shape (models,).
+        least: what is good enough.
+        fold: of each request, shape (requests,).
+    """
+    import numpy as np
+
+    served = np.zeros(len(fold), int)
+    for held in np.unique(fold):
+        inside = fold == held
+        weight = _weight(predicted[~inside], quality[~inside], costs, least)
+        served[inside] = (predicted[inside] - weight * costs).argmax(axis=1)
+    return served
+
+
+def _weight(predicted: "Floats", quality: "Floats", costs: "Floats", least: Least) -> float:
     """The largest weight of cost with which the served answers are still good enough; 0 when none is."""
     import numpy as np
 
     spread = float(costs.max() - costs.min())
     if spread <= 0:
         return 0.0
-    rows = np.arange(len(quality))
-    enough = [
+    rows, enough = np.arange(len(quality)), least.keep * float(quality[:, least.strong].mean())
+    kept = [
         float(weight)
         for weight in np.concatenate([[0.0], np.geomspace(0.002, 2.0, WEIGHTS)]) / spread
-        if quality[rows, (predicted - weight * costs).argmax(axis=1)].mean() >= least
+        if quality[rows, (predicted - weight * costs).argmax(axis=1)].mean() >= enough
     ]
-    return max(enough, default=0.0)
+    return max(kept, default=0.0)
 
 
 def write_router(folder: Path, saved: SavedRouter, fitted_on: Sequence[str]) -> None:
