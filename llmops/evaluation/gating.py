@@ -1,6 +1,6 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from llmops.domain.ports import Store
@@ -241,6 +241,7 @@ class Gate:
             reason = "no baseline: set one with `llmops runs baseline RUN`"
             return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
         broken: list[str] = []
+        unknown: list[str] = []
         compared = 0
         for result in results():
             if (result.prompt, result.target) != (group.prompt, group.target) or (tags and not tags & set(result.tags)):
@@ -250,13 +251,23 @@ class Gate:
                 compared += 1
                 if before.passed and result.passed is not True:
                     broken.append(result.case_id)
+                elif before.passed and any(_lost(before, result)):
+                    unknown.append(result.case_id)
         if not compared:
             tagged = f" tagged {' or '.join(sorted(tags))}" if tags else ""
             reason = f"no case{tagged} has a verdict in the baseline"
             return RuleVerdict(text, group.prompt, group.target, "not judged", n=0, reason=reason)
-        verdict: Verdict = "fail" if broken else "pass"
-        shown = f"{', '.join(broken[:5])}{' ...' if len(broken) > 5 else ''}"
+        verdict: Verdict = "fail" if broken else "inconclusive" if unknown else "pass"
+        named = broken or unknown
+        shown = f"{', '.join(named[:5])}{' ...' if len(named) > 5 else ''}{'' if broken or not unknown else ' without a value'}"
         return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)
+
+
+def _lost(before: CellResult, after: CellResult) -> Iterator[str]:
+    """Evaluators that passed a case in the baseline and failed to judge it now."""
+    for name, old in before.evaluations.items():
+        if old.passed and status_of(after, name) == "failed":
+            yield name
 
 
 def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidence: float) -> tuple[Verdict, str]:

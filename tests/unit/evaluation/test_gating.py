@@ -241,3 +241,27 @@ def test_a_case_that_failed_in_every_repeat_is_one_case() -> None:
     assert judged(plan, some)[0].verdict == "inconclusive"
     few = [each if each.position >= 25 else unanswered([each], 1)[0] for each in results]
     assert judged(plan, few)[0].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        (1.0, None, "inconclusive"),
+        (0.0, None, "pass"),
+        (None, None, "pass"),
+        (1.0, 0.0, "fail"),
+    ],
+)
+def test_a_case_that_one_evaluator_failed_to_judge_may_have_broken(
+    old: float | None, new: float | None, verdict: Verdict
+) -> None:
+    def with_check(results: list[CellResult], value: float | None) -> list[CellResult]:
+        first = replace(results[0], evaluations={**results[0].evaluations, "check": evaluation(value, 0.5)})
+        return [first, *results[1:]]
+
+    plan = plan_of([{"no_new_failures": {"tags": []}}], 5)
+    check = SimpleNamespace(spec=SimpleNamespace(name="check", common=SimpleNamespace(weight=1.0)))
+    plan.evaluators_of = lambda _: [*plan.evaluators, check]
+    before, after = (with_check(cells([1.0] * 5, limit=0.5), value) for value in (old, new))
+    (rule,) = judged(plan, after, before)
+    assert (rule.verdict, rule.reason) == (verdict, {"inconclusive": "c0 without a value", "fail": "c0"}.get(verdict, ""))
