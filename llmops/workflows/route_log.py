@@ -1,8 +1,8 @@
 """`llmops route report --log`: what a deployed route did, read off its decisions."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from llmops.settings.files import shown
 from llmops.settings.lines import json_lines
 from llmops.settings.positions import Positions
 from llmops.settings.validation import Strict, validated
-from llmops.statistics.intervals import mean_interval, proportion_interval, quantile_interval
+from llmops.statistics.intervals import mean_interval, proportion_interval, quantile
 
 MAX_REASONS = 8
 Amount = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
@@ -51,13 +51,17 @@ class LoggedDecision(Strict):
 
 @dataclass
 class _Totals:
-    requests: int
-    served: Counter[str]
-    reasons: Counter[str]
-    errors: Counter[str]
-    costs: list[float | None]
-    latencies: list[float]
-    qualities: list[float]
+    keys: list[int] = field(default_factory=list)
+    """The number of each request's key: one user's requests are no independent ones."""
+    served: list[str | None] = field(default_factory=list)
+    """The model that answered each request."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    costs: list[float | None] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    qualities: list[float] = field(default_factory=list)
+    graded: list[int] = field(default_factory=list)
+    """The number of the key of each graded request."""
 
 
 def served_report(path: Path, root: Path) -> ServedReport:
@@ -66,28 +70,24 @@ def served_report(path: Path, root: Path) -> ServedReport:
     Raises:
         InvalidFiles: a line that is no decision, or a log without one.
     """
-    totals = _Totals(0, Counter(), Counter(), Counter(), [], [], [])
-    routes: dict[str, None] = {}
+    totals, routes, keys = _Totals(), dict[str, None](), dict[str, int]()
     for decision in decisions(path, root):
         routes[decision.route] = None
-        _count(totals, decision)
-    if not totals.requests:
+        _count(totals, decision, keys.setdefault(decision.key or decision.id, len(keys)))
+    if not totals.keys:
         raise InvalidFiles([Problem(shown(path, root), "holds no decision.")])
-    answered = sum(totals.served.values())
     known = [cost for cost in totals.costs if cost is not None]
-    per_thousand = mean_interval([1000 * cost for cost in known]) if len(known) == len(totals.costs) else None
-    quality = mean_interval(totals.qualities, bounds=(0, 1)) if totals.qualities else None
-    late = quantile_interval(totals.latencies, 0.95, confidence=0.95) if totals.latencies else None
-    middle = quantile_interval(totals.latencies, 0.5, confidence=0.95) if totals.latencies else None
+    per_thousand = mean_interval([1000 * cost for cost in known], totals.keys) if len(known) == len(totals.costs) else None
+    quality = mean_interval(totals.qualities, totals.graded, bounds=(0, 1))
     return ServedReport(
         ", ".join(routes),
-        totals.requests,
-        totals.requests - answered,
-        tuple(_shares(totals.served, totals.requests)),
+        len(totals.keys),
+        totals.served.count(None),
+        tuple(_shares(totals)),
         None if per_thousand is None else per_thousand.value,
         None if per_thousand is None or per_thousand.low is None else (per_thousand.low, per_thousand.high or 0.0),
-        None if middle is None else middle.value,
-        None if late is None else late.value,
+        quantile(totals.latencies, 0.5),
+        quantile(totals.latencies, 0.95),
         None if quality is None else quality.value,
         None if quality is None or quality.low is None else (quality.low, quality.high or 0.0),
         len(totals.qualities),
@@ -109,21 +109,22 @@ def decisions(path: Path, root: Path) -> Iterator[LoggedDecision]:
         yield validated(LoggedDecision, row.value, Positions(file, {(): (row.line, 1)}))
 
 
-def _count(totals: _Totals, decision: LoggedDecision) -> None:
-    totals.requests += 1
+def _count(totals: _Totals, decision: LoggedDecision, key: int) -> None:
+    totals.keys.append(key)
     totals.latencies.append(sum(call.latency_s for call in decision.calls))
     costs = [call.cost_usd for call in decision.calls]
     totals.costs.append(None if None in costs else sum(cost or 0.0 for cost in costs))
     totals.errors.update(f"{call.model}: {call.error}" for call in decision.calls if call.error)
     if decision.quality is not None:
         totals.qualities.append(decision.quality)
-    for call in decision.calls:
-        if call.served:
-            totals.served[call.model] += 1
-            totals.reasons[call.reason.partition(";")[0]] += 1
+        totals.graded.append(key)
+    served = next((call for call in decision.calls if call.served), None)
+    totals.served.append(None if served is None else served.model)
+    if served is not None:
+        totals.reasons[served.reason.partition(";")[0]] += 1
 
 
-def _shares(served: Mapping[str, int], requests: int) -> Iterator[ServedModel]:
-    for name in sorted(served):
-        found: Any = proportion_interval([1.0] * served[name] + [0.0] * (requests - served[name]))
-        yield ServedModel(name, served[name], found.value, (found.low, found.high))
+def _shares(totals: _Totals) -> Iterator[ServedModel]:
+    for name in sorted({each for each in totals.served if each is not None}):
+        found: Any = proportion_interval([float(each == name) for each in totals.served], totals.keys)
+        yield ServedModel(name, totals.served.count(name), found.value, (found.low, found.high))
