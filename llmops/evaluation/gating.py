@@ -163,14 +163,17 @@ class Gate:
             partly = tally is not None and tally.scored and tally.failed and OVER_TRIES.fullmatch(aggregate)
             reason = f"no case has a value in {partly[2]} tries" if partly else self._missing(name, aggregate, tally)
             return RuleVerdict(text, group.prompt, group.target, "inconclusive" if partly else "not judged", reason=reason)
+        unknown = self._unknown(name, tally) if aggregate == "total" else 0
         if aggregate == "total":
-            found = replace(found, low=found.value, high=found.value)
+            found = replace(found, low=found.value, high=None if unknown else found.value)
 
         def judged(estimate: Estimate | None) -> Verdict:
             return judge_absolute(estimate, minimum=rule.min, maximum=rule.max, not_estimable="not judged")
 
         verdict, reason = judged(found), ""
-        if verdict == "not judged":
+        if verdict == "not judged" and unknown:
+            reason = f"{unknown} cells have no known value, so that the sum is larger"
+        elif verdict == "not judged":
             verdict, reason = _without_interval(rule, found, aggregate, confidence)
         elif tally.failed and (bounds := _possible(tally, aggregate)) is not None:
             # What failed counts as the largest value that it could have had, and as the smallest (Manski 1990).
@@ -178,6 +181,11 @@ class Gate:
             verdict = settle(verdict, most, least)
             reason = f"{tally.failed} without a value" if verdict == "inconclusive" else ""
         return RuleVerdict(text, group.prompt, group.target, verdict, found.value, found.low, found.high, found.n, reason)
+
+    def _unknown(self, name: str, tally: EvaluatorTally) -> int:
+        """Cells whose dollars, tokens or seconds are not known, and which have some all the same."""
+        measures = any(built.spec.name == name and built.kind.unit for built in self._plan.evaluators)
+        return tally.unmeasured if measures else 0
 
     def _missing(self, name: str, aggregate: str, tally: EvaluatorTally | None) -> str:
         if tally is not None and name == "latency" and not tally.values.values:

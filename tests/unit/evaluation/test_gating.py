@@ -19,11 +19,17 @@ from llmops.statistics.intervals import wilson
 
 
 def plan_of(
-    rules: Sequence[Mapping[str, Any]], cases: int, repeat: int = 1, bounds: Bounds = ANY, *, lower_is_better: bool = False
+    rules: Sequence[Mapping[str, Any]],
+    cases: int,
+    repeat: int = 1,
+    bounds: Bounds = ANY,
+    *,
+    lower_is_better: bool = False,
+    unit: str = "",
 ) -> Any:  # noqa: ANN401
     """A plan of one prompt, one target and the evaluator `grade`."""
     spec = SimpleNamespace(name="grade", kind="python", common=SimpleNamespace(weight=1.0))
-    kind = Kind("python", "", Strict, lambda *_: None, verdict="passed")  # type: ignore[arg-type]
+    kind = Kind("python", "", Strict, lambda *_: None, verdict="passed", unit=unit)  # type: ignore[arg-type]
     built = BuiltEvaluator(spec, kind, None, Figures(bounds, lower_is_better=lower_is_better))  # type: ignore[arg-type]
     gate = [GateRule.model_validate(rule) for rule in rules]
     return SimpleNamespace(
@@ -265,3 +271,14 @@ def test_a_case_that_one_evaluator_failed_to_judge_may_have_broken(
     before, after = (with_check(cells([1.0] * 5, limit=0.5), value) for value in (old, new))
     (rule,) = judged(plan, after, before)
     assert (rule.verdict, rule.reason) == (verdict, {"inconclusive": "c0 without a value", "fail": "c0"}.get(verdict, ""))
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(5.0, "not judged"), (3.0, "fail")])
+def test_a_sum_with_unknown_parts_is_only_known_to_be_larger(limit: float, verdict: Verdict) -> None:
+    plan = plan_of([{"metric": "grade.total", "max": limit}], 6, unit="USD")
+    known = cells([1.0] * 6)
+    unpriced = {"grade": EvaluatorResult("unmeasured", reason="price unknown")}
+    (rule,) = judged(plan, [*known[:4], *(replace(each, evaluations=unpriced) for each in known[4:])])
+    assert (rule.verdict, rule.value) == (verdict, 4.0)
+    assert rule.reason == ("2 cells have no known value, so that the sum is larger" if verdict == "not judged" else "")
+    assert judged(plan, known[:4])[0].verdict == ("pass" if limit == 5.0 else "fail")
