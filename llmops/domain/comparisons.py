@@ -27,7 +27,7 @@ class ComparedMetric:
     """Means over the cases that both sides have."""
     baseline_interval: tuple[float, float] | None
     candidate_interval: tuple[float, float] | None
-    """Two-sided at `Comparison.confidence`; None where it cannot be estimated."""
+    """Two-sided at 2 x `Comparison.confidence` - 1; None where it cannot be estimated."""
     difference: float
     """Candidate minus baseline."""
     interval: tuple[float, float] | None

@@ -58,14 +58,20 @@ def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment
         table.add_column(Text(column))
     for m in metrics:
         name = Text.assemble(unbroken(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
-        p = "–" if m.p_adjusted is None else f"{m.p_adjusted:.3f}" if m.p_adjusted >= 0.001 else "<0.001"
         counts = f"{m.wins}/{m.losses}/{m.ties}"
-        table.add_row(name, _difference(m), p, counts, Text(m.verdict, style=STYLES[m.verdict]))
+        table.add_row(name, _difference(m), _p(m) or "–", counts, Text(m.verdict, style=STYLES[m.verdict]))
     return table
 
 
 def _share(metric: ComparedMetric, value: float) -> str:
     return f"{100 * value:.1f} %" if metric.name.endswith(".pass_rate") else f"{value:.4g}"
+
+
+def _p(metric: ComparedMetric) -> str:
+    """Empty without a test."""
+    if metric.p_adjusted is None:
+        return ""
+    return f"{metric.p_adjusted:.3f}" if metric.p_adjusted >= 0.001 else "<0.001"
 
 
 def _difference(metric: ComparedMetric) -> str:
@@ -117,8 +123,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     ]
     for m in comparison.metrics:
         name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
-        p = "" if m.p_adjusted is None else f"{m.p_adjusted:.3f}"
-        difference = _difference(m).replace("\n", " ")
+        difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
         lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
     lines += ["", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
     lines += ["", *markdown_flips(comparison.flips, FLIPS_SHOWN)]
