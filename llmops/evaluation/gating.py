@@ -20,6 +20,8 @@ from llmops.statistics.power import cases_for_drop, detectable_drop
 
 ASSUMED_DISCORDANCE = 0.1
 """Share of flipped cases that is planned with when no baseline shows one."""
+ASSUMED_CONFIDENCE = 0.95
+"""One-sided, where the gate has no rule on a pass rate."""
 ASSUMED_MARGIN = 0.05
 """Drop that is planned for when no rule has a margin."""
 HELD_AGAINST = "held against "
@@ -89,14 +91,17 @@ def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -
     cases = round(ran * _share_judged(plan, aggregator))
     if all(rule.verdict == "not judged" for rule in rules) or not cases:
         return None
-    margins = [rule.margin for rule in plan.suite.settings.gate if 0 < rule.margin < 1 and _is_rate(rule.metric)]
-    margin = min(margins, default=ASSUMED_MARGIN)
+    rates = [rule for rule in plan.suite.settings.gate if _is_rate(rule.metric)]
+    relative = [rule for rule in rates if 0 < rule.margin < 1]
+    strictest = min(relative or rates, key=lambda rule: (rule.margin, -rule.confidence), default=None)
+    margin = strictest.margin if strictest is not None and relative else ASSUMED_MARGIN
+    confidence = ASSUMED_CONFIDENCE if strictest is None else strictest.confidence
     # Flips in the direction of a real change are not noise; what is left of them goes both ways alike.
     noise = (rule.discordance - abs(rule.value) for rule in rules if rule.discordance and rule.value is not None)
     seen = [share for share in noise if share > 0]
     discordance = max(seen, default=ASSUMED_DISCORDANCE)
-    drop = detectable_drop(cases, discordance)
-    needed = cases_for_drop(margin, max(discordance, margin))
+    drop = detectable_drop(cases, discordance, confidence=confidence)
+    needed = cases_for_drop(margin, max(discordance, margin), confidence=confidence)
     return Power(cases, discordance, bool(seen), drop, margin, needed)
 
 

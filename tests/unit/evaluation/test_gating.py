@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmops.domain.reports import RuleVerdict, Verdict
+from llmops.domain.reports import Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
@@ -16,6 +16,7 @@ from llmops.evaluation.gating import Gate, overall, power_of
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
 from llmops.statistics.intervals import wilson
+from llmops.statistics.power import cases_for_drop, detectable_drop
 
 
 def plan_of(
@@ -282,3 +283,21 @@ def test_a_sum_with_unknown_parts_is_only_known_to_be_larger(limit: float, verdi
     assert (rule.verdict, rule.value) == (verdict, 4.0)
     assert rule.reason == ("2 cells have no known value, so that the sum is larger" if verdict == "not judged" else "")
     assert judged(plan, known[:4])[0].verdict == ("pass" if limit == 5.0 else "fail")
+
+
+def test_what_the_cases_can_show_is_told_at_the_confidence_of_the_rule() -> None:
+    def told(confidence: float) -> Power:
+        rule = {"metric": "grade.pass_rate", "non_inferior_to": "baseline", "margin": 0.1, "confidence": confidence}
+        plan = plan_of([rule, {"metric": "grade.pass_rate", "min": 0.1, "confidence": 0.6}], 200)
+        results = cells([1.0] * 200, limit=0.5)
+        aggregator = Aggregator(plan)
+        for result in results:
+            aggregator.add(result)
+        found = power_of(plan, judged(plan, results, results), aggregator)
+        assert found is not None
+        return found
+
+    usual, sure = told(0.95), told(0.99)
+    assert (usual.drop, usual.needed) == (detectable_drop(200, 0.1), cases_for_drop(0.1, 0.1))
+    assert sure.drop == detectable_drop(200, 0.1, confidence=0.99)
+    assert sure.needed == cases_for_drop(0.1, 0.1, confidence=0.99)
