@@ -43,12 +43,8 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
             response.choices[0].message.content = found.text
             response.choices[0].finish_reason = found.finish_reason or "stop"
             response.model = _served(found)
-            if found.usage is not None:
-                usage = found.usage
-                total = usage.input_tokens + usage.output_tokens
-                response.usage.prompt_tokens = usage.input_tokens
-                response.usage.completion_tokens = usage.output_tokens
-                response.usage.total_tokens = total
+            for name, tokens in _tokens(found).items():
+                setattr(response.usage, name, tokens)
             return response
 
         async def astreaming(self, *args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:  # noqa: ANN401
@@ -59,10 +55,19 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
                 "finish_reason": found.finish_reason or "stop",
                 "index": 0,
                 "tool_use": None,
-                "usage": None,
+                "usage": _tokens(found) or None,  # else the proxy would count those of the served answer alone
             }
 
     return Routes()
+
+
+def _tokens(completion: Completion) -> dict[str, int]:
+    """Of all calls that led to the answer, as OpenAI names them; empty where they are not known."""
+    usage = completion.usage
+    if usage is None:
+        return {}
+    counts = {"prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens}
+    return {**counts, "total_tokens": usage.input_tokens + usage.output_tokens}
 
 
 def _served(completion: Completion) -> str:
