@@ -12,10 +12,11 @@ from llmops.evaluation.comparing import ANY_VALUE, Baseline, Pairs, Question, br
 from llmops.evaluation.evaluators.base import Bounds, better_when_lower
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
-from llmops.settings.suite import GateRule
+from llmops.settings.suite import GateRule, SuiteSettings
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import EQUAL, Estimate
+from llmops.statistics.looks import look_confidence
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
 ASSUMED_DISCORDANCE = 0.1
@@ -26,6 +27,8 @@ ASSUMED_MARGIN = 0.05
 """Drop that is planned for when no rule has a margin."""
 HELD_AGAINST = "held against "
 """How every note begins that tells in what a baseline is no match for the run."""
+SEVERAL_LOOKS = "the gate may look "
+"""How the note begins that tells the confidence of each of several looks."""
 
 
 @record
@@ -52,7 +55,8 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     """
     held = load_baseline(plan, store, baseline)
     rules = Gate(plan, aggregator, held).judge(lambda: store.results(run_id))
-    judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline)
+    notes = several_looks(plan.suite.settings)
+    judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline, notes=notes)
     if held is None or baseline is None:
         return judgement
     critical, flips, alone = _critical(plan), [], 0
@@ -62,7 +66,25 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
             alone += 1
         elif (found := flip(before, after, critical)) is not None:
             flips.append(found)
-    return replace(judgement, flips=broken_first(flips), notes=mismatch(store.run(baseline), plan.suite.path, alone))
+    notes += mismatch(store.run(baseline), plan.suite.path, alone)
+    return replace(judgement, flips=broken_first(flips), notes=notes)
+
+
+def rules_of(settings: SuiteSettings) -> list[GateRule]:
+    """The gate's rules, each at the confidence of one look: a run that may be extended is judged several times."""
+    looks = settings.looks
+    if len(looks) == 1:
+        return settings.gate
+    return [rule.model_copy(update={"confidence": look_confidence(rule.confidence, looks)}) for rule in settings.gate]
+
+
+def several_looks(settings: SuiteSettings) -> tuple[str, ...]:
+    """That a gate judges at a higher confidence than its rules name, as a note; nothing when it looks once."""
+    own = {
+        rule.confidence: look.confidence for rule, look in zip(settings.gate, rules_of(settings), strict=True) if rule.metric
+    }
+    told = ", ".join(f"{look:.4f} for {confidence:g} in all" for confidence, look in own.items() if look != confidence)
+    return (f"{SEVERAL_LOOKS}{len(settings.looks)} times, so each look has a confidence of {told}",) if told else ()
 
 
 def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
@@ -91,7 +113,7 @@ def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -
     cases = round(ran * _share_judged(plan, aggregator))
     if all(rule.verdict == "not judged" for rule in rules) or not cases:
         return None
-    rates = [rule for rule in plan.suite.settings.gate if _is_rate(rule.metric)]
+    rates = [rule for rule in rules_of(plan.suite.settings) if _is_rate(rule.metric)]
     relative = [rule for rule in rates if 0 < rule.margin < 1]
     strictest = min(relative or rates, key=lambda rule: (rule.margin, -rule.confidence), default=None)
     margin = strictest.margin if strictest is not None and relative else ASSUMED_MARGIN
@@ -143,7 +165,7 @@ class Gate:
         """One verdict per rule and prompt x target; `results` reads the run's cells anew."""
         return tuple(
             self._judge(rule, group, results)
-            for rule in self._plan.suite.settings.gate
+            for rule in rules_of(self._plan.suite.settings)
             for group in self._aggregator.groups.values()
             if rule.target is None or rule.target == group.target
         )

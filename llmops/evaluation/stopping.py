@@ -7,7 +7,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.reports import RuleVerdict
 from llmops.domain.runs import CellResult
 from llmops.evaluation.comparing import Baseline
-from llmops.evaluation.gating import rule_text, status_of, value_of
+from llmops.evaluation.gating import rule_text, rules_of, status_of, value_of
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.suite_metrics import OF_A_RUN
 from llmops.evaluation.tallies import OVER_TRIES, QUANTILES
@@ -70,7 +70,7 @@ class EarlyStop:
     def _rules(self) -> Iterator[GateRule]:
         if not self.plan.suite.settings.gate:
             raise UsageError("--sequential decides the rules of a gate, and the suite has none.")
-        for rule in self.plan.suite.settings.gate:
+        for rule in rules_of(self.plan.suite.settings):
             name, _, aggregate = (rule.metric or "").partition(".")
             of_cases = aggregate not in (*QUANTILES, *OF_A_RUN) and not OVER_TRIES.fullmatch(aggregate)
             shares = aggregate == "pass_rate" or (

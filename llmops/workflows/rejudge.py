@@ -11,7 +11,7 @@ from llmops.domain.runs import Run
 from llmops.domain.serial import report_from_json
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.datasets import load_dataset
-from llmops.evaluation.gating import HELD_AGAINST, judge_run, overall
+from llmops.evaluation.gating import HELD_AGAINST, SEVERAL_LOOKS, judge_run, overall
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
 from llmops.workflows.continuing import continuing
@@ -56,7 +56,7 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
     judged = judge_run(plan, parts.store, run.id, aggregator, held_against)
     report, verdict = report_from_json(dict(stored)), overall(judged.rules)  # type: ignore[call-overload]
     code = exit_code(report.status, verdict, suite.settings.on_inconclusive)
-    notes = (*(note for note in report.notes if not note.startswith(HELD_AGAINST)), *judged.notes)
+    notes = (*(note for note in report.notes if not note.startswith((HELD_AGAINST, SEVERAL_LOOKS))), *judged.notes)
     beside = {"rules": judged.rules, "flips": judged.flips, "power": judged.power, "baseline": held_against, "notes": notes}
     return replace(report, verdict=verdict, exit_code=code, **beside)  # type: ignore[arg-type]
 

@@ -133,6 +133,10 @@ def test_an_inconclusive_run_is_extended_up_to_its_cap(tmp_path: Path) -> None:
         run = report(done)
         assert (done.returncode, run["verdict"], run["counts"]["cells"], server.requests) == (4, "inconclusive", 36, 36)
         assert "inconclusive with 1 per case, so extended to 3" in run["notes"]
+        look = [note for note in run["notes"] if "each look has a confidence of 0.9768 for 0.95 in all" in note]
+        assert len(look) == 1
+        gated = json.loads(llmops(tmp_path, "gate", run["run_id"], "--json").stdout)
+        assert [note for note in gated["notes"] if "each look has" in note] == look
         again = report(llmops(tmp_path, "eval", "--no-cache", "--concurrency", "1", "--json"))
         assert (again["counts"]["cells"], again["counts"]["model_calls"], server.requests) == (36, 12, 72)
         edit(tmp_path / "evals/say.yaml", "{repeats: 3}", "{repeats: 3, budget: 0.00001}")

@@ -12,7 +12,7 @@ from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, BuiltEvaluator, Figures, Kind
-from llmops.evaluation.gating import Gate, overall, power_of
+from llmops.evaluation.gating import Gate, overall, power_of, several_looks
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
 from llmops.statistics.intervals import wilson
@@ -27,6 +27,7 @@ def plan_of(
     *,
     lower_is_better: bool = False,
     unit: str = "",
+    looks: tuple[int, ...] = (1,),
 ) -> Any:  # noqa: ANN401
     """A plan of one prompt, one target and the evaluator `grade`."""
     spec = SimpleNamespace(name="grade", kind="python", common=SimpleNamespace(weight=1.0))
@@ -43,7 +44,7 @@ def plan_of(
         evaluators=[built],
         all_evaluators=lambda: [built],
         evaluators_of=lambda _: [built],
-        suite=SimpleNamespace(settings=SimpleNamespace(gate=gate)),
+        suite=SimpleNamespace(settings=SimpleNamespace(gate=gate, looks=looks)),
     )
 
 
@@ -301,3 +302,19 @@ def test_what_the_cases_can_show_is_told_at_the_confidence_of_the_rule() -> None
     assert (usual.drop, usual.needed) == (detectable_drop(200, 0.1), cases_for_drop(0.1, 0.1))
     assert sure.drop == detectable_drop(200, 0.1, confidence=0.99)
     assert sure.needed == cases_for_drop(0.1, 0.1, confidence=0.99)
+
+
+def test_a_gate_that_may_look_again_is_stricter_each_time_and_says_so() -> None:
+    values: Sequence[float | None] = [1.0] * 90 + [0.0] * 10
+    rules: Sequence[Mapping[str, Any]] = [{"metric": "grade.pass_rate", "min": 0.83}, {"no_new_failures": {}}]
+    found = {}
+    for looks in ((1,), (1, 2, 3, 4, 5)):
+        plan = plan_of(rules, 100, looks=looks)
+        found[looks] = judged(plan, cells(values, limit=0.5))[0]
+    once, five = found.values()
+    assert (once.verdict, five.verdict) == ("pass", "inconclusive")
+    expected = wilson(90, 100, 2 * 0.9831 - 1)
+    assert (five.low, five.high) == pytest.approx((expected.low, expected.high), abs=1e-4)
+    settings = SimpleNamespace(gate=[GateRule.model_validate(rule) for rule in rules], looks=(1, 2, 3, 4, 5))
+    assert several_looks(settings) == ("the gate may look 5 times, so each look has a confidence of 0.9831 for 0.95 in all",)  # type: ignore[arg-type]
+    assert several_looks(SimpleNamespace(gate=settings.gate, looks=(1,))) == ()  # type: ignore[arg-type]
