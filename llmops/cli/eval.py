@@ -160,7 +160,8 @@ def command(
 
 
 def _check_names(session: Session, options: "EvaluateOptions") -> None:
-    """Refuse models and prompts of the command line that do not exist, before a suite is blamed for them."""
+    """Refuse models, prompts and a dataset of the command line that do not exist, before a suite is blamed for them."""
+    from llmops.evaluation.datasets import reader_of
     from llmops.settings.validation import nearest
 
     for name in options.models:
@@ -175,6 +176,11 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
             raise
         except UsageError as error:
             raise UsageError(f"--prompt: {error.message}", hint=error.hint) from None
+    if options.dataset is not None:
+        try:
+            reader_of(session.root / options.dataset, session.root)
+        except UsageError as error:
+            raise UsageError(f"--dataset: {error.message}", hint=error.hint) from None
 
 
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from llmops.domain.cases import Case
-from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.domain.records import record
 from llmops.scoring.ranking import parse_unit
@@ -79,18 +79,27 @@ def load_dataset(path: Path, root: Path) -> Dataset:
     """Check a dataset file and open it.
 
     Raises:
-        InvalidFiles: missing, empty, another format, a malformed line, an unknown field, or an id that stands twice;
-            each problem with its line.
+        UsageError: it is missing, or its suffix is that of no format.
+        InvalidFiles: empty, a malformed line, an unknown field, or an id that stands twice; each problem with its line.
+    """
+    return _checked(path, root, shown(path, root), reader_of(path, root))
+
+
+def reader_of(path: Path, root: Path) -> Reader:
+    """What reads a dataset file, by its suffix.
+
+    Raises:
+        UsageError: the file is missing, or its suffix is that of no format.
     """
     file = shown(path, root)
     readers = {".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".yaml": _yaml, ".yml": _yaml, ".csv": _csv}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         hint = f"Datasets are {', '.join(readers)} files."
-        raise InvalidFiles([Problem(file, f"has the suffix {path.suffix!r}, which is no dataset format.", hint=hint)])
+        raise UsageError(f"{file}: has the suffix {path.suffix!r}, which is no dataset format.", hint=hint)
     if path.is_dir() or not path.is_file():
-        raise InvalidFiles([Problem(file, "no such dataset file.", hint=nearest(file, _datasets_near(path, root, readers)))])
-    return _checked(path, root, file, reader)
+        raise UsageError(f"{file}: no such dataset file.", hint=nearest(file, _datasets_near(path, root, readers)))
+    return reader
 
 
 def _datasets_near(path: Path, root: Path, suffixes: Collection[str]) -> list[str]:

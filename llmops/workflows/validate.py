@@ -108,7 +108,7 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     found.of(lambda: check_evaluators(suite.evaluators, suite.positions, root))
     for spec in suite.evaluators:
         found.of(partial(read_calibration, root, spec.name))
-    dataset = found.of(lambda: load_dataset(root / settings.dataset, root))
+    dataset = found.of(lambda: load_dataset(root / settings.dataset, root), partial(_located, suite, ("dataset",)))
     if dataset is not None:
         _check_case_evaluators(dataset, suite, root, found)
     for number, reference in enumerate(settings.prompts):

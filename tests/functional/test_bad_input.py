@@ -61,7 +61,9 @@ def test_a_dataset_that_is_no_dataset(tmp_path: Path, text: bytes, told: str) ->
 
 def test_a_missing_dataset(tmp_path: Path) -> None:
     edit(project(tmp_path, BASE) / "evals/say.yaml", "datasets/say.jsonl", "datasets/sai.jsonl")
-    refused(tmp_path, "datasets/sai.jsonl", "Did you mean `datasets/say.jsonl`?")
+    for command in ("eval", "validate"):
+        told = "evals/say.yaml:1:1: `dataset`: datasets/sai.jsonl: no such dataset file."
+        refused(tmp_path, told, "Did you mean `datasets/say.jsonl`?", arguments=(command,))
 
 
 def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from calling import FILES, call, project
         ("-m smal", "--model: No model is called 'smal'.\nDid you mean `small`?"),
         ("-p sya", "--prompt: there is no prompt 'sya' in `prompts/`.\n"),
         ("--baseline nope", "'nope' names neither a run nor a prompt: there is no prompt 'nope'"),
-        ("--dataset nope.jsonl", "nope.jsonl: no such dataset file.\n    Valid: `datasets/say.jsonl`."),
-        ("--dataset says.jsonl", "says.jsonl: no such dataset file.\n    Did you mean `datasets/say.jsonl`?"),
+        ("--dataset nope.jsonl", "--dataset: nope.jsonl: no such dataset file.\nValid: `datasets/say.jsonl`."),
+        ("--dataset says.jsonl", "--dataset: says.jsonl: no such dataset file.\nDid you mean `datasets/say.jsonl`?"),
     ],
 )
 def test_a_wrong_name_is_the_fault_of_its_option_and_not_of_the_suite(tmp_path: Path, arguments: str, told: str) -> None:
