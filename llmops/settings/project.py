@@ -14,7 +14,7 @@ from llmops.settings.parameters import Parameters
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.routes import RouteSettings
-from llmops.settings.validation import Strict, nearest, validated
+from llmops.settings.validation import Shape, Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
 DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
@@ -22,7 +22,11 @@ SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 """Schemes of the servers that can hold the store; else it is a SQLite file."""
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+Name = Annotated[
+    str,
+    Field(max_length=80),
+    Shape(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "letters, digits, `.`, `_` and `-`, a letter or a digit first"),
+]
 Positive = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 

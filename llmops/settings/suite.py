@@ -11,7 +11,7 @@ from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import Dollars, InsidePath, Positive
-from llmops.settings.validation import Strict, validated
+from llmops.settings.validation import Shape, Strict, validated
 
 RECORDED = "recorded"
 """Target name of a suite without targets: its cases carry their `output`."""
@@ -23,7 +23,14 @@ COMMON_OPTIONS = ("name", "negate", "weight", "min", "max")
 class CommonOptions(Strict):
     """What every evaluator takes."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)] | None = None
+    name: (
+        Annotated[
+            str,
+            Field(max_length=60),
+            Shape(r"^[A-Za-z0-9][A-Za-z0-9_-]*$", "letters, digits, `_` and `-`, a letter or a digit first"),
+        ]
+        | None
+    ) = None
     """Name in reports and in the gate; default: the kind."""
     negate: bool = False
     """Pass where it would fail, and fail where it would pass."""
@@ -57,7 +64,12 @@ class NoNewFailures(Strict):
 class GateRule(Strict):
     """One condition that a run must meet."""
 
-    metric: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@^.-]+$")] | None = None
+    metric: (
+        Annotated[
+            str, Shape(r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9_@^.-]+$", "`EVALUATOR.FIGURE`, such as `contains.pass_rate`")
+        ]
+        | None
+    ) = None
     """`<evaluator name>.<aggregate>`."""
     min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
     max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None

@@ -1,21 +1,50 @@
 """From plain data to a validated model: pydantic's findings, told in the user's terms and with their place."""
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.records import record
 from llmops.settings.positions import Path, Positions
 
 Model = TypeVar("Model", bound=BaseModel)
+
+KEY = "[key]"
+"""Where pydantic places what is wrong with the key of a mapping: below the key."""
 
 
 class Strict(BaseModel):
     """Base of everything a user writes: unknown keys are refused and values are not coerced."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True, frozen=True, strict=True, hide_input_in_errors=True)
+
+
+@record
+class Shape:
+    """Annotates text of one form; whoever writes another is told in words what was expected."""
+
+    pattern: str
+    """A regular expression that the whole text has to match, with `^` and `$` for JSON Schemas."""
+    expected: str
+    """The form in words, such as "two letters such as `en`"."""
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _checked(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"should be {self.expected}")
+        return text
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -70,6 +99,8 @@ def _real_path(data: Any, loc: Sequence[str | int]) -> Path:  # noqa: ANN401
     """`loc` without the parts that pydantic adds for unions and tags, which are not in the file."""
     path: list[str | int] = []
     for index, part in enumerate(loc):
+        if part == KEY and isinstance(data, dict) and part not in data:
+            break
         in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
         if in_list or (isinstance(data, dict) and part in data):
             path.append(part)
@@ -98,10 +129,10 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
     if kind in ("model_type", "dict_type"):
         return f"should be a mapping of keys; found {_kind(value)}.", None
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
-    message = message[0].lower() + message[1:] if message.startswith(("Input", "Value")) else message
+    message = message[0].lower() + message[1:] if message.startswith(("Input", "Value", "String")) else message
     if kind == "value_error" and isinstance(value, dict | list):
         return f"{message}.", None
-    return f"{message.replace('input should', 'should')}; found {_kind(value)}.", None
+    return f"{message.removeprefix('input ').removeprefix('string ')}; found {_kind(value)}.", None
 
 
 def _literals(expected: str) -> list[str]:

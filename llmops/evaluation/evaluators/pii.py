@@ -10,7 +10,7 @@ from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Span
 from llmops.evaluation.evaluators.base import COUNT, AskDetector, Figures, Kind, Services, identity
 from llmops.scoring.pii import PiiKind, find_pii
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Shape, Strict
 
 PATTERNS, PRESIDIO = "patterns", "presidio"
 NameKind = Literal["person", "location", "group", "organisation"]
@@ -22,7 +22,9 @@ NAMES: tuple[NameKind, ...] = ("person", "location", "group", "organisation")
 class PiiOptions(Strict):
     """Options of `pii`."""
 
-    backend: Annotated[str, Field(pattern=f"^({PATTERNS}|{PRESIDIO}|{PRESIDIO}:.+)$")] = PATTERNS
+    backend: Annotated[
+        str, Shape(f"^({PATTERNS}|{PRESIDIO}|{PRESIDIO}:.+)$", f"`{PATTERNS}`, `{PRESIDIO}` or `{PRESIDIO}:MODEL`")
+    ] = PATTERNS
     """`presidio` or `presidio:MODEL` finds names, too, with a spaCy model (`pii` extra)."""
     kinds: Annotated[list[PiiKind | NameKind], Field(min_length=1)] | None = None
     """What is looked for; default: all that patterns find, and persons with `presidio`."""

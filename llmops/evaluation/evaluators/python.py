@@ -21,7 +21,7 @@ from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind,
 from llmops.evaluation.evaluators.quoting import cut
 from llmops.settings.files import read_text
 from llmops.settings.secrets import masked
-from llmops.settings.validation import Strict, nearest
+from llmops.settings.validation import Shape, Strict, nearest
 
 PASSED = "passed"
 RETURNS = "a bool, a number, None, or a mapping with `value` or `passed`, and `reason`, was expected"
@@ -33,7 +33,9 @@ Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 class PythonOptions(Strict):
     """Options of `python`."""
 
-    function: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
+    function: Annotated[
+        str, Shape(r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$", "`FILE.py:FUNCTION`, such as `evals/style.py:brevity`")
+    ]
     """`path/to/file.py:function`, relative to the project's root."""
     range: tuple[Finite, Finite] | None = None
     """Smallest and largest value that it returns."""

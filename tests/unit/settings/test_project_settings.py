@@ -50,7 +50,10 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
         ("models:\n  m: {id: x/y, price: {usd_per_hour: -1}}\n", "usd_per_hour"),
         (INDEX.format("kind: litellm, name: x/y, price: {}"), "needs either `input_per_million` or `usd_per_hour`"),
         (INDEX.format("kind: minilm, price: {usd_per_hour: 1}"), "has a `price`, which kind 'minilm' does not take"),
-        ("models:\n  'a b': {id: x/y}\n", "models"),
+        (
+            "models:\n  'a b': {id: x/y}\n",
+            "2 models.a b should be letters, digits, `.`, `_` and `-`, a letter or a digit first; found 'a b'",
+        ),
         ("models:\n  m: {id: x/y, timeout_s: 0}\n", "timeout_s"),
         ("models:\n  m: {id: x/y, timeout_s: .inf}\n", "2 models.m.timeout_s should be a finite number"),
         ("models:\n  m: {id: x/y, transport: fast}\n", "transport"),

@@ -55,7 +55,10 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         ("{no_new_failures: {}, margin: 0.1}", "stands alone"),
         ("{metric: contains.pass_rate, min: 0.9, margin: 0.1}", "`margin` belongs to"),
         ("{metric: contains.pass_rate, max: 0.9, margin: 0.1}", "`margin` belongs to"),
-        ("{metric: contains, min: 0.5}", "metric"),
+        (
+            "{metric: contains, min: 0.5}",
+            "metric should be `EVALUATOR.FIGURE`, such as `contains.pass_rate`; found 'contains'.",
+        ),
         ("{metric: contains.pass_rate, min: .nan}", "min"),
         ("{metric: contains.pass_rate, min: 0.5, confidence: 0.4}", "confidence"),
     ],
