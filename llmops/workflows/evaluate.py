@@ -182,7 +182,9 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     selection = Selection(options.limit, options.tags, ids, options.variables, options.sequential)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
     specs = [built.spec for some in own.values() for built in some]
-    problems += disagreements(suite, dataset, specs, repeat=options.repeat, variables=options.variables)
+    versions = {name: version for name, version in prompts.items() if version is not None}
+    rendered = () if options.aside else versions.values()  # a prompt of the past may ask for what cases have no longer
+    problems += disagreements(suite, dataset, specs, repeat=options.repeat, variables=options.variables, prompts=rendered)
     if problems:
         raise InvalidFiles(problems)
     calibrations, notes = load_calibrations(parts.root, evaluators)
@@ -191,7 +193,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         dataset,
         selection,
         cases,
-        {name: version for name, version in prompts.items() if version is not None},
+        versions,
         {name: target for name, target in targets.items() if target is not None} or RECORDED_TARGETS,
         retriever,
         tuple(evaluators),

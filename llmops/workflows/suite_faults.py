@@ -7,6 +7,7 @@ from llmops.domain.errors import Problem
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.suite_metrics import refused_rules
+from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
 from llmops.settings.validation import nearest
 
@@ -20,8 +21,9 @@ def disagreements(
     *,
     repeat: int | None = None,
     variables: Iterable[str] = (),
+    prompts: Iterable[PromptVersion] = (),
 ) -> list[Problem]:
-    """A rule that can never be judged or has nothing to judge, a field that no case has, a ranking without an index.
+    """A rule that can never be judged or has nothing to judge, a field or variable of no case, a ranking without an index.
 
     Args:
         suite: as it was read.
@@ -29,10 +31,13 @@ def disagreements(
         case_specs: evaluators that cases bring along.
         repeat: answers per case that the command line asks for.
         variables: that the command line gives to every case.
+        prompts: that are rendered for its cases.
     """
     answers = max(repeat or 1, _answers(suite.settings))
     problems = refused_rules(suite, [*suite.evaluators, *case_specs], answers)
-    problems += _missing_fields(suite, dataset, frozenset(variables))
+    given = frozenset(variables)
+    problems += _missing_fields(suite, dataset, given)
+    problems += _missing_variables(suite, dataset, prompts, given)
     problems += _rules_for_nothing(suite, dataset)
     for spec in suite.evaluators:
         if spec.kind == "retrieval" and suite.settings.index is None:
@@ -57,12 +62,34 @@ def _missing_fields(suite: Suite, dataset: Dataset, given: frozenset[str]) -> It
     if not missing:
         return
     known = sorted({name for case in dataset.cases() for name in _fields(case)} | given)
-    listed = ", ".join(f"`{name}`" for name in known[:SHOWN_FIELDS]) + (" ..." if len(known) > SHOWN_FIELDS else "")
     for at, name in named.items():
         if name in missing:
             close = nearest(name, known) or ""
-            hint = f"{close} The cases have {listed}." if close.startswith("Did") else close
+            hint = f"{close} The cases have {_listed(known)}." if close.startswith("Did") else close
             yield suite.positions.problem(at, f"no case of {dataset.path} has a field {name!r}.", hint=hint)
+
+
+def _missing_variables(
+    suite: Suite, dataset: Dataset, prompts: Iterable[PromptVersion], given: frozenset[str]
+) -> Iterator[Problem]:
+    """Variables that a prompt requires and no case has: it could not be rendered once."""
+    for version in prompts:
+        missing = {name for name, variable in version.variables.items() if variable.required} - given
+        for case in dataset.cases() if missing else ():
+            missing -= case.vars.keys()
+            if not missing:
+                break
+        known = sorted({name for case in dataset.cases() for name in case.vars} | given) if missing else []
+        for name in sorted(missing):
+            close = nearest(name, known) or ""
+            hint = f"{close} " if close.startswith("Did") else ""
+            told = f"no case of {dataset.path} has the variable {name!r}, which the prompt {version.name!r} requires."
+            hint += f"The cases have {_listed(known) or 'no variables'}."
+            yield suite.positions.problem(("prompts",), told, hint=hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:SHOWN_FIELDS]) + (" ..." if len(names) > SHOWN_FIELDS else "")
 
 
 def _rules_for_nothing(suite: Suite, dataset: Dataset) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Every problem of every file of a project, at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +15,7 @@ from llmops.evaluation.judging.judges import LANGUAGE_MODEL, NO_JUDGE
 from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import query_of
 from llmops.prompting.registry import Registry
+from llmops.prompting.template import PromptVersion
 from llmops.rag.globbing import matching_files
 from llmops.settings.environment import load_environment
 from llmops.settings.project import Project, load_project
@@ -111,10 +112,11 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     dataset = found.of(lambda: load_dataset(root / settings.dataset, root), partial(_located, suite, ("dataset",)))
     if dataset is not None:
         _check_case_evaluators(dataset, suite, root, found)
+    prompts: list[PromptVersion] = []
     for number, reference in enumerate(settings.prompts):
-        located = partial(_located, suite, ("prompts", number))
-        found.of(partial(registry.resolve, reference), located)
-    _check_gate(suite, dataset, found)
+        version = found.of(partial(registry.resolve, reference), partial(_located, suite, ("prompts", number)))
+        prompts += [] if version is None else [version]
+    _check_gate(suite, dataset, prompts, found)
     _check_query(suite, dataset, found)
     if project is None:
         return
@@ -149,10 +151,10 @@ def _check_query(suite: Suite, dataset: Dataset | None, found: _Findings) -> Non
             return
 
 
-def _check_gate(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:
+def _check_gate(suite: Suite, dataset: Dataset | None, prompts: Sequence[PromptVersion], found: _Findings) -> None:
     if dataset is None:
         return
-    found.problems += disagreements(suite, dataset, _case_specs(dataset, suite))
+    found.problems += disagreements(suite, dataset, _case_specs(dataset, suite), prompts=prompts)
     for number, rule in enumerate(suite.settings.gate):
         rate = (rule.metric or "").endswith(".pass_rate")
         if (

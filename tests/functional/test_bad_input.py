@@ -100,6 +100,18 @@ def test_an_undefined_variable_is_a_failed_cell_and_a_refusal_with_its_line(tmp_
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("command", ["eval", "validate"])
+def test_a_variable_that_no_case_has_is_refused_before_the_run(tmp_path: Path, command: str) -> None:
+    path = project(tmp_path, BASE) / "datasets/say.jsonl"
+    path.write_text(path.read_text().replace('"word"', '"wrod"'))
+    told = (
+        "evals/say.yaml:2:1: `prompts`: no case of datasets/say.jsonl has the variable 'word', which the prompt 'say' requires."
+    )
+    refused(tmp_path, told, "Did you mean `wrod`? The cases have `wrod`.", arguments=(command,))
+    if command == "eval":
+        refused(tmp_path, "c0000", code=3, arguments=("eval", "--var", "word=moon"))
+
+
 def test_a_missing_key_names_the_variable(tmp_path: Path) -> None:
     edit(project(tmp_path, BASE) / "llmops.yaml", f"api_base: {BASE}, ", "")
     refused(tmp_path, "OPENAI_API_KEY", ".env")
