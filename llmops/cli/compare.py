@@ -11,7 +11,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import check_writable, write_file
 from llmops.domain.comparisons import Adjustment, Comparison
 from llmops.domain.errors import UsageError
 
@@ -63,6 +63,9 @@ def compare(
     session: Session = ctx.obj
     if not 0.5 < confidence < 1:
         raise UsageError(f"--confidence {confidence:g}: a one-sided confidence is above 0.5 and below 1.", hint="Usual: 0.95")
+    for path in (markdown, csv):
+        if path is not None:
+            check_writable(path)
     question = Question(confidence, margin, adjustment=adjust)
     if source is not None:
         if baseline is not None:

@@ -15,7 +15,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import check_writable, write_file
 from llmops.domain.errors import InvalidFiles, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
@@ -128,6 +128,8 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
+    for path, _ in documents:
+        check_writable(path)
     _check_names(session, options)
     if explain:
         from llmops.reporting.explanations import print_explanation

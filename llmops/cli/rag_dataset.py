@@ -10,7 +10,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import check_writable, write_file
 from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.ports import Progress
 from llmops.reporting.safe import safe
@@ -77,6 +77,7 @@ def _check_free(out: Path, *, force: bool) -> None:
         raise UsageError(f"--out {str(out)!r} is no JSONL file.", hint=f"Write {str(out.with_suffix('.jsonl'))!r}.")
     if out.is_dir() or (out.exists() and not force):
         raise UsageError(f"{str(out)!r} exists.", hint="Overwrite it with --force, or write another file.")
+    check_writable(out)
 
 
 def _tell(session: Session, made: "MadeDataset", out: Path, wanted: int) -> None:

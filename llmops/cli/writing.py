@@ -1,11 +1,13 @@
 """Writing the files that a command line asks for."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
-from llmops.settings.files import write_output
+from llmops.settings.files import is_file_or_new, write_output
 
 
 def write_file(path: Path, text: str | Iterable[str]) -> None:
@@ -16,6 +18,23 @@ def write_file(path: Path, text: str | Iterable[str]) -> None:
     """
     with told_when_unwritable(path):
         write_output(path, text)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before the work is done whose outcome it shall hold.
+
+    Raises:
+        UsageError: it is a folder, or its folder could not be made or written to.
+    """
+    with told_when_unwritable(path):
+        if path.is_dir():
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not is_file_or_new(path):
+            return
+        folder = next(each for each in path.resolve().parents if each.exists())
+        code = errno.ENOTDIR if not folder.is_dir() else 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+        if code:
+            raise OSError(code, os.strerror(code))
 
 
 @contextmanager

@@ -24,6 +24,17 @@ def test_a_wrong_name_is_the_fault_of_its_option_and_not_of_the_suite(tmp_path: 
     assert "evals/say.yaml" not in done.error
 
 
+@pytest.mark.parametrize("command", ["eval --html", "eval -o", "compare say say --markdown"])
+@pytest.mark.parametrize(("name", "told"), [("a.html", "Is a directory"), ("b/c.html", "Not a directory")])
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path, command: str, name: str, told: str) -> None:
+    project(tmp_path)
+    (tmp_path / "a.html").mkdir()
+    (tmp_path / "b").write_text("a file")
+    done = call(tmp_path, *command.split(), str(tmp_path / name))
+    assert (done.code, done.error.splitlines()[0]) == (2, f"{str(tmp_path / name)!r} cannot be written: {told}.")
+    assert call(tmp_path, "runs", "list").out.startswith("No runs yet.")
+
+
 def test_x_alone_stops_at_the_first_cell_that_did_not_pass(tmp_path: Path) -> None:
     suite = FILES["evals/say.yaml"].replace("any: expected", "all: [never said]")
     cases = "".join(f'{{"id": "c{number}", "vars": {{"word": "w{number}"}}, "expected": "x"}}\n' for number in range(40))
