@@ -128,6 +128,9 @@ def command(
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
+    if explain and (documents or watch):
+        told = "--explain runs nothing: there is no report to write, and nothing to do again."
+        raise UsageError(told, hint="Leave out either it, or --watch and the files. --json prints what would run.")
     for path, _ in documents:
         check_writable(path)
     _check_names(session, options)

@@ -35,6 +35,14 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     assert call(tmp_path, "runs", "list").out.startswith("No runs yet.")
 
 
+@pytest.mark.parametrize("other", ["--html a.html", "-o a.json", "--json -o a.json", "--watch"])
+def test_explain_goes_with_no_report_and_no_watch(tmp_path: Path, other: str) -> None:
+    done = call(project(tmp_path), "eval", "--explain", *other.split())
+    assert done.code == 2
+    assert done.error.startswith("--explain runs nothing: there is no report to write, and nothing to do again.")
+    assert call(tmp_path, "eval", "--explain", "--json").code == 0
+
+
 def test_x_alone_stops_at_the_first_cell_that_did_not_pass(tmp_path: Path) -> None:
     suite = FILES["evals/say.yaml"].replace("any: expected", "all: [never said]")
     cases = "".join(f'{{"id": "c{number}", "vars": {{"word": "w{number}"}}, "expected": "x"}}\n' for number in range(40))
