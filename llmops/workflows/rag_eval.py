@@ -140,9 +140,10 @@ def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries
     """
     labelled = labelled_queries(asked_cases(index, root, dataset))
     if not labelled.texts:
-        hint = 'Say where answers stand: "relevant": ["docs/page.md#heading"] in the cases of a suite that uses it; '
-        hint += "or have a judge read the hits: --judge MODEL."
-        raise UsageError(f"No case of a suite over the index {index!r} has `relevant`.", hint=hint)
+        source = f"a suite over the index {index!r}" if dataset is None else dataset
+        hint = 'Say in the cases where answers stand: "relevant": ["docs/page.md#heading"]; '
+        hint += f"or have a judge read the hits: llmops rag eval {index} --judge MODEL"
+        raise UsageError(f"No case of {source} has `relevant`.", hint=hint)
     return labelled
 
 

@@ -69,6 +69,19 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     assert "1 queries, 4 documents, 4 chunks" in shown
 
 
+@pytest.mark.parametrize("command", ["eval", "sweep"])
+def test_cases_without_labels_are_told_by_their_dataset_with_a_way_that_exists(tmp_path: Path, command: str) -> None:
+    case = {"id": "c1", "vars": {"question": QUERIES["q1"]}}
+    files = {"docs/d1.md": f"# d1\n\n{TEXTS['d1']}\n", "datasets/own.jsonl": json.dumps(case) + "\n"}
+    files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
+    write(tmp_path, files)
+    for arguments, source in (((), "a suite over the index 'i'"), (("--dataset", "datasets/own.jsonl"), "datasets/own.jsonl")):
+        done = llmops(tmp_path, "rag", command, *arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: No case of {source} has `relevant`.\n")
+        assert "or have a judge read the hits: llmops rag eval i --judge MODEL" in done.stderr
+
+
 def test_labels_that_name_nothing_are_told(tmp_path: Path) -> None:
     files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
     files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"
