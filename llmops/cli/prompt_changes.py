@@ -43,6 +43,8 @@ def commit(
     from llmops.prompting import versions
 
     session: Session = ctx.obj
+    if not message.strip():
+        raise UsageError("-m is empty: it stands in the history and says what changed and why.")
     made = versions.commit(session.wiring.registry, name, _change(session, message), bump)
     part = f" ({made.bump})" if made.bump else ""
     session.out.print(f"{name}@{made.version}{part}  sha256:{made.hash}", soft_wrap=True)
@@ -75,7 +77,7 @@ def promote(
     """Move a label onto a version; a protected one only onto text that passed the gates of its suites. Exit 1: refused."""
     session: Session = ctx.obj
     name, version = _version(reference)
-    if force and not reason:
+    if force and not reason.strip():
         raise UsageError("--force needs --reason: it stands in the history for everyone to read.")
     change = _change(session, reason, forced=force)
     from llmops.workflows.promote import promote as promote_on_evidence

@@ -62,6 +62,16 @@ def test_what_cannot_be_rendered_says_why(tmp_path: Path, arguments: tuple[str, 
     assert told in done.error
 
 
+@pytest.mark.parametrize("text", ["", " \t"])
+def test_a_history_takes_no_empty_reason(tmp_path: Path, text: str) -> None:
+    done = call(project(tmp_path), "prompt", "commit", "say", "-m", text)
+    assert (done.code, done.error) == (2, "-m is empty: it stands in the history and says what changed and why.")
+    assert not (tmp_path / "prompts/say/versions").exists()
+    done = call(tmp_path, "prompt", "promote", "say@1.0.0", "--to", "production", "--force", "--reason", text)
+    assert done.code == 2
+    assert done.error.startswith("--force needs --reason")
+
+
 def test_a_faulty_prompt_is_no_matter_of_the_lint_of_another(tmp_path: Path) -> None:
     project(tmp_path, **{"prompts/badfm/prompt.j2": "---\nvariables: [\n---\nuser:\nHello\n"})
     fine = call(tmp_path, "prompt", "lint", "say")
