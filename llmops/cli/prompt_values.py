@@ -21,18 +21,24 @@ def rendered(
     session: Session, version: "PromptVersion", var: list[str] | None, case: str | None, dataset: str | None
 ) -> tuple[Message, ...]:
     """The messages for these values; `contexts` are the case's own, nothing is searched for."""
-    values, hits = _case(session, case, dataset) if case else ({}, ())
+    if case is None and dataset is not None:
+        raise UsageError("--dataset needs --case ID: which case of it?")
+    values, hits = _case(session, case, dataset) if case is not None else ({}, ())
     values |= dict(_assignment(item, version) for item in var or ())
     return version.render(values, hits)
 
 
 def _assignment(item: str, version: "PromptVersion") -> tuple[str, Any]:
     from llmops.prompting.variables import BadValue, from_text
+    from llmops.settings.validation import nearest
 
     name, equals, text = item.partition("=")
     if not equals or not name:
         raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
     if name not in version.variables:
+        if name not in version.used_variables:
+            known = version.used_variables | set(version.variables)
+            raise UsageError(f"--var {item!r}: the prompt {version.name!r} has no such variable.", hint=nearest(name, known))
         return name, text
     try:
         return name, from_text(version.variables[name], text)

@@ -51,7 +51,12 @@ def test_a_number_stays_text_where_the_variable_is_text(tmp_path: Path) -> None:
         (("--var", "word"), "NAME=VALUE"),
         (("--var", "word=sun", "--var", "times=two"), "`times` is 'two' (string), expected integer"),
         ((), "word"),
+        (
+            ("--var", "word=sun", "--var", "tiems=2"),
+            "--var 'tiems=2': the prompt 'say' has no such variable.\nDid you mean `times`?",
+        ),
         (("--case", "c1"), "--dataset"),
+        (("--var", "word=sun", *CASE[:2]), "--dataset needs --case"),
         ((*CASE, "c9"), "no case 'c9'"),
         (("--case", "c1", "--dataset", "datasets/sai.jsonl"), "Did you mean `datasets/say.jsonl`?"),
     ],
