@@ -37,7 +37,9 @@ EPILOG = examples("llmops eval", "llmops eval evals/manual.yaml --model small --
 @app.command("eval", epilog=EPILOG)
 def command(
     ctx: typer.Context,
-    suites: Annotated[list[str] | None, typer.Argument(metavar="SUITE", help="Suite files; default: all of evals/.")] = None,
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="SUITE", help="Suite files, or their names in evals/; default: all.")
+    ] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.")
     ] = None,
@@ -285,14 +287,17 @@ def suites_named(session: Session, names: list[str]) -> "list[Suite]":
 
 def suite_path(session: Session, name: str) -> Path:
     """A suite by its path from here or from the project's root, or by its name in evals/."""
-    from llmops.settings.suite import suite_files
+    from llmops.settings.suite import SUFFIXES, suite_files
     from llmops.settings.validation import nearest
 
     root = session.project.root
-    for path in (session.start / name, root / name, root / "evals" / f"{name}.yaml"):
+    named = (root / "evals" / f"{name}{suffix}" for suffix in SUFFIXES)
+    for path in (session.start / name, root / name, *named):
         if path.is_file():
             return path
-    known = [path.relative_to(root).as_posix() for path in suite_files(root)]
+    files = [path.relative_to(root) for path in suite_files(root)]
+    names = (path.relative_to("evals").with_suffix("") for path in files)
+    known = (path.as_posix() for path in (files if Path(name).suffix else names))
     raise UsageError(f"No suite file {name!r}.", hint=nearest(name, known))
 
 

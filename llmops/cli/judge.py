@@ -3,11 +3,11 @@
 import json as jsonlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli.eval import suite_path
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
 from llmops.reporting.safe import one_line, safe, unbroken
@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Hold judges and detectors against 
 
 KEYS: "dict[str, Reply]" = {"y": True, "n": False, "s": "skip", "q": "stop", "\x03": "stop", "\x04": "stop", "": "stop"}
 
-SuiteArgument = Annotated[Path, typer.Argument(help="Suite file.", metavar="SUITE")]
+SuiteArgument = Annotated[str, typer.Argument(help="A suite file, or its name in evals/.", metavar="SUITE")]
 EvaluatorOption = Annotated[str | None, typer.Option("--evaluator", "-e", help="Its name; default: the only slow one.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run whose answers are labelled; default: the suite's last.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -80,11 +80,11 @@ def next_(
         session.out.print("Every answer of the run has a label.")
 
 
-def _calibrating(session: Session, suite: Path, evaluator: str | None, run: str | None) -> "Calibrating":
+def _calibrating(session: Session, suite: str, evaluator: str | None, run: str | None) -> "Calibrating":
     from llmops.settings.suite import load_suite
     from llmops.workflows.calibrate import Calibrating
 
-    return Calibrating(load_suite(session.start / suite, session.root), session.wiring, evaluator, run)
+    return Calibrating(load_suite(suite_path(session, suite), session.root), session.wiring, evaluator, run)
 
 
 def _asker(session: Session, levels: tuple[int, ...]) -> "Callable[[Answer, int, int], Reply]":

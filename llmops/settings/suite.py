@@ -16,6 +16,9 @@ from llmops.settings.validation import Shape, Strict, validated
 RECORDED = "recorded"
 """Target name of a suite without targets: its cases carry their `output`."""
 
+SUFFIXES = (".yaml", ".yml")
+"""Of suite files."""
+
 COMMON_OPTIONS = ("name", "negate", "weight", "min", "max")
 """Options that every evaluator takes; the rest belong to its kind."""
 
@@ -169,7 +172,7 @@ class Suite:
 def suite_files(root: Path) -> list[Path]:
     """The suites of a project: the YAML files of `evals/` and of the folders in it; what begins with a dot is left out."""
     folder = root / "evals"
-    files = (path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+    files = (path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     return sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 

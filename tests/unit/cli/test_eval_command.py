@@ -43,6 +43,16 @@ def test_explain_goes_with_no_report_and_no_watch(tmp_path: Path, other: str) ->
     assert call(tmp_path, "eval", "--explain", "--json").code == 0
 
 
+def test_a_suite_is_found_by_its_name_in_every_command(tmp_path: Path) -> None:
+    project(tmp_path, **{"evals/sub/more.yml": FILES["evals/say.yaml"]})
+    for suite in ("say", "sub/more", "evals/say.yaml"):
+        wrong = suite.replace("/say", "/sya") if "yaml" in suite else f"{suite}s"
+        for command in ("eval", "status", "power", "judge next"):
+            assert call(tmp_path, *command.split(), suite).error[:8] != "No suite"
+            done = call(tmp_path, *command.split(), wrong)
+            assert (done.code, done.error) == (2, f"No suite file {wrong!r}.\nDid you mean `{suite}`?")
+
+
 def test_x_alone_stops_at_the_first_cell_that_did_not_pass(tmp_path: Path) -> None:
     suite = FILES["evals/say.yaml"].replace("any: expected", "all: [never said]")
     cases = "".join(f'{{"id": "c{number}", "vars": {{"word": "w{number}"}}, "expected": "x"}}\n' for number in range(40))
