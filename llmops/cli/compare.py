@@ -68,9 +68,11 @@ def compare(
             check_writable(path)
     question = Question(confidence, margin, adjustment=adjust)
     if source is not None:
-        if baseline is not None:
-            raise UsageError("--from takes the place of the runs.", hint="Name either a file or two runs.")
+        if baseline is not None or suite is not None:
+            raise UsageError("--from takes the place of the runs and of --suite.", hint="Name either a file or two runs.")
         found = compare_file(session.start / source, session.start, question, metric or (), lower or ())
+    elif lower:
+        raise UsageError("--lower goes with --from: what a run measured has its direction.", hint="Leave it out.")
     else:
         found = _sides(session, baseline, candidate, suite, question=question, metrics=metric or [])
     _tell(session, found, json=json, files=((markdown, comparison_markdown), (csv, comparison_csv)))
@@ -88,6 +90,9 @@ def _sides(
         raise UsageError("What with what? Name the baseline.", hint="For example: llmops compare @last~1 @last")
     store = session.wiring.store
     if not any(names_prompts(each) for each in (base, other or "@last")):
+        if suite is not None:
+            told = "--suite says over which cases prompts are run, and these are runs already."
+            raise UsageError(told, hint="Choose runs of that suite by their ids: llmops runs list")
         last = run_of(store, other or "@last")
         return compare_runs(store, run_of(store, base, last.suite), last, question, metrics)
     over = _suite(session, suite, [each for each in (base, other) if each is not None])

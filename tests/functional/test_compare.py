@@ -140,6 +140,9 @@ def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
         (("--from", "r.csv", "--confidence", "0.3"), "above 0.5"),
         (("--from", "r.csv", "--metric", "n"), "No metric is called 'n'"),
         (("@last", "--from", "r.csv"), "takes the place"),
+        (("--suite", "say", "--from", "r.csv"), "takes the place of the runs and of --suite"),
+        (("@last~1", "@last", "--suite", "say"), "--suite says over which cases prompts are run"),
+        (("@last~1", "@last", "--lower", "latency.mean"), "--lower goes with --from"),
     ):
         done = llmops(tmp_path, "compare", *arguments)
         assert done.returncode == 2, done.stdout
