@@ -45,3 +45,9 @@ def test_cases_that_passed_give_way_to_those_that_did_not(monkeypatch: pytest.Mo
     text = "".join(to_html([(REPORT, cases)]))
     assert re.findall(r"question (\d)\?", text) == ["0", "1", "3", "5", "7", "9"]
     assert "4 further cases" in text
+
+
+def test_the_verdict_may_stand_below_a_suite_that_fills_the_line() -> None:
+    text = "".join(to_html([(REPORT, lambda: iter(()))]))
+    assert re.search(rf"<h1>{REPORT.suite}\s<span class=\"badge ", text)
+    assert re.search(r"h1 {[^}]*overflow-wrap: anywhere;", text)
