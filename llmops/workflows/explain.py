@@ -280,7 +280,7 @@ def _paced(target: Target, found: Estimate) -> float:
 
 def _cost(target: Target, tokens: tuple[float | None, float | None], seconds: float | None) -> float | None:
     """USD of one call."""
-    if target.embedded:
+    if target.price is None and target.embedded:
         return 0.0
     if target.price is None or seconds is None or None in tokens:
         return None

@@ -70,3 +70,14 @@ def test_a_suite_in_a_folder_of_evals_is_run_and_validated(tmp_path: Path) -> No
         done = call(tmp_path, command)
         assert done.code == 2
         assert "evals/sub/more.yaml:4:1: `evaluator`: unknown key." in done.error
+
+
+def test_a_price_that_a_reader_is_given_is_foretold_as_it_is_counted(tmp_path: Path) -> None:
+    price = "{id: embedded/reader-small, price: {input_per_million: 1000, output_per_million: 1000}}"
+    project(tmp_path, **{"llmops.yaml": FILES["llmops.yaml"].replace("{id: embedded/reader-small}", price)})
+    (run,) = json.loads(call(tmp_path, "eval", "--json").out)["runs"]
+    (found,) = json.loads(call(tmp_path, "eval", "--explain", "--no-cache", "--json").out)["suites"]
+    (foretold,) = found["estimates"]
+    spent = sum(group["spend"]["spent_usd"] for group in run["groups"])
+    assert spent > 0.01
+    assert foretold["cost_usd"] == pytest.approx(spent, rel=0.2)
