@@ -27,7 +27,8 @@ def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help
         typer.echo(jsonlib.dumps([{**row, "price": plain(row["price"])} for row in rows], indent=1))
         return
     table = Table(*COLUMNS, box=None, header_style="bold")
-    table.columns[COLUMNS.index("key")].no_wrap = True
+    for column, name in zip(table.columns, COLUMNS, strict=True):
+        column.no_wrap, column.overflow = name in ("key", "transport", "at once"), "fold"
     for row in rows:
         price: Price | None = row["price"]
         source = price.source if price else ""

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from calling import FILES, call, project
+from rich.console import Console
 
 
 def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,6 +17,17 @@ def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeyp
     shown = call(tmp_path, "models").out
     assert "1 in, 2 out" in shown
     assert "very-secret" not in shown + json.dumps(rows)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_part_of_an_id_is_cut_off(tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "width", width)
+    lines = call(project(tmp_path), "models").out.splitlines()
+    start = next(line for line in lines if " id " in line).index(" id ")
+    assert "…" not in "".join(lines)
+    shown = "".join(line[start:].split("  ")[0].strip() for line in lines[1:])
+    assert "embedded/reader-small" in shown
+    assert "openai/some-model" in shown
 
 
 def test_a_key_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
