@@ -37,6 +37,8 @@ def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
         typer.echo(jsonlib.dumps(rows, indent=1))
         return
     table = Table("prompt", "hash", "newest", "labels", "variables", "description", box=None, header_style="bold")
+    for column in table.columns:
+        column.no_wrap, column.overflow = column.header == "hash", "fold"
     for row in rows:
         labels = ", ".join(f"{label}={version}" for label, version in row["labels"].items())
         told = one_line(row["error"], 200) if row["error"] else row["description"]

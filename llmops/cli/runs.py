@@ -31,7 +31,7 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     session: Session = ctx.obj
@@ -39,7 +39,8 @@ def list_runs(
     if json:
         typer.echo(jsonlib.dumps([{k: v for k, v in plain(run).items() if k != "snapshot"} for run in runs], indent=1))
         return
-    table = Table("run", "suite", "cells", "status", "started (UTC)", box=None, header_style="bold")
+    whole = [Column(name, no_wrap=True) for name in ("run", "cells", "status", "started (UTC)")]
+    table = Table(whole[0], Column("suite", overflow="fold"), *whole[1:], box=None, header_style="bold")
     for run in runs:
         table.add_row(run.id, Text(safe(run.suite)), str(run.cells), run.status, run.started_at[:19].replace("T", " "))
     session.out.print(table if runs else "No runs yet. Make one: llmops eval")

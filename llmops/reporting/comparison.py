@@ -55,7 +55,7 @@ def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment
     title = " · ".join(safe(part) for part in place if part) or "metric"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict"):
-        table.add_column(Text(column))
+        table.add_column(Text(column), overflow="fold")
     for m in metrics:
         name = Text.assemble(unbroken(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
         counts = f"{m.wins}/{m.losses}/{m.ties}"

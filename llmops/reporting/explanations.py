@@ -19,7 +19,7 @@ def print_explanation(console: Console, found: Explanation) -> None:
     _head(console, found)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("step", "of", "to do", "why"):
-        table.add_column(column, no_wrap=column in ("step", "to do"))
+        table.add_column(column, no_wrap=column in ("step", "to do"), overflow="fold")
     for work in found.work:
         table.add_row(work.step, Text(safe(work.name)), _amount(work), Text(_why(work)))
     console.print(Padding(table, (0, 0, 0, 2)))

@@ -92,6 +92,7 @@ def _existence(change: ValueChange) -> str:
 
 def _cost_table(found: PromptComparison) -> Table:
     table = Table("model", "tokens per call", "change", "$ per 1,000 calls", "change", box=None, header_style="bold")
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     for delta in found.costs:

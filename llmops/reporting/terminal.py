@@ -69,7 +69,7 @@ def _evaluator_table(prompt: str, groups: Sequence[Cells]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
     table.add_column(Text(safe(prompt) or "recorded answers"), no_wrap=True)
     for group in groups:
-        table.add_column(Text(safe(group.target)), min_width=NARROWEST)
+        table.add_column(Text(safe(group.target)), min_width=NARROWEST, overflow="fold")
     names = list(dict.fromkeys(e.name for g in groups for e in g.evaluators))
     for name in names:
         row: list[Text] = []
@@ -165,8 +165,8 @@ def _spend(groups: list[Cells]) -> str:
 def _gate(report: Report) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("gate", no_wrap=True)
-    table.add_column("rule", ratio=2)
-    table.add_column("for", ratio=1)
+    table.add_column("rule", ratio=2, overflow="fold")
+    table.add_column("for", ratio=1, overflow="fold")
     table.add_column("estimate", ratio=2)
     for rule in report.rules:
         place = " · ".join(safe(part) for part in (rule.prompt, rule.target) if part)
