@@ -217,8 +217,8 @@ def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int
     if isinstance(entry, str):
         return EvaluatorSpec(entry, entry.partition(":")[0], {}, CommonOptions(), at)
     if len(entry) != 1:
-        shape = "one `kind: {options}` was expected"
-        raise InvalidFiles([positions.problem(at, f"has the keys {', '.join(map(str, entry))}; {shape}.")])
+        found = f"has the keys {', '.join(map(str, entry))}" if entry else "is empty"
+        raise InvalidFiles([positions.problem(at, f"{found}; one `kind: {{options}}` was expected.")])
     ((kind, options),) = entry.items()
     at = (*at, str(kind))
     if kind == "python" and isinstance(options, str):
@@ -226,7 +226,9 @@ def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int
     if options is None:
         options = {}
     if not isinstance(options, dict):
-        raise InvalidFiles([positions.problem(at, "options should be a mapping, such as `contains: {any: expected}`.")])
+        told = "options should be a mapping, such as `contains: {any: expected}`."
+        hint = "Only `python` takes a text, such as `python: evals/style.py:brevity`." if isinstance(options, str) else None
+        raise InvalidFiles([positions.problem(at, told, hint=hint)])
     common = validated(CommonOptions, {k: v for k, v in options.items() if k in COMMON_OPTIONS}, positions, at=at)
     own = {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
     return EvaluatorSpec(str(kind), common.name or str(kind), own, common, at)
