@@ -19,7 +19,7 @@ def load_environment(root: Path) -> None:
     """Put the variables of `.env` into the environment, without replacing any that is set.
 
     Raises:
-        InvalidFiles: the file cannot be read, or a key in it cannot be sent.
+        InvalidFiles: the file cannot be read, a line of it sets no variable, or a key in it cannot be sent.
     """
     if not (root / FILE).is_file():
         return
@@ -34,8 +34,10 @@ def load_environment(root: Path) -> None:
 
 def _problems(text: str) -> Iterator[Problem]:
     for each in parse_stream(StringIO(text)):
+        blank = len(each.original.string) - len(each.original.string.lstrip())
+        line = each.original.line + each.original.string.count("\n", 0, blank)
+        if each.error:
+            yield Problem(FILE, "is not NAME=VALUE.", line, hint="Close each quote, and begin a comment with #.")
         if each.key and each.value and names_a_credential(each.key) and not sendable(each.value.strip()):
             hint = "Write it in one line; in double quotes \\n is a line break."
-            yield Problem(
-                FILE, "holds a control character, which no request can carry.", each.original.line, key=each.key, hint=hint
-            )
+            yield Problem(FILE, "holds a control character, which no request can carry.", line, key=each.key, hint=hint)
