@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,8 @@ from llmops.domain.errors import LlmopsError, UsageError
 
 GARBAGE = (10_000, 20, 20)
 """When to look for garbage: seldom, because nearly all objects of a command live to its end."""
+YES = ("1", "true", "t", "yes", "y", "on")
+"""What a variable says that switches an option on."""
 COMMANDS = {
     "init": ("llmops.cli.init", "Start a project here that runs at once, offline."),
     "eval": ("llmops.cli.eval", "Run suites and judge their gates."),
@@ -119,7 +122,7 @@ def main() -> None:
     gc.set_threshold(*GARBAGE)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they would be looked for in every installed package
     try:
-        code = _code(debug="--debug" in sys.argv)
+        code = _code(debug="--debug" in sys.argv or os.environ.get("LLMOPS_DEBUG", "").lower() in YES)
     finally:
         gc.freeze()  # what is left goes with the process: looking through it once more takes a sixth of a cached run
     sys.stdout.flush()
@@ -136,7 +139,7 @@ def _code(*, debug: bool) -> int:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except LlmopsError as error:
         if debug:
-            raise
+            traceback.print_exc()
         Session.tell(error)
         return error.exit_code
     except KeyboardInterrupt:
@@ -144,7 +147,8 @@ def _code(*, debug: bool) -> int:
         return 130
     except Exception as error:
         if debug:
-            raise
-        sys.stderr.write(f"llmops failed unexpectedly: {type(error).__name__}: {error}\nSee more: llmops --debug ...\n")
+            traceback.print_exc()
+        more = "" if debug else "See more: llmops --debug ...\n"
+        sys.stderr.write(f"llmops failed unexpectedly: {type(error).__name__}: {error}\n{more}")
         return 70
     return 0

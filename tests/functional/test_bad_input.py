@@ -122,6 +122,15 @@ def test_no_project_and_an_unknown_command(tmp_path: Path) -> None:
     refused(tmp_path, "Did you mean", arguments=("evla",))
 
 
+@pytest.mark.parametrize(("option", "variable"), [("--debug", "0"), ("", "1")])
+def test_a_traceback_changes_neither_the_message_nor_the_code(tmp_path: Path, option: str, variable: str) -> None:
+    arguments = ([option] if option else []) + ["eval", "--model", "nope"]
+    done = llmops(project(tmp_path, BASE), *arguments, LLMOPS_DEBUG=variable)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert "error: --model: No model is called 'nope'.\nValid: `m`.\n" in done.stderr
+
+
 def test_a_corrupt_and_a_newer_store_are_refused_and_kept(tmp_path: Path) -> None:
     store = project(tmp_path, BASE) / ".llmops/llmops.db"
     store.parent.mkdir()
