@@ -215,15 +215,14 @@ class Gate:
         return tally.unmeasured if measures else 0
 
     def _missing(self, name: str, aggregate: str, tally: EvaluatorTally | None) -> str:
+        if tally is None and name not in [built.spec.name for built in self._plan.evaluators]:
+            return f"the suite has no evaluator {name!r}"
         if tally is not None and name == "latency" and not tally.values.values:
             return "no live measurement: use `--refresh generate`"
-        if tally is not None and not tally.scored:
+        if tally is None or not tally.scored:
             return "no case was scored"
-        if aggregate in CORRECTED and tally is not None and tally.scored:
+        if aggregate in CORRECTED:
             return _not_corrected(tally, name)
-        known = [built.spec.name for built in self._plan.evaluators]
-        if name not in known:
-            return f"the suite has no evaluator {name!r}"
         return f"{name!r} has no aggregate {aggregate!r} here"
 
     def _relative(

@@ -318,3 +318,8 @@ def test_a_gate_that_may_look_again_is_stricter_each_time_and_says_so() -> None:
     settings = SimpleNamespace(gate=[GateRule.model_validate(rule) for rule in rules], looks=(1, 2, 3, 4, 5))
     assert several_looks(settings) == ("the gate may look 5 times, so each look has a confidence of 0.9831 for 0.95 in all",)  # type: ignore[arg-type]
     assert several_looks(SimpleNamespace(gate=settings.gate, looks=(1,))) == ()  # type: ignore[arg-type]
+
+
+def test_a_run_that_came_to_no_case_says_so_of_each_rule() -> None:
+    plan = plan_of([{"metric": "grade.pass_rate", "min": 0.5}, {"metric": "grade.p95", "max": 2.0}], 3)
+    assert [(each.verdict, each.reason) for each in judged(plan, [])] == [("not judged", "no case was scored")] * 2
