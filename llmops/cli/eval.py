@@ -133,8 +133,7 @@ def command(
     if explain and (documents or watch):
         told = "--explain runs nothing: there is no report to write, and nothing to do again."
         raise UsageError(told, hint="Leave out either it, or --watch and the files. --json prints what would run.")
-    for path, _ in documents:
-        check_writable(path)
+    _check_files([path for path, _ in documents])
     _check_names(session, options)
     if explain:
         from llmops.reporting.explanations import print_explanation
@@ -164,6 +163,14 @@ def command(
 
         raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
     raise typer.Exit(evaluate(session))
+
+
+def _check_files(paths: list[Path]) -> None:
+    """Refuse reports that could not be written or would replace each other, before the run that they tell of."""
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise UsageError(f"Two reports are to be written to {str(path)!r}.", hint="Name a file for each.")
+        check_writable(path)
 
 
 def _check_names(session: Session, options: "EvaluateOptions") -> None:

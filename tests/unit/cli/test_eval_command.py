@@ -35,6 +35,14 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     assert call(tmp_path, "runs", "list").out.startswith("No runs yet.")
 
 
+@pytest.mark.parametrize("files", ["--html a.out --junit a.out", "-o a.json -o ./a.json"])
+def test_two_reports_in_one_file_are_refused_before_the_run(tmp_path: Path, files: str) -> None:
+    done = call(project(tmp_path), "eval", *files.split())
+    assert done.code == 2
+    assert done.error.startswith("Two reports are to be written to 'a.")
+    assert call(tmp_path, "runs", "list").out.startswith("No runs yet.")
+
+
 @pytest.mark.parametrize("other", ["--html a.html", "-o a.json", "--json -o a.json", "--watch"])
 def test_explain_goes_with_no_report_and_no_watch(tmp_path: Path, other: str) -> None:
     done = call(project(tmp_path), "eval", "--explain", *other.split())
