@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
@@ -35,10 +36,14 @@ SIDE = "A run (id, @last, @last~N, @baseline[:SUITE]), a prompt (answer@1.0.0), 
 @app.command(epilog=EPILOG)
 def compare(
     ctx: typer.Context,
-    baseline: Annotated[str | None, typer.Argument(metavar="BASE", help=SIDE)] = None,
+    baseline: Annotated[str | None, typer.Argument(metavar="BASE", help=SIDE, autocompletion=completing.sides)] = None,
     candidate: Annotated[
         str | None,
-        typer.Argument(metavar="CANDIDATE", help="Likewise. Default: @last; against prompts, the suite as it stands."),
+        typer.Argument(
+            metavar="CANDIDATE",
+            help="Likewise. Default: @last; against prompts, the suite as it stands.",
+            autocompletion=completing.sides,
+        ),
     ] = None,
     suite: Annotated[str | None, typer.Option(help="Suite to run prompts over; default: the one that names them.")] = None,
     source: Annotated[

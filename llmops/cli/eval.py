@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.help import examples
@@ -38,12 +39,19 @@ EPILOG = examples("llmops eval", "llmops eval evals/manual.yaml --model small --
 def command(
     ctx: typer.Context,
     suites: Annotated[
-        list[str] | None, typer.Argument(metavar="SUITE", help="Suite files, or their names in evals/; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="SUITE", help="Suite files, or their names in evals/; default: all.", autocompletion=completing.suites
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.")
+        list[str] | None,
+        typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.", autocompletion=completing.targets),
     ] = None,
-    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="Use this prompt instead of the suite's.")] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", "-p", help="Use this prompt instead of the suite's.", autocompletion=completing.prompts),
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Use this dataset instead of the suite's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N cases.")] = None,
     filters: Annotated[list[str] | None, typer.Option("--filter", help="Only cases with this tag: tag=NAME.")] = None,

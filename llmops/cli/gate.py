@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
@@ -19,7 +20,7 @@ RUN = "Id, the beginning of one, @last, or @last~N."
 @app.command(epilog=EPILOG)
 def gate(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN)] = "@last",
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN, autocompletion=completing.runs)] = "@last",
     baseline: Annotated[str | None, typer.Option(help="Run for the relative rules; default: the suite's baseline.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.eval import suite_path
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
@@ -19,7 +20,9 @@ app = typer.Typer(no_args_is_help=True, help="Hold judges and detectors against 
 
 KEYS: "dict[str, Reply]" = {"y": True, "n": False, "s": "skip", "q": "stop", "\x03": "stop", "\x04": "stop", "": "stop"}
 
-SuiteArgument = Annotated[str, typer.Argument(help="A suite file, or its name in evals/.", metavar="SUITE")]
+SuiteArgument = Annotated[
+    str, typer.Argument(help="A suite file, or its name in evals/.", metavar="SUITE", autocompletion=completing.suites)
+]
 EvaluatorOption = Annotated[str | None, typer.Option("--evaluator", "-e", help="Its name; default: the only slow one.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run whose answers are labelled; default: the suite's last.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

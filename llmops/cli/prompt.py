@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.prompt_changes import NameArgument
 from llmops.cli.prompt_changes import app as changes
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Default: all prompts.")]
-Reference = Annotated[str, typer.Argument(metavar="PROMPT", help="NAME, NAME@1.2.0, NAME@LABEL or NAME@git:REV.")]
+NamesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", help="Default: all prompts.", autocompletion=completing.prompts)
+]
+Reference = Annotated[
+    str,
+    typer.Argument(metavar="PROMPT", help="NAME, NAME@1.2.0, NAME@LABEL or NAME@git:REV.", autocompletion=completing.prompts),
+]
 
 
 @app.command("list")
@@ -108,9 +114,15 @@ def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> Non
 def diff(
     ctx: typer.Context,
     before: Reference,
-    after: Annotated[str, typer.Argument(metavar="PROMPT", help="The new one.")],
+    after: Annotated[str, typer.Argument(metavar="PROMPT", help="The new one.", autocompletion=completing.prompts)],
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Tokens and cost for this model; default: all configured ones.")
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Tokens and cost for this model; default: all configured ones.",
+            autocompletion=completing.models,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -131,7 +143,10 @@ def diff(
 @app.command()
 def lint(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="PROMPT", help="Default: all working copies.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROMPT", help="Default: all working copies.", autocompletion=completing.prompts),
+    ] = None,
     form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="How findings are printed.")] = "text",
 ) -> None:
     """Look for faults of prompts that parse; exit 1 when one is found."""

@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
 from llmops.cli.session import Session
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a prompt.")]
-VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A committed version, such as answer@1.2.0.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a prompt.", autocompletion=completing.prompts)]
+VersionArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME@VERSION", help="A committed version, such as answer@1.2.0.", autocompletion=completing.prompts
+    ),
+]
 LabelOption = Annotated[str, typer.Option("--label", help="Name of the label, such as production.")]
 FormatOption = Annotated[PromptFormat | None, typer.Option("--format", help="Default: guessed from the file.")]
 
@@ -157,7 +163,9 @@ def _name_of(file: Path) -> str:
 @app.command(epilog=examples("llmops prompt export answer@production --format prompty -o answer.prompty"))
 def export(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(metavar="PROMPT", help="Any prompt reference.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="Any prompt reference.", autocompletion=completing.prompts)
+    ],
     kind: Annotated[
         PromptFormat, typer.Option("--format", help="prompty and promptfoo hold the template, the others messages.")
     ],

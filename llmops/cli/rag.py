@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_dataset import app as making
@@ -26,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measur
 @app.command()
 def index(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Default: every index.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Default: every index.", autocompletion=completing.indexes)] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Embed again what the vector store has lost.")] = False,
     engine: EngineOption = "local",
     address: AddressOption = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
@@ -28,8 +29,13 @@ EPILOG = examples("llmops rag make-dataset manual --out datasets/made.jsonl --mo
 def make_dataset(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file to write.")],
-    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.", autocompletion=completing.models),
+    ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000, help="Questions to make.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the choice of passages.")] = 0,
     budget: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -17,7 +18,9 @@ EPILOG = examples("llmops rag diagnose @last", "llmops rag diagnose @last --eval
 @app.command(epilog=EPILOG)
 def diagnose(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")] = "@last",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs)
+    ] = "@last",
     evaluator: Annotated[
         list[str] | None,
         typer.Option(help="Decides whether an answer is wrong; repeatable; default: those that judge what it says."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
@@ -32,7 +33,9 @@ DEPTHS = (1, 3, 5, 10)
 @app.command("eval", epilog=EPILOG)
 def evaluate(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
+    ] = None,
     beir: Annotated[Path | None, typer.Option(help="Measure on this BEIR folder instead; needs no project.")] = None,
     config: Annotated[
         list[str] | None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
@@ -14,14 +15,19 @@ from llmops.reporting.safe import safe
 
 app = typer.Typer()
 
-IndexOption = Annotated[str | None, typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.")]
+IndexOption = Annotated[
+    str | None,
+    typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.", autocompletion=completing.indexes),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
 def status(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: every index.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="INDEX", help="Default: every index.", autocompletion=completing.indexes)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show how indexes stand against their corpora; nothing is built."""
@@ -63,7 +69,7 @@ def show(
 @app.command()
 def drop(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="INDEX", help="Index of llmops.yaml.")],
+    name: Annotated[str, typer.Argument(metavar="INDEX", help="Index of llmops.yaml.", autocompletion=completing.indexes)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove what was built of an index: vectors and files. Documents and settings stay, and runs keep their answers."""

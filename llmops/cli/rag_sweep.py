@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
@@ -21,7 +22,9 @@ EPILOG = examples("llmops rag sweep manual", "llmops rag sweep manual --space sw
 @app.command(epilog=EPILOG)
 def sweep(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
+    ] = None,
     space: Annotated[Path | None, typer.Option(help="YAML file with the values to try; default: chunkers and sizes.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Try so many combinations, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
@@ -38,7 +39,7 @@ def group() -> None:
 @app.command(epilog=EPILOG)
 def report(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN, autocompletion=completing.runs)] = None,
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     log: Annotated[Path | None, typer.Option(help="Decisions of a deployed route: what it did, instead of a replay.")] = None,
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,

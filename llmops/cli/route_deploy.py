@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
@@ -22,7 +23,7 @@ app = typer.Typer()
 @app.command(epilog=examples("llmops route fit", "llmops route fit --from recorded.jsonl --keep 0.97 --out routes/support"))
 def fit(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN, autocompletion=completing.runs)] = None,
     source: Annotated[Path | None, typer.Option("--from", help=FROM)] = None,
     out: Annotated[Path, typer.Option(help="Folder to write, inside the project.")] = Path("routes/learned"),
     quality: Annotated[str | None, typer.Option(help=QUALITY)] = None,
@@ -53,7 +54,7 @@ def fit(
 )
 def explain(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.")],
+    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
     prompt: Annotated[str, typer.Argument(help="The question, as a user would ask it.")],
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag of the request; repeatable.")] = None,
     key: Annotated[str, typer.Option(help="Who asks, for policies that split the traffic.")] = "",
@@ -71,7 +72,7 @@ def explain(
 @app.command(epilog=examples("llmops route export careful --out proxy", "litellm --config proxy/config.yaml"))
 def export(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.")],
+    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("proxy"),
     log_text: Annotated[bool, typer.Option("--log-text", help="Let the log keep the questions.")] = False,
 ) -> None:
@@ -103,7 +104,7 @@ def export(
 )
 def promote(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(help="A canary under `routes:` of llmops.yaml.")],
+    route: Annotated[str, typer.Argument(help="A canary under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
     log: Annotated[Path, typer.Option(help="Its decisions, graded by `quality` or by the route's checks.")],
     steps: Annotated[str, typer.Option(help="Shares in percent that it climbs.")] = "1,5,25,50,100",
     margin: Annotated[

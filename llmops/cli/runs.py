@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.documents import document
 from llmops.cli.session import Session
 from llmops.cli.writing import told_when_unwritable, write_file
@@ -20,7 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs
 
 PARQUET = ".parquet"
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -128,7 +131,10 @@ def export(
 @app.command()
 def delete(
     ctx: typer.Context,
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids, their beginnings, @last, or @last~N.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Ids, their beginnings, @last, or @last~N.", autocompletion=completing.runs),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Also a baseline, and a run that may be going on.")] = False,
 ) -> None:
     """Remove runs with their results and reports. What they have computed stays for reuse."""
@@ -165,7 +171,10 @@ def _deleted(session: Session, runs: list[str]) -> None:
 @app.command()
 def baseline(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs),
+    ] = None,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""
     from rich.text import Text

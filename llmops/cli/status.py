@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from llmops.cli import completing
 from llmops.cli.eval import suites_named, tell_work
 from llmops.cli.session import Session
 
@@ -14,7 +15,10 @@ app = typer.Typer()
 def status(
     ctx: typer.Context,
     suites: Annotated[
-        list[str] | None, typer.Argument(metavar="SUITE", help="Suite files, or their names in evals/; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="SUITE", help="Suite files, or their names in evals/; default: all.", autocompletion=completing.suites
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
