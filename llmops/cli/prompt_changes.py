@@ -184,5 +184,5 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        write_file(session.start / output, text)
+        write_file(session.named(output), text)
         session.err.print(f"wrote {output}", soft_wrap=True)

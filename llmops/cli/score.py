@@ -48,7 +48,7 @@ def score(
     wiring = wiring_or_bare(session)
     evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
     scorer = LogScorer(session.start / file, session.start, evaluators, skip_invalid=skip_invalid)
-    asyncio.run(_scored(scorer, wiring, None if out is None else session.start / out))
+    asyncio.run(_scored(scorer, wiring, None if out is None else session.named(out)))
     _tell(session, scorer.done, out)
 
 

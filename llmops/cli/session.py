@@ -69,6 +69,12 @@ class Session:
         if "wiring" in vars(self):
             self.wiring.close()
 
+    def named(self, path: Path) -> Path:
+        """A file that the user names, from the folder where the command starts; `-` is stdout."""
+        from llmops.settings.files import STDOUT
+
+        return path if path == STDOUT else self.start / path
+
     @cached_property
     def out(self) -> "Console":
         """Results."""

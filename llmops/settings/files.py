@@ -13,6 +13,8 @@ from llmops.domain.errors import InvalidFiles, Problem
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINKS = 40
 """So many links does Linux follow."""
+STDOUT = Path("-")
+"""As a user names it where a file is to be written."""
 
 Content = str | bytes | Iterable[str]
 """What a file shall hold, text as UTF-8."""
@@ -126,10 +128,12 @@ def is_file_or_new(path: Path) -> bool:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of the open file that is called `path`, such as /dev/stdout or /dev/fd/63.
+    """The number of the open file that is called `path`, such as /dev/stdout, /dev/fd/63, or `-` for stdout.
 
     Opened by its name, a file would be cut off at its beginning, and a pipe has no name that could be resolved.
     """
+    if path == STDOUT:
+        return 1
     folders = {os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")}
     for _ in range(MAX_LINKS):
         if path.name.isdecimal() and os.path.realpath(path.parent) in folders:

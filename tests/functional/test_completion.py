@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from command_line import environment, llmops, project, write
 
-INDEX = "  other: {id: openai/o}\nindexes:\n  manual: {corpus: {paths: ['docs/*.md']}}\nroutes:\n  cheap: {kind: cascade, models: [m, other], checks: [refusal]}\n"
+REST = """  other: {id: openai/o}
+indexes:
+  manual: {corpus: {paths: ['docs/*.md']}}
+routes:
+  cheap: {kind: cascade, models: [m, other], checks: [refusal]}
+"""
 
 
 def completed(folder: Path, line: str) -> list[str]:
@@ -26,7 +31,7 @@ def completed(folder: Path, line: str) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = project(tmp_path_factory.mktemp("project"), "http://127.0.0.1:9/v1")
     text = (folder / "llmops.yaml").read_text()
-    return write(folder, {"llmops.yaml": text + INDEX, "evals/deep/other.yaml": "{}"})
+    return write(folder, {"llmops.yaml": text + REST, "evals/deep/other.yaml": "{}"})
 
 
 @pytest.mark.parametrize(

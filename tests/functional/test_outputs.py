@@ -165,3 +165,15 @@ def test_json_is_printed_beside_the_files(ready: Path) -> None:
     done = llmops(ready, "eval", "--json", "-o", "beside.txt", "--junit", "beside.junit")
     assert done.stdout == ""
     assert json.loads((ready / "beside.txt").read_text())["runs"]
+
+
+def test_a_dash_is_stdout(ready: Path) -> None:
+    printed = report(llmops(ready, "eval", "say", "--json"))
+    dashed = llmops(ready, "eval", "say", "--json", "-o", "-")
+    assert report(dashed)["groups"] == printed["groups"]
+    assert llmops(ready, "eval", "say", "-q", "--markdown", "-").stdout.rstrip().count("contains.pass_rate") >= 1
+    exported = [llmops(ready, "prompt", "export", "say", "--format", "prompty", *more).stdout for more in ((), ("-o", "-"))]
+    assert exported[0] == exported[1] != ""
+    scored = llmops(ready, "score", "log.jsonl", "--evaluator", "refusal", "-o", "-")
+    assert json.loads(scored.stdout)["scores"].keys() == {"refusal"}
+    assert not (ready / "-").exists()
