@@ -28,7 +28,7 @@ def check_prices(targets: Iterable[Target], needing: str = "A budget") -> None:
         UsageError: with the first of them.
     """
     for target in targets:
-        if target.price is None and not target.embedded:
+        if target.price is None:
             hint = f"Give it one: models: {{{target.name}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
             raise UsageError(f"{needing} needs the price of {target.name!r}, which is not known.", hint=hint)
 

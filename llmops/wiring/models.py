@@ -12,6 +12,9 @@ from llmops.settings.project import EmbedderSettings, ModelSettings, Project
 if TYPE_CHECKING:
     from llmops.workflows.prompt_use import ModelFacts
 
+FREE = Price(0.0, 0.0, source="runs in this process")
+"""Of the embedded readers, unless a project gives them a price as an example."""
+
 
 class Models:
     """The models of a project by name. Each method raises `UsageError` when there is none of that name."""
@@ -69,12 +72,12 @@ class Models:
         return f"{variable} is {'set' if os.environ.get(variable, '').strip() else 'not set'}"
 
     def price(self, name: str) -> Price | None:
-        """What a model costs: the project's own figure, else LiteLLM's table; None when neither knows."""
+        """What a model costs: the project's own figure, nothing for an embedded one, else LiteLLM's; None when nobody knows."""
         settings = self._project.model(name)
         if settings.price is not None:
             return Price(**settings.price.model_dump())
         if settings.embedded:
-            return None
+            return FREE
         from llmops.adapters.price_table import listed_price
 
         return listed_price(settings.id)

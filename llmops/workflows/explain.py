@@ -280,8 +280,6 @@ def _paced(target: Target, found: Estimate) -> float:
 
 def _cost(target: Target, tokens: tuple[float | None, float | None], seconds: float | None) -> float | None:
     """USD of one call."""
-    if target.price is None and target.embedded:
-        return 0.0
     if target.price is None or seconds is None or None in tokens:
         return None
     return target.price.cost(Usage(round(tokens[0] or 0), round(tokens[1] or 0)), seconds)

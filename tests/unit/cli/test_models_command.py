@@ -13,7 +13,8 @@ def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeyp
     assert rows["paid"]["price"]["source"] == "llmops.yaml"
     assert rows["paid"]["key"] == "SOME_KEY is set"
     assert rows["paid"]["concurrency"] == 3
-    assert rows["small"] == {**rows["small"], "price": None, "key": "not needed", "transport": "embedded"}
+    assert rows["small"] == {**rows["small"], "key": "not needed", "transport": "embedded"}
+    assert (rows["small"]["price"]["input_per_million"], rows["small"]["price"]["source"]) == (0, "runs in this process")
     shown = call(tmp_path, "models").out
     assert "1 in, 2 out" in shown
     assert "very-secret" not in shown + json.dumps(rows)
