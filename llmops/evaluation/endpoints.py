@@ -109,7 +109,7 @@ class Endpoint:
             first: it was the first attempt of its request: one long request may time out again and again.
         """
         if not isinstance(error, Unavailable | ModelTimeout):
-            self._failures = 0
+            self.answered()  # with a refusal, but it is there
             return
         if isinstance(error, ModelTimeout) and not first:
             return

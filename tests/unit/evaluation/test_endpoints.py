@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmops.domain.errors import EndpointDown, Unavailable
+from llmops.domain.errors import BadResponse, EndpointDown, ModelError, RateLimited, Unavailable
 from llmops.evaluation.endpoints import AFTER_S, FAILURES, Endpoint, Stopping, together
 
 
@@ -81,6 +81,16 @@ def test_a_dead_endpoint_of_an_application_is_tried_once_after_each_rest(monkeyp
     assert not refuses(endpoint)
     endpoint.answered()
     assert not endpoint.dead
+    assert [refuses(endpoint), refuses(endpoint)] == [False, False]
+
+
+@pytest.mark.parametrize("error", [RateLimited("slow down"), BadResponse("too long")])
+def test_an_endpoint_that_answers_with_an_error_is_alive(error: ModelError, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Endpoint(10.0)
+    clock = dead(endpoint, monkeypatch)
+    clock[0] += 10.1
+    assert not refuses(endpoint)
+    endpoint.failed(error, "'small'", 60.0, first=True)
     assert [refuses(endpoint), refuses(endpoint)] == [False, False]
 
 
