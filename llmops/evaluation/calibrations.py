@@ -105,6 +105,8 @@ class Calibration:
     @property
     def _weights_of_rest(self) -> list[float]:
         """What each label counts, where it stands for the answers without a label."""
+        if all(each.chance in (None, 1) for each in self.labels):
+            return self.weights  # nothing was left unpicked: the answers without a label came later
         return pooled_weights([self._chance_in_rest(each) for each in self.labels])
 
     def _chance_in_rest(self, label: Label) -> float | None:

@@ -95,11 +95,19 @@ def chances(uncertainty: Sequence[float], wanted: float) -> list[float]:
 
     Args:
         uncertainty: of each item, 0 or more.
-        wanted: expected number of labels.
+        wanted: expected number of labels, which the chances sum up to; from the number of items on each has a chance of 1.
     """
-    total = sum(uncertainty)
-    n = len(uncertainty)
-    return [min(1.0, wanted * (0.5 / n + 0.5 * (each / total if total else 1 / n))) for each in uncertainty]
+    total, n = sum(uncertainty), len(uncertainty)
+    if wanted >= n:
+        return [1.0] * n
+    shares = [0.5 / n + 0.5 * (each / total if total else 1 / n) for each in uncertainty]
+    rest, left = 1.0, wanted
+    for share in sorted(shares, reverse=True):
+        if share * left < rest:
+            break
+        # Its chance would be above 1: what is too much is left to the others.
+        rest, left = rest - share, left - 1
+    return [min(1.0, share * left / rest) for share in shares]
 
 
 def pooled_weights(picked: Sequence[float | None]) -> list[float]:

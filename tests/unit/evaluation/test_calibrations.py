@@ -95,3 +95,16 @@ def test_the_rate_of_what_is_left_is_not_that_of_what_was_doubted() -> None:
     above = sum(low is not None and low > true for low, _, true in told) / len(told)
     below = sum(high is not None and high < true for _, high, true in told) / len(told)
     assert max(above, below) <= 0.08  # each end at 95 %; two in five intervals would lie above, were all labels to count alike
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_labels_of_all_answers_of_a_run_stand_for_those_of_a_later_one(threshold: float | None) -> None:
+    labels = tuple(
+        Label(case=str(n), output="", label=n % 3 > 0, value=0.9 if n % 3 > 0 and n % 10 else 0.5 - 0.3 * (n % 7 > 0), chance=1)
+        for n in range(60)
+    )
+    calibration = Calibration(labels, (0.5, None), threshold, False)
+    beside = calibration.beside((each.case, each.output) for each in labels)
+    assert beside.confusion == calibration.confusion
+    assert beside.confusion.positives + beside.confusion.negatives == 60
+    assert beside.rate([0.9, 0.2] * 20, 40, 0.9) == calibration.rate([0.9, 0.2] * 20, 40, 0.9)

@@ -112,9 +112,14 @@ def test_two_samples_count_by_their_effective_numbers() -> None:
 def test_chances_are_probabilities_and_favour_the_unsure(uncertainty: list[float], wanted: float) -> None:
     found = chances(uncertainty, wanted)
     assert all(0 < each <= 1 for each in found)
-    assert sum(found) <= wanted + 1e-9
+    assert sum(found) == pytest.approx(min(wanted, len(uncertainty)))
     order = np.argsort(uncertainty)
     assert all(found[a] <= found[b] + 1e-12 for a, b in zip(order, order[1:], strict=False))
+
+
+def test_whatever_the_doubt_all_are_picked_when_all_are_wanted() -> None:
+    assert chances([0.1, 0.2, 9.0], 3) == [1.0] * 3
+    assert chances([1.0, 1.0, 1.0, 100.0], 3) == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1])
 
 
 def test_that_many_further_labels_halve_the_interval() -> None:
