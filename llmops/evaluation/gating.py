@@ -12,7 +12,7 @@ from llmops.evaluation.comparing import ANY_VALUE, Baseline, Pairs, Question, br
 from llmops.evaluation.evaluators.base import Bounds, better_when_lower
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
-from llmops.settings.suite import GateRule, SuiteSettings
+from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
 from llmops.statistics.intervals import EQUAL, Estimate
@@ -55,7 +55,7 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     """
     held = load_baseline(plan, store, baseline)
     rules = Gate(plan, aggregator, held).judge(lambda: store.results(run_id))
-    notes = several_looks(plan.suite.settings)
+    notes = several_looks(plan)
     judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline, notes=notes)
     if held is None or baseline is None:
         return judgement
@@ -70,21 +70,20 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     return replace(judgement, flips=broken_first(flips), notes=notes)
 
 
-def rules_of(settings: SuiteSettings) -> list[GateRule]:
+def rules_of(plan: Plan) -> list[GateRule]:
     """The gate's rules, each at the confidence of one look: a run that may be extended is judged several times."""
-    looks = settings.looks
-    if len(looks) == 1:
-        return settings.gate
-    return [rule.model_copy(update={"confidence": look_confidence(rule.confidence, looks)}) for rule in settings.gate]
+    rules = plan.suite.settings.gate
+    if len(plan.looks) == 1:
+        return rules
+    return [rule.model_copy(update={"confidence": look_confidence(rule.confidence, plan.looks)}) for rule in rules]
 
 
-def several_looks(settings: SuiteSettings) -> tuple[str, ...]:
+def several_looks(plan: Plan) -> tuple[str, ...]:
     """That a gate judges at a higher confidence than its rules name, as a note; nothing when it looks once."""
-    own = {
-        rule.confidence: look.confidence for rule, look in zip(settings.gate, rules_of(settings), strict=True) if rule.metric
-    }
+    pairs = zip(plan.suite.settings.gate, rules_of(plan), strict=True)
+    own = {rule.confidence: look.confidence for rule, look in pairs if rule.metric}
     told = ", ".join(f"{look:.4f} for {confidence:g} in all" for confidence, look in own.items() if look != confidence)
-    return (f"{SEVERAL_LOOKS}{len(settings.looks)} times, so each look has a confidence of {told}",) if told else ()
+    return (f"{SEVERAL_LOOKS}{len(plan.looks)} times, so each look has a confidence of {told}",) if told else ()
 
 
 def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
@@ -113,7 +112,7 @@ def power_of(plan: Plan, rules: Sequence[RuleVerdict], aggregator: Aggregator) -
     cases = round(ran * _share_judged(plan, aggregator))
     if all(rule.verdict == "not judged" for rule in rules) or not cases:
         return None
-    rates = [rule for rule in rules_of(plan.suite.settings) if _is_rate(rule.metric)]
+    rates = [rule for rule in rules_of(plan) if _is_rate(rule.metric)]
     relative = [rule for rule in rates if 0 < rule.margin < 1]
     strictest = min(relative or rates, key=lambda rule: (rule.margin, -rule.confidence), default=None)
     margin = strictest.margin if strictest is not None and relative else ASSUMED_MARGIN
@@ -165,7 +164,7 @@ class Gate:
         """One verdict per rule and prompt x target; `results` reads the run's cells anew."""
         return tuple(
             self._judge(rule, group, results)
-            for rule in rules_of(self._plan.suite.settings)
+            for rule in rules_of(self._plan)
             for group in self._aggregator.groups.values()
             if rule.target is None or rule.target == group.target
         )

@@ -210,6 +210,13 @@ class Plan:
         """Number of cells."""
         return self.cases * max(1, len(self.prompts)) * len(self.targets) * self.repeat
 
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Answers per case at each look that the gate may take, as an inconclusive run may be extended."""
+        settings, first = self.suite.settings, self.options.get("first_repeat", self.repeat)
+        last = settings.extend.repeats if settings.on_inconclusive == "extend" else first
+        return tuple(range(first, max(first, last) + 1))
+
     def cells(self) -> Iterator[Cell]:
         """All cells, in order."""
         position = 0

@@ -70,7 +70,7 @@ class EarlyStop:
     def _rules(self) -> Iterator[GateRule]:
         if not self.plan.suite.settings.gate:
             raise UsageError("--sequential decides the rules of a gate, and the suite has none.")
-        for rule in rules_of(self.plan.suite.settings):
+        for rule in rules_of(self.plan):
             name, _, aggregate = (rule.metric or "").partition(".")
             of_cases = aggregate not in (*QUANTILES, *OF_A_RUN) and not OVER_TRIES.fullmatch(aggregate)
             shares = aggregate == "pass_rate" or (

@@ -142,12 +142,6 @@ class SuiteSettings(Strict):
     extend: Extension = Field(default_factory=Extension)
     """What `on_inconclusive: extend` may spend; what is inconclusive still ends in exit 4."""
 
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """Answers per case at each look that the gate may take."""
-        last = self.extend.repeats if self.on_inconclusive == "extend" else self.repeat
-        return tuple(range(self.repeat, max(self.repeat, last) + 1))
-
     @model_validator(mode="after")
     def _prompts_and_targets(self) -> Self:
         if bool(self.prompts) != bool(self.targets):

@@ -110,6 +110,8 @@ class EvaluateOptions:
     """Only these cases; None: all, or those that `failed` finds."""
     variables: dict[str, str] = field(default_factory=dict)
     repeat: int | None = None
+    first_repeat: int | None = None
+    """Answers per case before an inconclusive run was extended; None: it was not."""
     concurrency: int | None = None
     max_failures: int | None = None
     refresh: frozenset[Step] = frozenset()
@@ -204,6 +206,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
             "refresh": sorted(options.refresh),
             "max_failures": options.max_failures,
             **({"aside": True} if options.aside else {}),
+            **({} if options.first_repeat is None else {"first_repeat": options.first_repeat}),
         },
         calibrations,
         (*notes, *_stray_labels(suite, dataset, selection, retriever)),

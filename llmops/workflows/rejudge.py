@@ -46,8 +46,8 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
         raise UsageError(
             f"{run.suite} has no gate.", hint="Write rules under `gate:`, such as {metric: contains.pass_rate, min: 0.8}."
         )
-    repeat = run.snapshot.get("repeat")
-    options = EvaluateOptions(models=_names(run, "targets", suite), prompts=_names(run, "prompts", suite), repeat=repeat)
+    repeats = {"repeat": run.snapshot.get("repeat"), "first_repeat": run.snapshot.get("options", {}).get("first_repeat")}
+    options = EvaluateOptions(models=_names(run, "targets", suite), prompts=_names(run, "prompts", suite), **repeats)
     plan = plan_suite(suite, parts, options, progress)
     aggregator = Aggregator(plan)
     for result in parts.store.results(run.id):

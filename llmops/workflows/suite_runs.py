@@ -66,7 +66,8 @@ def run_suite(
             return _noted(done, f"still inconclusive after ${further:,.4f}, all that `extend.budget` allows")
         progress.note(f"inconclusive with {done.plan.repeat} per case: asking for answer {done.plan.repeat + 1}")
         lefts = [each for each in (allowed, left_of(options.left, done.spent_usd)) if each is not None]
-        more = replace(options, repeat=done.plan.repeat + 1, left=min(lefts, default=None), own_runs=done.runs)
+        again = replace(options, repeat=done.plan.repeat + 1, first_repeat=first)
+        more = replace(again, left=min(lefts, default=None), own_runs=done.runs)
         try:
             longer = _once(suite, baseline, parts, more, progress, (*before, *done.runs))
         except RunIncomplete as error:  # of the baseline

@@ -137,6 +137,8 @@ def test_an_inconclusive_run_is_extended_up_to_its_cap(tmp_path: Path) -> None:
         assert len(look) == 1
         gated = json.loads(llmops(tmp_path, "gate", run["run_id"], "--json").stdout)
         assert [note for note in gated["notes"] if "each look has" in note] == look
+        most = report(llmops(tmp_path, "eval", "--repeat", "3", "--json"))  # as many as there may be: it looks once
+        assert (most["counts"]["model_calls"], [note for note in most["notes"] if "may look" in note]) == (0, [])
         again = report(llmops(tmp_path, "eval", "--no-cache", "--concurrency", "1", "--json"))
         assert (again["counts"]["cells"], again["counts"]["model_calls"], server.requests) == (36, 12, 72)
         edit(tmp_path / "evals/say.yaml", "{repeats: 3}", "{repeats: 3, budget: 0.00001}")

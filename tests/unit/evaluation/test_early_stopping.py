@@ -14,8 +14,10 @@ def plan_of(metric: str) -> Any:  # noqa: ANN401
     """A plan of one target and a retrieval evaluator, with one rule."""
     gate = [GateRule.model_validate({"metric": metric, "min": 0.5})]
     evaluator = SimpleNamespace(spec=SimpleNamespace(name="retrieval"), kind=SimpleNamespace(name="retrieval"))
-    suite = SimpleNamespace(settings=SimpleNamespace(gate=gate, looks=(1,)))
-    return SimpleNamespace(size=4, cases=4, prompts={}, targets={"small": None}, evaluators=[evaluator], suite=suite)
+    suite = SimpleNamespace(settings=SimpleNamespace(gate=gate))
+    return SimpleNamespace(
+        size=4, cases=4, looks=(1,), prompts={}, targets={"small": None}, evaluators=[evaluator], suite=suite
+    )
 
 
 @pytest.mark.parametrize("metric", ["retrieval.recall@5", "retrieval.mean", "retrieval.pass_rate"])

@@ -38,13 +38,14 @@ def plan_of(
         size=cases * repeat,
         cases=cases,
         repeat=repeat,
+        looks=looks,
         prompts={"p": None},
         targets={"t": SimpleNamespace(name="t", model_id="m")},
         calibrations={},
         evaluators=[built],
         all_evaluators=lambda: [built],
         evaluators_of=lambda _: [built],
-        suite=SimpleNamespace(settings=SimpleNamespace(gate=gate, looks=looks)),
+        suite=SimpleNamespace(settings=SimpleNamespace(gate=gate)),
     )
 
 
@@ -315,11 +316,6 @@ def test_a_gate_that_may_look_again_is_stricter_each_time_and_says_so() -> None:
     assert (once.verdict, five.verdict) == ("pass", "inconclusive")
     expected = wilson(90, 100, 2 * 0.9831 - 1)
     assert (five.low, five.high) == pytest.approx((expected.low, expected.high), abs=1e-4)
-    settings = SimpleNamespace(gate=[GateRule.model_validate(rule) for rule in rules], looks=(1, 2, 3, 4, 5))
-    assert several_looks(settings) == ("the gate may look 5 times, so each look has a confidence of 0.9831 for 0.95 in all",)  # type: ignore[arg-type]
-    assert several_looks(SimpleNamespace(gate=settings.gate, looks=(1,))) == ()  # type: ignore[arg-type]
-
-
-def test_a_run_that_came_to_no_case_says_so_of_each_rule() -> None:
-    plan = plan_of([{"metric": "grade.pass_rate", "min": 0.5}, {"metric": "grade.p95", "max": 2.0}], 3)
-    assert [(each.verdict, each.reason) for each in judged(plan, [])] == [("not judged", "no case was scored")] * 2
+    told = "the gate may look 5 times, so each look has a confidence of 0.9831 for 0.95 in all"
+    assert several_looks(plan_of(rules, 100, looks=(1, 2, 3, 4, 5))) == (told,)
+    assert several_looks(plan_of(rules, 100)) == ()
