@@ -70,7 +70,7 @@ class LitellmEmbedder:
             calls: batches, timeouts and retries.
             account: pays for the requests.
         """
-        self.identity = "|".join(("litellm", name, api_base or "", *prefixes))
+        self.identity = identity_of(name, api_base, prefixes)
         self.tokenizer: Tokenizer = TiktokenTokenizer()
         self._settings = ModelSettings(id=name, api_base=api_base)
         self._query_prefix, self._document_prefix = prefixes
@@ -212,3 +212,8 @@ class LitellmEmbedder:
             # `litellm.embedding` takes `max_retries=0` for "not given", and the OpenAI client would retry unseen.
             self._litellm.DEFAULT_MAX_RETRIES = 0
         return self._litellm
+
+
+def identity_of(name: str, api_base: str | None, prefixes: tuple[str, str]) -> str:
+    """As the port's, of an embedder with these arguments."""
+    return "|".join(("litellm", name, api_base or "", *prefixes))

@@ -1,7 +1,7 @@
 """What calls to models may cost: a budget needs prices, and is looked at before each call."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,6 +94,8 @@ class PaidCaller:
 class EmbedderAccount:
     """Implements `EmbeddingAccount`: what one hosted embedder takes is paid from the purse of the run that asks."""
 
+    embedder: str
+    """Its identity."""
     model: str
     """Its LiteLLM id."""
     price: Price | None
@@ -122,19 +124,22 @@ class EmbeddingMeter:
         self._accounts: list[EmbedderAccount] = []
         self._empty: Callable[[], object] = _nothing
 
-    def account(self, model: str, price: Price | None) -> EmbedderAccount:
-        """The account of an embedder that may be asked."""
-        self._accounts.append(EmbedderAccount(model, price, self))
+    def account(self, embedder: str, model: str, price: Price | None) -> EmbedderAccount:
+        """The account of an embedder that may be asked, by its identity and the LiteLLM id of its model."""
+        self._accounts.append(EmbedderAccount(embedder, model, price, self))
         return self._accounts[-1]
 
-    def check_prices(self) -> None:
-        """Refuse a budget over embedders whose price is not known.
+    def check_prices(self, embedders: Container[str]) -> None:
+        """Refuse a budget over hosted embedders whose price is not known.
+
+        Args:
+            embedders: identities of those that are asked; others, and those on this machine, cost it nothing.
 
         Raises:
             UsageError: with the first of them.
         """
         for account in self._accounts:
-            if account.price is None:
+            if account.embedder in embedders and account.price is None:
                 hint = f"Give it one: embedder: {{kind: litellm, name: {account.model}, price: {{input_per_million: ...}}}}"
                 raise UsageError(f"A budget needs the price of the embedder {account.model!r}, which is not known.", hint=hint)
 

@@ -62,10 +62,11 @@ def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
 
 
 def _litellm(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
-    from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder
+    from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder, identity_of
 
     name, prefixes = str(settings.name), (settings.query_prefix, settings.document_prefix)
-    calls, account = Calls(batch_size=settings.batch_size), meter.account(name, _price(settings))
+    account = meter.account(identity_of(name, settings.api_base, prefixes), name, _price(settings))
+    calls = Calls(batch_size=settings.batch_size)
     return LitellmEmbedder(name, api_base=settings.api_base, prefixes=prefixes, calls=calls, account=account)
 
 

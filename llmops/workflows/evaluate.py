@@ -345,8 +345,17 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
     asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
     if budget is not None:
         check_prices(asked)
-        parts.embedding.check_prices()
+        parts.embedding.check_prices(set(_embedders(plan)))
     return budget
+
+
+def _embedders(plan: Plan) -> Iterator[str]:
+    """Identities of the embedders that a plan asks."""
+    if plan.retriever is not None:
+        yield str(plan.retriever.facts.get("embedder"))
+    for each in plan.all_evaluators():
+        if each.spec.kind == "similarity":
+            yield each.evaluator.embedder.identity  # type: ignore[attr-defined]  # the only kind that has one
 
 
 def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | None) -> tuple[Run, bool]:

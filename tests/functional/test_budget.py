@@ -131,3 +131,8 @@ def test_a_budget_needs_the_price_of_an_embedder(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "needs the price of the embedder 'openai/e'" in done.stderr
     assert "price: {input_per_million: ...}" in " ".join(done.stderr.split())
+    text = (tmp_path / "evals/say.yaml").read_text()
+    capped = text.replace("index: all\nquery: word\n", "budget: 0\n")
+    write(tmp_path, {"evals/capped.yaml": capped})
+    both = llmops(tmp_path, "eval", OPENAI_API_KEY="k")
+    assert (both.returncode, "price of the embedder" in both.stderr) == (5, False)  # the other suite's embedder is no matter

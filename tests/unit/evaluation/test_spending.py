@@ -65,7 +65,7 @@ def test_a_budget_needs_the_price_of_every_model() -> None:
 
 def test_embedders_in_threads_are_paid_from_the_purse_of_the_run_and_stop_with_it() -> None:
     meter = EmbeddingMeter()
-    account = meter.account("openai/e", Price(1_000_000, 0))
+    account = meter.account("e", "openai/e", Price(1_000_000, 0))
     model = Scripted()
 
     async def run() -> tuple[Purse, Callers]:
@@ -92,10 +92,10 @@ def test_embedders_in_threads_are_paid_from_the_purse_of_the_run_and_stop_with_i
 
 def test_what_an_embedder_of_unknown_price_costs_is_unknown_and_refused_under_a_budget() -> None:
     meter = EmbeddingMeter()
-    meter.account("openai/known", Price(1, 0))
-    meter.check_prices()
-    meter.account("openai/e", None).pay(Usage(7, 0), 0.5)
+    meter.account("known", "openai/known", Price(1, 0))
+    meter.account("e", "openai/e", None).pay(Usage(7, 0), 0.5)
+    meter.check_prices({"known", "another"})
     assert meter.purse.embedding["openai/e"].spent_usd is None
     assert meter.purse.spent_usd == 0
     with pytest.raises(UsageError, match="price of the embedder 'openai/e'"):
-        meter.check_prices()
+        meter.check_prices({"known", "e"})
