@@ -175,8 +175,9 @@ def command(
 
 def _check_files(paths: list[Path]) -> None:
     """Refuse reports that could not be written or would replace each other, before the run that they tell of."""
+    places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
-        if path in paths[:number]:
+        if places[number] in places[:number]:
             raise UsageError(f"Two reports are to be written to {str(path)!r}.", hint="Name a file for each.")
         check_writable(path)
 

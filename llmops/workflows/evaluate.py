@@ -217,8 +217,8 @@ def _stray_labels(suite: Suite, dataset: Dataset, selection: Selection, retrieve
     """That cases look for what the index cannot hold, where a ranking is measured."""
     if retriever is None or not any(spec.kind == "retrieval" for spec in suite.evaluators):
         return []
-    units = (parse_unit(place) for case in selection.cases(dataset) for place in case.relevant or ())
-    stray = outside(units, retriever.documents)
+    places = dict.fromkeys(place for case in selection.cases(dataset) for place in case.relevant or ())
+    stray = outside(map(parse_unit, places), retriever.documents)
     return (
         [labels_of_nothing([unit.text for unit in stray], f"no document of the index {suite.settings.index}")] if stray else []
     )

@@ -35,7 +35,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     assert call(tmp_path, "runs", "list").out.startswith("No runs yet.")
 
 
-@pytest.mark.parametrize("files", ["--html a.out --junit a.out", "-o a.json -o ./a.json"])
+@pytest.mark.parametrize("files", ["--html a.out --junit a.out", "-o a.json -o ./a.json", "--html a.html -o b/../a.html"])
 def test_two_reports_in_one_file_are_refused_before_the_run(tmp_path: Path, files: str) -> None:
     done = call(project(tmp_path), "eval", *files.split())
     assert done.code == 2
