@@ -14,7 +14,7 @@ from llmops.domain.serial import plain
 app = typer.Typer()
 
 EPILOG = examples("llmops gate @last", "llmops gate @last --baseline 20260101-120000-ab12")
-RUN = "Id, the beginning of one, @last, or @last~N."
+RUN = "Id, the beginning of one, @last, @last~N or @baseline:SUITE."
 
 
 @app.command(epilog=EPILOG)

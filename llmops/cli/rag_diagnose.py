@@ -19,7 +19,10 @@ EPILOG = examples("llmops rag diagnose @last", "llmops rag diagnose @last --eval
 def diagnose(
     ctx: typer.Context,
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs)
+        str,
+        typer.Argument(
+            metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
+        ),
     ] = "@last",
     evaluator: Annotated[
         list[str] | None,

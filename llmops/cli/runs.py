@@ -22,7 +22,10 @@ app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs
 PARQUET = ".parquet"
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs)
+    str,
+    typer.Argument(
+        metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -173,7 +176,9 @@ def baseline(
     ctx: typer.Context,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", help="Id, the beginning of one, @last, or @last~N.", autocompletion=completing.runs),
+        typer.Argument(
+            metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
+        ),
     ] = None,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""

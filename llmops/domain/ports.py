@@ -342,7 +342,7 @@ class Store(Protocol):
         ...
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
-        """A run by id, unique prefix, `@last`, or `@last~N` (N before the last), which do not count the runs `without`.
+        """A run by id, unique prefix, `@baseline:SUITE`, `@last` or `@last~N` (N before it); these do not count `without`.
 
         Raises:
             UsageError: no such run, or an ambiguous prefix.

@@ -18,6 +18,9 @@ Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 """What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
 STEPS: tuple[Step, ...] = get_args(Step)
 
+BASELINE = "@baseline"
+"""How a reference begins that names the run that others are held against."""
+
 Read = TypeVar("Read")
 
 

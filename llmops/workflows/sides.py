@@ -9,7 +9,7 @@ from pathlib import Path
 from llmops.domain.errors import InvalidFiles, RunIncomplete, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
-from llmops.domain.runs import Run
+from llmops.domain.runs import BASELINE, Run
 from llmops.prompting.git import NotAtRevision
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
@@ -25,7 +25,6 @@ class Side:
     spent_usd: float = 0.0
 
 
-BASELINE = "@baseline"
 REVISIONS = ("git:", "merge-base:")
 _RUN = re.compile(r"\d{1,8}|\d{8}-(?:\d{0,6}|\d{6}-[0-9a-f]{0,4})")
 """A run's id, or how one begins: a prompt's name may begin with a digit, too."""
@@ -37,18 +36,12 @@ def names_prompts(reference: str) -> bool:
 
 
 def run_of(store: Store, reference: str, suite: str = "", *, without: Collection[str] = ()) -> Run:
-    """The run that a reference names: an id, `@last` (not counting `without`), `@baseline:SUITE`, or `@baseline` of `suite`.
+    """The run that a reference names, as `Store.run`; `@baseline` alone is that of `suite`.
 
     Raises:
         UsageError: no such run or baseline.
     """
-    if not reference.startswith(BASELINE):
-        return store.run(reference, without=without)
-    suite = reference.removeprefix(BASELINE).removeprefix(":") or suite
-    found = store.baseline(suite)
-    if found is None:
-        raise UsageError(f"{suite or 'The suite'} has no baseline.", hint="Choose one: llmops runs baseline RUN")
-    return store.run(found)
+    return store.run(f"{BASELINE}:{suite}" if reference == BASELINE and suite else reference, without=without)
 
 
 def suite_naming(sides: Sequence[str], root: Path) -> Suite:

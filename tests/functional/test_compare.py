@@ -25,6 +25,10 @@ def test_a_broken_prompt_is_found_and_judged(tmp_path: Path) -> None:
     assert (metric["n"], metric["verdict"]) == (60, "fail")
     assert metric["interval"][1] < 0
     assert all(flip["broken"] for flip in document["flips"])
+    chosen = json.loads(llmops(tmp_path, "runs", "show", "@baseline:evals/say.yaml", "--json").stdout)
+    assert chosen["runs"][0]["run_id"] == document["baseline"]
+    nameless = llmops(tmp_path, "gate", "@baseline")
+    assert (nameless.returncode, "Name it: @baseline:evals/" in nameless.stderr) == (2, True)
     written = llmops(tmp_path, "compare", "@baseline", "--markdown", "c.md", "--csv", "c.csv")
     assert written.returncode == 0
     assert "| contains.pass\\_rate" in (tmp_path / "c.md").read_text()

@@ -21,7 +21,7 @@ from llmops.adapters.sql.rows import dumps, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
 from llmops.domain.ports import Progress
-from llmops.domain.runs import CellResult, Claimed, Node, NodeKind, Run, RunStatus
+from llmops.domain.runs import BASELINE, CellResult, Claimed, Node, NodeKind, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.settings.project import SERVERS
@@ -222,6 +222,8 @@ class SqlStore:
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
         """As the port."""
+        if reference.startswith(BASELINE):
+            reference = self._baseline_of(reference.removeprefix(BASELINE).removeprefix(":"))
         back = re.fullmatch(r"@last(?:~(\d{1,6}))?", reference)
         if back:
             query = select(schema.runs).where(schema.runs.c.id.not_in(without))
@@ -235,6 +237,14 @@ class SqlStore:
         if len(rows) > 1:
             raise UsageError(f"More than one run begins with {reference!r}.", hint="Give more of its id.")
         return run_of(rows[0])
+
+    def _baseline_of(self, suite: str) -> str:
+        found = self.baseline(suite)
+        if found is None and not suite:
+            raise UsageError(f"{BASELINE} is that of a suite.", hint=f"Name it: {BASELINE}:evals/manual.yaml")
+        if found is None:
+            raise UsageError(f"{suite} has no baseline.", hint="Choose one: llmops runs baseline RUN")
+        return found
 
     def results(self, run_id: str) -> Iterator[CellResult]:
         """As the port."""
