@@ -99,7 +99,7 @@ class SuiteRun:
 
     def _plan(self) -> tuple[Wiring, Plan]:
         from llmops.settings.suite import load_suite
-        from llmops.workflows.evaluate import EvaluateOptions, plan_suite
+        from llmops.workflows.suite_plans import EvaluateOptions, plan_suite
 
         option = self._config.getoption
         options = EvaluateOptions(
@@ -132,7 +132,8 @@ class SuiteRun:
     def _run(self, found: Wiring, plan: Plan) -> str:
         import asyncio
 
-        from llmops.workflows.evaluate import EvaluateOptions, evaluate
+        from llmops.workflows.evaluate import evaluate
+        from llmops.workflows.suite_plans import EvaluateOptions
 
         options = EvaluateOptions(refresh=self._refresh(), no_gate=True)
         report, _ = asyncio.run(evaluate(plan, found, options, Silent()))

@@ -88,8 +88,8 @@ def _sides(
     session: Session, base: str | None, other: str | None, suite: str | None, *, question: "Question", metrics: list[str]
 ) -> Comparison:
     from llmops.workflows.compare import compare_runs
-    from llmops.workflows.evaluate import EvaluateOptions
     from llmops.workflows.sides import names_prompts, run_of, side
+    from llmops.workflows.suite_plans import EvaluateOptions
 
     if base is None:
         raise UsageError("What with what? Name the baseline.", hint="For example: llmops compare @last~1 @last")

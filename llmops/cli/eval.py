@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llmops.domain.explanations import Explanation
     from llmops.reporting.documents import Format
     from llmops.settings.suite import Suite
-    from llmops.workflows.evaluate import EvaluateOptions
+    from llmops.workflows.suite_plans import EvaluateOptions
 
 app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -104,8 +104,8 @@ def command(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
-    from llmops.workflows.evaluate import EvaluateOptions
     from llmops.workflows.outcome import worst_exit_code
+    from llmops.workflows.suite_plans import EvaluateOptions
 
     session: Session = ctx.obj
     given: tuple[tuple[Path | None, Format], ...]
@@ -208,7 +208,7 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
 
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
     """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run."""
-    from llmops.workflows.evaluate import plan_suite
+    from llmops.workflows.suite_plans import plan_suite
 
     if len(suites) == 1:
         return suites
@@ -267,9 +267,9 @@ def tell_work(
     json: bool,
 ) -> None:
     """What a run of each suite, and of its baseline before it, would do, as JSON or as `show` prints it."""
-    from llmops.workflows.evaluate import plan_suite
     from llmops.workflows.explain import explain
     from llmops.workflows.sides import names_prompts, options_at
+    from llmops.workflows.suite_plans import plan_suite
 
     found = []
     for suite in _selected(session, suites, options):

@@ -24,7 +24,7 @@ def status(
 ) -> None:
     """Show what has changed since the last run of each suite, and what the next one would do."""
     from llmops.reporting.explanations import print_status
-    from llmops.workflows.evaluate import EvaluateOptions
+    from llmops.workflows.suite_plans import EvaluateOptions
 
     session: Session = ctx.obj
     tell_work(session, suites_named(session, suites or []), EvaluateOptions(), print_status, json=json)

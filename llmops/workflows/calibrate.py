@@ -31,7 +31,7 @@ from llmops.statistics.agreement import cohens_kappa, krippendorff_alpha
 from llmops.statistics.calibration import Confusion, labels_to_halve
 from llmops.statistics.intervals import Estimate, wilson
 from llmops.statistics.thresholds import chances
-from llmops.workflows.evaluate import Parts
+from llmops.workflows.suite_plans import Parts
 
 LEAST = 10
 """Labels below which nothing is said about a judge."""

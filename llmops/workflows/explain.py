@@ -16,7 +16,7 @@ from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import Plan, Target, step_of
 from llmops.evaluation.runner import windows
 from llmops.prompting.registry import Reference, Registry
-from llmops.workflows import differences, evaluate
+from llmops.workflows import differences, suite_plans
 from llmops.workflows.previous import Before, Previous
 from llmops.workflows.prompt_use import ModelFacts
 
@@ -24,7 +24,7 @@ COUNTED = 200
 """Prompts whose tokens are counted, of each prompt and target; the others are taken to be as long on average."""
 
 
-class Parts(evaluate.Parts, Protocol):
+class Parts(suite_plans.Parts, Protocol):
     """What is read of a project."""
 
     @property

@@ -15,8 +15,8 @@ from llmops.evaluation.gating import HELD_AGAINST, SEVERAL_LOOKS, judge_run, ove
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
 from llmops.workflows.continuing import continuing
-from llmops.workflows.evaluate import EvaluateOptions, Parts, plan_suite
 from llmops.workflows.outcome import exit_code
+from llmops.workflows.suite_plans import EvaluateOptions, Parts, plan_suite
 
 DISCORDANCES = (0.05, 0.1, 0.2)
 """Shares of flipped cases that are shown when no two runs tell how many flip."""

@@ -12,7 +12,8 @@ from llmops.domain.records import record
 from llmops.domain.runs import BASELINE, Run
 from llmops.prompting.git import NotAtRevision
 from llmops.settings.suite import Suite, load_suite, suite_files
-from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
+from llmops.workflows.evaluate import evaluate
+from llmops.workflows.suite_plans import EvaluateOptions, Parts, plan_suite
 
 
 @record

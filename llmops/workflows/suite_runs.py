@@ -9,10 +9,11 @@ from llmops.domain.records import record
 from llmops.domain.reports import Report
 from llmops.evaluation.planning import Plan
 from llmops.settings.suite import Suite
-from llmops.workflows.evaluate import EvaluateOptions, Parts, evaluate, plan_suite
+from llmops.workflows.evaluate import evaluate
 from llmops.workflows.failing import failing_cases
 from llmops.workflows.outcome import EXIT_UNFINISHED
 from llmops.workflows.sides import side
+from llmops.workflows.suite_plans import EvaluateOptions, Parts, plan_suite
 
 TOO_DEAR = "still inconclusive; the budget allows no further answer per case"
 
