@@ -99,7 +99,10 @@ def _sides(
             told = "--suite says over which cases prompts are run, and these are runs already."
             raise UsageError(told, hint="Choose runs of that suite by their ids: llmops runs list")
         last = run_of(store, other or "@last")
-        return compare_runs(store, run_of(store, base, last.suite), last, question, metrics)
+        first = run_of(store, base, last.suite)
+        if first.id == last.id:
+            raise UsageError(f"Both sides are the run {last.id}.", hint="Name an older one, such as @last~1 or @baseline.")
+        return compare_runs(store, first, last, question, metrics)
     over = _suite(session, suite, [each for each in (base, other) if each is not None])
     with ShownProgress(session.err) as progress:
         sides = [side(each, over, session.wiring, EvaluateOptions(), progress) for each in (base, other)]
