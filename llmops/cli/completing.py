@@ -1,8 +1,9 @@
-"""What a shell completes beside commands and options: names in the project of the folder, or of `--project`."""
+"""Arguments that name what a project has, and what a shell completes for them: of the folder, or of `--project`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -65,3 +66,15 @@ models = _completion(lambda session, _: session.project.settings.models)
 targets = _completion(lambda session, _: (*session.project.settings.models, *session.project.settings.routes))
 routes = _completion(lambda session, _: session.project.settings.routes)
 indexes = _completion(lambda session, _: session.project.settings.indexes)
+
+RUN_HELP = "Id, the beginning of one, @last, @last~N or @baseline:SUITE."
+SuitesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SUITE", help="Suite files, or their names in evals/; default: all.", autocompletion=suites),
+]
+SuiteArgument = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite file, or its name in evals/.", autocompletion=suites)
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=runs)]
+IndexArgument = Annotated[str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=indexes)]
+RouteArgument = Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.", autocompletion=routes)]

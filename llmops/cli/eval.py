@@ -38,12 +38,7 @@ EPILOG = examples("llmops eval", "llmops eval evals/manual.yaml --model small --
 @app.command("eval", epilog=EPILOG)
 def command(
     ctx: typer.Context,
-    suites: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SUITE", help="Suite files, or their names in evals/; default: all.", autocompletion=completing.suites
-        ),
-    ] = None,
+    suites: completing.SuitesArgument = None,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help="Ask this model instead of the suite's targets.", autocompletion=completing.targets),

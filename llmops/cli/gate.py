@@ -14,13 +14,12 @@ from llmops.domain.serial import plain
 app = typer.Typer()
 
 EPILOG = examples("llmops gate @last", "llmops gate @last --baseline 20260101-120000-ab12")
-RUN = "Id, the beginning of one, @last, @last~N or @baseline:SUITE."
 
 
 @app.command(epilog=EPILOG)
 def gate(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN, autocompletion=completing.runs)] = "@last",
+    run: completing.RunArgument = "@last",
     baseline: Annotated[str | None, typer.Option(help="Run for the relative rules; default: the suite's baseline.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -20,9 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Hold judges and detectors against 
 
 KEYS: "dict[str, Reply]" = {"y": True, "n": False, "s": "skip", "q": "stop", "\x03": "stop", "\x04": "stop", "": "stop"}
 
-SuiteArgument = Annotated[
-    str, typer.Argument(help="A suite file, or its name in evals/.", metavar="SUITE", autocompletion=completing.suites)
-]
 EvaluatorOption = Annotated[str | None, typer.Option("--evaluator", "-e", help="Its name; default: the only slow one.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run whose answers are labelled; default: the suite's last.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -31,7 +28,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 @app.command()
 def calibrate(
     ctx: typer.Context,
-    suite: SuiteArgument,
+    suite: completing.SuiteArgument,
     evaluator: EvaluatorOption = None,
     run: RunOption = None,
     column: Annotated[str | None, typer.Option(help="Field of the cases that says whether their `output` is good.")] = None,
@@ -58,7 +55,7 @@ def calibrate(
 @app.command("next")
 def next_(
     ctx: typer.Context,
-    suite: SuiteArgument,
+    suite: completing.SuiteArgument,
     evaluator: EvaluatorOption = None,
     run: RunOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,

@@ -24,7 +24,7 @@ EPILOG = examples("llmops power evals/manual.yaml", "llmops power manual --cases
 @app.command(epilog=EPILOG)
 def power(
     ctx: typer.Context,
-    suite: Annotated[str, typer.Argument(help="A suite file, or its name in evals/.", autocompletion=completing.suites)],
+    suite: completing.SuiteArgument,
     margin: Annotated[list[float] | None, typer.Option("--margin", help="Plan for this margin, too; repeatable.")] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, callback=finite, help="One-sided.")] = 0.95,
     cases: Annotated[int | None, typer.Option(min=1, help="As if the dataset had so many cases.")] = None,

@@ -29,9 +29,7 @@ EPILOG = examples("llmops rag make-dataset manual --out datasets/made.jsonl --mo
 def make_dataset(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file to write.")],
-    name: Annotated[
-        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
-    ] = None,
+    name: completing.IndexArgument = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="Asks; default: cloze-style known-item queries.", autocompletion=completing.models),

@@ -18,12 +18,7 @@ EPILOG = examples("llmops rag diagnose @last", "llmops rag diagnose @last --eval
 @app.command(epilog=EPILOG)
 def diagnose(
     ctx: typer.Context,
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
-        ),
-    ] = "@last",
+    run: completing.RunArgument = "@last",
     evaluator: Annotated[
         list[str] | None,
         typer.Option(help="Decides whether an answer is wrong; repeatable; default: those that judge what it says."),

@@ -33,9 +33,7 @@ DEPTHS = (1, 3, 5, 10)
 @app.command("eval", epilog=EPILOG)
 def evaluate(
     ctx: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
-    ] = None,
+    name: completing.IndexArgument = None,
     beir: Annotated[Path | None, typer.Option(help="Measure on this BEIR folder instead; needs no project.")] = None,
     config: Annotated[
         list[str] | None,

@@ -22,9 +22,7 @@ EPILOG = examples("llmops rag sweep manual", "llmops rag sweep manual --space sw
 @app.command(epilog=EPILOG)
 def sweep(
     ctx: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(metavar="INDEX", help="Default: the only index.", autocompletion=completing.indexes)
-    ] = None,
+    name: completing.IndexArgument = None,
     space: Annotated[Path | None, typer.Option(help="YAML file with the values to try; default: chunkers and sizes.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Try so many combinations, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,

@@ -54,7 +54,7 @@ def fit(
 )
 def explain(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
+    route: completing.RouteArgument,
     prompt: Annotated[str, typer.Argument(help="The question, as a user would ask it.")],
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag of the request; repeatable.")] = None,
     key: Annotated[str, typer.Option(help="Who asks, for policies that split the traffic.")] = "",
@@ -72,7 +72,7 @@ def explain(
 @app.command(epilog=examples("llmops route export careful --out proxy", "litellm --config proxy/config.yaml"))
 def export(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(help="Name under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
+    route: completing.RouteArgument,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("proxy"),
     log_text: Annotated[bool, typer.Option("--log-text", help="Let the log keep the questions.")] = False,
 ) -> None:

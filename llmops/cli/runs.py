@@ -21,12 +21,6 @@ app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs
 
 PARQUET = ".parquet"
 
-RunArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
-    ),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -55,7 +49,7 @@ def list_runs(
 @app.command()
 def show(
     ctx: typer.Context,
-    run: RunArgument = "@last",
+    run: completing.RunArgument = "@last",
     outputs: Annotated[bool, typer.Option("--outputs", help="The answers, side by side, with their passages.")] = False,
     case: Annotated[str | None, typer.Option(help="Only this case.")] = None,
     json: JsonOption = False,
@@ -108,7 +102,7 @@ def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) 
 @app.command()
 def export(
     ctx: typer.Context,
-    run: RunArgument,
+    run: completing.RunArgument,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The suffix decides: .json .jsonl .csv .parquet .xml .md .html .sarif.")
     ],
@@ -176,9 +170,7 @@ def baseline(
     ctx: typer.Context,
     run: Annotated[
         str | None,
-        typer.Argument(
-            metavar="RUN", help="Id, the beginning of one, @last, @last~N or @baseline:SUITE.", autocompletion=completing.runs
-        ),
+        typer.Argument(metavar="RUN", help=completing.RUN_HELP, autocompletion=completing.runs),
     ] = None,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""

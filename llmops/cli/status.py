@@ -14,12 +14,7 @@ app = typer.Typer()
 @app.command()
 def status(
     ctx: typer.Context,
-    suites: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SUITE", help="Suite files, or their names in evals/; default: all.", autocompletion=completing.suites
-        ),
-    ] = None,
+    suites: completing.SuitesArgument = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what has changed since the last run of each suite, and what the next one would do."""
