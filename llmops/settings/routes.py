@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from llmops.settings.validation import Shape, Strict
+from llmops.settings.validation import LanguageCode, Shape, Strict
 
 Checks = list[str | dict[str, Any]]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
@@ -63,7 +63,7 @@ class Condition(Strict):
     tokens_above: Annotated[int, Field(ge=0)] | None = None
     pii: bool | None = None
     """Personal data stands in the question, by patterns with checksums."""
-    language: Annotated[str, Shape(r"^[a-z]{2}$", "a code of two letters, such as `en`")] | None = None
+    language: LanguageCode | None = None
     """ISO 639-1 code."""
     hours: (
         Annotated[str, Shape(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "times of day, such as `22:00-06:00`")]

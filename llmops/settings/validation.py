@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -45,6 +45,9 @@ class Shape:
         if re.fullmatch(self.pattern, text) is None:
             raise ValueError(f"should be {self.expected}")
         return text
+
+
+LanguageCode = Annotated[str, Shape(r"^[a-z]{2}$", "a code of two letters, such as `en`")]
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

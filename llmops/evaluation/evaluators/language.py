@@ -1,19 +1,17 @@
 """Is the answer in the right language?"""
 
-from typing import Annotated
-
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.language import language_of
-from llmops.settings.validation import Shape, Strict
+from llmops.settings.validation import LanguageCode, Strict
 
 
 class LanguageOptions(Strict):
     """Options of `language`."""
 
-    expected: Annotated[str, Shape(r"^[a-z]{2}$", "a code of two letters, such as `en`")] | None = None
+    expected: LanguageCode | None = None
     """ISO 639-1 code such as `en`; default: the language of the question."""
 
 
