@@ -1,25 +1,17 @@
 """`llmops rag sweep`: configurations of an index held against the current one, at an equal budget of context tokens."""
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from llmops.domain.errors import UsageError
-from llmops.domain.keys import content_hash, node_key
-from llmops.domain.ports import Embedder, Progress, Store
-from llmops.domain.queries import Query
+from llmops.domain.keys import content_hash
+from llmops.domain.ports import Progress
 from llmops.domain.records import record
-from llmops.domain.retrieval import Document
-from llmops.domain.runs import Node
-from llmops.domain.serial import plain
 from llmops.domain.sweeps import BudgetOrigin, Sweep, SweepMetric, SweepVerdict, Tried
 from llmops.rag.chunking import ChunkerMisfit
-from llmops.rag.loading import Corpus
-from llmops.rag.places import spanned
-from llmops.rag.retrieving import Retriever
 from llmops.settings.editing import with_values
 from llmops.settings.files import read_text, write_atomic
 from llmops.settings.project import FILE_NAME, IndexSettings
@@ -28,68 +20,13 @@ from llmops.statistics.adjust import holm
 from llmops.statistics.intervals import mean_interval
 from llmops.statistics.paired import PairedDifference, paired_difference
 from llmops.workflows.rag_eval import LabelledQueries
+from llmops.workflows.sweep_bench import Parts, SweepBench, Trial
 
-MEASURING_VERSION = 1
 FEWEST = 10
 """Labelled queries: both folds have half of them."""
-DEEP = 1000
-"""Depth of the metrics: the budget bounds the context, not a number of hits."""
 REJECTED_AT = 0.99
 """Confidence at which a configuration is worse than another on the choosing fold, and is not measured on the other."""
 CURRENT = "current"
-
-
-class PlannedIndex(Protocol):
-    """An index with settings of its own; nothing is built before it is asked to."""
-
-    settings: IndexSettings
-
-    @property
-    def corpus(self) -> Corpus:
-        """The documents."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """Its content key."""
-        ...
-
-    def retrieval_identity(self, key: str) -> str:
-        """Changes whenever the same query could give other hits from the generation with this key."""
-        ...
-
-    def build(self, progress: Progress) -> object:
-        """Bring it up to date."""
-        ...
-
-    def open(self, progress: Progress) -> Retriever:
-        """The retriever over the current corpus."""
-        ...
-
-    def drop(self) -> None:
-        """Remove it."""
-        ...
-
-
-class Parts(Protocol):
-    """What a sweep needs of a project; `wiring` provides it."""
-
-    root: Path
-
-    @property
-    def store(self) -> Store:
-        """Where measurements are kept, so that a sweep goes on where it was stopped."""
-        ...
-
-    def planned_index(
-        self, name: str, settings: IndexSettings, *, remember: bool = False, corpus: Corpus | None = None
-    ) -> PlannedIndex:
-        """An index with settings of its own, over a corpus that was loaded before; `remember` embeds no passage twice."""
-        ...
-
-    def embedder(self, settings: Any) -> Embedder:  # noqa: ANN401 -- EmbedderSettings
-        """The embedder that the settings name."""
-        ...
 
 
 @record
@@ -99,28 +36,6 @@ class Terms:
     metric: SweepMetric = "recall"
     budget: int | None = None
     """Tokens; None: what the current configuration gives, or the largest chunk that is tried."""
-
-
-@record
-class _Measured:
-    """One configuration on some queries."""
-
-    name: str
-    settings: IndexSettings
-    chunks: int
-    size_bytes: int
-    build_s: float | None
-    scores: Mapping[str, float]
-    """By query."""
-    tokens: Mapping[str, int]
-    seconds: tuple[float, ...]
-
-    def mean(self, queries: Sequence[str]) -> float:
-        return math.fsum(self.scores[query] for query in queries) / len(queries)
-
-    def percentile_ms(self, q: float) -> float:
-        ordered = sorted(self.seconds)
-        return 1000 * ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)]
 
 
 def folds(labelled: LabelledQueries) -> tuple[list[str], list[str]]:
@@ -155,7 +70,7 @@ def sweep(
     """
     choosing, reporting = folds(labelled)
     every = [*choosing, *reporting]
-    bench = _Bench(index, base, labelled, terms.metric, parts, progress)
+    bench = SweepBench(index, base, labelled, terms.metric, parts, progress)
     today = bench.measured("as it is", base, every)
     budget, origin = _budget(terms.budget, today, choosing, space)
     current = bench.measured(CURRENT, _within(base, budget, open_k=space.open_k), every)
@@ -200,79 +115,7 @@ def adopt(found: Sweep, base: IndexSettings, root: Path) -> Mapping[str, Any]:
     return changes
 
 
-def _by_span(labelled: LabelledQueries, documents: Sequence[Document]) -> LabelledQueries:
-    """Chunkers that know no headings find what is labelled by heading all the same."""
-    by_id = {document.id: document for document in documents}
-    return replace(labelled, units={query: spanned(units, by_id) for query, units in labelled.units.items()})
-
-
-class _Bench:
-    """Measures configurations; those with one chunker and embedder share an index, and one scratch index serves all."""
-
-    def __init__(
-        self, index: str, base: IndexSettings, labelled: LabelledQueries, metric: SweepMetric, parts: Parts, progress: Progress
-    ) -> None:
-        self._index = index
-        self._base = base
-        self._corpus = parts.planned_index(index, base).corpus
-        self.unknown = labelled.outside(self._corpus.documents)
-        """Labels that name no document."""
-        self._labelled = labelled = _by_span(labelled, self._corpus.documents)
-        self._metric = metric
-        self._parts = parts
-        self._progress = progress
-        self._count = parts.embedder(base.embedder).tokenizer.count
-        self._built: dict[str, float] = {}
-        self._scratch: PlannedIndex | None = None
-        labels = [labelled.texts, labelled.judgements, labelled.units]
-        self._labels = content_hash(repr([sorted(each.items()) for each in labels]))
-
-    def measured(self, name: str, settings: IndexSettings, queries: Sequence[str]) -> _Measured:
-        """A configuration on these queries; what an earlier sweep measured is read from the store."""
-        shared = (settings.chunker, settings.embedder) == (self._base.chunker, self._base.embedder)
-        where = self._index if shared else f"{self._index}.sweep"
-        planned = self._parts.planned_index(where, settings, remember=not shared, corpus=self._corpus)
-        inputs = {"retrieval": planned.retrieval_identity(planned.key), "labels": self._labels, "metric": self._metric}
-        key = node_key("sweep", MEASURING_VERSION, inputs)
-        stored = self._parts.store.nodes([key]).get(key)
-        kept: dict[str, Any] = stored.value if stored is not None else {"scores": {}, "tokens": {}, "seconds": []}
-        missing = [query for query in queries if query not in kept["scores"]]
-        if missing:
-            kept = {**kept, **self._asked(planned, missing, kept, shared=shared)}
-            self._parts.store.commit([Node(key, "sweep", plain(kept), f"sweep {self._index}")], "", [])
-        if not shared:
-            self._scratch = planned
-        return _Measured(
-            name, settings, kept["chunks"], kept["size_bytes"], kept["build_s"], kept["scores"], kept["tokens"],
-            tuple(kept["seconds"]),
-        )  # fmt: skip
-
-    def _asked(self, planned: PlannedIndex, queries: Sequence[str], kept: dict[str, Any], *, shared: bool) -> dict[str, Any]:
-        began = time.perf_counter()
-        planned.build(self._progress)
-        retriever = planned.open(self._progress)
-        built = self._built.setdefault(planned.key, time.perf_counter() - began)
-        retriever.search([Query("the first query loads what the others use")])
-        scores, tokens, seconds = dict(kept["scores"]), dict(kept["tokens"]), list(kept["seconds"])
-        for query, written in zip(queries, retriever.written([self._labelled.texts[query] for query in queries]), strict=True):
-            began = time.perf_counter()
-            (hits,) = retriever.search([written.query])
-            seconds.append(time.perf_counter() - began + written.seconds)
-            values = self._labelled.score(query, hits, [DEEP])
-            scores[query] = values[self._metric if self._metric == "mrr" else f"{self._metric}@{DEEP}"]
-            tokens[query] = sum(self._count(hit.text) for hit in hits)
-        size = sum(len(chunk.text.encode()) for chunk in retriever.chunks.values())
-        size += len(retriever.chunks) * retriever.embedder.dimensions * 4
-        facts = {"chunks": len(retriever.chunks), "size_bytes": size, "build_s": kept.get("build_s", None if shared else built)}
-        return {"scores": scores, "tokens": tokens, "seconds": seconds, **facts}
-
-    def close(self) -> None:
-        """Remove the scratch index."""
-        if self._scratch is not None:
-            self._scratch.drop()
-
-
-def _budget(wanted: int | None, current: _Measured, choosing: Sequence[str], space: Space) -> tuple[int, BudgetOrigin]:
+def _budget(wanted: int | None, current: Trial, choosing: Sequence[str], space: Space) -> tuple[int, BudgetOrigin]:
     largest = max(each.chunker.max_tokens for each in space.settings)
     if wanted is None:
         given = current.settings.retrieve.max_tokens or math.ceil(
@@ -312,7 +155,7 @@ def _name(settings: IndexSettings, current: IndexSettings, *, open_k: bool) -> s
     return " ".join(f"{key.split('.')[1]}={value}" for key, value in changes.items())
 
 
-def _rejects(other: _Measured, measured: _Measured, queries: Sequence[str]) -> bool:
+def _rejects(other: Trial, measured: Trial, queries: Sequence[str]) -> bool:
     """Whether another is clearly better, and neither slower nor larger."""
     if measured.size_bytes < other.size_bytes or measured.percentile_ms(0.5) < other.percentile_ms(0.5):
         return False
@@ -320,9 +163,7 @@ def _rejects(other: _Measured, measured: _Measured, queries: Sequence[str]) -> b
     return found is not None and found.high is not None and found.high < 0
 
 
-def _difference(
-    baseline: _Measured, candidate: _Measured, queries: Sequence[str], confidence: float = 0.95
-) -> PairedDifference | None:
+def _difference(baseline: Trial, candidate: Trial, queries: Sequence[str], confidence: float = 0.95) -> PairedDifference | None:
     sides = [[each.scores[query] for query in queries] for each in (baseline, candidate)]
     return paired_difference(sides[0], sides[1], bounds=(0.0, 1.0), confidence=confidence)
 
@@ -331,7 +172,7 @@ def _told(
     index: str,
     metric: SweepMetric,
     budget: tuple[int, BudgetOrigin],
-    measured: tuple[_Measured, Sequence[_Measured]],
+    measured: tuple[Trial, Sequence[Trial]],
     split: tuple[Sequence[str], Sequence[str]],
     left_out: Sequence[str],
 ) -> Sweep:
@@ -355,11 +196,11 @@ def _told(
 
 
 def _tried(
-    each: _Measured,
-    today: _Measured,
+    each: Trial,
+    today: Trial,
     split: tuple[Sequence[str], Sequence[str]],
     against: tuple[PairedDifference | None, float | None],
-    complete: Sequence[_Measured],
+    complete: Sequence[Trial],
 ) -> Tried:
     choosing, reporting = split
     difference, p_value = against
@@ -382,12 +223,12 @@ def _tried(
     )
 
 
-def _dominates(other: _Measured, each: _Measured, queries: Sequence[str]) -> bool:
+def _dominates(other: Trial, each: Trial, queries: Sequence[str]) -> bool:
     mine, theirs = (tuple(_goods(one, queries)) for one in (each, other))
     return theirs != mine and all(t >= m for t, m in zip(theirs, mine, strict=True))
 
 
-def _goods(each: _Measured, queries: Sequence[str]) -> Iterator[float]:
+def _goods(each: Trial, queries: Sequence[str]) -> Iterator[float]:
     """Each the more the better; latencies that a clock can hardly tell apart count as equal."""
     yield each.mean(queries)
     yield -round(each.percentile_ms(0.5), 0)

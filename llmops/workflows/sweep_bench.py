@@ -1,0 +1,175 @@
+"""Measures the configurations of a sweep: each is built, asked, and kept in the store for the next sweep."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from llmops.domain.keys import content_hash, node_key
+from llmops.domain.ports import Embedder, Progress, Store
+from llmops.domain.queries import Query
+from llmops.domain.records import record
+from llmops.domain.retrieval import Document
+from llmops.domain.runs import Node
+from llmops.domain.serial import plain
+from llmops.domain.sweeps import SweepMetric
+from llmops.rag.loading import Corpus
+from llmops.rag.places import spanned
+from llmops.rag.retrieving import Retriever
+from llmops.settings.project import IndexSettings
+from llmops.workflows.rag_eval import LabelledQueries
+
+MEASURING_VERSION = 1
+DEEP = 1000
+"""Depth of the metrics: the budget bounds the context, not a number of hits."""
+
+
+class PlannedIndex(Protocol):
+    """An index with settings of its own; nothing is built before it is asked to."""
+
+    settings: IndexSettings
+
+    @property
+    def corpus(self) -> Corpus:
+        """The documents."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Its content key."""
+        ...
+
+    def retrieval_identity(self, key: str) -> str:
+        """Changes whenever the same query could give other hits from the generation with this key."""
+        ...
+
+    def build(self, progress: Progress) -> object:
+        """Bring it up to date."""
+        ...
+
+    def open(self, progress: Progress) -> Retriever:
+        """The retriever over the current corpus."""
+        ...
+
+    def drop(self) -> None:
+        """Remove it."""
+        ...
+
+
+class Parts(Protocol):
+    """What a sweep needs of a project; `wiring` provides it."""
+
+    root: Path
+
+    @property
+    def store(self) -> Store:
+        """Where measurements are kept, so that a sweep goes on where it was stopped."""
+        ...
+
+    def planned_index(
+        self, name: str, settings: IndexSettings, *, remember: bool = False, corpus: Corpus | None = None
+    ) -> PlannedIndex:
+        """An index with settings of its own, over a corpus that was loaded before; `remember` embeds no passage twice."""
+        ...
+
+    def embedder(self, settings: Any) -> Embedder:  # noqa: ANN401 -- EmbedderSettings
+        """The embedder that the settings name."""
+        ...
+
+
+@record
+class Trial:
+    """One configuration on some queries."""
+
+    name: str
+    settings: IndexSettings
+    chunks: int
+    size_bytes: int
+    build_s: float | None
+    scores: Mapping[str, float]
+    """By query."""
+    tokens: Mapping[str, int]
+    seconds: tuple[float, ...]
+
+    def mean(self, queries: Sequence[str]) -> float:
+        """Of the metric, over some queries."""
+        return math.fsum(self.scores[query] for query in queries) / len(queries)
+
+    def percentile_ms(self, q: float) -> float:
+        """Of what a query took."""
+        ordered = sorted(self.seconds)
+        return 1000 * ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)]
+
+
+def _by_span(labelled: LabelledQueries, documents: Sequence[Document]) -> LabelledQueries:
+    """Chunkers that know no headings find what is labelled by heading all the same."""
+    by_id = {document.id: document for document in documents}
+    return replace(labelled, units={query: spanned(units, by_id) for query, units in labelled.units.items()})
+
+
+class SweepBench:
+    """Measures configurations; those with one chunker and embedder share an index, and one scratch index serves all."""
+
+    def __init__(
+        self, index: str, base: IndexSettings, labelled: LabelledQueries, metric: SweepMetric, parts: Parts, progress: Progress
+    ) -> None:
+        self._index = index
+        self._base = base
+        self._corpus = parts.planned_index(index, base).corpus
+        self.unknown = labelled.outside(self._corpus.documents)
+        """Labels that name no document."""
+        self._labelled = labelled = _by_span(labelled, self._corpus.documents)
+        self._metric = metric
+        self._parts = parts
+        self._progress = progress
+        self._count = parts.embedder(base.embedder).tokenizer.count
+        self._built: dict[str, float] = {}
+        self._scratch: PlannedIndex | None = None
+        labels = [labelled.texts, labelled.judgements, labelled.units]
+        self._labels = content_hash(repr([sorted(each.items()) for each in labels]))
+
+    def measured(self, name: str, settings: IndexSettings, queries: Sequence[str]) -> Trial:
+        """A configuration on these queries; what an earlier sweep measured is read from the store."""
+        shared = (settings.chunker, settings.embedder) == (self._base.chunker, self._base.embedder)
+        where = self._index if shared else f"{self._index}.sweep"
+        planned = self._parts.planned_index(where, settings, remember=not shared, corpus=self._corpus)
+        inputs = {"retrieval": planned.retrieval_identity(planned.key), "labels": self._labels, "metric": self._metric}
+        key = node_key("sweep", MEASURING_VERSION, inputs)
+        stored = self._parts.store.nodes([key]).get(key)
+        kept: dict[str, Any] = stored.value if stored is not None else {"scores": {}, "tokens": {}, "seconds": []}
+        missing = [query for query in queries if query not in kept["scores"]]
+        if missing:
+            kept = {**kept, **self._asked(planned, missing, kept, shared=shared)}
+            self._parts.store.commit([Node(key, "sweep", plain(kept), f"sweep {self._index}")], "", [])
+        if not shared:
+            self._scratch = planned
+        return Trial(
+            name, settings, kept["chunks"], kept["size_bytes"], kept["build_s"], kept["scores"], kept["tokens"],
+            tuple(kept["seconds"]),
+        )  # fmt: skip
+
+    def _asked(self, planned: PlannedIndex, queries: Sequence[str], kept: dict[str, Any], *, shared: bool) -> dict[str, Any]:
+        began = time.perf_counter()
+        planned.build(self._progress)
+        retriever = planned.open(self._progress)
+        built = self._built.setdefault(planned.key, time.perf_counter() - began)
+        retriever.search([Query("the first query loads what the others use")])
+        scores, tokens, seconds = dict(kept["scores"]), dict(kept["tokens"]), list(kept["seconds"])
+        for query, written in zip(queries, retriever.written([self._labelled.texts[query] for query in queries]), strict=True):
+            began = time.perf_counter()
+            (hits,) = retriever.search([written.query])
+            seconds.append(time.perf_counter() - began + written.seconds)
+            values = self._labelled.score(query, hits, [DEEP])
+            scores[query] = values[self._metric if self._metric == "mrr" else f"{self._metric}@{DEEP}"]
+            tokens[query] = sum(self._count(hit.text) for hit in hits)
+        size = sum(len(chunk.text.encode()) for chunk in retriever.chunks.values())
+        size += len(retriever.chunks) * retriever.embedder.dimensions * 4
+        facts = {"chunks": len(retriever.chunks), "size_bytes": size, "build_s": kept.get("build_s", None if shared else built)}
+        return {"scores": scores, "tokens": tokens, "seconds": seconds, **facts}
+
+    def close(self) -> None:
+        """Remove the scratch index."""
+        if self._scratch is not None:
+            self._scratch.drop()
