@@ -15,7 +15,8 @@ def proxy_config(route: str, models: Mapping[str, ModelSettings]) -> str:
 
     Keys are named, never written: `os.environ/VARIABLE`.
     """
-    entries: list[dict[str, Any]] = [{"model_name": route, "litellm_params": {"model": f"llmops/{route}"}}]
+    served = {"model": f"llmops/{route}", "num_retries": 0}  # a route has tried again as often as its models allow
+    entries: list[dict[str, Any]] = [{"model_name": route, "litellm_params": served}]
     entries += [
         {"model_name": name, "litellm_params": _params(settings)} for name, settings in models.items() if not settings.embedded
     ]
@@ -26,7 +27,8 @@ def proxy_config(route: str, models: Mapping[str, ModelSettings]) -> str:
 
 
 def _params(settings: ModelSettings) -> dict[str, Any]:
-    found: dict[str, Any] = {"model": settings.id, "timeout": settings.timeout_s, "max_retries": settings.max_retries}
+    retries = {"num_retries": settings.max_retries, "max_retries": 0}  # of the proxy, and of the provider's client beneath it
+    found: dict[str, Any] = {"model": settings.id, "timeout": settings.timeout_s, **retries}
     if settings.api_base:
         found["api_base"] = settings.api_base
     if settings.api_key_env:
