@@ -99,7 +99,7 @@ class Router:
             UsageError: a message holds something else than text.
         """
         name = uuid.uuid4().hex
-        turns = tuple(Message(str(m.get("role", "user")), _text(m.get("content"))) for m in messages)  # type: ignore[arg-type]
+        turns = tuple(Message(str(m.get("role", "user")), _text(m)) for m in messages)  # type: ignore[arg-type]
         asked = Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts))
         text = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
         now, memory = datetime.now().time(), self._memory
@@ -154,13 +154,16 @@ class Router:
         await self._callers.close()
 
 
-def _text(content: Any) -> str:  # noqa: ANN401 -- what a client sends
-    """The text of a message's content.
+def _text(message: Mapping[str, Any]) -> str:
+    """The text of a message.
 
     Raises:
-        UsageError: a part is no text, such as an image.
+        UsageError: it calls a tool or answers such a call, or a part of it is no text, such as an image.
     """
-    if content is None:  # of a message that only calls tools
+    if message.get("role") in ("tool", "function") or message.get("tool_calls") or message.get("function_call"):
+        raise UsageError("A route reads text alone, and a message calls a tool or tells what one gave.")
+    content = message.get("content")
+    if content is None:
         return ""
     if isinstance(content, str):
         return content

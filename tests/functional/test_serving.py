@@ -73,3 +73,19 @@ async def test_an_image_is_refused_before_a_model_is_asked(folder: Path, servers
     with pytest.raises(UsageError, match="reads text alone"):
         await router.complete([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]}])
     assert [server.requests for server in servers] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function"}]},
+        {"role": "tool", "tool_call_id": "c", "content": "42"},
+    ],
+)
+async def test_a_call_of_a_tool_is_refused_before_a_model_is_asked(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer], message: dict[str, object]
+) -> None:
+    router = Router(folder, "long")
+    with pytest.raises(UsageError, match="calls a tool"):
+        await router.complete([{"role": "user", "content": "How long is it?"}, message])
+    assert [server.requests for server in servers] == [0, 0]
