@@ -1,9 +1,10 @@
 """LiteLLM's proxy asks us: a custom provider whose model names are routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from llmops.domain.errors import ModelError, UsageError
+from llmops.domain.errors import ContextOverflow, LlmopsError, ModelError, ModelTimeout, RateLimited, Refused, UsageError
 from llmops.domain.models import Completion
 
 Complete = Callable[[str, Sequence[Mapping[str, Any]], Mapping[str, Any], str], Awaitable[Completion]]
@@ -12,13 +13,23 @@ Complete = Callable[[str, Sequence[Mapping[str, Any]], Mapping[str, Any], str], 
 PASSED_ON = (
     "temperature",
     "top_p",
+    "top_k",
     "max_tokens",
     "max_completion_tokens",
     "stop",
     "seed",
     "presence_penalty",
     "frequency_penalty",
+    "logit_bias",
+    "response_format",
+    "reasoning_effort",
+    "verbosity",
 )
+"""What shapes the text of an answer, and so can be sent to whichever model the route asks."""
+SETTLED = ("stream", "stream_options", "max_retries", "user")
+"""What LiteLLM's proxy sees to itself, and the key."""
+ABSENT: tuple[object, ...] = (None, False, [])
+"""Values of the other parameters that ask for nothing."""
 
 
 def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
@@ -27,18 +38,19 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
     from litellm.llms.custom_llm import CustomLLMError
     from litellm.types.utils import GenericStreamingChunk, ModelResponse
 
-    async def answered(model: str, messages: list[Any], optional_params: dict[str, Any]) -> Completion:
-        params = {name: optional_params[name] for name in PASSED_ON if optional_params.get(name) is not None}
+    async def answered(call: Mapping[str, Any]) -> Completion:
+        sent = call.get("optional_params") or {}
         try:
-            return await complete(model, messages, params, str(optional_params.get("user") or ""))
-        except ModelError as error:
-            raise CustomLLMError(status_code=503, message=error.message) from error
-        except UsageError as error:
-            raise CustomLLMError(status_code=400, message=error.message) from error
+            async with asyncio.timeout(call.get("timeout")):
+                return await complete(call["model"], call["messages"], _params(sent), str(sent.get("user") or ""))
+        except TimeoutError as error:
+            raise CustomLLMError(status_code=504, message=f"no answer within {call['timeout']:g} s") from error
+        except (ModelError, UsageError) as error:
+            raise CustomLLMError(status_code=_status(error), message=" ".join(str(error).split())) from error
 
     class Routes(CustomLLM):  # type: ignore[misc]  # an untyped vendor class
         async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:  # noqa: ANN401
-            found = await answered(kwargs["model"], kwargs["messages"], kwargs.get("optional_params") or {})
+            found = await answered(kwargs)
             response: ModelResponse = kwargs["model_response"]
             response.choices[0].message.content = found.text
             response.choices[0].finish_reason = found.finish_reason or "stop"
@@ -48,7 +60,7 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
             return response
 
         async def astreaming(self, *args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:  # noqa: ANN401
-            found = await answered(kwargs["model"], kwargs["messages"], kwargs.get("optional_params") or {})
+            found = await answered(kwargs)
             yield {
                 "text": found.text,
                 "is_finished": True,
@@ -59,6 +71,32 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
             }
 
     return Routes()
+
+
+def _params(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters for the models.
+
+    Raises:
+        UsageError: one asks for more than a text.
+    """
+    asked = [name for name, value in sent.items() if value not in ABSENT and (name, value) != ("n", 1)]
+    others = [name for name in asked if name not in (*PASSED_ON, *SETTLED)]
+    if others:
+        raise UsageError(
+            f"A route answers with one text and takes no {' or '.join(f'`{name}`' for name in others)}.",
+            hint=f"Leave it out, or have the proxy do so: `additional_drop_params: [{', '.join(others)}]` under the route's "
+            "`litellm_params`.",
+        )
+    return {name: sent[name] for name in PASSED_ON if sent.get(name) is not None}
+
+
+def _status(error: LlmopsError) -> int:
+    """What HTTP tells the client: whether the request, the pace or the models are at fault."""
+    if isinstance(error, UsageError | Refused | ContextOverflow):
+        return 400
+    if isinstance(error, RateLimited):
+        return 429
+    return 504 if isinstance(error, ModelTimeout) else 503
 
 
 def _tokens(completion: Completion) -> dict[str, int]:
