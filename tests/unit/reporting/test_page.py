@@ -44,10 +44,15 @@ def test_cases_that_passed_give_way_to_those_that_did_not(monkeypatch: pytest.Mo
 
     text = "".join(to_html([(REPORT, cases)]))
     assert re.findall(r"question (\d)\?", text) == ["0", "1", "3", "5", "7", "9"]
-    assert "4 further cases" in text
+    assert "4 further cases are left out, those that passed first" in text
 
 
 def test_the_verdict_may_stand_below_a_suite_that_fills_the_line() -> None:
     text = "".join(to_html([(REPORT, lambda: iter(()))]))
     assert re.search(rf"<h1>{REPORT.suite}\s<span class=\"badge ", text)
     assert re.search(r"h1 {[^}]*overflow-wrap: anywhere;", text)
+
+
+def test_a_long_case_id_breaks_instead_of_widening_the_page() -> None:
+    text = "".join(to_html([(REPORT, lambda: iter(()))]))
+    assert re.search(r"summary {[^}]*overflow-wrap: anywhere;", text)
