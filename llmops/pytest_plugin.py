@@ -241,7 +241,7 @@ class Evaluate(Protocol):
         output: str,
         *,
         input: str = "",
-        contexts: Sequence[str] = (),
+        contexts: str | Sequence[str] = (),
         expected: object = None,
     ) -> EvaluatorResult:
         """Evaluate one answer.
@@ -250,7 +250,7 @@ class Evaluate(Protocol):
             evaluator: as an entry of a suite: `"toxicity"`, `{"contains": {"any": ["yes"]}}`.
             output: the answer.
             input: the question.
-            contexts: passages that the answer should rest on.
+            contexts: the passage, or the passages, that the answer should rest on.
             expected: what the case expects; `{"contains": {"any": "expected"}}` refers to it.
         """
         ...
@@ -261,7 +261,12 @@ def llmops_evaluate(request: pytest.FixtureRequest) -> Evaluate:
     """A function that evaluates one answer with any evaluator, as in `assert evaluate("toxicity", answer).passed`."""
 
     def evaluate(
-        evaluator: str | dict[str, Any], output: str, *, input: str = "", contexts: Sequence[str] = (), expected: object = None
+        evaluator: str | dict[str, Any],
+        output: str,
+        *,
+        input: str = "",
+        contexts: str | Sequence[str] = (),
+        expected: object = None,
     ) -> EvaluatorResult:
         from llmops.workflows.score import score_answer
 

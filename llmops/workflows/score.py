@@ -98,7 +98,7 @@ def score_answer(
     services: Services,
     *,
     question: str = "",
-    contexts: Sequence[str] = (),
+    contexts: str | Sequence[str] = (),
     expected: object = None,
 ) -> EvaluatorResult:
     """One answer under one evaluator, written as an entry of a suite's `evaluators`.
@@ -112,7 +112,7 @@ def score_answer(
     if spec.kind in NEEDS_A_RUN:
         raise UsageError(f"{spec.kind!r} measures a run, and there is only an answer.")
     (built,) = build_evaluators([spec], positions, services)
-    sample = _sample("answer", {"input": question, "output": output, "contexts": list(contexts), "expected": expected})
+    sample = _sample("answer", {"input": question, "output": output, "contexts": contexts, "expected": expected})
     return built.judge(asyncio.run(measured(built, sample)))
 
 

@@ -90,6 +90,9 @@ def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) ->
             told = "It was founded by seventy astronauts."
             found = llmops_evaluate({"hallucination": {"max": 0.5}}, told, contexts=["It costs 19 dollars."])
             assert found.passed is False and found.spans
+            passage = "The boat leaves at nine."
+            one, listed = (llmops_evaluate("hallucination", passage, contexts=each) for each in (passage, [passage]))
+            assert one == listed and one.passed
         """)
     run(pytester).assert_outcomes(passed=1)
 
