@@ -1,10 +1,12 @@
 """JSON in an answer, held against a JSON Schema; bounded, and without ever reading a reference from elsewhere."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -191,6 +193,7 @@ def _bounded(dialect: Any) -> Any:  # noqa: ANN401 -- a class that jsonschema ma
         "pattern": _check_pattern,
         "patternProperties": _check_pattern_properties,
         "additionalProperties": _check_additional_properties,
+        "multipleOf": _check_multiple,
         "uniqueItems": _check_unique,
     }
     keywords = {name: _timed(own.get(name, check)) for name, check in dialect.VALIDATORS.items()}
@@ -233,6 +236,18 @@ def _check_additional_properties(validator: Any, below: Any, instance: Any, sche
     elif isinstance(below, dict):
         for name in extra:
             yield from validator.descend(instance[name], below, path=name)
+
+
+def _check_multiple(validator: Any, step: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401
+    """In decimal, as the numbers are written: 19.99 is a multiple of 0.01, though not in binary."""
+    from jsonschema import ValidationError
+
+    if isinstance(instance, int | float) and not isinstance(instance, bool) and not _divides(step, instance):
+        yield ValidationError(f"{instance!r} is not a multiple of {step!r}")
+
+
+def _divides(step: float, value: float) -> bool:
+    return math.isfinite(value) and Fraction(repr(value)) % Fraction(repr(step)) == 0
 
 
 def _check_unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401

@@ -43,7 +43,7 @@ class JsonSchema:
     @property
     def identity(self) -> str:
         """The content of the schema."""
-        return identity("json-schema", 1, self.options, self.schema_hash)
+        return identity("json-schema", 2, self.options, self.schema_hash)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Parse the answer, or its only fenced block, and validate it."""

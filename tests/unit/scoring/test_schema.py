@@ -159,3 +159,21 @@ def test_json_round_trip(value: object) -> None:
 
     parsed = parse_json(f"```json\n{json.dumps(value, indent=1)}\n```")
     assert parsed == value or (isinstance(value, float) and math.isclose(parsed, value))
+
+
+@pytest.mark.parametrize(
+    ("step", "value", "fits"),
+    [
+        (0.01, 19.99, True),
+        (0.01, 0.07, True),
+        (0.01, 4.355, False),
+        (0.1, 1e300, True),
+        (3, 9, True),
+        (3, 10, False),
+        (2, 3.0, False),
+        (0.5, math.inf, False),
+        (1, True, True),
+    ],
+)
+def test_multiples_are_told_in_decimal(step: float, value: float, fits: bool) -> None:
+    assert problems(validator({"multipleOf": step}), value) == ([] if fits else [f"/: {value} is not a multiple of {step}"])
