@@ -19,7 +19,7 @@ TIMEOUT_S = 2.0
 """Bound on one validation."""
 MAX_PROBLEMS = 5
 
-_fence = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
+_fence = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]

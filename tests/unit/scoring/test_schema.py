@@ -21,6 +21,7 @@ PERSON = {
         (" \ufeff[1, 2]\n", [1, 2]),
         ('Here it is:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}),
         ("```\n4\n```", 4),
+        ('So:\r\n```json\r\n{"a": 1}\r\n```\r\n', {"a": 1}),
         ("null", None),
     ],
 )
