@@ -203,17 +203,20 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
 
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
     """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run."""
+    from llmops.settings.validation import nearest
+    from llmops.workflows.suite_faults import readable
     from llmops.workflows.suite_plans import plan_suite
 
-    if len(suites) == 1:
+    if len(suites) == 1 and not options.variables:
         return suites
     found: list[Suite] = []
+    known: set[str] = set()
     problems: list[Problem] = []
     empty: list[NothingSelected] = []
     with ShownProgress(session.err, quiet=True) as progress:
         for suite in suites:
             try:
-                plan_suite(suite, session.wiring, options, progress)
+                plan = plan_suite(suite, session.wiring, options, progress)
             except NothingSelected as error:
                 empty.append(error)
                 session.err.print(f"{suite.path} is left out: {error.message}", soft_wrap=True)
@@ -221,10 +224,13 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
                 problems += error.problems
             else:
                 found.append(suite)
+                known |= readable(plan) if options.variables else set()
     if problems:
         raise InvalidFiles(problems)
     if not found:
         raise empty[0]
+    for name in sorted(options.variables.keys() - known):
+        raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
     return found
 
 

@@ -6,6 +6,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import Problem
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
+from llmops.evaluation.planning import Plan
 from llmops.evaluation.suite_metrics import refused_rules
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
@@ -44,6 +45,14 @@ def disagreements(
             hint = "Name an index of llmops.yaml: `index: NAME`."
             problems.append(suite.positions.problem(spec.at, "measures a ranking, and the suite has no `index`.", hint=hint))
     return problems
+
+
+def readable(plan: Plan) -> set[str]:
+    """Variables of a run to which a value may be given: those that its prompts or evaluators read, or its cases have."""
+    names = {name for version in plan.prompts.values() for name in (*version.used_variables, *version.variables)}
+    names |= {name for _, name in _named_fields(plan.suite.evaluators)}
+    names |= {name for case in plan.dataset.cases() for name in case.vars}
+    return names | {plan.suite.settings.query or ""}
 
 
 def _answers(settings: SuiteSettings) -> int:

@@ -117,6 +117,11 @@ def test_a_missing_key_names_the_variable(tmp_path: Path) -> None:
     refused(tmp_path, "OPENAI_API_KEY", ".env")
 
 
+def test_a_variable_of_the_command_line_that_nothing_reads(tmp_path: Path) -> None:
+    told = "--var: no prompt or evaluator reads 'wrod', and no case has it."
+    refused(project(tmp_path, BASE), told, "Did you mean `word`?", arguments=("eval", "--var", "wrod=x"))
+
+
 def test_no_project_and_an_unknown_command(tmp_path: Path) -> None:
     refused(tmp_path, "llmops.yaml", "llmops init")
     refused(tmp_path, "Did you mean", arguments=("evla",))
