@@ -161,7 +161,8 @@ def _text(message: Mapping[str, Any]) -> str:
         UsageError: it calls a tool or answers such a call, or a part of it is no text, such as an image.
     """
     if message.get("role") in ("tool", "function") or message.get("tool_calls") or message.get("function_call"):
-        raise UsageError("A route reads text alone, and a message calls a tool or tells what one gave.")
+        told = "A route reads text alone, and a message calls a tool or tells what one gave."
+        raise UsageError(told, hint="Ask a model with tools by its own name, not through a route.")
     content = message.get("content")
     if content is None:
         return ""

@@ -202,7 +202,13 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
 
 
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
-    """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run."""
+    """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run.
+
+    Raises:
+        InvalidFiles: the faults of the suites.
+        NothingSelected: no suite has such a case.
+        UsageError: a variable of the command line that none of them reads.
+    """
     from llmops.settings.validation import nearest
     from llmops.workflows.suite_faults import readable
     from llmops.workflows.suite_plans import plan_suite

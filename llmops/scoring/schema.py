@@ -19,7 +19,7 @@ TIMEOUT_S = 2.0
 """Bound on one validation."""
 MAX_PROBLEMS = 5
 
-_fence = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
+_fence = re.compile(r"```[ \t]*(?:json[c5]?[ \t]*)?\r?\n(.*?)```", re.DOTALL | re.IGNORECASE)
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
@@ -247,7 +247,8 @@ def _check_multiple(validator: Any, step: Any, instance: Any, schema: Any) -> It
 
 
 def _divides(step: float, value: float) -> bool:
-    return math.isfinite(value) and Fraction(repr(value)) % Fraction(repr(step)) == 0
+    finite = all(isinstance(each, int) or math.isfinite(each) for each in (step, value))
+    return finite and Fraction(repr(value)) % Fraction(repr(step)) == 0
 
 
 def _check_unique(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401

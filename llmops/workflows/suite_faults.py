@@ -52,7 +52,8 @@ def readable(plan: Plan) -> set[str]:
     names = {name for version in plan.prompts.values() for name in (*version.used_variables, *version.variables)}
     names |= {name for _, name in _named_fields(plan.suite.evaluators)}
     names |= {name for case in plan.dataset.cases() for name in case.vars}
-    return names | {plan.suite.settings.query or ""}
+    query = plan.suite.settings.query
+    return names if query is None else {*names, query}
 
 
 def _answers(settings: SuiteSettings) -> int:

@@ -40,6 +40,8 @@ def test_json_is_read_bare_or_fenced(text: str, value: object) -> None:
         ("```json\n1\n```\n```json\n2\n```", "several fenced blocks"),
         ("[" * 100_000, "nested too deeply"),
         ("9" * 5000, "digits"),
+        ("```" + " " * 900_000, "Expecting value"),
+        ("```\n" + " " * 900_000, "Expecting value"),
         ('"' + "a" * 1_000_001 + '"', "more than 1,000,000 characters"),
     ],
 )
@@ -173,6 +175,8 @@ def test_json_round_trip(value: object) -> None:
         (3, 10, False),
         (2, 3.0, False),
         (0.5, math.inf, False),
+        (math.inf, 3, False),
+        (0.5, 10**400, True),
         (1, True, True),
     ],
 )
