@@ -196,6 +196,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     unknown = set(mark.kwargs) - {"suite", "min_pass"}
     if not isinstance(suite, str) or unknown or "llmops_case" not in metafunc.fixturenames:
         raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: use @pytest.mark.{MARK}")
+    floor = mark.kwargs.get("min_pass")
+    if floor is not None and not (isinstance(floor, int | float) and 0 <= floor <= 1):
+        told = f"{metafunc.definition.nodeid}: min_pass is {floor!r}; a share of the cases from 0 to 1 was expected."
+        raise pytest.Collector.CollectError(told)
     from llmops.domain.errors import LlmopsError
 
     runs = metafunc.config.stash.setdefault(_runs, {})

@@ -75,6 +75,8 @@ def test_options_choose_models_cases_and_the_cache(pytester: pytest.Pytester, se
 def test_mistakes_are_told_when_tests_are_collected(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
     pytester.makepyfile(MARKED.format(more=", min_passs=0.7"))
     run(pytester).stdout.fnmatch_lines(["*use @pytest.mark.llmops(suite, min_pass=None)*"])
+    pytester.makepyfile(MARKED.format(more=", min_pass=70"))
+    run(pytester).stdout.fnmatch_lines(["*min_pass is 70; a share of the cases from 0 to 1 was expected.*"])
     pytester.makepyfile(MARKED.format(more="").replace("say.yaml", "sya.yaml"))
     run(pytester).stdout.fnmatch_lines(["*sya.yaml*"])
     edit(folder / "datasets/say.jsonl", '"id"', '"idd"')
