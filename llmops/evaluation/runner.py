@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from math import ceil
+from math import ceil, isfinite
 
 from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
@@ -13,7 +13,7 @@ from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
-from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample
+from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample, Score
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.cells import CellState, CellSteps
@@ -370,11 +370,14 @@ class Runner:
 async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
     """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
     try:
-        return await built.evaluator.evaluate(sample)
+        outcome = await built.evaluator.evaluate(sample)
     except (MissingCredential, RunIncomplete):
         raise
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")
+    if isinstance(outcome, Score) and not all(map(isfinite, (outcome.value, *outcome.parts.values()))):
+        return Failure("its value is not a finite number", outcome.judging)
+    return outcome
 
 
 def windows(cells: Iterator[Cell]) -> Iterator[list[Cell]]:

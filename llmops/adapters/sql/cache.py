@@ -1,6 +1,5 @@
 """The nodes of a store as a cache: their size, their last use, and which of them may go."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.database import Database
+from llmops.adapters.sql.rows import dumps
 from llmops.domain.caching import Kept, Removed
 from llmops.domain.runs import Node, RunStatus
 
@@ -91,7 +91,7 @@ class SqlCache:
         """As the port."""
         now = int(time.time())
         rows = [
-            {"key": n.key, "kind": n.kind, "value": json.dumps(n.value, separators=(",", ":")), "run": n.run, "used": now}
+            {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
             for n in sorted(nodes, key=lambda n: n.key)
         ]
 

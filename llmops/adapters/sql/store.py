@@ -1,6 +1,5 @@
 """The store: nodes, runs, results and manifests."""
 
-import json
 import re
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +16,7 @@ from llmops.adapters.sql.cache import UNFINISHED, USED_EVERY_S, SqlCache, mark_u
 from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
-from llmops.adapters.sql.rows import dumps, node_of, run_of
+from llmops.adapters.sql.rows import dump_result, dumps, loads, node_of, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
 from llmops.domain.ports import Progress
@@ -168,7 +167,9 @@ class SqlStore:
             {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
             for n in sorted(nodes, key=lambda n: n.key)
         ]
-        cells = [{"run": run, "position": r.position, "value": dumps(r)} for r in sorted(results, key=lambda r: r.position)]
+        cells = [
+            {"run": run, "position": r.position, "value": dump_result(r)} for r in sorted(results, key=lambda r: r.position)
+        ]
 
         def write(connection: Connection) -> None:
             if made:
@@ -253,7 +254,7 @@ class SqlStore:
 
         def page(connection: Connection) -> list[CellResult]:
             found = connection.execute(of_run.where(position > last)).scalars()
-            return [result_from_json(json.loads(text)) for text in found]
+            return [result_from_json(loads(text)) for text in found]
 
         last = -1
         while some := self.database.transaction(page):
@@ -263,7 +264,7 @@ class SqlStore:
     def report(self, run_id: str) -> object | None:
         """As the port."""
         rows = self._rows(select(schema.runs.c.report).where(schema.runs.c.id == run_id))
-        return json.loads(rows[0][0]) if rows and rows[0][0] else None
+        return loads(rows[0][0]) if rows and rows[0][0] else None
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
         """As the port."""
@@ -291,7 +292,7 @@ class SqlStore:
     def manifest(self, index: str) -> object | None:
         """As the port."""
         rows = self._rows(select(schema.manifests.c.value).where(schema.manifests.c.name == index))
-        return json.loads(rows[0][0]) if rows else None
+        return loads(rows[0][0]) if rows else None
 
     def set_manifest(self, index: str, manifest: object) -> None:
         """As the port."""
