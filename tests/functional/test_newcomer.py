@@ -1,10 +1,13 @@
 """A newcomer's first ten minutes: the guide from an empty folder to a report on one's own documents, typed to the letter."""
 
+import re
 from pathlib import Path
 
+from command_line import llmops
 from guides import blocks, typed
 from openai_server import OpenAiServer
 
+README = Path(__file__).parents[2] / "README.md"
 LEAVE = (
     "# Leave\n\n## Annual leave\n\nEveryone has 28 days of leave a year.\n\n## Sick leave\n\nA note is needed on day four.\n"
 )
@@ -43,3 +46,15 @@ def test_the_guide_from_an_empty_folder_to_a_report(tmp_path: Path) -> None:
         assert name in report
     assert asked == len((tmp_path / "assistant/datasets/questions.jsonl").read_text().splitlines())
     assert "2 of 2, 2 reused" in report
+
+
+def _alike(report: str) -> list[str]:
+    """The words of each line of a report, without the id of its run and the times that it took."""
+    told = re.sub(r"\d[\d.]* (?:µs|ms|s)\b", "TIME", re.sub(r"run \S+", "run ID", report))
+    return [" ".join(line.split()) for line in told.strip().splitlines()]
+
+
+def test_the_readme_shows_what_a_new_project_prints(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert llmops(tmp_path, "init").returncode == 0
+    assert _alike(llmops(tmp_path, "eval").stdout) == _alike(shown)
