@@ -7,7 +7,15 @@ from datetime import datetime
 from itertools import islice
 from math import ceil, isfinite
 
-from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
+from llmops.domain.errors import (
+    EndpointDown,
+    LlmopsError,
+    MissingCredential,
+    ModelError,
+    RunIncomplete,
+    TemplateError,
+    UnknownProvider,
+)
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
@@ -371,7 +379,7 @@ async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
     """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
     try:
         outcome = await built.evaluator.evaluate(sample)
-    except (MissingCredential, RunIncomplete):
+    except (MissingCredential, UnknownProvider, RunIncomplete):
         raise
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")

@@ -191,6 +191,14 @@ def test_a_missing_key_ends_the_run_and_validation_knows_the_judges(tmp_path: Pa
         assert "no model is called 'gtp'" in checked.stdout + checked.stderr
 
 
+def test_a_judge_of_no_provider_ends_the_run(tmp_path: Path) -> None:
+    folder = judged(tmp_path, "http://127.0.0.1:9/v1", "criteria: {judge: a, items: [is short]}", ["x", "y"])
+    write(folder, {"llmops.yaml": "models:\n  a: {id: opena/gpt-4o}\n"})
+    done = llmops(folder, "eval")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("LiteLLM knows no provider `opena`") == 1
+
+
 def test_a_model_that_favours_a_group_is_found_over_the_wire(server: OpenAiServer, tmp_path: Path) -> None:
     def reply(messages: Messages) -> str:
         asked = messages[-1]["content"]
