@@ -14,6 +14,7 @@ from llmops.domain.caching import Removed
 from llmops.domain.errors import UsageError
 from llmops.domain.runs import NODE_KINDS
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
 app = typer.Typer(no_args_is_help=True, help="Look at what is kept for reuse, bound it, carry it elsewhere, check it.")
@@ -125,7 +126,7 @@ def import_file(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A
 
     session: Session = ctx.obj
     done = import_nodes(session.wiring.store.cache, file, session.root)
-    session.out.print(f"{done.new:,} nodes imported, {done.known:,} were here already")
+    session.out.print(f"{many(done.new, 'node')} imported, {done.known:,} known already")
     if session.wiring.cache_bytes is not None:
         _tell(session, session.wiring.store.cache.evict(session.wiring.cache_bytes))
 
@@ -144,19 +145,19 @@ def verify_nodes(
     found = verify(session.wiring.store.cache)
     for key, reason in list(zip(found.broken, found.reasons, strict=True))[:SHOWN]:
         session.out.print(Text(f"{key[:12]}: {safe(reason)}"), soft_wrap=True)
-    session.out.print(f"{found.nodes:,} nodes read, {len(found.broken):,} of them broken")
+    session.out.print(f"{many(found.nodes, 'node')} read, {len(found.broken):,} of them broken")
     if remove:
         session.wiring.store.cache.drop(found.broken)
-        session.out.print(f"{len(found.broken):,} nodes removed")
+        session.out.print(f"{many(len(found.broken), 'node')} removed")
     elif found.broken:
         session.out.print("Remove them: llmops cache verify --remove")
         raise typer.Exit(1)
 
 
 def _tell(session: Session, done: Removed) -> None:
-    session.out.print(f"{done.nodes:,} nodes removed, {done.bytes / MIB:,.1f} MiB; {done.left / MIB:,.1f} MiB are left")
+    session.out.print(f"{many(done.nodes, 'node')} removed, {done.bytes / MIB:,.1f} MiB; {done.left / MIB:,.1f} MiB are left")
     if done.busy:
-        session.out.print(f"{done.busy:,} nodes stay: a run that is going on may need them")
+        session.out.print(f"{many(done.busy, 'node')} left: a run that is going on may need them")
 
 
 def _tell_vectors(session: Session, done: Removed) -> None:

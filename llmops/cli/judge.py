@@ -11,6 +11,7 @@ from llmops.cli import completing
 from llmops.cli.eval import suite_path
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe, unbroken
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def calibrate(
         calibrating.take_column(column)
     if label:
         taken = calibrating.label(label, _asker(session, calibrating.levels))
-        session.err.print(f"{taken} labels taken")
+        session.err.print(f"{many(taken, 'label')} taken")
     report = calibrating.save()
     if json:
         typer.echo(jsonlib.dumps(plain(report), indent=1))

@@ -11,6 +11,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _show(session: Session, path: str, reach: "Reach") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    session.out.print(Text(f"{safe(path)}: {reach.cases} cases", style="bold"), soft_wrap=True)
+    session.out.print(Text(f"{safe(path)}: {many(reach.cases, 'case')}", style="bold"), soft_wrap=True)
     if reach.note:
         session.out.print(Text(safe(reach.note), style="dim"), soft_wrap=True)
     session.out.print(f"With no flip at all, a margin below {100 * reach.margin:.1f} points can never pass.", soft_wrap=True)

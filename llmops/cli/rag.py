@@ -18,6 +18,7 @@ from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.reporting.figures import dollars
 from llmops.reporting.safe import one_line, safe, unbroken
 
@@ -45,10 +46,11 @@ def index(
             built, corpus = session.wiring.build_index(each, progress, repair=repair)
         for problem in corpus.problems:
             session.err.print(Text(f"left out: {safe(str(problem))}", style="yellow"), soft_wrap=True)
-        done = f"{built.documents_changed} changed, {built.chunks_embedded} chunks embedded, {built.chunks_removed} removed"
-        total = f"{len(corpus.documents)} documents, {built.manifest.size} chunks"
+        embedded = many(built.chunks_embedded, "chunk")
+        done = f"{built.documents_changed} changed, {embedded} embedded, {built.chunks_removed} removed"
+        total = f"{many(len(corpus.documents), 'document')}, {many(built.manifest.size, 'chunk')}"
         if built.vectors_reused:
-            done += f", {built.vectors_reused} vectors from the cache"
+            done += f", {many(built.vectors_reused, 'vector')} from the cache"
         left_out = f", {len(corpus.problems)} left out" if corpus.problems else ""
         session.out.print(f"{each}: {total}{left_out} ({done})", soft_wrap=True)
     for model, use in session.wiring.embedding.purse.embedding.items():

@@ -14,6 +14,7 @@ from llmops.cli.session import Session
 from llmops.cli.writing import check_writable, write_file
 from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.ports import Progress
+from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def _tell(session: Session, made: "MadeDataset", out: Path, wanted: int) -> None
     from llmops.workflows.make_dataset import KINDS
 
     count, documents = len(made.questions), len({each.document for each in made.questions})
-    lines = [f"wrote {out}: {count} of {wanted}, each a {KINDS[made.kind]}, from {documents} documents"]
+    lines = [f"wrote {out}: {count} of {wanted}, each a {KINDS[made.kind]}, from {many(documents, 'document')}"]
     lines += [f"  {times} left out: {problem}" for problem, times in made.dropped.items()]
     if made.model:
         use = made.use
         cost = f"worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
-        lines.append(f"{made.model}: {use.calls} calls, {use.sent} of them now, {cost}")
+        lines.append(f"{made.model}: {many(use.calls, 'call')}, {use.sent} of them now, {cost}")
     if made.stopped:
         lines.append("The budget is spent: the same command with --force and a larger --budget goes on.")
     lines.append(f"Measure: llmops rag eval {made.index} --dataset {out}")

@@ -15,6 +15,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import plain, report_from_json
+from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
 app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs; choose a baseline.")
@@ -162,7 +163,7 @@ def gc(
 def _deleted(session: Session, runs: list[str]) -> None:
     cells = session.wiring.store.delete_runs(runs)
     session.wiring.store.cache.compact()
-    session.out.print(f"{len(runs):,} runs removed, with {cells:,} results")
+    session.out.print(f"{many(len(runs), 'run')} removed, with {many(cells, 'result')}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.cli.streams import lost_output
+from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _tell(session: Session, done: "Scored", out: Path | None) -> None:
 
     resumed = f" ({done.resumed} more were scored before)" if done.resumed else ""
     where = f" -> {out}" if out else ""
-    session.err.print(f"{done.lines} lines scored{resumed}{where}", soft_wrap=True)
+    session.err.print(f"{many(done.lines, 'line')} scored{resumed}{where}", soft_wrap=True)
     for name, tally in done.tallies.items():
         parts = [f"{tally.not_passed} of {tally.scored} did not pass"]
         parts += [f"{count} {what}" for count, what in ((tally.failed, "failed"), (tally.unmeasured, "unmeasured")) if count]

@@ -74,6 +74,9 @@ class Comparison:
     unscored: int = 0
     """Pairs of values of which one was not scored."""
     flips: tuple[Flip, ...] = field(default=())
-    """Broken ones first."""
+    """The first of many, broken ones first."""
+    broken: int = 0
+    """Cells that pass in the baseline and not in the candidate."""
+    mended: int = 0
     adjustment: Adjustment = "holm"
     schema_version: int = COMPARISON_VERSION

@@ -227,7 +227,11 @@ class Report:
     worst: tuple[CellResult, ...] = field(default=())
     """The cells that failed most, worst first."""
     flips: tuple[Flip, ...] = field(default=())
-    """Cells that pass on one side and not on the other, held against the baseline; broken ones first."""
+    """Cells that pass on one side and not on the other, held against the baseline: the first of many, broken ones first."""
+    broken: int = 0
+    """How many passed on the baseline and do not now."""
+    mended: int = 0
+    """How many did not and do."""
     flaky: tuple[FlakyCase, ...] = field(default=())
     """The most undecided first."""
     power: Power | None = None

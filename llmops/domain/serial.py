@@ -151,6 +151,8 @@ def report_from_json(data: Json) -> Report:
         "notes": tuple(data["notes"]),
         "worst": tuple(result_from_json(result) for result in data["worst"]),
         "flips": tuple(Flip(**{**flip, "evaluators": tuple(flip["evaluators"])}) for flip in data.get("flips", ())),
+        "broken": data.get("broken", sum(flip["broken"] for flip in data.get("flips", ()))),
+        "mended": data.get("mended", sum(not flip["broken"] for flip in data.get("flips", ()))),
         "flaky": tuple(FlakyCase(**case) for case in data.get("flaky", ())),
         "power": Power(**data["power"]) if data.get("power") else None,
     }

@@ -102,9 +102,26 @@ def flip(before: CellResult, after: CellResult, critical: frozenset[str] | None 
     return Flip(*place, broken, tuple(names), reason, was, now, broken and asked)
 
 
-def broken_first(flips: Iterable[Flip]) -> tuple[Flip, ...]:
-    """At most `MAX_FLIPS`; critical ones, then broken ones, then mended ones."""
-    return tuple(sorted(flips, key=lambda each: (not each.critical, not each.broken)))[:MAX_FLIPS]
+class Flips:
+    """How many cells broke and were mended, and the first of them: critical ones, then broken ones, then mended ones."""
+
+    def __init__(self) -> None:
+        self.broken = 0
+        self.mended = 0
+        self._kept: list[Flip] = []
+
+    def add(self, found: Flip) -> None:
+        """Count one; of many only the first are kept, since each holds two answers."""
+        self.broken += found.broken
+        self.mended += not found.broken
+        self._kept.append(found)
+        if len(self._kept) == 2 * MAX_FLIPS:
+            self._kept = list(self.first)
+
+    @property
+    def first(self) -> tuple[Flip, ...]:
+        """At most `MAX_FLIPS`."""
+        return tuple(sorted(self._kept, key=lambda each: (not each.critical, not each.broken)))[:MAX_FLIPS]
 
 
 @dataclass(slots=True)

@@ -1,14 +1,14 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from llmops.domain.ports import Store
 from llmops.domain.records import record
-from llmops.domain.reports import Direction, Flip, Power, RuleVerdict, Verdict
+from llmops.domain.reports import Direction, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
-from llmops.evaluation.comparing import ANY_VALUE, Baseline, Pairs, Question, broken_first, flip, judged_pairs
+from llmops.evaluation.comparing import ANY_VALUE, Baseline, Flips, Pairs, Question, flip, judged_pairs
 from llmops.evaluation.evaluators.base import Bounds, better_when_lower
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
@@ -36,7 +36,7 @@ class Judgement:
     """What a gate says of a run, and what stands beside it."""
 
     rules: tuple[RuleVerdict, ...] = ()
-    flips: tuple[Flip, ...] = ()
+    flips: Flips = field(default_factory=Flips)
     power: Power | None = None
     baseline: str | None = None
     """Run id."""
@@ -59,15 +59,15 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline, notes=notes)
     if held is None or baseline is None:
         return judgement
-    critical, flips, alone = _critical(plan), [], 0
+    critical, flips, alone = _critical(plan), Flips(), 0
     for after in store.results(run_id):
         before = held.cell(after)
         if before is None:
             alone += 1
         elif (found := flip(before, after, critical)) is not None:
-            flips.append(found)
+            flips.add(found)
     notes += mismatch(store.run(baseline), plan.suite.path, alone)
-    return replace(judgement, flips=broken_first(flips), notes=notes)
+    return replace(judgement, flips=flips, notes=notes)
 
 
 def rules_of(plan: Plan) -> list[GateRule]:

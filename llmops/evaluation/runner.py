@@ -23,6 +23,7 @@ from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample, Score
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
+from llmops.domain.words import many
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.claiming import Claims
@@ -336,7 +337,7 @@ class Runner:
         self._bad += result.status == "failed" or result.passed is False
         self._progress.advanced(self._done, failures=self._bad, spent_usd=self._purse.spent_usd)
         if self._options.max_failures is not None and self._bad >= self._options.max_failures:
-            self.stop(f"{self._bad} cells failed, the most that --max-failures allows")
+            self.stop(f"{many(self._bad, 'cell')} failed, the most that --max-failures allows")
 
     async def _evaluate(self, state: CellState, completion: Completion) -> dict[str, EvaluatorResult]:
         sample = self._steps.sample(state, completion)

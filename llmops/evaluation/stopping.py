@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import RuleVerdict
 from llmops.domain.runs import CellResult
+from llmops.domain.words import many
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.gating import rule_text, rules_of, status_of, value_of
 from llmops.evaluation.planning import Plan
@@ -36,7 +37,7 @@ class _Question:
             sign, limit = (1, self.rule.min) if self.rule.min is not None else (-1, self.rule.max)
             mean = None if mean is None or limit is None else limit + sign * mean
         told = "decided" if self.test.verdict != "inconclusive" else "undecided"
-        reason = f"{told} after {self.test.cases} cases in random order"
+        reason = f"{told} after {many(self.test.cases, 'case')} in random order"
         return RuleVerdict(
             rule_text(self.rule), self.prompt, self.target, self.test.verdict, mean, n=self.test.cases, reason=reason
         )

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
 from llmops.domain.serial import members
+from llmops.domain.words import many
 from llmops.reporting.documents import spreadsheet
 from llmops.reporting.flips import markdown_flips, print_flip
 from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
@@ -44,10 +45,10 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(Text(line, style="yellow"), soft_wrap=True)
     for flip in comparison.flips[:FLIPS_SHOWN]:
         print_flip(console, flip)
-    if len(comparison.flips) > FLIPS_SHOWN:
-        console.print(
-            Text(f"{len(comparison.flips) - FLIPS_SHOWN} more flipped cells: --json or --csv lists them", style="dim")
-        )
+    flipped = comparison.broken + comparison.mended
+    if flipped > FLIPS_SHOWN:
+        listed = "them" if flipped == len(comparison.flips) else f"the first {len(comparison.flips)}"
+        console.print(Text(f"{many(flipped - FLIPS_SHOWN, 'more flipped cell')}: --json lists {listed}", style="dim"))
     console.print(_verdict(comparison))
 
 
@@ -88,7 +89,7 @@ def _lost(comparison: Comparison) -> list[str]:
     for ids, side in ((comparison.only_baseline, "baseline"), (comparison.only_candidate, "candidate")):
         if ids:
             shown = ", ".join(one_line(each, 40) for each in ids[:IDS_SHOWN])
-            lines.append(f"only in the {side}: {len(ids)} cases: {shown}{' ...' if len(ids) > IDS_SHOWN else ''}")
+            lines.append(f"only in the {side}: {many(len(ids), 'case')}: {shown}{' ...' if len(ids) > IDS_SHOWN else ''}")
     if comparison.unscored:
         pairs = "pair" if comparison.unscored == 1 else "pairs"
         lines.append(
@@ -126,7 +127,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
         lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
     lines += ["", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
-    lines += ["", *markdown_flips(comparison.flips, FLIPS_SHOWN)]
+    lines += ["", *markdown_flips(comparison, FLIPS_SHOWN)]
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
 from llmops.domain.serial import members
+from llmops.domain.words import many
 from llmops.reporting.quoted import BAR
 from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
 
@@ -86,7 +87,7 @@ def diagnosis_markdown(diagnosis: Diagnosis) -> str:
 def _notes(diagnosis: Diagnosis) -> Iterator[str]:
     yield from diagnosis.notes
     if diagnosis.failed:
-        yield f"{diagnosis.failed} cells have no answer and are not attributed."
+        yield f"{many(diagnosis.failed, 'cell')} without an answer: not attributed."
 
 
 def _seen(diagnosis: Diagnosis) -> Sequence[Fault]:

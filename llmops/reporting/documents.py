@@ -10,8 +10,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from llmops.domain.reports import Report
 from llmops.domain.runs import CellResult
 from llmops.domain.serial import members
+from llmops.domain.words import many
 from llmops.reporting.annotations import flips_code_quality, flips_sarif
-from llmops.reporting.figures import agreed, corrected, counted, duration, headline
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline
 from llmops.reporting.flips import flaky, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
@@ -128,9 +129,8 @@ def _junit_gate(root: Element, report: Report) -> None:
         name = " · ".join(_xml(part) for part in (rule.rule, rule.prompt, rule.target) if part)
         case = SubElement(suite, "testcase", name=name, classname=f"{_xml(report.suite)}.gate", time="0.000")
         if rule.verdict in ("fail", "inconclusive"):
-            SubElement(
-                case, "failure", message=rule.verdict
-            ).text = f"{rule.value} [{rule.low}, {rule.high}] {_xml(rule.reason)}"
+            estimate = " ".join(part for part in (estimate_of(rule), _xml(rule.reason)) if part)
+            SubElement(case, "failure", message=rule.verdict).text = estimate
         elif rule.verdict == "not judged":
             SubElement(case, "skipped", message=_xml(rule.reason))
 
@@ -150,13 +150,12 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
             yield "| gate | rule | prompt · target | estimate |\n| --- | --- | --- | --- |\n"
             for rule in report.rules:
                 place = " · ".join(markdown_text(part) for part in (rule.prompt, rule.target) if part)
-                interval = f" [{rule.low:.3g}, {rule.high:.3g}]" if rule.low is not None and rule.high is not None else ""
-                value = "" if rule.value is None else f"{rule.value:.3g}{interval}, n={rule.n} "
-                yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {value}{markdown_text(rule.reason)} |\n"
+                estimate = " ".join(part for part in (estimate_of(rule), markdown_text(rule.reason)) if part)
+                yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {estimate} |\n"
             yield "\n"
         beside = (told(report), flaky(report), power(report.power) if report.power else "")
         yield "".join(f"{markdown_text(line)}\n\n" for line in beside if line)
-        yield "".join(f"{line}\n" for line in markdown_flips(report.flips))
+        yield "".join(f"{line}\n" for line in markdown_flips(report))
         yield "| prompt · target | evaluator | figure | cells |\n| --- | --- | --- | --- |\n"
         for group in report.groups:
             place = " · ".join(markdown_text(part) for part in (group.prompt, group.target) if part)
@@ -170,8 +169,9 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
             for result in report.worst:
                 yield from _md_case(result)
             yield "\n</details>\n\n"
-        yield f"run `{report.run_id}` · {report.counts.cells} cells · {report.counts.model_calls} model calls"
-        yield f" · {report.counts.reused} answers reused · {duration(report.timing)}\n"
+        yield f"run `{report.run_id}` · {many(report.counts.cells, 'cell')}"
+        yield f" · {many(report.counts.model_calls, 'model call')}"
+        yield f" · {many(report.counts.reused, 'answer')} reused · {duration(report.timing)}\n"
         for note in report.notes:
             yield f"\n> {markdown_text(note)}\n"
 

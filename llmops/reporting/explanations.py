@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.explanations import Estimate, Explanation, Work
+from llmops.domain.words import many
 from llmops.reporting.figures import amount, dollars, seconds
 from llmops.reporting.safe import one_line, safe
 
@@ -47,7 +48,7 @@ def _head(console: Console, found: Explanation) -> None:
     console.print(Text.assemble((safe(found.suite), "bold"), "  ", (against, "dim")), soft_wrap=True)
     for change in found.changes:
         console.print(Text(f"  changed: {one_line(change, 300)}", style="yellow"), soft_wrap=True)
-    console.print(f"  {found.cells} cells, {found.complete} of them complete in the store")
+    console.print(f"  {many(found.cells, 'cell')}, {found.complete:,} of them complete in the store")
 
 
 def _amount(work: Work) -> str:
@@ -67,7 +68,7 @@ def _asked(estimate: Estimate) -> str:
 
 def _total(estimates: Sequence[Estimate]) -> str:
     calls = sum(each.calls for each in estimates)
-    return f"{calls} calls, {_tokens(estimates)}, {_money(estimates)}, {_time(estimates)}"
+    return f"{many(calls, 'call')}, {_tokens(estimates)}, {_money(estimates)}, {_time(estimates)}"
 
 
 def _tokens(estimates: Sequence[Estimate]) -> str:

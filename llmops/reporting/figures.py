@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from llmops.domain.reports import EvaluatorSummary, Metric, Timing
+from llmops.domain.reports import EvaluatorSummary, Metric, RuleVerdict, Timing
 from llmops.reporting.safe import one_line
 
 EXAMPLES = 5
@@ -111,3 +111,11 @@ def labels_of_nothing(labels: Sequence[str], what: str) -> str:
     named = f"{', '.join(one_line(label, 80) for label in labels[:EXAMPLES])}{', ...' if len(labels) > EXAMPLES else ''}"
     told = f"{len(labels)} labels name {what} and count" if len(labels) > 1 else f"1 label names {what} and counts"
     return f"{told} as not found: {named}"
+
+
+def estimate_of(rule: RuleVerdict) -> str:
+    """The figure of a rule with its interval, where it has one, and the number of cases; nothing when there is no figure."""
+    if rule.value is None:
+        return ""
+    interval = f" [{rule.low:.3g}, {rule.high:.3g}]" if rule.low is not None and rule.high is not None else ""
+    return f"{rule.value:.3g}{interval} n={rule.n}"

@@ -1,11 +1,13 @@
 """Cells that broke or were mended against the baseline: for a terminal and a pull request."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
 
+from llmops.domain.comparisons import Comparison
 from llmops.domain.reports import Flip, Power, Report
+from llmops.domain.words import many
 from llmops.reporting.quoted import Quoted
 from llmops.reporting.safe import markdown_text, one_line, unbroken
 
@@ -17,8 +19,7 @@ def told(report: Report) -> str:
     """How many cells flipped, in a sentence; nothing without a baseline."""
     if report.baseline is None:
         return ""
-    broken = sum(flip.broken for flip in report.flips)
-    return f"{broken} broken and {len(report.flips) - broken} mended against run {report.baseline}"
+    return f"{report.broken:,} broken and {report.mended:,} mended against run {report.baseline}"
 
 
 def flaky(report: Report) -> str:
@@ -35,8 +36,8 @@ def power(found: Power) -> str:
     share = f"{100 * found.discordance:.3g} % of the cases flip by chance"
     when = f"{share}, as seen here" if found.observed else f"{share}, which is assumed"
     if found.drop is None:
-        return f"With {found.cases} cases no drop of a pass rate can be told from noise ({when})."
-    drop = f"With {found.cases} cases a drop below {100 * found.drop:.1f} points cannot be told from noise"
+        return f"With {many(found.cases, 'case')} no drop of a pass rate can be told from noise ({when})."
+    drop = f"With {many(found.cases, 'case')} a drop below {100 * found.drop:.1f} points cannot be told from noise"
     if found.needed <= found.cases:
         return f"{drop} ({when})."
     return f"{drop} ({when}); {found.needed:,} cases would show {100 * found.margin:.3g} points."
@@ -62,17 +63,18 @@ def print_flip(console: Console, flip: Flip) -> None:
     console.print(Quoted(Text.assemble(("after:  ", "dim"), one_line(flip.candidate_output, 300)), 2))
 
 
-def markdown_flips(flips: Sequence[Flip], shown: int = CASES_SHOWN) -> Iterator[str]:
+def markdown_flips(found: Report | Comparison, shown: int = CASES_SHOWN) -> Iterator[str]:
     """A folded list of cells with both answers, as lines; nothing without flips."""
-    if not flips:
+    if not found.flips:
         return
     yield from ("<details><summary>Flipped cases</summary>", "")
-    for flip in flips[:shown]:
+    for flip in found.flips[:shown]:
         word = f"{'critical, ' if flip.critical else ''}{'broken' if flip.broken else 'mended'}"
         place = " · ".join(markdown_text(part) for part in (flip.case_id, flip.prompt, flip.target) if part)
         yield f"- **{place}** {word}: {markdown_text(one_line(flip.reason, 200))}"
         yield f"  - before: {markdown_text(one_line(flip.baseline_output, 300))}"
         yield f"  - after: {markdown_text(one_line(flip.candidate_output, 300))}"
-    if len(flips) > shown:
-        yield f"- and {len(flips) - shown} more"
+    more = found.broken + found.mended - shown
+    if more > 0:
+        yield f"- and {more:,} more"
     yield from ("", "</details>", "")

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.retrieval import Chunk
+from llmops.domain.words import many
 from llmops.rag.chunking import HEADING_SEPARATOR
 from llmops.rag.inspecting import SHORT_ID, IndexStatus
 from llmops.reporting.quoted import Quoted
@@ -23,7 +24,8 @@ def print_status(console: Console, status: IndexStatus, settings: IndexSettings)
     console.print(Text.assemble((safe(status.name), "bold"), ": ", (status.state, STYLES[status.state])))
     facts = status.facts
     if facts:
-        size = f"{facts['documents']} documents, {facts['chunks']} chunks, generation {facts['generation']}, "
+        size = f"{many(int(facts['documents']), 'document')}, {many(int(facts['chunks']), 'chunk')}, "
+        size += f"generation {facts['generation']}, "
         _line(console, f"{size}{status.files_bytes / 2**20:.1f} MiB beside the vectors")
         _line(console, f"embedder {facts['embedder']}, {facts['dimensions']} dimensions")
     chunker = settings.chunker
@@ -45,7 +47,7 @@ def print_status(console: Console, status: IndexStatus, settings: IndexSettings)
 
 def print_passages(console: Console, document: str, chunks: Sequence[Chunk]) -> None:
     """How a document was cut: one row per chunk."""
-    console.print(Text(f"{len(chunks)} chunks of {unbroken(document)}", style="bold"), soft_wrap=True)
+    console.print(Text(f"{many(len(chunks), 'chunk')} of {unbroken(document)}", style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("chunk", no_wrap=True)
     table.add_column("characters", no_wrap=True)

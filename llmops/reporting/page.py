@@ -18,7 +18,19 @@ from llmops.domain.reports import EvaluatorSummary, Flip, Group, Report
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
-from llmops.reporting.figures import agreed, corrected, counted, dollars, duration, headline, leading, metric_of, seconds
+from llmops.domain.words import many
+from llmops.reporting.figures import (
+    agreed,
+    corrected,
+    counted,
+    dollars,
+    duration,
+    estimate_of,
+    headline,
+    leading,
+    metric_of,
+    seconds,
+)
 from llmops.reporting.flips import flaky, power, told
 from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.reporting.safe import one_line, safe
@@ -30,7 +42,6 @@ Cases = Callable[[], Iterable[CaseOutputs]]
 TEMPLATE = Path(__file__).parent / "templates" / "page.html.j2"
 MOST_CASES = 1000
 """Cases on a page; those that did not pass come before those that did."""
-MOST_FLIPS = 200
 LONGEST_DIFF = 20_000
 """Characters of both answers together, beyond which their differences are not marked."""
 BAR = 120
@@ -114,7 +125,7 @@ def to_html(reports: Sequence[tuple[Report, Cases]]) -> Iterator[str]:
     """The runs of one command as one page, piece by piece."""
     finalize: Callable[[Any], Any] = lambda value: safe(value) if type(value) is str else value  # noqa: E731
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=finalize)
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "estimate": estimate_of, "many": many}
     environment.globals["gone"] = GONE
     source = TEMPLATE.read_text(encoding="utf-8")
     yield from environment.from_string(source).generate(reports=[_shown(report, cases) for report, cases in reports])
@@ -125,7 +136,7 @@ def _shown(report: Report, cases: Cases) -> ShownReport:
     room = max(0, MOST_CASES - fine.count(False))
     left_out = max(0, fine.count(True) - room) + max(0, fine.count(False) - MOST_CASES)
     sentences = [line for line in (told(report), flaky(report), power(report.power) if report.power else "") if line]
-    flips = [_flip(flip) for flip in report.flips[:MOST_FLIPS]]
+    flips = [_flip(flip) for flip in report.flips]
     return ShownReport(report, sentences, list(_figures(report.groups)), flips, partial(_cases, cases, room), left_out)
 
 

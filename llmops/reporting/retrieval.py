@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.measures import JudgedContexts, Measured
+from llmops.domain.words import many
 from llmops.reporting.figures import dollars, labels_of_nothing, seconds
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
@@ -29,8 +30,9 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
     for each in measured:
         if each.judged is not None:
             console.print(Text(f"{safe(each.name)}: {_judged(each.judged)}", style="dim"), soft_wrap=True)
+        documents = f"{many(each.documents, 'document')}, {many(each.chunks, 'chunk')}"
         if not each.queries:
-            size = f"{each.documents} documents, {each.chunks} chunks; no case has `relevant`, so no ranking is measured"
+            size = f"{documents}; no case has `relevant`, so no ranking is measured"
             console.print(Text(f"{safe(each.name)}: {size}", style="dim"), soft_wrap=True)
             continue
         t = each.timings
@@ -38,23 +40,23 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
         times += f"{t.get('query_p95_ms', 0):.1f} ms (p95)"
         stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in each.stages_ms.items())
         times += f": {stages}" if stages else ""
-        size = f"{each.queries} queries, {each.documents} documents, {each.chunks} chunks"
+        size = f"{many(each.queries, 'query')}, {documents}"
         console.print(Text(f"{safe(each.name)}: {size}; {times}", style="dim"), soft_wrap=True)
         if each.unknown:
             told = labels_of_nothing(each.unknown, "nothing in the index")
             console.print(Text(f"{safe(each.name)}: {told}", style="yellow"), soft_wrap=True)
         if each.writing is not None:
             cost = f"worth {dollars(each.writing.cost_usd)}, spent now {dollars(each.writing.spent_usd)}"
-            told = f"rewriting took {each.writing.calls} calls, {each.writing.sent} of them now, {cost}"
+            told = f"rewriting took {many(each.writing.calls, 'call')}, {each.writing.sent} of them now, {cost}"
             console.print(Text(f"{safe(each.name)}: {told}", style="dim"), soft_wrap=True)
 
 
 def _judged(judged: JudgedContexts) -> str:
-    told = f"{judged.questions} questions judged by {safe(judged.judge)}"
+    told = f"{many(judged.questions, 'question')} judged by {safe(judged.judge)}"
     told += f", {judged.failed} without a usable verdict" if judged.failed else ""
     cost = f"worth {dollars(judged.cost_usd)}, spent now {dollars(judged.spent_usd)}"
     stopped = "; the budget is spent: a larger --budget goes on" if judged.stopped else ""
-    return f"{told}; {judged.calls} calls, {cost}{stopped}"
+    return f"{told}; {many(judged.calls, 'call')}, {cost}{stopped}"
 
 
 def _cell(measured: Measured | JudgedContexts, name: str) -> str:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from llmops.domain.serial import members
 from llmops.domain.sweeps import Sweep, Tried
+from llmops.domain.words import many
 from llmops.reporting.figures import labels_of_nothing
 from llmops.reporting.safe import one_line, safe
 
@@ -29,9 +30,8 @@ def print_sweep(console: Console, sweep: Sweep) -> None:
     """The frontier and the rest, then the winner."""
     budget = f"within {sweep.budget} tokens of context{BUDGETS[sweep.budget_from]}"
     console.print(Text(f"{safe(sweep.index)}: {sweep.metric} {budget}", style="bold"), soft_wrap=True)
-    folds = (
-        f"chosen on {sweep.choosing} queries, reported on {sweep.reporting} others; * on the frontier of quality, speed, size"
-    )
+    folds = f"chosen on {many(sweep.choosing, 'query')}, reported on {sweep.reporting} others"
+    folds += "; * on the frontier of quality, speed, size"
     console.print(Text(folds, style="dim"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")

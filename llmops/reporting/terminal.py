@@ -13,7 +13,8 @@ from llmops.domain.reports import Group as Cells
 from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
-from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, duration, headline
+from llmops.domain.words import many
+from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, duration, estimate_of, headline
 from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.quoted import Quoted
@@ -129,10 +130,11 @@ def _marked(result: CellResult) -> Iterable[RenderableType]:
 def _footer(report: Report) -> list[Text]:
     counts = report.counts
     lines = [
-        f"{counts.cells} cells: {counts.scored} scored, {counts.failed} failed, {counts.unmeasured} unmeasured"
+        f"{many(counts.cells, 'cell')}: {counts.scored:,} scored, {counts.failed:,} failed, {counts.unmeasured:,} unmeasured"
         f" · coverage {100 * report.coverage:.1f} %",
-        f"{counts.model_calls} model calls, {counts.reused} answers reused, {counts.retrieved} searches,"
-        f" {counts.evaluated} evaluations stored · {duration(report.timing)}",
+        f"{many(counts.model_calls, 'model call')}, {many(counts.reused, 'answer')} reused,"
+        f" {many(counts.retrieved, 'search')},"
+        f" {many(counts.evaluated, 'evaluation')} stored · {duration(report.timing)}",
     ]
     if any(group.spend.input_tokens for group in report.groups):
         lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))
@@ -145,7 +147,7 @@ def _footer(report: Report) -> list[Text]:
 def _judging(use: JudgeUse) -> str:
     tokens = amount(use.input_tokens + use.output_tokens, "tokens")
     worth = f"verdicts worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
-    return f"judges: {use.calls} calls, {use.sent} of them now, {tokens} · {worth}"
+    return f"judges: {many(use.calls, 'call')}, {use.sent} of them now, {tokens} · {worth}"
 
 
 def _spend(groups: list[Cells]) -> str:
@@ -176,10 +178,8 @@ def _gate(report: Report) -> RenderableType:
 
 def _judged(rule: RuleVerdict) -> RenderableType:
     reason = Quoted(Text(unbroken(rule.reason))) if rule.reason else Text("")
-    if rule.value is None or rule.low is None or rule.high is None:
-        return reason
-    figures = Text(f"{rule.value:.3g} [{rule.low:.3g}, {rule.high:.3g}] n={rule.n}")
-    return Group(figures, reason) if rule.reason else figures
+    figures = Text(estimate_of(rule))
+    return Group(figures, reason) if figures and rule.reason else figures or reason
 
 
 def _verdict(report: Report) -> Text:

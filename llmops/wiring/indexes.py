@@ -10,6 +10,7 @@ from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemor
 from llmops.domain.queries import Query
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
+from llmops.domain.words import many
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.judging.judges import Judges
 from llmops.evaluation.planning import AskWriter
@@ -152,7 +153,7 @@ class ProjectIndex:
         manifest = Manifest.load(self._store, self.name)
         chunks = load_chunks(self._folder, self.key)
         if manifest is None or manifest.key != self.key or len(chunks) != manifest.size:
-            progress.note(f"building the index {self.name}: {len(self.corpus.documents)} documents")
+            progress.note(f"building the index {self.name}: {many(len(self.corpus.documents), 'document')}")
             self.build(progress)
             chunks = load_chunks(self._folder, self.key)
         from llmops.adapters.bm25 import Bm25Index

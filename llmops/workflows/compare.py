@@ -7,16 +7,15 @@ from pathlib import Path
 from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
-from llmops.domain.reports import Direction, Flip
+from llmops.domain.reports import Direction
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 from llmops.evaluation.comparing import (
     EXIT_CODES,
-    MAX_FLIPS,
     Baseline,
+    Flips,
     Pairs,
     Question,
     adjusted,
-    broken_first,
     compared,
     flip,
 )
@@ -71,7 +70,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         changed=tuple(changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
-        flips=broken_first(collected.flips),
+        flips=collected.flips,
     )
 
 
@@ -138,9 +137,9 @@ def _comparison(
     changed: tuple[str, ...] = (),
     only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
     unscored: int = 0,
-    flips: tuple[Flip, ...] = (),
+    flips: Flips | None = None,
 ) -> Comparison:
-    verdict = overall(metric.verdict for metric in metrics)
+    verdict, flipped = overall(metric.verdict for metric in metrics), flips or Flips()
     return Comparison(
         *sides,
         question.confidence,
@@ -151,7 +150,9 @@ def _comparison(
         changed,
         *only,
         unscored,
-        flips,
+        flipped.first,
+        flipped.broken,
+        flipped.mended,
         question.adjustment,
     )
 
@@ -164,7 +165,7 @@ class _Collected:
     candidate: Run
     pairs: dict[tuple[str, str, str, str], Pairs] = field(default_factory=dict)
     """By evaluator, aggregate, prompt and target."""
-    flips: list[Flip] = field(default_factory=list)
+    flips: Flips = field(default_factory=Flips)
     gained: dict[str, None] = field(default_factory=dict)
     """Cases with a cell that the baseline lacks."""
     numbers: dict[str, int] = field(default_factory=dict)
@@ -190,9 +191,9 @@ class _Collected:
                 self._take(name, before, after, case)
         if not names:
             self.valueless.append((None, after.prompt, after.target, case))
-        found = flip(before, after) if len(self.flips) < 10 * MAX_FLIPS else None
+        found = flip(before, after)
         if found is not None:
-            self.flips.append(found)
+            self.flips.add(found)
 
     def _take(self, name: str, before: CellResult, after: CellResult, case: int) -> None:
         same = before.node_keys == after.node_keys

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from llmops.domain.words import many
+
 Snapshot = Mapping[str, Any]
 """As `Plan.snapshot`, in part when an older llmops has recorded it."""
 Label = Callable[[str, str], str]
@@ -70,7 +72,7 @@ def dataset(before: Snapshot, after: Snapshot) -> str:
     old, new = before.get("dataset", {}), after.get("dataset", {})
     if old.get("hash") == new.get("hash") and old.get("cases") == new.get("cases"):
         return ""
-    sizes = f"{old.get('cases')} → {new.get('cases')} cases"
+    sizes = f"{old.get('cases')} → {many(new.get('cases') or 0, 'case')}"
     return f"dataset {new.get('path')}: {sizes}{', content changed' if old.get('hash') != new.get('hash') else ''}"
 
 

@@ -15,6 +15,7 @@ from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import Report, Timing
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.gating import Judgement, judge_run, load_baseline
@@ -75,7 +76,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began, continued))
     parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     if parts.cache_bytes is not None and (removed := parts.store.cache.evict(parts.cache_bytes)).nodes:
-        progress.note(f"cache: {removed.nodes} nodes removed that were not used for longest")
+        progress.note(f"cache: {many(removed.nodes, 'node')} removed, the longest unused")
     return report, counts.spent_usd
 
 

@@ -3,6 +3,7 @@
 from llmops import __version__
 from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdict
 from llmops.domain.runs import Run, RunStatus
+from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.gating import Judgement, overall
 from llmops.evaluation.planning import Plan, Target
@@ -50,7 +51,9 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
         Timing(run.started_at, run.started_at, 0.0),
         notes,
         aggregator.worst,
-        judged.flips,
+        judged.flips.first,
+        judged.flips.broken,
+        judged.flips.mended,
         aggregator.flaky,
         judged.power,
         counts.written if _writers(plan) else None,
@@ -67,7 +70,8 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
         return "over budget", (*notes, told)
     if counts.stopped == DECIDED:
         run = sum(group.cells for group in aggregator.groups.values())
-        notes.append(f"every rule was decided after {run} of {plan.size} cells; {plan.size - run} did not have to be run")
+        told = f"every rule was decided after {run:,} of {many(plan.size, 'cell')}"
+        notes.append(f"{told}; {plan.size - run:,} did not have to be run")
     elif counts.stopped is not None and counts.stopped not in notes:
         notes.append(f"stopped early: {counts.stopped}")
     floor = plan.suite.settings.min_coverage
@@ -85,7 +89,7 @@ def _writers(plan: Plan) -> tuple[Target, ...]:
 def _writing(plan: Plan, counts: RunnerCounts) -> list[str]:
     """That queries were rewritten, which no figure of an answer shows."""
     models, use = ", ".join(dict.fromkeys(target.name for target in _writers(plan))), counts.written
-    told = f"queries rewritten by {models}: {use.sent} calls now, {dollars(use.spent_usd)}"
+    told = f"queries rewritten by {models}: {many(use.sent, 'call')} now, {dollars(use.spent_usd)}"
     return [f"{told}; cost and latency of the answers do not hold them"] if models else []
 
 

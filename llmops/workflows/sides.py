@@ -10,6 +10,7 @@ from llmops.domain.errors import InvalidFiles, RunIncomplete, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.runs import BASELINE, Run
+from llmops.domain.words import many
 from llmops.prompting.git import NotAtRevision
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.evaluate import evaluate
@@ -104,7 +105,7 @@ def side(
         told.exit_code, told.spent_usd = report.exit_code, spent
         raise told
     counts = report.counts
-    progress.note(f"run {report.run_id}: {counts.generated} answers made, {counts.reused} reused")
+    progress.note(f"run {report.run_id}: {many(counts.generated, 'answer')} made, {counts.reused} reused")
     return Side(parts.store.run(report.run_id), made=True, spent_usd=spent)
 
 

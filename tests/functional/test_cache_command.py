@@ -26,7 +26,7 @@ def test_what_one_job_paid_for_the_next_one_finds(server: OpenAiServer, tmp_path
     evaluated(first)
     assert llmops(first, "cache", "export", "../cache.jsonl").returncode == 0
     done = llmops(second, "cache", "import", "../cache.jsonl")
-    assert "5 nodes imported, 0 were here already" in done.stdout
+    assert "5 nodes imported, 0 known already" in done.stdout
     again = evaluated(second)["counts"]
     assert (again["model_calls"], again["reused"], server.requests) == (0, 5, 5)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".cache")]
@@ -38,7 +38,7 @@ def test_a_bound_is_kept_by_each_run(server: OpenAiServer, tmp_path: Path) -> No
     settings = tmp_path / "llmops.yaml"
     settings.write_text(f"{settings.read_text()}cache: {{max_mb: 1}}\n")
     done = llmops(tmp_path, "eval", "--no-gate")
-    assert "nodes removed that were not used for longest" in done.stderr
+    assert "nodes removed, the longest unused" in done.stderr
     kept = json.loads(llmops(tmp_path, "cache", "list", "--json").stdout)
     assert sum(each["bytes"] for each in kept["kinds"]) <= kept["max_bytes"] == 2**20
     assert 0 < evaluated(tmp_path)["counts"]["model_calls"] < 8

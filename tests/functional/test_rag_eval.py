@@ -66,7 +66,7 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     shown = llmops(tmp_path, "rag", "eval", "i", "-c", "bm25").stdout
     assert "ndcg@10" in shown
     assert (found["unknown"], "name nothing" in shown) == ([], False)
-    assert "1 queries, 4 documents, 4 chunks" in shown
+    assert "1 query, 4 documents, 4 chunks" in shown
 
 
 @pytest.mark.parametrize("command", ["eval", "sweep"])

@@ -195,7 +195,7 @@ def test_only_what_the_same_call_began_is_gone_on_with(tmp_path: Path, changed: 
     assert partial.read_bytes() == before
     lines(tmp_path / "log.jsonl", GOOD, TOXIC)
     done = llmops(tmp_path, *same)
-    assert (done.returncode, "1 lines scored (1 more were scored before)" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, "1 line scored (1 more were scored before)" in done.stderr) == (0, True), done.stderr
     good, toxic = scored((tmp_path / "out.jsonl").read_text())
     assert (good["output"], toxic["output"]) == (GOOD["output"], TOXIC["output"])
     assert not partial.exists()

@@ -171,7 +171,7 @@ def test_a_run_is_deleted_with_its_results_and_a_baseline_only_by_force(folder: 
     assert call(folder, "runs", "baseline", "run-a").code == 0
     done = call(folder, "runs", "delete", "run-a")
     assert (done.code, "is the baseline of" in done.error) == (2, True)
-    assert "1 runs removed, with 3 results" in call(folder, "runs", "delete", "run-a", "--force").out
+    assert "1 run removed, with 3 results" in call(folder, "runs", "delete", "run-a", "--force").out
     assert [row["id"] for row in json.loads(call(folder, "runs", "list", "--json").out)] == ["run-b"]
     assert "Choose one" in call(folder, "runs", "baseline").out
     store = open_store("sqlite:///.llmops/llmops.db", folder)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from llmops.domain.errors import InvalidFiles
-from llmops.domain.reports import Direction
-from llmops.evaluation.comparing import Pairs, Question, adjusted, compared
+from llmops.domain.reports import Direction, Flip
+from llmops.evaluation.comparing import MAX_FLIPS, Flips, Pairs, Question, adjusted, compared
 from llmops.evaluation.pair_files import LARGEST, read_pairs
 from llmops.statistics.matched_pairs import tango
 
@@ -230,3 +230,13 @@ def test_the_largest_values_that_are_read_can_be_compared(tmp_path: Path, n: int
     found = compared("m", read_pairs(tmp_path / "p.jsonl", tmp_path)["m"], Question(0.95, 0.1))
     assert found is not None
     assert found.interval is not None
+
+
+def test_every_flip_is_counted_and_the_first_are_kept_critical_and_broken_ones_before_others() -> None:
+    flips = Flips()
+    for number in range(3 * MAX_FLIPS + 7):
+        flips.add(Flip(f"c{number}", "p", "t", 0, number % 3 != 0, ("x",), "", "", "", number == 3 * MAX_FLIPS + 2))
+    assert (flips.broken, flips.mended) == (2 * MAX_FLIPS + 4, MAX_FLIPS + 3)
+    assert len(flips.first) == MAX_FLIPS
+    assert [flip.case_id for flip in flips.first[:3]] == [f"c{3 * MAX_FLIPS + 2}", "c1", "c2"]
+    assert all(flip.broken for flip in flips.first)

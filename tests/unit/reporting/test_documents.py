@@ -1,8 +1,13 @@
-"""What a spreadsheet would run as a formula is text in a CSV file."""
+"""Documents tell what the terminal tells, and hold nothing that a spreadsheet would run."""
+
+import re
+from dataclasses import replace
 
 import pytest
+from test_terminal_report import REPORT
 
-from llmops.reporting.documents import spreadsheet
+from llmops.domain.reports import Flip
+from llmops.reporting.documents import spreadsheet, to_junit, to_markdown
 
 
 @pytest.mark.parametrize(
@@ -17,3 +22,22 @@ def test_a_formula_gets_a_quote(cell: str) -> None:
 @pytest.mark.parametrize("cell", ["text", "a=b", "1-2", "", "a\n=b", -1, 0.5, None])
 def test_other_cells_stay_as_they_are(cell: object) -> None:
     assert spreadsheet(cell) == cell
+
+
+def test_junit_tells_a_rule_as_the_terminal_does() -> None:
+    rules = (
+        replace(REPORT.rules[0], value=1 / 3, low=0.2741, high=0.73333333333, n=8, reason="too low"),
+        replace(REPORT.rules[0], verdict="inconclusive", value=0.5, low=None, high=None, n=8, reason="one case"),
+        replace(REPORT.rules[0], verdict="inconclusive", value=None, low=None, high=None, n=0, reason="nothing was scored"),
+    )
+    document = "".join(to_junit([(replace(REPORT, rules=rules), list)]))
+    assert re.findall(r'<failure message="[a-z]+">([^<]*)</failure>', document) == [
+        "0.333 [0.274, 0.733] n=8 too low", "0.5 n=8 one case", "nothing was scored",
+    ]  # fmt: skip
+
+
+def test_a_pull_request_is_told_how_many_flips_are_not_listed() -> None:
+    flips = tuple(Flip(f"c{number}", "p", "t", 0, True, ("x",), "", "before", "after") for number in range(9))
+    document = "".join(to_markdown([(replace(REPORT, baseline="run-b", flips=flips, broken=1250, mended=4), list)]))
+    assert "1,250 broken and 4 mended against run run-b" in document
+    assert "- and 1,249 more" in document

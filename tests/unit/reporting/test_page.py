@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -56,3 +57,12 @@ def test_the_verdict_may_stand_below_a_suite_that_fills_the_line() -> None:
 def test_a_long_case_id_breaks_instead_of_widening_the_page() -> None:
     text = "".join(to_html([(REPORT, lambda: iter(()))]))
     assert re.search(r"summary {[^}]*overflow-wrap: anywhere;", text)
+
+
+def test_a_page_says_how_many_flips_it_leaves_out() -> None:
+    flips = tuple(Flip(f"c{number}", "p", "t", 0, True, ("x",), "", "before", "after") for number in range(3))
+    flipped = replace(REPORT, baseline="run-b", flips=flips, broken=250, mended=3)
+    text = "".join(to_html([(flipped, lambda: iter(()))]))
+    assert "250 broken and 3 mended against run run-b" in text
+    assert "250 further cells flipped; critical ones come first, then broken ones" in text
+    assert "further cell" not in "".join(to_html([(replace(flipped, broken=3, mended=0), lambda: iter(()))]))
