@@ -233,7 +233,9 @@ class Report:
     mended: int = 0
     """How many did not and do."""
     flaky: tuple[FlakyCase, ...] = field(default=())
-    """The most undecided first."""
+    """The first of many, the most undecided before others."""
+    flaky_total: int = 0
+    """How many there are."""
     power: Power | None = None
     """None without a gate."""
     writing: JudgeUse | None = None

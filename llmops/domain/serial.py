@@ -154,6 +154,7 @@ def report_from_json(data: Json) -> Report:
         "broken": data.get("broken", sum(flip["broken"] for flip in data.get("flips", ()))),
         "mended": data.get("mended", sum(not flip["broken"] for flip in data.get("flips", ()))),
         "flaky": tuple(FlakyCase(**case) for case in data.get("flaky", ())),
+        "flaky_total": data.get("flaky_total", len(data.get("flaky", ()))),
         "power": Power(**data["power"]) if data.get("power") else None,
     }
     return Report(**{**data, **built})

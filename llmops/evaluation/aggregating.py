@@ -18,7 +18,6 @@ from llmops.statistics.agreement import krippendorff_alpha
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval, quantile, quantile_interval
 from llmops.statistics.passk import flaky_cases, over_tries
 
-MAX_FLAKY = 100
 WORST = 5
 """Cells that a report shows in full."""
 
@@ -125,7 +124,7 @@ class Aggregator:
             for group in self.groups.values()
             for each in flaky_cases(group.passes)
         ]
-        return tuple(sorted(found, key=lambda each: abs(each.passed / each.repeats - 0.5))[:MAX_FLAKY])
+        return tuple(sorted(found, key=lambda each: abs(each.passed / each.repeats - 0.5)))
 
     @property
     def worst(self) -> tuple[CellResult, ...]:

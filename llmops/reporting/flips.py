@@ -27,8 +27,8 @@ def flaky(report: Report) -> str:
     if not report.flaky:
         return ""
     shown = [f"{each.case_id} ({each.passed} of {each.repeats})" for each in report.flaky[:CASES_SHOWN]]
-    more = f", and {len(report.flaky) - CASES_SHOWN} more" if len(report.flaky) > CASES_SHOWN else ""
-    return f"{len(report.flaky)} flaky, passing in some of their repeats: {', '.join(shown)}{more}"
+    more = f", and {report.flaky_total - CASES_SHOWN:,} more" if report.flaky_total > CASES_SHOWN else ""
+    return f"{report.flaky_total:,} flaky, passing in some of their repeats: {', '.join(shown)}{more}"
 
 
 def power(found: Power) -> str:

@@ -14,6 +14,8 @@ from llmops.reporting.figures import dollars
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "interrupted": 3, "over budget": 5}
 OUT_OF_TIME = "out of time"
+MAX_FLAKY = 100
+"""Flaky cases that a report names."""
 SIGNALLED = {"interrupted": 130, "terminated": 143, OUT_OF_TIME: 3}
 """Exit codes of a run that a signal or its deadline stopped, by what the runner is told."""
 
@@ -23,7 +25,7 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
     status, notes = _status(plan, aggregator, counts)
     notes = (*notes, *judged.notes)
     verdict = overall(judged.rules)
-    tallies = list(aggregator.groups.values())
+    tallies, flaky = list(aggregator.groups.values()), aggregator.flaky
     return Report(
         SCHEMA_VERSION,
         __version__,
@@ -54,7 +56,8 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
         judged.flips.first,
         judged.flips.broken,
         judged.flips.mended,
-        aggregator.flaky,
+        flaky[:MAX_FLAKY],
+        len(flaky),
         judged.power,
         counts.written if _writers(plan) else None,
         counts.embedding,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from test_terminal_report import REPORT
 
-from llmops.domain.reports import Flip
+from llmops.domain.reports import FlakyCase, Flip
 from llmops.reporting.documents import spreadsheet, to_junit, to_markdown
 
 
@@ -41,3 +41,10 @@ def test_a_pull_request_is_told_how_many_flips_are_not_listed() -> None:
     document = "".join(to_markdown([(replace(REPORT, baseline="run-b", flips=flips, broken=1250, mended=4), list)]))
     assert "1,250 broken and 4 mended against run run-b" in document
     assert "- and 1,249 more" in document
+
+
+def test_flaky_cases_that_are_not_named_are_counted() -> None:
+    named = tuple(FlakyCase(f"c{number}", "p", "t", 1, 2) for number in range(7))
+    document = "".join(to_markdown([(replace(REPORT, flaky=named, flaky_total=312), list)])).replace("\\", "")
+    assert "312 flaky, passing in some of their repeats: c0 (1 of 2)," in document
+    assert "c4 (1 of 2), and 307 more" in document
