@@ -36,7 +36,7 @@ def _problems(text: str) -> Iterator[Problem]:
     for each in parse_stream(StringIO(text)):
         blank = len(each.original.string) - len(each.original.string.lstrip())
         line = each.original.line + each.original.string.count("\n", 0, blank)
-        if each.error:
+        if each.error or (each.key and each.value is None):
             yield Problem(FILE, "is not NAME=VALUE.", line, hint="Close each quote, and begin a comment with #.")
         if each.key and each.value and names_a_credential(each.key) and not sendable(each.value.strip()):
             hint = "Write it in one line; in double quotes \\n is a line break."

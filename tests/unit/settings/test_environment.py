@@ -29,6 +29,7 @@ def test_a_variable_that_is_set_stays(tmp_path: Path) -> None:
         (b'A=1\n\n# two\n\nMY_API_KEY="abc\\n123"\n', ".env:5: `MY_API_KEY`: holds a control character"),
         (b"A=1\n\nMY API KEY abc\n", ".env:3: is not NAME=VALUE.\n    Close each quote"),
         (b'A=1\nMY_API_KEY="abc\nB=2\n', ".env:2: is not NAME=VALUE."),
+        (b"A=1\n# the key\nsk-abc\n", ".env:3: is not NAME=VALUE."),
     ],
 )
 def test_what_cannot_be_read_or_sent_is_told_with_its_line(tmp_path: Path, text: bytes, told: str) -> None:
