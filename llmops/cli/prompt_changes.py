@@ -8,6 +8,7 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.progress import ShownProgress
 from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
@@ -88,7 +89,8 @@ def promote(
     change = _change(session, reason, forced=force)
     from llmops.workflows.promote import promote as promote_on_evidence
 
-    entry = promote_on_evidence(session.wiring, name, version, to, change)
+    with ShownProgress(session.err) as progress:
+        entry = promote_on_evidence(session.wiring, name, version, to, change, progress)
     _tell_move(session, name, to, entry.came_from, entry.version)
     if entry.forced:
         session.err.print("forced: recorded in the history without evidence", soft_wrap=True)

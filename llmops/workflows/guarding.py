@@ -12,15 +12,16 @@ from llmops.evaluation.comparing import partners
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.gating import rule_text
-from llmops.evaluation.planning import Plan, Selection, Target
+from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.prompting.evidence import read_evidence, write_evidence
+from llmops.prompting.ledger import Ledger
 from llmops.prompting.registry import Registry
 from llmops.settings.project import ProjectSettings
 from llmops.settings.suite import Suite
 from llmops.statistics.gate import overall
 
 EVIDENCE_VERSION = 1
-HASHED = ("dataset", "evaluators", "gate", "targets")
+HASHED = ("dataset", "evaluators", "gate", "targets", "index")
 """What a gate rests on, besides the prompt."""
 
 
@@ -30,17 +31,23 @@ def guarding_suites(settings: ProjectSettings) -> set[str]:
 
 
 def gate_hashes(
-    suite: Suite, dataset: Dataset, evaluators: Sequence[BuiltEvaluator], targets: Mapping[str, Target]
+    suite: Suite,
+    dataset: Dataset,
+    evaluators: Sequence[BuiltEvaluator],
+    targets: Mapping[str, Target],
+    retriever: AskRetriever | None,
 ) -> dict[str, str]:
     """Hashes of what a suite's gate rests on; evidence holds while they are the same."""
     rules = [plain(rule.model_dump(mode="json")) for rule in suite.settings.gate]
     identities = {e.spec.name: [e.evaluator.identity, e.spec.common.model_dump(mode="json")] for e in evaluators}
     models = {t.name: [t.identity if t.asked[0].model else None, dict(t.params)] for t in targets.values()}
+    searched = {} if retriever is None else {"retriever": retriever.identity, "query": suite.settings.query}
     return {
         "dataset": dataset.content_hash,
         "evaluators": node_key("evaluators", EVIDENCE_VERSION, identities),
         "gate": node_key("gate", EVIDENCE_VERSION, {"rules": rules, "repeat": suite.settings.repeat}),
         "targets": node_key("targets", EVIDENCE_VERSION, models),
+        **({"index": node_key("index", EVIDENCE_VERSION, searched)} if searched else {}),
     }
 
 
@@ -61,7 +68,7 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
     """
     if plan.suite.path not in guarding_suites(settings) or not _whole(plan, report):
         return []
-    hashes = gate_hashes(plan.suite, plan.dataset, plan.evaluators, plan.targets)
+    hashes = gate_hashes(plan.suite, plan.dataset, plan.evaluators, plan.targets, plan.retriever)
     baseline = None if report.baseline is None else store.run(report.baseline)
     relative = {rule_text(rule) for rule in plan.suite.settings.gate if rule.relative}
     written = []
@@ -81,7 +88,9 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
             "at": report.timing.finished_at[:19] + "Z",
         }
         known = earlier.get("suites", {})
-        if _proves_no_more(entry, known.get(plan.suite.path)):
+        if _proves_no_more(
+            entry, known.get(plan.suite.path), _standing(plan.suite.path, settings, registry.ledger(version.name))
+        ):
             continue
         suites = {**known, plan.suite.path: entry}
         path = write_evidence(registry, version.name, version.hash, {"prompt": version.name, "suites": suites})
@@ -89,24 +98,40 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
     return written
 
 
-def _proves_no_more(entry: Mapping[str, Any], earlier: Any) -> bool:  # noqa: ANN401 -- JSON that a user may have edited
+def _standing(suite: str, settings: ProjectSettings, ledger: Ledger) -> set[str]:
+    """Hashes of the texts that the labels which a suite guards stand on."""
+    guarded = (name for name, label in settings.labels.items() if label.protected and suite in label.guarded_by)
+    return {ledger.committed.get(ledger.labels[name], "") for name in guarded if name in ledger.labels}
+
+
+def _proves_no_more(entry: Mapping[str, Any], earlier: Any, standing: Container[str]) -> bool:  # noqa: ANN401 -- as `unproven`
     """Whether a rerun proves nothing new; then the file stays, so that git sees no change.
 
-    A run that judged fewer rules takes nothing back of what the same texts, cases and rules have proven.
+    A run that judged fewer rules takes nothing back of what the same texts, cases and rules have proven, and one that was held
+    against another text nothing of what was said against a text that a label stands on.
     """
-    if not isinstance(earlier, dict) or any(earlier.get(key) != entry[key] for key in HASHED):
+    if not isinstance(earlier, dict) or any(earlier.get(key) != entry.get(key) for key in HASHED):
         return False
+    if held_against(earlier) in standing and held_against(entry) not in standing:
+        return True
     now, then = unproven(entry), unproven(earlier)
     if earlier.get("verdict") == "pass" and not then:
         return entry["verdict"] in ("pass", "not judged")
     return bool(earlier.get("verdict") == entry["verdict"] and now == then)
 
 
-def unproven(entry: Mapping[str, Any]) -> list[str]:
-    """The rules that evidence leaves open, each with the reason: not judged, or held against this very text.
+def held_against(entry: Mapping[str, Any]) -> str | None:
+    """Hash of the text that evidence was held against; None: of none. `entry` as in `unproven`."""
+    baseline = entry.get("baseline")
+    return baseline.get("prompt") if isinstance(baseline, dict) else None
+
+
+def unproven(entry: Mapping[str, Any], standing: str | None = None) -> list[str]:
+    """The rules that evidence leaves open, each with the reason: not judged, or held against a text that does not count.
 
     Args:
         entry: of one suite, as JSON that a user may have edited.
+        standing: hash of the text that relative rules have to be held against; None: any but its own.
     """
     rules = entry.get("rules")
     judged = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
@@ -119,6 +144,8 @@ def unproven(entry: Mapping[str, Any]) -> list[str]:
             found.append(f"{place} was not judged: {rule.get('reason') or 'it compared nothing'}")
         elif itself and rule.get("relative") is True:
             found.append(f"{place} was held against the same text and targets")
+        elif standing is not None and rule.get("relative") is True and held_against(entry) != standing:
+            found.append(f"{place} was held against another text than the one that the label stands on")
     return found
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llmops.domain.errors import InvalidFiles, Problem, PromotionRefused, UsageError
+from llmops.domain.ports import Progress
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.evaluators.base import Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
-from llmops.evaluation.planning import Target
+from llmops.evaluation.planning import AskRetriever, Target
 from llmops.prompting.evidence import EVIDENCE, read_evidence
 from llmops.prompting.ledger import LABELS, Entry, Ledger
 from llmops.prompting.registry import PROMPTS, Reference, Registry
@@ -24,6 +25,7 @@ STALE = {
     "evaluators": "its evaluators have changed since",
     "gate": "its gate has changed since",
     "targets": "its targets have changed since",
+    "index": "its index or the documents in it have changed since",
 }
 
 
@@ -47,8 +49,12 @@ class Parts(Protocol):
         """The model of that name."""
         ...
 
+    def retriever(self, index: str, progress: Progress) -> AskRetriever:
+        """The index of that name, which is not opened before it is asked."""
+        ...
 
-def promote(parts: Parts, name: str, which: str, label: str, change: Change) -> Entry:
+
+def promote(parts: Parts, name: str, which: str, label: str, change: Change, progress: Progress) -> Entry:
     """Move a label onto a committed version.
 
     Args:
@@ -57,6 +63,7 @@ def promote(parts: Parts, name: str, which: str, label: str, change: Change) -> 
         which: a version, or anything else that names one, such as `latest`.
         label: its name.
         change: who moves it and why; `forced` moves a protected label without evidence.
+        progress: of reading the documents that a suite searches.
 
     Raises:
         PromotionRefused: the label is protected, and a suite that guards it has not passed with exactly this text.
@@ -68,7 +75,7 @@ def promote(parts: Parts, name: str, which: str, label: str, change: Change) -> 
         return move_label(parts.registry, name, str(version.version), label, replace(change, forced=False))
     if change.forced:
         return move_label(parts.registry, name, str(version.version), label, change)
-    run = _evidence(parts, version, label, guard)
+    run = _evidence(parts, version, label, guard, progress)
     return move_label(parts.registry, name, str(version.version), label, replace(change, run=run))
 
 
@@ -93,7 +100,7 @@ def _committed(registry: Registry, name: str, which: str) -> PromptVersion:
     return version
 
 
-def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSettings) -> str:
+def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSettings, progress: Progress) -> str:
     """The runs that let the label move.
 
     Raises:
@@ -105,7 +112,10 @@ def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSett
         hint = f"Name the prompt in one of the suites under `labels.{label}.guarded_by`: {listed}."
         raise PromotionRefused(f"no suite that guards {label!r} names the prompt {version.name!r}.", hint=hint)
     passed = (read_evidence(parts.registry, version.name, version.hash) or {}).get("suites", {})
-    missing = {suite.path: reason for suite in suites if (reason := _missing(parts, suite, passed.get(suite.path)))}
+    ledger = parts.registry.ledger(version.name)
+    standing = None if ledger.labels.get(label) == version.version else _text_of(ledger, ledger.labels.get(label))
+    found = ((suite.path, _missing(parts, suite, passed.get(suite.path), standing, progress)) for suite in suites)
+    missing = {path: reason for path, reason in found if reason}
     if missing:
         told = "\n".join(f"  {path}: {reason}" for path, reason in missing.items())
         message = f"{version.name}@{version.version} may not become {label!r}:\n{told}"
@@ -131,19 +141,27 @@ def _guarding(root: Path, name: str, guard: LabelSettings) -> list[Suite]:
     return [suite for suite in suites if any(Reference.parse(each).name == name for each in suite.settings.prompts)]
 
 
-def _missing(parts: Parts, suite: Suite, entry: Any) -> str | None:  # noqa: ANN401 -- JSON that a user may have edited
-    """Why an entry of the evidence does not let the label move; None when it does."""
+def _text_of(ledger: Ledger, version: str | None) -> str | None:
+    return None if version is None else ledger.committed.get(version)
+
+
+def _missing(parts: Parts, suite: Suite, entry: Any, standing: str | None, progress: Progress) -> str | None:  # noqa: ANN401
+    """Why an entry of the evidence, JSON that a user may have edited, does not let the label move; None when it does.
+
+    Args: as `unproven`, and what `gate_hashes` needs.
+    """
     if not isinstance(entry, dict):
         return "its gate has not been judged with exactly this text"
     if entry.get("verdict") != "pass":
         return f"its gate said {entry.get('verdict')!r} in run {entry.get('run')}"
-    if still_open := unproven(entry):
+    if still_open := unproven(entry, standing):
         return f"run {entry.get('run')} does not prove every rule: {'; '.join(still_open)}"
     dataset = load_dataset(parts.root / suite.settings.dataset, parts.root)
     evaluators = build_evaluators(suite.evaluators, suite.positions, parts.services)
     targets = {name: parts.target(name) for name in suite.settings.targets}
-    now = gate_hashes(suite, dataset, evaluators, targets)
-    return next((STALE[key] for key, value in now.items() if entry.get(key) != value), None)
+    retriever = None if suite.settings.index is None else parts.retriever(suite.settings.index, progress)
+    now = gate_hashes(suite, dataset, evaluators, targets, retriever)
+    return next((told for key, told in STALE.items() if entry.get(key) != now.get(key)), None)
 
 
 def check_prompts(project: Project, registry: Registry, names: Sequence[str] | None) -> list[Problem]:
@@ -166,19 +184,25 @@ def _unproven_labels(project: Project, registry: Registry, name: str) -> Iterato
         guard = project.settings.labels.get(label)
         if guard is None or not guard.protected or _by_hand(ledger, label):
             continue
-        prompt_hash = ledger.committed.get(version, "")
+        prompt_hash, last = ledger.committed.get(version, ""), _moved(ledger, label)
+        before = None if last is None or last.came_from == version else _text_of(ledger, last.came_from)
         passed = (read_evidence(registry, name, prompt_hash) or {}).get("suites", {}) if prompt_hash else {}
         for suite in _guarding(project.root, name, guard):
             entry = passed.get(suite.path)
-            if not isinstance(entry, dict) or entry.get("verdict") != "pass" or unproven(entry):
+            if not isinstance(entry, dict) or entry.get("verdict") != "pass" or unproven(entry, before):
                 told = f"`{label}` stands on {version}, and no file in {EVIDENCE}/ shows that it passed {suite.path}."
                 hint = f"Make it: llmops eval {suite.path} --prompt {name}@{version}"
                 yield Problem(f"{PROMPTS}/{name}/{LABELS}", told, key=f"labels.{label}", hint=hint)
 
 
 def _by_hand(ledger: Ledger, label: str) -> bool:
-    last = next((entry for entry in reversed(ledger.history) if entry.label == label), None)
+    last = _moved(ledger, label)
     return last is not None and (last.forced or last.action == "rollback")
+
+
+def _moved(ledger: Ledger, label: str) -> Entry | None:
+    """The last move of a label."""
+    return next((entry for entry in reversed(ledger.history) if entry.label == label), None)
 
 
 def _missing_references(suite: Suite, registry: Registry, names: set[str] | None) -> Iterator[Problem]:

@@ -157,6 +157,45 @@ def test_a_version_is_proven_against_the_one_that_the_label_stands_on(repository
     assert "in order" in prompt(repository, "check")
 
 
+def test_evidence_against_another_text_neither_counts_nor_replaces_what_counts(repository: Path) -> None:
+    edit(
+        repository,
+        "min: 0.3}\n",
+        "min: 0}\n  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.4}\n",
+        "evals/tides.yaml",
+    )
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production", "--force", "--reason", "The first")
+    for number, lost in enumerate(("Nothing", "Still nothing"), start=1):
+        text = (repository / PROMPT).read_text()
+        (repository / PROMPT).write_text(
+            f"{text[: text.index('user:')]}user:\n{lost} is here.\n\nQuestion: {{{{ question }}}}\n"
+        )
+        assert f"tides@1.{number}.0" in prompt(repository, "commit", "tides", "-m", lost, "--bump", "minor")
+    judged = ("eval", "-q", "--prompt", "tides@1.2.0", "--baseline")
+    promotion = ("promote", "tides@1.2.0", "--to", "production")
+    assert llmops(repository, *judged, "tides@1.1.0").returncode == 0
+    refused = " ".join(prompt(repository, *promotion, code=1).split())
+    assert "was held against another text than the one that the label stands on" in refused
+    assert llmops(repository, *judged, "tides@production").returncode == 4
+    assert llmops(repository, *judged, "tides@1.1.0").returncode == 0
+    assert "its gate said 'inconclusive'" in prompt(repository, *promotion, code=1)
+
+
+def test_evidence_rests_on_the_index_and_its_documents(repository: Path) -> None:
+    write(repository, {"docs/a.md": "# Ferries\n\nThe north pier leaves at nine.\n"})
+    edit(repository, "labels:", "indexes:\n  tides:\n    corpus: {paths: [docs/*.md]}\nlabels:", "llmops.yaml")
+    edit(repository, "targets:", "index: tides\ntargets:", "evals/tides.yaml")
+    promotion = ("promote", "tides@1.0.0", "--to", "production")
+    assert llmops(repository, "eval", "-q").returncode == 0
+    edit(repository, "at nine", "at ten", "docs/a.md")
+    assert "its index or the documents in it have changed since" in prompt(repository, *promotion, code=1)
+    edit(repository, "at ten", "at nine", "docs/a.md")
+    edit(repository, "corpus: {paths: [docs/*.md]}", "corpus: {paths: [docs/*.md]}\n    retrieve: {k: 1}", "llmops.yaml")
+    assert "its index or the documents in it have changed since" in prompt(repository, *promotion, code=1)
+    assert llmops(repository, "eval", "-q").returncode == 0
+    assert "production (new) -> 1.0.0" in prompt(repository, *promotion)
+
+
 def test_two_branches_that_commit_a_version_do_not_overwrite_each_other(repository: Path) -> None:
     for branch, word in (("one", "Tell me:"), ("two", "Please say:")):
         git(repository, "checkout", "-qb", branch, "main")
