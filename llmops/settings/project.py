@@ -14,6 +14,7 @@ from llmops.settings.parameters import Parameters
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.routes import RouteSettings
+from llmops.settings.secrets import declare_credentials
 from llmops.settings.validation import Shape, Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
@@ -308,6 +309,7 @@ def load_project(root: Path) -> Project:
     path = root / FILE_NAME
     data, positions = parse_yaml(read_text(path, root), shown(path, root))
     settings = validated(ProjectSettings, data, positions)
+    declare_credentials(model.api_key_env for model in settings.models.values() if model.api_key_env)
     if not settings.models:
         raise InvalidFiles([Problem(positions.file, "names no model under `models`.", line=1)])
     problems = [*_unknown_writers(settings, positions), *_unknown_routed(settings, positions)]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -17,7 +17,8 @@ MIN_WITHHELD = 12
 WITHHELD = "*** (a configured credential)"
 """Stands in a stored text where a credential was; no answer is likely to hold it by itself."""
 
-_names = re.compile(r"(API_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_names = re.compile(r"((API|ACCESS|SECRET)_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_declared: set[str] = set()
 _url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
 _option_password = re.compile(r"(?:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^&\s'\"]{1,200}")
 _look_like_secrets = re.compile(
@@ -27,9 +28,18 @@ _look_like_secrets = re.compile(
 )
 
 
-@cache
+def declare_credentials(variables: Iterable[str]) -> None:
+    """Have variables of the environment treated as credentials whatever they are called, as a model's `api_key_env` is."""
+    _declared.update(variables)
+
+
 def names_a_credential(variable: str) -> bool:
-    """Whether a variable of the environment holds a credential, by its name."""
+    """Whether a variable of the environment holds a credential, by its name or because it was declared one."""
+    return variable in _declared or _named_as_one(variable)
+
+
+@cache
+def _named_as_one(variable: str) -> bool:
     return _names.search(variable) is not None
 
 

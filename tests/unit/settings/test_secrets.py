@@ -1,7 +1,11 @@
 """Credentials are masked wherever they turn up."""
 
+from pathlib import Path
+
 import pytest
 
+from llmops.settings import secrets
+from llmops.settings.project import load_project
 from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, withheld
 
 
@@ -58,3 +62,22 @@ def test_overlapping_credentials_are_one_place(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("A_TOKEN", "abcdef-123")
     monkeypatch.setenv("B_TOKEN", "123-ghijkl")
     assert secret_spans("x abcdef-123-ghijkl y") == [(2, 19)]
+
+
+def test_a_variable_that_a_model_names_is_a_credential_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_declared", set())
+    monkeypatch.setenv("TEAM_KEY", "abcd1234efgh5678")
+    monkeypatch.setenv("CACHE_KEY", "created_at")
+    assert masked("Bearer abcd1234efgh5678 by created_at") == "Bearer abcd1234efgh5678 by created_at"
+    (tmp_path / "llmops.yaml").write_text("models:\n  gpt: {id: openai/gpt-4o, api_key_env: TEAM_KEY}\n")
+    load_project(tmp_path)
+    assert masked("Bearer abcd1234efgh5678 by created_at") == "Bearer *** by created_at"
+    assert withheld("Bearer abcd1234efgh5678") == f"Bearer {WITHHELD}"
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "MY_SECRET_KEY", "OPENAI_APIKEY", "HF_TOKEN"])
+def test_variables_that_providers_use_are_credentials(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "abcd1234efgh5678")
+    assert masked("abcd1234efgh5678") == "***"
