@@ -5,12 +5,12 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from llmops import __version__
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import LlmopsError, StoreError, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import Report, Timing
 from llmops.domain.runs import CellResult, Run
@@ -42,39 +42,36 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     purse = Purse(budget_of(plan, parts, options))
     baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
     run, continued = _begin(plan, parts.store, options, baseline)
-    early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
-    if continued:
-        progress.note(f"continuing run {run.id}, which has not finished")
-    aggregator = Aggregator(plan)
+    with _closed_on_error(parts.store, run, continued=continued):
+        early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
+        if continued:
+            progress.note(f"continuing run {run.id}, which has not finished")
+        aggregator = Aggregator(plan)
 
-    def take(result: CellResult) -> None:
-        aggregator.add(result)
-        if options.verbose:
-            _tell(progress, result)
-        if early is not None and (reason := early.add(result)) is not None:
-            runner.stop(reason)
+        def take(result: CellResult) -> None:
+            aggregator.add(result)
+            if options.verbose:
+                _tell(progress, result)
+            if early is not None and (reason := early.add(result)) is not None:
+                runner.stop(reason)
 
-    again = (options.refresh, options.own_runs)
-    async with parts.judges.running(run.id, *again, purse=purse, continued=continued) as callers:
-        chosen = RunnerOptions(*again, options.max_failures, options.concurrency, parts.width, continued)
-        runner = Runner(
-            plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
-        )
-        try:
+        again = (options.refresh, options.own_runs)
+        async with parts.judges.running(run.id, *again, purse=purse, continued=continued) as callers:
+            chosen = RunnerOptions(*again, options.max_failures, options.concurrency, parts.width, continued)
+            runner = Runner(
+                plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
+            )
             with _stoppable(runner, callers, options.ends_at, progress), parts.embedding.paid_from(purse):
                 counts = await runner.run()
-        except KeyboardInterrupt:
-            parts.store.finish_run(run.id, "interrupted", _now(), None)
-            raise
-    judged = Judgement()
-    if early is not None:
-        judged = Judgement(early.rules, baseline=baseline)
-    elif not options.no_gate and (plan.suite.settings.gate or baseline) and counts.stopped != OVER_BUDGET:
-        judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
-    finished_at = _now()
-    report = report_of(plan, run, aggregator, counts, judged)
-    report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began, continued))
-    parts.store.finish_run(run.id, report.status, finished_at, plain(report))
+        judged = Judgement()
+        if early is not None:
+            judged = Judgement(early.rules, baseline=baseline)
+        elif not options.no_gate and (plan.suite.settings.gate or baseline) and counts.stopped != OVER_BUDGET:
+            judged = judge_run(plan, parts.store, run.id, aggregator, baseline)
+        finished_at = _now()
+        report = report_of(plan, run, aggregator, counts, judged)
+        report = replace(report, timing=Timing(run.started_at, finished_at, time.perf_counter() - began, continued))
+        parts.store.finish_run(run.id, report.status, finished_at, plain(report))
     if parts.cache_bytes is not None and (removed := parts.store.cache.evict(parts.cache_bytes)).nodes:
         progress.note(f"cache: {many(removed.nodes, 'node')} removed, the longest unused")
     return report, counts.spent_usd
@@ -130,6 +127,20 @@ def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | N
     run = Run(run_id, plan.suite.path, "running", started, None, key, plan.size, snapshot)
     store.begin_run(run)
     return run, False
+
+
+@contextmanager
+def _closed_on_error(store: Store, run: Run, *, continued: bool) -> Iterator[None]:
+    """A run that comes to no report can be continued; one that an error of ours ended before its first result is gone."""
+    try:
+        yield
+    except (KeyboardInterrupt, LlmopsError) as error:
+        with suppress(StoreError):  # it may be what failed
+            if continued or isinstance(error, KeyboardInterrupt) or next(store.results(run.id), None) is not None:
+                store.finish_run(run.id, "interrupted", _now(), None)
+            else:
+                store.delete_runs([run.id])
+        raise
 
 
 @contextmanager

@@ -178,3 +178,20 @@ def test_an_endpoint_that_never_answers_is_taken_for_dead(server: OpenAiServer, 
     assert done.returncode == 3
     assert "does not answer: no complete answer within 1 s" in " ".join(done.stdout.split())
     assert server.requests < 100
+
+
+def test_a_missing_key_leaves_no_run_but_what_it_has_answered(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 2)
+    settings = tmp_path / "llmops.yaml"
+    settings.write_text(f"{settings.read_text()}  hosted: {{id: openai/gpt-4o-mini}}\n")
+    good = report(llmops(tmp_path, "eval", "--json"))["run_id"]
+    refused = llmops(tmp_path, "eval", "--model", "hosted")
+    assert (refused.returncode, "OPENAI_API_KEY is not set" in refused.stderr) == (2, True)
+    assert report(llmops(tmp_path, "runs", "show", "--json"))["run_id"] == good
+    assert [run["id"] for run in json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)] == [good]
+    both = ("eval", "--model", "m", "--model", "hosted", "--concurrency", "1", "--json")
+    assert llmops(tmp_path, *both).returncode == 2
+    stopped = json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)[0]
+    assert (stopped["status"], stopped["id"] != good) == ("interrupted", True)
+    again = report(llmops(tmp_path, *both, OPENAI_API_KEY="none", OPENAI_BASE_URL=server.base))
+    assert (again["run_id"], again["counts"]["scored"]) == (stopped["id"], 4)
