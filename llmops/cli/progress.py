@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from llmops.reporting.figures import dollars
+from llmops.domain.amounts import dollars
 from llmops.reporting.safe import one_line
 
 if TYPE_CHECKING:

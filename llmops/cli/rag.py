@@ -16,10 +16,10 @@ from llmops.cli.rag_inspect import IndexOption
 from llmops.cli.rag_inspect import app as inspection
 from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
+from llmops.domain.amounts import dollars
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
 from llmops.domain.words import many
-from llmops.reporting.figures import dollars
 from llmops.reporting.safe import one_line, safe, unbroken
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")

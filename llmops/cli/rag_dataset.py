@@ -88,7 +88,7 @@ def _check_free(out: Path, *, force: bool) -> None:
 def _tell(session: Session, made: "MadeDataset", out: Path, wanted: int) -> None:
     from rich.text import Text
 
-    from llmops.reporting.figures import dollars
+    from llmops.domain.amounts import dollars
     from llmops.workflows.make_dataset import KINDS
 
     count, documents = len(made.questions), len({each.document for each in made.questions})

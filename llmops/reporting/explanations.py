@@ -7,9 +7,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.amounts import amount, dollars, seconds
 from llmops.domain.explanations import Estimate, Explanation, Work
 from llmops.domain.words import many
-from llmops.reporting.figures import amount, dollars, seconds
 from llmops.reporting.safe import one_line, safe
 
 REASONS_SHOWN = 3

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from llmops.domain.amounts import dollars, seconds
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.reports import EvaluatorSummary, Flip, Group, Report
@@ -19,18 +20,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
 from llmops.domain.words import many
-from llmops.reporting.figures import (
-    agreed,
-    corrected,
-    counted,
-    dollars,
-    duration,
-    estimate_of,
-    headline,
-    leading,
-    metric_of,
-    seconds,
-)
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, leading, metric_of
 from llmops.reporting.flips import flaky, power, told
 from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.reporting.safe import one_line, safe

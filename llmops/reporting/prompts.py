@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.amounts import dollars
 from llmops.prompting.diff import CostDelta, DiffLine, MessageDiff, PromptComparison, PromptDiff, ValueChange, VariableChange
 from llmops.prompting.lint import RULES, Finding
 from llmops.prompting.variables import Variable
-from llmops.reporting.figures import dollars
 from llmops.reporting.safe import one_line, safe
 from llmops.reporting.sarif import SarifResult, SarifRule, to_sarif
 

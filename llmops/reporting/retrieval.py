@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.amounts import dollars, seconds
 from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.words import many
-from llmops.reporting.figures import dollars, labels_of_nothing, seconds
+from llmops.reporting.figures import labels_of_nothing
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
 

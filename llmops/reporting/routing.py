@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.amounts import dollars, seconds
 from llmops.domain.route_reports import Machine, PolicyReport, Promotion, RouteReport, ServedReport
 from llmops.domain.routing import Decision
 from llmops.domain.serial import members
-from llmops.reporting.figures import dollars, seconds
 from llmops.reporting.quoted import BAR
 from llmops.reporting.safe import one_line, safe, unbroken
 from llmops.routing.artefacts import SavedRouter

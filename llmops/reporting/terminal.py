@@ -9,12 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.amounts import amount, dollars
 from llmops.domain.reports import Group as Cells
 from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.domain.words import many
-from llmops.reporting.figures import agreed, amount, corrected, counted, dollars, duration, estimate_of, headline
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline
 from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.quoted import Quoted
@@ -107,7 +108,7 @@ def _bad_case(result: CellResult) -> RenderableType:
         lines.append(Text(one_line(result.error, 300), style="red"))
     for name, evaluation in result.evaluations.items():
         if evaluation.passed is False or evaluation.status == "failed":
-            value = "" if evaluation.value is None else f" {evaluation.value:.2f}"
+            value = "" if evaluation.value is None else f" {evaluation.value:.3g}"
             reason = one_line(evaluation.reason, 300)
             lines.append(Text.assemble((f"{name}{value}", "red"), f": {reason}" if reason else ""))
     if result.output is not None:

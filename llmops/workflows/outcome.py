@@ -1,6 +1,7 @@
 """What a run came to: its report, its status, and the exit code."""
 
 from llmops import __version__
+from llmops.domain.amounts import dollars
 from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdict
 from llmops.domain.runs import Run, RunStatus
 from llmops.domain.words import many
@@ -9,7 +10,6 @@ from llmops.evaluation.gating import Judgement, overall
 from llmops.evaluation.planning import Plan, Target
 from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
 from llmops.evaluation.stopping import DECIDED
-from llmops.reporting.figures import dollars
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "interrupted": 3, "over budget": 5}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Tag
 
+from llmops.domain.amounts import amount
 from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
@@ -195,7 +196,8 @@ class BuiltEvaluator:
             return EvaluatorResult("unmeasured", reason=outcome.reason, judging=outcome.judging)
         passed = self._passes(outcome)
         verdict = None if passed is None else passed is not self.spec.common.negate
-        return EvaluatorResult("scored", outcome.value, verdict, outcome.reason, outcome.spans, outcome.parts, outcome.judging)
+        reason = outcome.reason or (self._missed(outcome.value) if verdict is False else "")
+        return EvaluatorResult("scored", outcome.value, verdict, reason, outcome.spans, outcome.parts, outcome.judging)
 
     def _passes(self, score: Score) -> bool | None:
         low, high = self.limits
@@ -204,6 +206,24 @@ class BuiltEvaluator:
         if self.kind.verdict is not None and self.kind.verdict in score.parts:
             return score.parts[self.kind.verdict] == 1
         return None
+
+    def _missed(self, value: float) -> str:
+        """Why a value does not pass its limits; nothing without limits."""
+        sides = zip(self.limits, (("below", "min"), ("above", "max")), strict=True)
+        limits = [(limit, *words) for limit, words in sides if limit is not None]
+        if not self.spec.common.negate:
+            limits = [each for each in limits if (value < each[0] if each[1] == "below" else value > each[0])]
+        told = [(side, key, *told_apart(value, limit, self.kind.unit)) for limit, side, key in limits]
+        if not told:
+            return ""
+        beyond = " or ".join(f"{side} {key} {limit}" for side, key, _, limit in told)
+        return f"{told[0][2]} is {'not ' if self.spec.common.negate else ''}{beyond}"
+
+
+def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
+    """Two amounts with their unit, in full where three digits would make them look the same."""
+    short = amount(value, unit), amount(limit, unit)
+    return short if value == limit or short[0] != short[1] else (f"{value!r} {unit}".strip(), f"{limit!r} {unit}".strip())
 
 
 def better_when_lower(kind: Kind, figures: Figures, aggregate: str) -> bool:

@@ -96,7 +96,7 @@ def test_a_bad_case_shows_reason_answer_span_and_evidence_without_escapes() -> N
     text = shown(replace(REPORT, worst=(result,)))
     for told in (
         "c1 · answer · small",
-        "hallucination 0.90",
+        "hallucination 0.9",
         "number differs",
         "nearest (docs/a.md): The limit is 30.",
     ):

@@ -71,6 +71,25 @@ def test_a_value_passes_inside_the_limits(bench: Bench, options: str, value: flo
     assert result.parts == {"ttft": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("options", "value", "reason"),
+    [
+        ("latency: {max: 0.0005}", 0.0012634, "1.26 ms is above max 500 µs"),
+        ("latency: {max: 1}", 1.0001, "1.0001 s is above max 1.0 s"),
+        ("latency: {min: 1, max: 2}", 0.5, "500 ms is below min 1 s"),
+        ("latency: {min: 1, max: 2}", 1.5, ""),
+        ("latency: {max: 2, negate: true}", 1.5, "1.5 s is not above max 2 s"),
+        ("latency: {min: 1, max: 2, negate: true}", 1.5, "1.5 s is not below min 1 s or above max 2 s"),
+        ("cost: {max: 0.01}", 0.02, "$0.020 is above max $0.010"),
+        ("tokens: {max: 100}", 1200, "1,200 tokens is above max 100 tokens"),
+        ("similarity: {to: expected, min: 0.5}", 0.25, "0.25 is below min 0.5"),
+        ("toxicity", 0.75, "0.75 is above max 0.5"),
+    ],
+)
+def test_a_value_that_misses_its_limit_tells_both(bench: Bench, options: str, value: float, reason: str) -> None:
+    assert bench.build(options).judge(Score(value)).reason == reason
+
+
 @pytest.mark.parametrize("negate", ["true", "false"])
 def test_negating_leaves_failed_and_unmeasured_alone(bench: Bench, negate: str) -> None:
     built = bench.build(f"equals: {{negate: {negate}}}")
