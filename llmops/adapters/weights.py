@@ -9,7 +9,7 @@ from llmops.domain.errors import LlmopsError
 from llmops.domain.records import record
 
 MANIFEST = "manifest.json"
-REINSTALL = "Reinstall llmops: pip install --force-reinstall --no-deps llmops"
+REINSTALL = "Install llmops again from where it came: pip install --force-reinstall --no-deps PATH_OF_LLMOPS"
 
 
 @record

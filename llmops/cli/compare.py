@@ -12,7 +12,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.cli.writing import check_writable, write_file
+from llmops.cli.writing import check_report, write_file
 from llmops.domain.comparisons import Adjustment, Comparison
 from llmops.domain.errors import UsageError
 
@@ -70,7 +70,7 @@ def compare(
         raise UsageError(f"--confidence {confidence:g}: a one-sided confidence is above 0.5 and below 1.", hint="Usual: 0.95")
     for path in (markdown, csv):
         if path is not None:
-            check_writable(path)
+            check_report(path, session.start)
     question = Question(confidence, margin, adjustment=adjust)
     if source is not None:
         if baseline is not None or suite is not None:

@@ -16,7 +16,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.cli.writing import check_writable, write_file
+from llmops.cli.writing import check_report, write_file
 from llmops.domain.errors import InvalidFiles, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
@@ -136,7 +136,7 @@ def command(
     if explain and (documents or watch):
         told = "--explain runs nothing: there is no report to write, and nothing to do again."
         raise UsageError(told, hint="Leave out either it, or --watch and the files. --json prints what would run.")
-    _check_files([path for path, _ in documents])
+    _check_files([path for path, _ in documents], session.root)
     _check_names(session, options)
     if explain:
         from llmops.reporting.explanations import print_explanation
@@ -168,13 +168,13 @@ def command(
     raise typer.Exit(evaluate(session))
 
 
-def _check_files(paths: list[Path]) -> None:
+def _check_files(paths: list[Path], root: Path) -> None:
     """Refuse reports that could not be written or would replace each other, before the run that they tell of."""
     places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
         if places[number] in places[:number]:
             raise UsageError(f"Two reports are to be written to {str(path)!r}.", hint="Name a file for each.")
-        check_writable(path)
+        check_report(path, root)
 
 
 def _check_names(session: Session, options: "EvaluateOptions") -> None:

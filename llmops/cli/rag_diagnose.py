@@ -8,7 +8,7 @@ import typer
 from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import check_report, write_file
 
 app = typer.Typer()
 
@@ -33,6 +33,8 @@ def diagnose(
     from llmops.workflows.diagnose import diagnose as diagnosed
 
     session: Session = ctx.obj
+    if markdown is not None:
+        check_report(markdown, session.root)
     found = asyncio.run(diagnosed(session.wiring.store.run(run), session.wiring, evaluator or ()))
     if markdown is not None:
         write_file(markdown, diagnosis_markdown(found))

@@ -13,7 +13,7 @@ from llmops.cli.progress import ShownProgress
 from llmops.cli.route_deploy import app as deploying
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import check_report, write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
 
@@ -75,6 +75,8 @@ def report(
     routes = {} if source is not None else _routes(session)
     what_if = (current, gpu_hour, None if throughput == "measured" else _positive("--throughput", throughput))
     question = Question(weak, strong, keep, prices_of(price), None if embedder == "none" else embedder, routes, *what_if)
+    if svg is not None:
+        check_report(svg, session.start)
     with ShownProgress(session.err) as progress:
         found = route_report(records, name, question, wiring, progress)
     if svg is not None:

@@ -9,6 +9,11 @@ from pathlib import Path
 from llmops.domain.errors import UsageError
 from llmops.settings.files import is_file_or_new, write_output
 
+SOURCES = (("datasets",), ("evals",), ("prompts",))
+"""Folders of a project whose files people write."""
+WRITTEN = (".yaml", ".yml", ".j2", ".py", ".toml")
+"""Suffixes of such files elsewhere; no report is called so."""
+
 
 def write_file(path: Path, text: str | Iterable[str]) -> None:
     """Write a text file whole, its folder included; a pipe or a device is written as it is.
@@ -35,6 +40,24 @@ def check_writable(path: Path) -> None:
         code = errno.ENOTDIR if not folder.is_dir() else 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
         if code:
             raise OSError(code, os.strerror(code))
+
+
+def check_report(path: Path, root: Path) -> None:
+    """As `check_writable`, and refuse to replace what somebody wrote: `--html evals/manual.yaml` meant that suite.
+
+    Args:
+        path: of the report.
+        root: of the project.
+
+    Raises:
+        UsageError: as `check_writable`, or there is a file of the project.
+    """
+    check_writable(path)
+    place, top = path.resolve(), root.resolve()
+    inside = place.relative_to(top).parts[:1] if place.is_relative_to(top) else ()
+    if place.is_file() and (inside in SOURCES or path.suffix.lower() in WRITTEN):
+        found = f"{str(path)!r} is a file of yours, which a report would replace."
+        raise UsageError(found, hint="Name a file for the report, such as report.html.")
 
 
 @contextmanager

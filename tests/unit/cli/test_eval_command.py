@@ -89,3 +89,15 @@ def test_a_price_that_a_reader_is_given_is_foretold_as_it_is_counted(tmp_path: P
     spent = sum(group["spend"]["spent_usd"] for group in run["groups"])
     assert spent > 0.01
     assert foretold["cost_usd"] == pytest.approx(spent, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("eval --html", "evals/say.yaml"), ("eval --csv", "datasets/say.jsonl"), ("compare say say --markdown", "llmops.yaml")],
+)
+def test_a_report_does_not_replace_a_file_of_the_project(tmp_path: Path, command: str, name: str) -> None:
+    file = project(tmp_path) / name
+    before = file.read_text()
+    done = call(tmp_path, *command.split(), str(file))
+    assert (done.code, done.error.splitlines()[0]) == (2, f"{str(file)!r} is a file of yours, which a report would replace.")
+    assert file.read_text() == before
