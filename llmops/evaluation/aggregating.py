@@ -10,7 +10,7 @@ from llmops.domain.reports import Direction, EvaluatorSummary, FlakyCase, Group,
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import JudgeUse
 from llmops.evaluation.calibrations import Calibration
-from llmops.evaluation.evaluators.base import BuiltEvaluator, Figures, figures_by_name
+from llmops.evaluation.evaluators.base import Bounds, BuiltEvaluator, Figures, figures_by_name
 from llmops.evaluation.judging.panel import BY_JUDGE
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally, Series
@@ -178,7 +178,7 @@ def estimated(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estim
         return quantile_interval(series.values, QUANTILES[aggregate], clusters=series.cases, confidence=confidence)
     if aggregate == "total":
         return Estimate(fsum(series.values), None, None, len(series.values), "sum")
-    bounds = tally.bounds(aggregate)
+    bounds: Bounds | None = tally.reach(aggregate)
     if bounds is not None and not bounds[0] <= min(series.values) <= max(series.values) <= bounds[1]:
         bounds = None  # of a run whose evaluator had other options
     return mean_interval(series.values, clusters=series.cases, bounds=bounds, confidence=confidence)

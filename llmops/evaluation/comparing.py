@@ -10,6 +10,7 @@ from llmops.domain.comparisons import Adjustment, ComparedMetric
 from llmops.domain.records import record
 from llmops.domain.reports import Direction, Flip, Verdict
 from llmops.domain.runs import CellResult
+from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, closed
 from llmops.settings.secrets import masked
 from llmops.statistics.adjust import benjamini_hochberg, holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
@@ -133,8 +134,8 @@ class Pairs:
     cases: "array[int]" = field(default_factory=lambda: array("l"))
     missing: list[tuple[float | None, float | None, int]] = field(default_factory=list)
     """Baseline, candidate and case of cells that should have a value on both sides and have not."""
-    known: tuple[float, float] | None = None
-    """Smallest and largest value that the metric can take; None: unbounded, or not known."""
+    known: Bounds = ANY
+    """Smallest and largest value that the metric can take; infinite: unbounded, or not known."""
     unchanged: bool = False
     """Nothing that leads to the values changed, so that the difference is exactly 0 and not only observed as 0."""
 
@@ -153,15 +154,24 @@ class Pairs:
         return {*self.baseline, *self.candidate} <= {0.0, 1.0}
 
     @property
-    def bounds(self) -> tuple[float, float] | None:
+    def bounds(self) -> Bounds | None:
         """Those that are known, else 0 and 1: a metric that could lie outside and never does is taken for a share.
 
         None when a value does: of an unbounded metric, or of a run whose evaluator had other options.
         """
-        floor, ceiling = self.known or (0.0, 1.0)
+        return self._holding(closed(self.known) or SHARE)
+
+    @property
+    def reach(self) -> Bounds | None:
+        """As `bounds`, else those of which one end is known."""
+        return self.bounds or self._holding(self.known)
+
+    def _holding(self, bounds: Bounds) -> Bounds | None:
+        """Bounds that hold for all values; None: one lies outside."""
+        floor, ceiling = bounds
         lone = [value for before, after, _ in self.missing for value in (before, after) if value is not None]
         sides = [side for side in (self.baseline, self.candidate, lone) if side]
-        return (floor, ceiling) if all(floor <= min(side) <= max(side) <= ceiling for side in sides) else None
+        return bounds if all(floor <= min(side) <= max(side) <= ceiling for side in sides) else None
 
 
 @record
@@ -251,7 +261,7 @@ def judged_pairs(
 def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:
     if pairs.binary:
         return proportion_interval(values, clusters=pairs.cases, confidence=confidence)
-    return mean_interval(values, clusters=pairs.cases, bounds=pairs.bounds, confidence=confidence)
+    return mean_interval(values, clusters=pairs.cases, bounds=pairs.reach, confidence=confidence)
 
 
 def _interval(estimate: Estimate | None) -> tuple[float, float] | None:

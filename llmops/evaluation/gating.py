@@ -9,7 +9,7 @@ from llmops.domain.reports import Direction, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.comparing import ANY_VALUE, Baseline, Flips, Pairs, Question, flip, judged_pairs
-from llmops.evaluation.evaluators.base import Bounds, better_when_lower
+from llmops.evaluation.evaluators.base import ANY, Bounds, better_when_lower, closed
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
@@ -254,7 +254,7 @@ class Gate:
 
     def _pairs(self, group: GroupTally, results: Iterable[CellResult], name: str, aggregate: str) -> Pairs:
         tally = group.evaluators.get(name)
-        pairs = Pairs(known=None if tally is None else tally.bounds(aggregate), unchanged=True)
+        pairs = Pairs(known=ANY if tally is None else tally.reach(aggregate), unchanged=True)
         numbers: dict[str, int] = {}
         for result in results:
             if (result.prompt, result.target) != (group.prompt, group.target) or self._baseline is None:
@@ -349,7 +349,7 @@ def _possible(tally: EvaluatorTally, aggregate: str) -> Bounds | None:
         return 0.0, 1.0
     if aggregate in QUANTILES:
         return ANY_VALUE
-    return tally.bounds(aggregate) if aggregate == "mean" or aggregate in tally.parts else None
+    return closed(tally.reach(aggregate)) if aggregate == "mean" or aggregate in tally.parts else None
 
 
 def _filled(tally: EvaluatorTally, aggregate: str, value: float) -> EvaluatorTally:

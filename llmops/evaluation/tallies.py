@@ -93,9 +93,9 @@ class EvaluatorTally:
             return self.values
         return self.parts.get(aggregate)
 
-    def bounds(self, aggregate: str) -> Bounds | None:
-        """Of the values behind an aggregate, as `Figures.bounds`."""
-        return self.figures.bounds(None if aggregate in ("mean", "total", *QUANTILES) else aggregate)
+    def reach(self, aggregate: str) -> Bounds:
+        """Of the values behind an aggregate, as `Figures.reach`."""
+        return self.figures.reach(None if aggregate in ("mean", "total", *QUANTILES) else aggregate)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Intervals for one rate, mean or quantile."""
 
 from collections.abc import Sequence
-from math import ceil, log, sqrt
+from math import ceil, inf, isfinite, log, sqrt
 from typing import TYPE_CHECKING
 
 from llmops.domain.records import record
@@ -108,28 +108,32 @@ def mean_interval(
     Args:
         values: one for each cell.
         clusters: the case of each cell; None: every cell is a case.
-        bounds: smallest and largest value the metric can take; None: unbounded, or not known.
+        bounds: smallest and largest value the metric can take; an infinite end, or None: unbounded, or not known.
         confidence: two-sided.
 
     Returns:
-        The estimate, or None when there are no values. Its ends are None for an unbounded metric with a single case or with
-        equal values, whose mean no data can bound (Bahadur and Savage 1956).
+        The estimate, or None when there are no values. Its ends lie within the bounds; they are None for an unbounded metric
+        with a single case or with equal values, whose mean no data can bound (Bahadur and Savage 1956).
 
     Raises:
         ValueError: a value lies outside `bounds`.
     """
-    if is_binary(values) and bounds in (None, (0.0, 1.0)):
+    floor, ceiling = bounds or (-inf, inf)
+    closed = isfinite(floor) and isfinite(ceiling)
+    if is_binary(values) and (not closed or (floor, ceiling) == (0.0, 1.0)):
         return proportion_interval(values, clusters, confidence=confidence)
     if not len(values):
         return None
     numbers = finite(values)
     cases = by_case(numbers, clusters)
-    if bounds is not None:
-        return _bounded_mean(cases, min(numbers), max(numbers), bounds, confidence)
+    if not floor <= min(numbers) <= max(numbers) <= ceiling:
+        raise ValueError(f"values from {min(numbers):g} to {max(numbers):g} do not lie within {floor:g} to {ceiling:g}")
+    if closed:
+        return _bounded_mean(cases, floor, ceiling, confidence)
     if cases.level:
         mean = numbers[0] if min(numbers) == max(numbers) else cases.mean  # their sum may round to the other side of a limit
         return Estimate(mean, None, None, cases.cases, "not estimable: one case" if cases.cases == 1 else EQUAL)
-    return _t_interval(cases, confidence)
+    return _t_interval(cases, floor, ceiling, confidence)
 
 
 def quantile_interval(
@@ -221,21 +225,17 @@ def _score_interval(cases: ByCase, p: float, confidence: float) -> Estimate:
     return Estimate(p, low, high, cases.cases, "Wilson, each case once")
 
 
-def _t_interval(cases: ByCase, confidence: float) -> Estimate:
+def _t_interval(cases: ByCase, floor: float, ceiling: float, confidence: float) -> Estimate:
     below, above = skewed_reach(cases, confidence)
+    low, high = max(floor, cases.mean - below), min(ceiling, cases.mean + above)
     method = "t, skewness-adjusted, cases as clusters" if cases.repeated else "t, skewness-adjusted"
-    return Estimate(cases.mean, cases.mean - below, cases.mean + above, cases.cases, method)
+    return Estimate(cases.mean, low, high, cases.cases, method)
 
 
-def _bounded_mean(cases: ByCase, least: float, most: float, bounds: tuple[float, float], confidence: float) -> Estimate:
-    floor, ceiling = bounds
-    if least < floor or most > ceiling:
-        raise ValueError(f"values from {least:g} to {most:g} do not lie within {floor:g} to {ceiling:g}")
+def _bounded_mean(cases: ByCase, floor: float, ceiling: float, confidence: float) -> Estimate:
     width = ceiling - floor
     share = min(1.0, max(0.0, (cases.mean - floor) / width))
     if min(share, 1 - share) * cases.independent >= ENOUGH and not cases.level:
-        found = _t_interval(cases, confidence)
-        low, high = (None if end is None else min(ceiling, max(floor, end)) for end in (found.low, found.high))
-        return Estimate(found.value, low, high, found.n, found.method)
+        return _t_interval(cases, floor, ceiling, confidence)
     low, high = _wilson_bounds(share, cases.independent, normal_critical(confidence))
     return Estimate(cases.mean, floor + low * width, floor + high * width, cases.cases, "Wilson for a bounded mean")

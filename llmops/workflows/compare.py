@@ -19,7 +19,7 @@ from llmops.evaluation.comparing import (
     compared,
     flip,
 )
-from llmops.evaluation.evaluators.base import Bounds, Figures, Kind, better_when_lower, within
+from llmops.evaluation.evaluators.base import ANY, Bounds, Figures, Kind, better_when_lower, within
 from llmops.evaluation.evaluators.catalogue import NAMES, kind, recorded
 from llmops.evaluation.gating import status_of, value_of
 from llmops.evaluation.pair_files import read_pairs
@@ -201,7 +201,7 @@ class _Collected:
         for aggregate in aggregates:
             key = (name, aggregate, after.prompt, after.target)
             if key not in self.pairs:
-                self.pairs[key] = Pairs(known=self._bounds(name, aggregate), unchanged=True)
+                self.pairs[key] = Pairs(known=self._reach(name, aggregate), unchanged=True)
             pairs = self.pairs[key]
             old, new = (value_of(each, name, aggregate) for each in (before, after))
             pairs.add(old, new, case)
@@ -222,11 +222,11 @@ class _Collected:
                 if name in (None, key[0]) and (prompt, target) == key[2:]:
                     pairs.add(None, None, case)
 
-    def _bounds(self, name: str, aggregate: str) -> Bounds | None:
+    def _reach(self, name: str, aggregate: str) -> Bounds:
         known = self._kind(name)
         if known is None or aggregate == "pass_rate":
-            return None
-        return known[1].bounds(None if aggregate == "mean" else aggregate)
+            return ANY
+        return known[1].reach(None if aggregate == "mean" else aggregate)
 
     def direction(self, name: str, aggregate: str) -> Direction:
         """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""

@@ -111,6 +111,11 @@ COUNT: Bounds = (0.0, inf)
 SHARE: Bounds = (0.0, 1.0)
 
 
+def closed(reach: Bounds) -> Bounds | None:
+    """Bounds with two finite ends; None: one is open."""
+    return reach if all(map(isfinite, reach)) else None
+
+
 @record
 class Figures:
     """What a score of an evaluator holds, as far as its options tell."""
@@ -121,10 +126,9 @@ class Figures:
     lower_is_better: bool = False
     """An option says so; see `Kind.lower_is_better`."""
 
-    def bounds(self, part: str | None = None) -> Bounds | None:
-        """Of the value or of a part; None: it has none on one side, or none that is known."""
-        found = self.value if part is None else (self.parts or {}).get(part, ANY)
-        return found if all(map(isfinite, found)) else None
+    def reach(self, part: str | None = None) -> Bounds:
+        """Of the value or of a part; an end without a bound, or without a known one, is infinite."""
+        return self.value if part is None else (self.parts or {}).get(part, ANY)
 
 
 @record

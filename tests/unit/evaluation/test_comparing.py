@@ -13,6 +13,7 @@ from scipy import stats
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.reports import Direction, Flip
 from llmops.evaluation.comparing import MAX_FLIPS, Flips, Pairs, Question, adjusted, compared
+from llmops.evaluation.evaluators.base import ANY, COUNT, Bounds
 from llmops.evaluation.pair_files import LARGEST, read_pairs
 from llmops.statistics.matched_pairs import tango
 
@@ -97,7 +98,7 @@ def test_missing_values_that_could_change_the_answer_make_it_inconclusive() -> N
     assert found.n == 200
 
 
-def graded(missing: int, known: tuple[float, float] | None) -> Pairs:
+def graded(missing: int, known: Bounds) -> Pairs:
     """200 cases on a scale from 3 to 5 that differ little, some of the candidate's without a value."""
     draw = np.random.default_rng(0)
     before = draw.choice([3.0, 4.0, 5.0], 200)
@@ -111,19 +112,30 @@ def graded(missing: int, known: tuple[float, float] | None) -> Pairs:
 @pytest.mark.parametrize(
     ("missing", "known", "verdict"),
     [
-        (0, None, "pass"),
-        (1, None, "inconclusive"),
-        (21, None, "inconclusive"),
+        (0, ANY, "pass"),
+        (1, ANY, "inconclusive"),
+        (21, ANY, "inconclusive"),
+        (21, COUNT, "inconclusive"),
         (1, (1.0, 5.0), "pass"),
         (21, (1.0, 5.0), "inconclusive"),
     ],
 )
 def test_missing_values_of_a_scale_count_by_its_bounds_and_without_them_leave_everything_open(
-    missing: int, known: tuple[float, float] | None, verdict: str
+    missing: int, known: Bounds, verdict: str
 ) -> None:
     found = compared("m", graded(missing, known), Question(0.95, 0.2))
     assert found is not None
     assert found.verdict == verdict
+
+
+def test_no_side_of_a_count_reaches_below_zero() -> None:
+    few = pairs([1.0, 1.0, 1.0, 40.0], [2.0, 1.0, 1.0, 50.0])
+    few.known = COUNT
+    found = compared("m", few, Question(0.95, None))
+    assert found is not None
+    assert found.baseline_interval is not None
+    assert found.candidate_interval is not None
+    assert (found.baseline_interval[0], found.candidate_interval[0]) == (0.0, 0.0)
 
 
 def test_ones_of_a_wider_scale_are_no_shares() -> None:

@@ -11,7 +11,7 @@ from llmops.domain.reports import Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
-from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, BuiltEvaluator, Figures, Kind
+from llmops.evaluation.evaluators.base import ANY, COUNT, SHARE, Bounds, BuiltEvaluator, Figures, Kind
 from llmops.evaluation.gating import Gate, overall, power_of, several_looks
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
@@ -122,6 +122,17 @@ def test_equal_levels_of_a_rubric_have_the_interval_that_its_bounds_give(limit: 
 def test_the_lowest_level_of_a_rubric_is_no_share_of_ones() -> None:
     (mean,) = judged(plan_of([{"metric": "grade.mean", "max": 1.1}], 40, bounds=(1.0, 5.0)), cells([1.0] * 40))
     assert (mean.verdict, mean.low) == ("inconclusive", 1.0)
+
+
+def test_the_interval_of_seconds_ends_at_zero_in_the_gate_and_beside_it() -> None:
+    plan, results = plan_of([{"metric": "grade.mean", "max": 0.02}], 8, bounds=COUNT), cells([0.001] * 7 + [0.01])
+    aggregator = Aggregator(plan)
+    for result in results:
+        aggregator.add(result)
+    (group,) = aggregator.summaries()
+    (shown,) = (metric for metric in group.evaluators[0].metrics if metric.name == "grade.mean")
+    (rule,) = judged(plan, results)
+    assert (shown.low, rule.low, rule.verdict) == (0.0, 0.0, "pass")
 
 
 def test_values_outside_the_bounds_are_those_of_other_options() -> None:

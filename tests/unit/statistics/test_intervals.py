@@ -1,6 +1,8 @@
 """Single estimates: agreement with published examples, statsmodels and scipy, and their coverage."""
 
+from dataclasses import replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -171,6 +173,8 @@ def test_a_bounded_mean_near_its_bound_is_a_score_interval_in_its_units() -> Non
 def test_a_value_outside_its_bounds_is_refused() -> None:
     with pytest.raises(ValueError, match="within 0 to 1"):
         mean_interval([0.5, 1.5], bounds=(0, 1))
+    with pytest.raises(ValueError, match="within 0 to inf"):
+        mean_interval([-0.5, 1.5], bounds=(0, inf))
 
 
 def clustered(rate: float, cases: int, repeats: int, correlation: float, seed: int) -> np.ndarray[Any, Any]:
@@ -287,6 +291,15 @@ def test_a_bounded_mean_stays_in_bounds_and_widens_with_confidence(values: list[
     for (low, high), (wider_low, wider_high) in pairwise(found):
         assert 0 <= wider_low <= low + 1e-9
         assert high - 1e-9 <= wider_high <= 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=30), st.floats(0.5, 0.99))
+def test_an_open_bound_cuts_an_end_and_changes_nothing_else(values: list[float], confidence: float) -> None:
+    free = mean_interval(values, confidence=confidence)
+    cut = mean_interval(values, bounds=(0, inf), confidence=confidence)
+    assert free is not None
+    assert cut == (free if free.low is None else replace(free, low=max(0.0, free.low)))
 
 
 @settings(max_examples=200)

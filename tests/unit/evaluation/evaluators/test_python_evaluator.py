@@ -7,6 +7,7 @@ from evaluator_bench import Bench, answer
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Failure, Score, Unmeasured
+from llmops.evaluation.evaluators.base import ANY
 from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.settings.positions import parse_yaml
 from llmops.settings.suite import evaluator_specs
@@ -55,8 +56,8 @@ def test_its_range_and_direction_are_those_that_the_suite_tells(bench: Bench) ->
     write(bench, "def judge(answer):\n    return float(answer['output'])\n")
     entry = "python: {function: 'evals/own.py:judge', range: [0, 10], lower_is_better: true, max: 4}"
     built = bench.build(entry)
-    assert (built.figures.bounds(), built.lower_is_better) == ((0, 10), True)
-    assert (bench.build(OWN).figures.bounds(), bench.build(OWN).lower_is_better) == (None, False)
+    assert (built.figures.reach(), built.lower_is_better) == ((0, 10), True)
+    assert (bench.build(OWN).figures.reach(), bench.build(OWN).lower_is_better) == (ANY, False)
     assert bench.judge(entry, answer("3")).passed is True
     told = Failure("the function returned 12; `range` says that it lies within 0 and 10")
     assert bench.measure(entry, answer("12")) == told
