@@ -38,12 +38,13 @@ def list_runs(
     session: Session = ctx.obj
     runs = session.wiring.store.runs(limit)
     if json:
-        typer.echo(jsonlib.dumps([{k: v for k, v in plain(run).items() if k != "snapshot"} for run in runs], indent=1))
+        listed = [{**{k: v for k, v in plain(run).items() if k != "snapshot"}, "aside": run.aside} for run in runs]
+        typer.echo(jsonlib.dumps(listed, indent=1))
         return
-    whole = [Column(name, no_wrap=True) for name in ("run", "cells", "status", "started (UTC)")]
+    whole = [Column(name, no_wrap=True) for name in ("run (UTC)", "cells", "status", "note")]
     table = Table(whole[0], Column("suite", overflow="fold"), *whole[1:], box=None, header_style="bold")
     for run in runs:
-        table.add_row(run.id, Text(safe(run.suite)), str(run.cells), run.status, run.started_at[:19].replace("T", " "))
+        table.add_row(run.id, Text(safe(run.suite)), str(run.cells), run.status, "to compare" if run.aside else "")
     session.out.print(table if runs else "No runs yet. Make one: llmops eval")
 
 

@@ -342,7 +342,9 @@ class Store(Protocol):
         ...
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
-        """A run by id, unique prefix, `@baseline:SUITE`, `@last` or `@last~N` (N before it); these do not count `without`.
+        """A run by id, unique prefix, `@baseline:SUITE`, `@last` or `@last~N` (N before it).
+
+        The last two count neither `without` nor runs that were made aside.
 
         Raises:
             UsageError: no such run, or an ambiguous prefix.

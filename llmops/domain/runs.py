@@ -169,3 +169,8 @@ class Run:
     cells: int
     snapshot: Mapping[str, Any]
     """What was run: the suite, prompt hashes, model ids, index key, evaluator identities, tool version."""
+
+    @property
+    def aside(self) -> bool:
+        """Whether it was made to hold another against, so that it says nothing of the suite as it stands."""
+        return bool(self.snapshot.get("options", {}).get("aside"))

@@ -13,7 +13,7 @@ def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
         NothingSelected: the suite has no run.
     """
     last: dict[str, bool] = {}
-    runs = [run for run in store.runs(1000) if run.suite == suite.path and not (_to_be_continued(run) or aside(run))]
+    runs = [run for run in store.runs(1000) if run.suite == suite.path and not (_to_be_continued(run) or run.aside)]
     if not runs:
         hint = f"Run it once: llmops eval {suite.path}"
         raise NothingSelected(f"--failed: {suite.path} has no earlier run.", hint=hint)
@@ -33,11 +33,6 @@ def _to_be_continued(run: Run) -> bool:
     """Whether it says too little of the cases: it is still running, or the same `--failed` will continue it."""
     stopped = run.status in ("interrupted", "over budget")
     return run.status == "running" or (stopped and "--failed" in run.snapshot.get("arguments", ()))
-
-
-def aside(run: Run) -> bool:
-    """Whether it was made to hold another against, so that it says nothing of the suite as it stands."""
-    return bool(run.snapshot.get("options", {}).get("aside"))
 
 
 def _selects(run: Run) -> bool:

@@ -7,7 +7,6 @@ from llmops.domain.ports import Store
 from llmops.domain.records import record
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.scores import JudgeUse
-from llmops.workflows.failing import aside
 
 CellId = tuple[str, str, str, int]
 """Case, prompt, target, repeat."""
@@ -65,7 +64,7 @@ class Previous:
     @classmethod
     def of(cls, store: Store, suite: str) -> "Previous":
         """Read it."""
-        run = next((run for run in store.runs(1000) if run.suite == suite and not aside(run)), None)
+        run = next((run for run in store.runs(1000) if run.suite == suite and not run.aside), None)
         found = cls(run)
         if run is not None:
             found._read(store.results(run.id))

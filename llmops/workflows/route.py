@@ -143,13 +143,13 @@ def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def latest_comparable_run(store: Store) -> Run:
-    """The newest finished run with two targets or more.
+    """The newest finished run with two targets or more that was not made to hold another against.
 
     Raises:
         UsageError: there is none.
     """
     for run in store.runs(200):
-        if run.status == "finished" and len(run.snapshot.get("targets", {})) > 1:
+        if run.status == "finished" and not run.aside and len(run.snapshot.get("targets", {})) > 1:
             return run
     raise UsageError(
         "No run has two targets or more.", hint="Evaluate the same cases with both: llmops eval, targets: [small, large]"

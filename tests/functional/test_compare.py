@@ -170,3 +170,17 @@ def test_a_margin_that_no_loss_can_exceed_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--margin 5: every value of 'correct' lies within 0 and 1" in done.stderr
     assert llmops(tmp_path, "compare", "--from", "m.csv", "--margin", "0.05").returncode == 1
+
+
+def test_the_last_run_is_none_that_was_made_to_compare(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 3)
+        assert llmops(tmp_path, "eval", "-q", "--no-gate").returncode == 0
+        assert llmops(tmp_path, "compare", "say").returncode == 0
+    newest, before, first = json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)
+    assert [run["aside"] for run in (newest, before, first)] == [True, True, False]
+    (shown,) = json.loads(llmops(tmp_path, "runs", "show", "--json").stdout)["runs"]
+    assert shown["run_id"] == json.loads(llmops(tmp_path, "gate", "--json").stdout)["run_id"] == first["id"]
+    assert first["id"] in llmops(tmp_path, "runs", "baseline", "@last").stdout
+    listed = llmops(tmp_path, "runs", "list").stdout.splitlines()[1:]
+    assert [line.rstrip().endswith("to compare") for line in listed] == [True, True, False]

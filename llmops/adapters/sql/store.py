@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -29,6 +30,7 @@ _NodeRow = Row[str, NodeKind, str, str, int]
 
 KEYS_PER_QUERY = 500
 ROWS_PER_FETCH = 500
+RUNS_PER_FETCH = 10
 
 
 def open_store(url: str, root: Path, migrations: Migrations | None = None) -> "SqlStore":
@@ -227,17 +229,24 @@ class SqlStore:
             reference = self._baseline_of(reference.removeprefix(BASELINE).removeprefix(":"))
         back = re.fullmatch(r"@last(?:~(\d{1,6}))?", reference)
         if back:
-            query = select(schema.runs).where(schema.runs.c.id.not_in(without))
-            query = query.order_by(schema.runs.c.number.desc()).offset(int(back[1] or 0)).limit(1)
+            counted = (run for run in self._newest_first() if run.id not in without and not run.aside)
+            found = list(islice(counted, int(back[1] or 0), int(back[1] or 0) + 1))
         else:
             query = select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
-        rows = self._rows(query)
-        if not rows:
+            found = [run_of(row) for row in self._rows(query)]
+        if not found:
             hint = "List them: llmops runs list" if self._rows(select(schema.runs.c.id).limit(1)) else "Make one: llmops eval"
             raise UsageError(f"No run is called {reference!r}.", hint=hint)
-        if len(rows) > 1:
+        if len(found) > 1:
             raise UsageError(f"More than one run begins with {reference!r}.", hint="Give more of its id.")
-        return run_of(rows[0])
+        return found[0]
+
+    def _newest_first(self) -> Iterator[Run]:
+        number, below = schema.runs.c.number, None
+        query = select(schema.runs).order_by(number.desc()).limit(RUNS_PER_FETCH)
+        while rows := self._rows(query if below is None else query.where(number < below)):
+            yield from map(run_of, rows)
+            below = rows[-1].number
 
     def _baseline_of(self, suite: str) -> str:
         found = self.baseline(suite)

@@ -99,6 +99,18 @@ def test_runs_are_named_by_place_and_by_prefix(store: SqlStore) -> None:
         store.run("%")
 
 
+def test_the_last_run_is_none_of_those_that_were_made_aside(store: SqlStore) -> None:
+    aside = {"options": {"aside": True}}
+    for number in range(60):
+        snapshot = {} if number in (3, 30) else aside
+        store.begin_run(replace(RUN, id=f"20260101-0000{number:02}-aa", snapshot=snapshot))
+    assert [store.run(each).id[9:15] for each in ("@last", "@last~1")] == ["000030", "000003"]
+    assert store.run("@last", without=["20260101-000030-aa"]).id == "20260101-000003-aa"
+    assert store.run("20260101-000059").aside
+    with pytest.raises(UsageError, match="No run is called '@last~2'"):
+        store.run("@last~2")
+
+
 def test_a_run_that_is_continued_is_running_and_the_newest(store: SqlStore) -> None:
     store.begin_run(RUN)
     store.finish_run(RUN.id, "interrupted", "2026-01-01T00:00:01Z", {"a": [1]})
