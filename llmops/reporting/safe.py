@@ -12,17 +12,36 @@ _command = re.compile(r"##(?=\w*\[)")
 """What Azure Pipelines and TeamCity take for a command wherever it stands in a line, such as `##vso[`."""
 _last_word = re.compile(r"\s\S{1,400}\Z")
 _keep = {"\n", "\t"}
-_invisible = {"Cc", "Cf", "Cs", "Co", "Cn"}
-"""Unicode categories: controls, formats such as bidi overrides and zero-width characters, surrogates, unassigned."""
+_invisible = {"Cc", "Cf", "Cs", "Co"}
+"""Unicode categories: controls, formats such as bidi overrides and zero-width characters, surrogates, private use."""
+_never_shown = re.compile(r"[\u2065\ufdd0-\ufdef\ufff0-\uffff\U000e0000-\U000e0fff]")
+"""Of the unassigned ones those that a renderer may leave out; the others can be newer than Python's tables."""
+_JOINERS = "\u200c\u200d"
+"""Zero-width non-joiner and joiner, which Persian, the scripts of India and joined emoji are written with."""
+_joined = {"L", "M", "N", "S"}
+"""Unicode classes between which a joiner belongs: letters, marks, digits, symbols."""
 
 
 def safe(text: str) -> str:
     """`text` without terminal escapes, commands to a code host, control and invisible characters, and credentials."""
-    text = _command.sub("# #", _escapes.sub("", text.replace("\r\n", "\n")))
+    text = _command.sub("# #", _escapes.sub("", text.replace("\r\n", "\n").replace("\N{SOFT HYPHEN}", "")))
     if text.isascii() and text.isprintable():
         return masked(text)
-    kept = (c if c in _keep or unicodedata.category(c) not in _invisible else "\N{REPLACEMENT CHARACTER}" for c in text)
+    kept = (c if _visible(c) or _joins(text, at) else "\N{REPLACEMENT CHARACTER}" for at, c in enumerate(text))
     return masked("".join(kept))
+
+
+def _visible(character: str) -> bool:
+    if character in _keep:
+        return True
+    category = unicodedata.category(character)
+    return category not in _invisible and not (category == "Cn" and _never_shown.match(character))
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether a joiner stands there, between two characters that it can join."""
+    beside = text[at - 1 : at + 2 : 2] if at else ""
+    return text[at] in _JOINERS and len(beside) == 2 and all(unicodedata.category(c)[0] in _joined for c in beside)
 
 
 def unbroken(text: str) -> str:

@@ -8,12 +8,52 @@ from hypothesis import strategies as st
 
 from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
 
+JOINERS = "\u200c\u200d"
 
-@given(st.text())
+
+@given(st.text() | st.text(st.sampled_from(f"aب👩\u0301\ufe0f (#\n\xad\u200b\u202e\U000e0041{JOINERS}")))
 def test_no_control_or_invisible_character_is_left(text: str) -> None:
     shown = safe(text)
-    assert all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") for c in shown)
+    assert all(c in f"\n\t{JOINERS}" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") for c in shown)
+    for at, c in enumerate(shown):
+        if c in JOINERS:
+            assert 0 < at < len(shown) - 1
+            assert {unicodedata.category(beside)[0] for beside in (shown[at - 1], shown[at + 1])} <= set("LMNS")
     assert safe(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0915\u094d\u200d\u0937",
+        "👩\u200d👩\u200d👧",
+        "👩🏽\u200d🚀",
+        "❤\ufe0f\u200d🔥",
+        "🙂\u200d↔\ufe0f",
+        "newer than our tables: \U0001faff \U000323b0",
+    ],
+)
+def test_scripts_and_emoji_that_need_joiners_keep_them(text: str) -> None:
+    assert safe(text) == text
+
+
+def test_a_soft_hyphen_is_left_out_and_can_hide_nothing() -> None:
+    assert safe("hyphen\xadation") == "hyphenation"
+    assert safe("##v\xadso[task.x]y") == "# #vso[task.x]y"
+    assert "sk-" not in safe("sk-abcdefghij\xadklmnopqrst")
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u2060", "\ufeff", "\u202e", "\u2066", "\u2065", "\ufffe", "\U000e0001", "\U000e0fff"]
+)
+def test_what_cannot_be_seen_is_replaced(hidden: str) -> None:
+    assert safe(f"a{hidden}b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("text", ["\u200da", "a\u200c", "a\u200d\u200cb", "a \u200db", "#\u200d#"])
+def test_a_joiner_that_joins_nothing_is_replaced(text: str) -> None:
+    assert not set(JOINERS) & set(safe(text))
 
 
 @pytest.mark.parametrize(
