@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from llmops.domain.keys import content_hash
 from llmops.domain.reports import Flip, Report
+from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe
 from llmops.reporting.sarif import SarifResult, SarifRule, to_sarif
 
@@ -21,26 +22,48 @@ def flips_sarif(reports: Sequence[Report]) -> str:
         for report, flip in _broken(reports)
         for rule in (RULES[0] if flip.critical else RULES[1],)
     ]
-    return to_sarif(RULES, results)
+    more = [SarifResult(RULES[1].id, RULES[1].level, told, report.suite) for report, told in _further(reports)]
+    return to_sarif(RULES, results + more)
 
 
 def flips_code_quality(reports: Sequence[Report]) -> str:
     """The broken cells as a GitLab code-quality report, a JSON array."""
     issues = [
-        {
-            "description": safe(_message(flip)),
-            "check_name": RULES[0 if flip.critical else 1].id,
-            "fingerprint": content_hash("\0".join((report.suite, flip.case_id, flip.prompt, flip.target, str(flip.repeat)))),
-            "severity": "critical" if flip.critical else "minor",
-            "location": {"path": safe(prompt_file(report, flip)), "lines": {"begin": 1}},
-        }
+        _issue(
+            _message(flip),
+            prompt_file(report, flip),
+            (report.suite, flip.case_id, flip.prompt, flip.target, str(flip.repeat)),
+            critical=flip.critical,
+        )
         for report, flip in _broken(reports)
     ]
-    return json.dumps(issues, indent=1, ensure_ascii=True) + "\n"
+    more = [_issue(told, report.suite, (report.suite, "further")) for report, told in _further(reports)]
+    return json.dumps(issues + more, indent=1, ensure_ascii=True) + "\n"
+
+
+def _issue(message: str, path: str, place: Sequence[str], *, critical: bool = False) -> dict[str, object]:
+    return {
+        "description": safe(message),
+        "check_name": RULES[0 if critical else 1].id,
+        "fingerprint": content_hash("\0".join(place)),
+        "severity": "critical" if critical else "minor",
+        "location": {"path": safe(path), "lines": {"begin": 1}},
+    }
 
 
 def _broken(reports: Sequence[Report]) -> Iterator[tuple[Report, Flip]]:
     return ((report, flip) for report in reports for flip in report.flips if flip.broken)
+
+
+def _further(reports: Sequence[Report]) -> Iterator[tuple[Report, str]]:
+    """Of each report that holds only the first of its flips: how many further cells broke."""
+    for report in reports:
+        further = report.broken - sum(flip.broken for flip in report.flips)
+        if further > 0:
+            yield (
+                report,
+                f"{many(further, 'further cell')} passed in the baseline and {'fails' if further == 1 else 'fail'} now",
+            )
 
 
 def _message(flip: Flip) -> str:

@@ -1,5 +1,6 @@
 """Documents tell what the terminal tells, and hold nothing that a spreadsheet would run."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from test_terminal_report import REPORT
 
 from llmops.domain.reports import FlakyCase, Flip
+from llmops.reporting.annotations import flips_code_quality, flips_sarif
 from llmops.reporting.documents import spreadsheet, to_junit, to_markdown
 
 
@@ -41,6 +43,21 @@ def test_a_pull_request_is_told_how_many_flips_are_not_listed() -> None:
     document = "".join(to_markdown([(replace(REPORT, baseline="run-b", flips=flips, broken=1250, mended=4), list)]))
     assert "1,250 broken and 4 mended against run run-b" in document
     assert "- and 1,249 more" in document
+
+
+@pytest.mark.parametrize(("broken", "told"), [(2, None), (3, "1 further cell passed"), (1250, "1,248 further cells passed")])
+def test_annotations_tell_how_many_broken_cells_they_leave_out(broken: int, told: str | None) -> None:
+    flips = tuple(Flip(f"c{number}", "p", "t", 0, number < 2, ("x",), "", "before", "after") for number in range(3))
+    reports = [replace(REPORT, baseline="run-b", flips=flips, broken=broken, mended=1)]
+    results = json.loads(flips_sarif(reports))["runs"][0]["results"]
+    issues = json.loads(flips_code_quality(reports))
+    messages, paths = zip(*((each["description"], each["location"]["path"]) for each in issues), strict=True)
+    assert [each["message"]["text"] for each in results] == list(messages)
+    assert len({each["fingerprint"] for each in issues}) == len(issues) == (2 if told is None else 3)
+    assert paths[0] == "prompts/p/prompt.j2"
+    if told is not None:
+        assert messages[-1].startswith(told)
+        assert paths[-1] == REPORT.suite
 
 
 def test_flaky_cases_that_are_not_named_are_counted() -> None:
