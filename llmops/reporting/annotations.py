@@ -62,7 +62,7 @@ def _further(reports: Sequence[Report]) -> Iterator[tuple[Report, str]]:
         if further > 0:
             yield (
                 report,
-                f"{many(further, 'further cell')} passed in the baseline and {'fails' if further == 1 else 'fail'} now",
+                f"{many(further, 'further cell')} broke against the baseline",
             )
 
 

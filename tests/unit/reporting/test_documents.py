@@ -45,7 +45,7 @@ def test_a_pull_request_is_told_how_many_flips_are_not_listed() -> None:
     assert "- and 1,249 more" in document
 
 
-@pytest.mark.parametrize(("broken", "told"), [(2, None), (3, "1 further cell passed"), (1250, "1,248 further cells passed")])
+@pytest.mark.parametrize(("broken", "told"), [(2, None), (3, "1 further cell broke"), (1250, "1,248 further cells broke")])
 def test_annotations_tell_how_many_broken_cells_they_leave_out(broken: int, told: str | None) -> None:
     flips = tuple(Flip(f"c{number}", "p", "t", 0, number < 2, ("x",), "", "before", "after") for number in range(3))
     reports = [replace(REPORT, baseline="run-b", flips=flips, broken=broken, mended=1)]
