@@ -37,15 +37,23 @@ def list_runs(
 
     session: Session = ctx.obj
     runs = session.wiring.store.runs(limit)
+    verdicts = [_verdict(session.wiring.store.report(run.id)) for run in runs]
     if json:
-        listed = [{**{k: v for k, v in plain(run).items() if k != "snapshot"}, "aside": run.aside} for run in runs]
-        typer.echo(jsonlib.dumps(listed, indent=1))
+        found = [{"verdict": v, "partial": run.partial, "aside": run.aside} for run, v in zip(runs, verdicts, strict=True)]
+        told = [{name: value for name, value in plain(run).items() if name != "snapshot"} for run in runs]
+        typer.echo(jsonlib.dumps([first | second for first, second in zip(told, found, strict=True)], indent=1))
         return
     whole = [Column(name, no_wrap=True) for name in ("run (UTC)", "cells", "status", "note")]
     table = Table(whole[0], Column("suite", overflow="fold"), *whole[1:], box=None, header_style="bold")
-    for run in runs:
-        table.add_row(run.id, Text(safe(run.suite)), str(run.cells), run.status, "to compare" if run.aside else "")
+    for run, verdict in zip(runs, verdicts, strict=True):
+        status = verdict if run.status == "finished" and verdict not in (None, "not judged") else run.status
+        note = "to compare" if run.aside else "some cases" if run.partial else ""
+        table.add_row(run.id, Text(safe(run.suite)), str(run.cells), status, note)
     session.out.print(table if runs else "No runs yet. Make one: llmops eval")
+
+
+def _verdict(report: object) -> str | None:
+    return str(report["verdict"]) if isinstance(report, dict) else None
 
 
 @app.command()
@@ -174,6 +182,7 @@ def baseline(
         str | None,
         typer.Argument(metavar="RUN", help=completing.RUN_HELP, autocompletion=completing.runs),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also a run of some of the cases.")] = False,
 ) -> None:
     """Make a run the baseline of its suite: what relative gate rules are held against. Without RUN, show the baselines."""
     from rich.text import Text
@@ -186,6 +195,9 @@ def baseline(
     found = store.run(run)
     if found.status != "finished":
         raise UsageError(f"Run {found.id} is {found.status}; a baseline must be finished.")
+    if found.partial and not force:
+        hint = f"Run all of them: llmops eval {found.suite}. This one all the same: --force"
+        raise UsageError(f"Run {found.id} has only some of the cases: --limit, --filter or --failed chose them.", hint=hint)
     store.set_baseline(found.suite, found.id)
     session.out.print(Text(f"{safe(found.suite)}: the baseline is now {found.id}"), soft_wrap=True)
 

@@ -174,3 +174,11 @@ class Run:
     def aside(self) -> bool:
         """Whether it was made to hold another against, so that it says nothing of the suite as it stands."""
         return bool(self.snapshot.get("options", {}).get("aside"))
+
+    @property
+    def partial(self) -> bool:
+        """Whether options left out cases of its dataset."""
+        selection = self.snapshot.get("selection", {})
+        limit = selection.get("limit")
+        cut = limit is not None and self.snapshot.get("dataset", {}).get("cases", limit) >= limit
+        return cut or self.snapshot.get("selected_ids") is not None or bool(selection.get("tags"))

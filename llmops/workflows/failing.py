@@ -24,7 +24,7 @@ def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
             bad = result.status != "scored" or result.passed is False
             failing[result.case_id] = failing.get(result.case_id, False) or bad
         last = {**failing, **last}
-        if cells == run.cells and not _selects(run):
+        if cells == run.cells and not run.partial:
             break
     return frozenset(case for case, bad in last.items() if bad)
 
@@ -33,9 +33,3 @@ def _to_be_continued(run: Run) -> bool:
     """Whether it says too little of the cases: it is still running, or the same `--failed` will continue it."""
     stopped = run.status in ("interrupted", "over budget")
     return run.status == "running" or (stopped and "--failed" in run.snapshot.get("arguments", ()))
-
-
-def _selects(run: Run) -> bool:
-    """Whether it ran some of the suite's cases alone."""
-    selection = run.snapshot.get("selection", {})
-    return run.snapshot.get("selected_ids") is not None or bool(selection.get("limit") or selection.get("tags"))

@@ -111,7 +111,7 @@ def _judged(cases: int, suite: Suite, store: Store) -> tuple[int, str]:
     metrics = {rule.metric for rule in suite.settings.gate if rule.metric and rule.metric.endswith(".pass_rate")}
     if not metrics:
         return cases, ""
-    runs = (run for run in store.runs(1000) if run.suite == suite.path and not _chosen(run))
+    runs = (run for run in store.runs(1000) if run.suite == suite.path and not run.partial)
     report = next((found for run in runs if (found := store.report(run.id)) is not None), None)
     groups = () if report is None else report_from_json(dict(report)).groups  # type: ignore[call-overload]
     shares = [
@@ -125,11 +125,6 @@ def _judged(cases: int, suite: Suite, store: Store) -> tuple[int, str]:
     if not judged:
         return cases, f"no run shows how many of them {', '.join(sorted(metrics))} is judged on: all are counted"
     return judged, "" if judged == cases else f"{metric} is judged on {judged} of {cases}, as in the last run"
-
-
-def _chosen(run: Run) -> bool:
-    """Whether it had only cases of some tags, or those that had failed."""
-    return bool(run.snapshot.get("selection", {}).get("tags")) or run.snapshot.get("selected_ids") is not None
 
 
 def _needed(margins: Sequence[float], confidence: float) -> Iterator[tuple[float, int, int]]:

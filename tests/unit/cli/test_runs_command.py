@@ -83,6 +83,9 @@ def folder(tmp_path: Path) -> Path:
 def test_runs_are_listed_newest_first(folder: Path) -> None:
     rows = json.loads(call(folder, "runs", "list", "--json").out)
     assert [(row["id"], row["status"]) for row in rows] == [("run-b", "running"), ("run-a", "finished")]
+    assert [(row["verdict"], row["partial"]) for row in rows] == [(None, False), ("fail", False)]
+    _, newest, last = (line.split() for line in call(folder, "runs", "list").out.splitlines())
+    assert (newest, last) == (["run-b", SUITE, "3", "running"], ["run-a", SUITE, "3", "fail"])
     assert "run-a" not in call(folder, "runs", "list", "--limit", "1").out
 
 
@@ -214,6 +217,31 @@ def test_an_export_that_cannot_be_written_is_told(folder: Path) -> None:
     done = call(folder, "runs", "export", "run-a", "-o", str(folder / "llmops.yaml/run.json"))
     assert done.code == 2
     assert "cannot be written" in done.error
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"selection": {"limit": 1}, "dataset": {"cases": 1}},
+        {"selection": {"tags": ["t"]}, "dataset": {"cases": 2}},
+        {"selected_ids": ["c1"], "dataset": {"cases": 1}},
+    ],
+)
+def test_a_run_of_some_cases_becomes_the_baseline_by_force_alone(folder: Path, chosen: Mapping[str, object]) -> None:
+    store = open_store("sqlite:///.llmops/llmops.db", folder)
+    store.begin_run(Run("run-c", SUITE, "finished", STARTED, STARTED, "plan", 1, chosen))
+    store.close()
+    assert call(folder, "runs", "list").out.splitlines()[1].rstrip().endswith("some cases")
+    refused = call(folder, "runs", "baseline", "@last")
+    assert (refused.code, "only some of the cases" in refused.error, "--force" in refused.error) == (2, True, True)
+    assert "Choose one" in call(folder, "runs", "baseline").out
+    assert call(folder, "runs", "baseline", "@last", "--force").code == 0
+    assert f"{SUITE}: run-c" in call(folder, "runs", "baseline").out
+
+
+def test_a_limit_that_leaves_no_case_out_is_no_choice() -> None:
+    whole = {"selection": {"limit": 100}, "dataset": {"cases": 2}}
+    assert not Run("run-c", SUITE, "finished", STARTED, STARTED, "plan", 2, whole).partial
 
 
 def test_a_finished_run_becomes_the_baseline_and_is_shown_as_it(folder: Path) -> None:
