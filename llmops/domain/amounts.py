@@ -21,6 +21,8 @@ def dollars(value: float | None) -> str:
         return "unknown"
     if value == 0:
         return "$0"
+    if value < 0:
+        return f"-{dollars(-value)}"
     if value >= 1:
         return f"${value:,.2f}"
     return f"${value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-7 else f"${value:.1e}"
@@ -30,6 +32,8 @@ def seconds(value: float | None) -> str:
     """A duration: microseconds to minutes."""
     if value is None:
         return "not measured"
+    if value < 0:
+        return f"-{seconds(-value)}"
     if value < 1e-3:
         return f"{value * 1e6:.0f} µs"
     if value < 1:

@@ -114,12 +114,16 @@ class RuleVerdict:
     verdict: Verdict
     value: float | None = None
     low: float | None = None
-    """Interval that the verdict was read from, two-sided at 2 x confidence - 1."""
+    """Interval that the verdict was read from, two-sided at 2 x the rule's confidence - 1."""
     high: float | None = None
     n: int = 0
     reason: str = ""
     discordance: float | None = None
     """Share of cases that flipped against the baseline; None for other rules than those on a paired pass rate."""
+    unit: str = ""
+    """Of value, low and high, as `Metric.unit`; rates have none here, so that they read as their limits do."""
+    confidence: float | None = None
+    """Of the interval; None for a rule without one, and in runs that older versions stored."""
 
 
 @record

@@ -163,11 +163,20 @@ class Gate:
     def judge(self, results: Callable[[], Iterable[CellResult]]) -> tuple[RuleVerdict, ...]:
         """One verdict per rule and prompt x target; `results` reads the run's cells anew."""
         return tuple(
-            self._judge(rule, group, results)
+            replace(
+                self._judge(rule, group, results),
+                unit=self._unit(rule),
+                confidence=interval_confidence(rule.confidence) if rule.metric else None,
+            )
             for rule in rules_of(self._plan)
             for group in self._aggregator.groups.values()
             if rule.target is None or rule.target == group.target
         )
+
+    def _unit(self, rule: GateRule) -> str:
+        name, _, aggregate = (rule.metric or "").partition(".")
+        named = (built.kind.unit for built in self._plan.evaluators if built.spec.name == name)
+        return next(named, "") if aggregate in ("mean", "total", *QUANTILES) else ""
 
     def _judge(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
         if rule.metric is None:

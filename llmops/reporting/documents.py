@@ -12,7 +12,7 @@ from llmops.domain.runs import CellResult
 from llmops.domain.serial import members
 from llmops.domain.words import many
 from llmops.reporting.annotations import flips_code_quality, flips_sarif
-from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, levels
 from llmops.reporting.flips import flaky, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
@@ -171,7 +171,7 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
             yield "\n</details>\n\n"
         yield f"run `{report.run_id}` · {many(report.counts.cells, 'cell')}"
         yield f" · {many(report.counts.model_calls, 'model call')}"
-        yield f" · {many(report.counts.reused, 'answer')} reused · {duration(report.timing)}\n"
+        yield f" · {many(report.counts.reused, 'answer')} reused · {duration(report.timing)} · {levels(report.rules)}\n"
         for note in report.notes:
             yield f"\n> {markdown_text(note)}\n"
 

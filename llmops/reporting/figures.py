@@ -83,5 +83,14 @@ def estimate_of(rule: RuleVerdict) -> str:
     """The figure of a rule with its interval, where it has one, and the number of cases; nothing when there is no figure."""
     if rule.value is None:
         return ""
-    interval = f" [{rule.low:.3g}, {rule.high:.3g}]" if rule.low is not None and rule.high is not None else ""
-    return f"{rule.value:.3g}{interval} n={rule.n}"
+    shown = amount(rule.value, rule.unit)
+    if rule.low is not None and rule.high is not None:
+        shown += f" [{amount(rule.low, rule.unit)}, {amount(rule.high, rule.unit)}]"
+    return f"{shown} n={rule.n}"
+
+
+def levels(rules: Sequence[RuleVerdict]) -> str:
+    """At which confidence the intervals of a report are, those of its gate apart."""
+    found = [rule.confidence for rule in rules if rule.confidence is not None and rule.low is not None]
+    shown = " to ".join(dict.fromkeys(f"{100 * level:.3g}" for level in (min(found), max(found)))) if found else ""
+    return f"intervals: 95 %, in the gate {shown} %" if shown else "intervals: 95 %"

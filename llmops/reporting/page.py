@@ -20,7 +20,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import Span
 from llmops.domain.words import many
-from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, leading, metric_of
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, leading, levels, metric_of
 from llmops.reporting.flips import flaky, power, told
 from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.reporting.safe import one_line, safe
@@ -125,7 +125,8 @@ def _shown(report: Report, cases: Cases) -> ShownReport:
     fine = [all(cell.passed is not False and cell.status != "failed" for cell in case.results) for case in cases()]
     room = max(0, MOST_CASES - fine.count(False))
     left_out = max(0, fine.count(True) - room) + max(0, fine.count(False) - MOST_CASES)
-    sentences = [line for line in (told(report), flaky(report), power(report.power) if report.power else "") if line]
+    beside = (told(report), flaky(report), power(report.power) if report.power else "", levels(report.rules))
+    sentences = [line for line in beside if line]
     flips = [_flip(flip) for flip in report.flips]
     return ShownReport(report, sentences, list(_figures(report.groups)), flips, partial(_cases, cases, room), left_out)
 

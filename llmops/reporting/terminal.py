@@ -15,7 +15,7 @@ from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
 from llmops.domain.scores import JudgeUse
 from llmops.domain.words import many
-from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline
+from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, levels
 from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.quoted import Quoted
@@ -142,6 +142,7 @@ def _footer(report: Report) -> list[Text]:
     judging = [e.judging for group in report.groups for e in group.evaluators if e.judging is not None]
     if judging:
         lines.append(_judging(sum(judging, JudgeUse())))
+    lines.append(levels(report.rules))
     return [Text(line, style="dim") for line in lines]
 
 

@@ -17,6 +17,7 @@ from llmops.domain.amounts import amount, dollars, seconds
         (0.0025, "$0.0025"),
         (7.08e-5, "$0.000071"),
         (1e-9, "$1.0e-09"),
+        (-0.0025, "-$0.0025"),
     ],
 )
 def test_dollars_keep_two_digits_however_small(value: float | None, shown: str) -> None:
@@ -30,7 +31,7 @@ def test_dollars_are_within_a_twentieth_of_the_value(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "not measured"), (4.24e-4, "424 µs"), (0.0607, "60.7 ms"), (1.5, "1.5 s"), (150, "2.5 min")],
+    [(None, "not measured"), (4.24e-4, "424 µs"), (0.0607, "60.7 ms"), (1.5, "1.5 s"), (150, "2.5 min"), (-0.0607, "-60.7 ms")],
 )
 def test_durations_choose_their_unit(value: float | None, shown: str) -> None:
     assert seconds(value) == shown

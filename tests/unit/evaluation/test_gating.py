@@ -135,6 +135,14 @@ def test_the_interval_of_seconds_ends_at_zero_in_the_gate_and_beside_it() -> Non
     assert (shown.low, rule.low, rule.verdict) == (0.0, 0.0, "pass")
 
 
+@pytest.mark.parametrize(("aggregate", "unit"), [("mean", "s"), ("p50", "s"), ("pass_rate", "")])
+def test_a_rule_tells_its_unit_and_the_confidence_of_its_interval(aggregate: str, unit: str) -> None:
+    plan = plan_of([{"metric": f"grade.{aggregate}", "min": 0, "confidence": 0.9}], 40, unit="s")
+    (rule,) = judged(plan, cells([1.0, 2.0] * 20, limit=1.0))
+    assert rule.unit == unit
+    assert rule.confidence == pytest.approx(0.8)
+
+
 def test_values_outside_the_bounds_are_those_of_other_options() -> None:
     (mean,) = judged(plan_of([{"metric": "grade.mean", "min": 4.0}], 40, bounds=(1.0, 5.0)), cells([6.0, 8.0] * 20))
     assert mean.verdict == "pass"

@@ -1,12 +1,28 @@
 """Figures read as people expect them, and what is not known is called so."""
 
-from llmops.domain.reports import EvaluatorSummary, Metric
-from llmops.reporting.figures import counted, estimate, headline
+from dataclasses import replace
+
+from llmops.domain.reports import EvaluatorSummary, Metric, RuleVerdict
+from llmops.reporting.figures import counted, estimate, estimate_of, headline, levels
 
 
 def test_shares_are_percentages_with_their_interval() -> None:
     assert estimate(Metric("a.pass_rate", 0.5, 0.25, 0.75, 8, "%")) == "50.0 % [25.0, 75.0]"
     assert estimate(Metric("a.mean", 0.5, None, None, 1)) == "0.5"
+
+
+def test_a_rule_has_its_figure_in_the_unit_of_its_metric() -> None:
+    rule = RuleVerdict("latency.p95 <= 2", "p", "t", "pass", -0.0021, -0.004, 0.0001234, 8, unit="s")
+    assert estimate_of(rule) == "-2.1 ms [-4 ms, 123 µs] n=8"
+    assert estimate_of(replace(rule, value=0.5, low=0.27, high=0.73, unit="")) == "0.5 [0.27, 0.73] n=8"
+    assert estimate_of(replace(rule, value=0.02, low=None, unit="USD")) == "$0.020 n=8"
+
+
+def test_the_confidence_of_the_gate_stands_beside_that_of_the_table() -> None:
+    rule = RuleVerdict("a.mean >= 2", "p", "t", "pass", 3.0, 2.5, 3.5, 8, confidence=2 * 0.95 - 1)
+    assert levels([rule, rule]) == "intervals: 95 %, in the gate 90 %"
+    assert levels([rule, replace(rule, confidence=0.98)]) == "intervals: 95 %, in the gate 90 to 98 %"
+    assert levels([]) == levels([replace(rule, low=None)]) == levels([replace(rule, confidence=None)]) == "intervals: 95 %"
 
 
 def summary(kind: str, *metrics: Metric, judged: int = 0) -> EvaluatorSummary:
