@@ -17,7 +17,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import check_report, write_file
-from llmops.domain.errors import InvalidFiles, NothingSelected, Problem, UsageError
+from llmops.domain.errors import InvalidFiles, NothingFailed, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 from llmops.domain.serial import plain
@@ -156,7 +156,7 @@ def command(
             for path, form in documents if reports else ():
                 write_file(path, "".join(document(session, reports, form)))
                 session.err.print(f"wrote {path}", soft_wrap=True)
-            if json and not output and reports:
+            if json and not output and (reports or not chosen):
                 for piece in document(session, reports, "json"):
                     typer.echo(piece, nl=False)
         return worst_exit_code([report.exit_code for report in reports])
@@ -204,6 +204,9 @@ def _check_names(session: Session, options: "EvaluateOptions") -> None:
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
     """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run.
 
+    Returns:
+        None of them where `--failed` chooses, and nothing has failed.
+
     Raises:
         InvalidFiles: the faults of the suites.
         NothingSelected: no suite has such a case.
@@ -213,7 +216,7 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
     from llmops.workflows.suite_faults import readable
     from llmops.workflows.suite_plans import plan_suite
 
-    if len(suites) == 1 and not options.variables:
+    if len(suites) == 1 and not options.variables and not options.failed:
         return suites
     found: list[Suite] = []
     known: set[str] = set()
@@ -225,7 +228,8 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
                 plan = plan_suite(suite, session.wiring, options, progress)
             except NothingSelected as error:
                 empty.append(error)
-                session.err.print(f"{suite.path} is left out: {error.message}", soft_wrap=True)
+                if len(suites) > 1 or isinstance(error, NothingFailed):
+                    session.err.print(f"{suite.path} is left out: {error.message}", soft_wrap=True)
             except InvalidFiles as error:
                 problems += error.problems
             else:
@@ -234,7 +238,10 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
     if problems:
         raise InvalidFiles(problems)
     if not found:
-        raise empty[0]
+        for error in empty:
+            if not isinstance(error, NothingFailed):
+                raise error
+        return []
     for name in sorted(options.variables.keys() - known):
         raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
     return found

@@ -45,6 +45,10 @@ class NothingSelected(UsageError):
     """The options leave no case of a suite."""
 
 
+class NothingFailed(NothingSelected):
+    """`--failed` leaves none, because every case has passed: no fault of the user, so that `eval` ends well."""
+
+
 @record
 class Problem:
     """One thing that is wrong in one place of a file that the user wrote."""

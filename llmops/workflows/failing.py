@@ -1,6 +1,6 @@
 """The cases of a suite that did not pass, as `llmops eval --failed` runs them again."""
 
-from llmops.domain.errors import NothingSelected
+from llmops.domain.errors import NothingFailed, NothingSelected
 from llmops.domain.ports import Store
 from llmops.domain.runs import Run
 from llmops.settings.suite import Suite
@@ -10,6 +10,7 @@ def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
     """The cases that failed, were unmeasured or did not pass when they were last run, as `pytest --last-failed` has it.
 
     Raises:
+        NothingFailed: there is none.
         NothingSelected: the suite has no run.
     """
     last: dict[str, bool] = {}
@@ -26,7 +27,10 @@ def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
         last = {**failing, **last}
         if cells == run.cells and not run.partial:
             break
-    return frozenset(case for case, bad in last.items() if bad)
+    found = frozenset(case for case, bad in last.items() if bad)
+    if not found:
+        raise NothingFailed(f"nothing failed in run {runs[0].id}")
+    return found
 
 
 def _to_be_continued(run: Run) -> bool:

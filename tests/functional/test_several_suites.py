@@ -59,11 +59,24 @@ def test_a_suite_without_a_case_to_run_is_left_out(folder: Path, server: OpenAiS
     assert answered(folder) == [6, 6]
     done = llmops(folder, "eval", "--no-gate", "--failed", "--json")
     assert (done.returncode, report(done)["suite"], report(done)["counts"]["cells"]) == (0, "evals/sing.yaml", 1)
-    assert "evals/say.yaml is left out: No case of datasets/say.jsonl is selected." in done.stderr
+    assert "evals/say.yaml is left out: nothing failed in run" in done.stderr
     server.reply = lambda messages: messages[-1]["content"]
     assert llmops(folder, "eval", "--no-gate", "--failed", "--no-cache", "-q").returncode == 0
-    nothing = llmops(folder, "eval", "--failed")
-    assert (nothing.returncode, "No case of" in nothing.stderr) == (2, True)
+    nothing = llmops(folder, "eval", "--failed", "--json")
+    last = json.loads(llmops(folder, "runs", "list", "--json").stdout)[0]
+    told = f"{last['suite']} is left out: nothing failed in run {last['id']}\n"
+    assert (nothing.returncode, json.loads(nothing.stdout)["runs"], told in nothing.stderr) == (0, [], True)
+    for arguments in (("--failed", "--var", "word=w9"), ("--failed", "--explain")):
+        alone = llmops(folder, "eval", last["suite"], *arguments)
+        assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", told)
+    none = llmops(folder, "eval", "--filter", "tag=none")
+    assert (none.returncode, "error: No case of" in none.stderr) == (2, True)
+
+
+def test_a_suite_that_never_ran_has_nothing_that_failed_or_passed(folder: Path) -> None:
+    never = llmops(folder, "eval", "evals/say.yaml", "--failed")
+    told = "error: --failed: evals/say.yaml has no earlier run.\nRun it once: llmops eval evals/say.yaml\n"
+    assert (never.returncode, never.stderr) == (2, told)
 
 
 def test_what_ended_before_a_later_suite_could_not_run_is_written(folder: Path, server: OpenAiServer) -> None:
