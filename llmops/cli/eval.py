@@ -238,9 +238,9 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
     if problems:
         raise InvalidFiles(problems)
     if not found:
-        for error in empty:
-            if not isinstance(error, NothingFailed):
-                raise error
+        for fault in empty:
+            if not isinstance(fault, NothingFailed):
+                raise fault
         return []
     for name in sorted(options.variables.keys() - known):
         raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
