@@ -4,10 +4,9 @@ import json
 import re
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+from llmops.adapters.providers import listed_providers, litellm_file
 from llmops.domain.models import Price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
@@ -15,19 +14,14 @@ FILE_NAME = "model_prices_and_context_window_backup.json"
 
 @cache
 def _table() -> str:
-    found = find_spec("litellm")
-    if found is None or found.origin is None:
-        return ""
-    try:
-        return (Path(found.origin).parent / FILE_NAME).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
+    return litellm_file(FILE_NAME)
 
 
 @cache
 def _row(model_id: str) -> dict[str, Any]:
-    """One row of the table, whose 3 MB are searched and not parsed."""
-    for name in filter(None, (model_id, model_id.partition("/")[2])):
+    """One row of the table, whose 3 MB are searched and not parsed: that of the id, else of what a known provider serves."""
+    provider, _, served = model_id.partition("/")
+    for name in filter(None, (model_id, served if provider in listed_providers() else "")):
         for place in re.finditer(rf"{re.escape(json.dumps(name))}\s*:\s*(?={{)", _table()):
             with suppress(ValueError):
                 row = json.JSONDecoder().raw_decode(_table(), place.end())[0]

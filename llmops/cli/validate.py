@@ -12,10 +12,11 @@ app = typer.Typer()
 def validate(ctx: typer.Context) -> None:
     """Check all files of the project and list every problem; exit 2 when there is one."""
     from llmops.settings.suite import suite_files
+    from llmops.wiring import Wiring
     from llmops.workflows.validate import problems_of
 
     session: Session = ctx.obj
-    problems = problems_of(session.root)
+    problems = problems_of(session.root, Wiring)
     if problems:
         raise InvalidFiles(problems)
     prompts, suites = len(session.wiring.registry.names()), len(suite_files(session.root))

@@ -50,12 +50,18 @@ class Shape:
 LanguageCode = Annotated[str, Shape(r"^[a-z]{2}$", "a code of two letters, such as `en`")]
 
 
+def close_to(name: str, names: Iterable[str]) -> str | None:
+    """`Did you mean ...?` when one of `names` is close to `name`."""
+    close = get_close_matches(name, sorted({str(n) for n in names}), n=1, cutoff=0.6)
+    return f"Did you mean `{close[0]}`?" if close else None
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """`Did you mean ...?` when one of `names` is close to `name`, else the list of them when it is short."""
+    """As `close_to`, else the list of the names when it is short."""
     known = sorted({str(n) for n in names})
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean `{close[0]}`?"
+    close = close_to(name, known)
+    if close is not None:
+        return close
     if not known:
         return None
     listed = ", ".join(f"`{n}`" for n in known[:12])

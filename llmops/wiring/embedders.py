@@ -32,7 +32,11 @@ class BatchedEmbedder:
 
 
 def build_embedder(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
-    """The embedder that the settings name, with its weights or its endpoint untouched; `meter` is told what it takes."""
+    """The embedder that the settings name, with its weights or its endpoint untouched; `meter` is told what it takes.
+
+    Raises:
+        UsageError: a hosted one of no provider.
+    """
     builders: dict[str, Callable[[], Embedder]] = {
         "minilm": _minilm,
         "static": _static,
@@ -63,7 +67,9 @@ def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
 
 def _litellm(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
     from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder, identity_of
+    from llmops.adapters.providers import check_provider
 
+    check_provider(str(settings.name), settings.api_base)
     name, prefixes = str(settings.name), (settings.query_prefix, settings.document_prefix)
     account = meter.account(identity_of(name, settings.api_base, prefixes), name, _price(settings))
     calls = Calls(batch_size=settings.batch_size)

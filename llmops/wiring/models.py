@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Embedder
 from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
@@ -26,7 +27,11 @@ class Models:
         self._sentences = ProcessMemory()
 
     def client(self, name: str) -> ChatModel:
-        """Who asks a model, in this process; a call ends within the model's `timeout_s`."""
+        """Who asks a model, in this process; a call ends within the model's `timeout_s`.
+
+        Raises:
+            InvalidFiles: there is no provider such as the model's id names.
+        """
         settings, transport = self._project.model(name), self.transport(name)
         if transport == "direct":
             from llmops.adapters.direct_model import DirectModel
@@ -34,6 +39,7 @@ class Models:
             return DirectModel(name, settings)  # aiohttp keeps the timeout of a whole call by itself
         from llmops.evaluation.bounded import BoundedModel
 
+        self.check_provider(name)
         return BoundedModel(self._embedded(settings) if settings.embedded else self._hosted(name, settings), settings.timeout_s)
 
     def _embedded(self, settings: ModelSettings) -> ChatModel:
@@ -58,6 +64,23 @@ class Models:
 
         direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
         return "direct" if direct else "litellm"
+
+    def check_provider(self, name: str) -> None:
+        """Nothing when there is a provider such as a model's id names.
+
+        Raises:
+            InvalidFiles: there is none.
+        """
+        settings = self._project.model(name)
+        if self.transport(name) != "litellm":
+            return
+        from llmops.adapters.providers import check_provider
+
+        try:
+            check_provider(settings.id, settings.api_base)
+        except UsageError as error:
+            place = self._project.positions.problem
+            raise InvalidFiles([place(("models", name, "id"), error.message, hint=error.hint)]) from None
 
     def key_state(self, name: str) -> str:
         """Whether a model's key is set, never the key."""

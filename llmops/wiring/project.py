@@ -265,6 +265,10 @@ class Wiring:
             endpoint=settings.api_base or ("" if settings.embedded else settings.id.partition("/")[0]),
         )
 
+    def check_model(self, name: str) -> None:
+        """Raises InvalidFiles for a model of no provider."""
+        self.models.check_provider(name)
+
     def facts(self, name: str) -> "ModelFacts":
         """What is known of a configured model, or of a LiteLLM id, without asking it."""
         return self.models.facts(name)

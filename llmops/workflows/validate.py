@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.domain.ports import Embedder
 from llmops.evaluation.calibrations import read_calibration
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
@@ -18,7 +19,7 @@ from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.globbing import matching_files
 from llmops.settings.environment import load_environment
-from llmops.settings.project import Project, load_project
+from llmops.settings.project import EmbedderSettings, Project, load_project
 from llmops.settings.suite import EvaluatorSpec, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.statistics.power import cases_to_reach, reachable_margin
@@ -27,8 +28,25 @@ from llmops.workflows.suite_faults import disagreements
 Loaded = TypeVar("Loaded")
 
 
-def problems_of(root: Path) -> list[Problem]:
-    """What is wrong with llmops.yaml, the prompts, the suites and their datasets, sorted by place."""
+class Parts(Protocol):
+    """What knows the providers of models and embedders; `wiring` provides it."""
+
+    def check_model(self, name: str) -> None:
+        """Raises InvalidFiles for a model of no provider."""
+        ...
+
+    def embedder(self, settings: EmbedderSettings) -> Embedder:
+        """Raises UsageError for a hosted embedder of no provider."""
+        ...
+
+
+def problems_of(root: Path, parts: Callable[[Project], Parts]) -> list[Problem]:
+    """What is wrong with llmops.yaml, the prompts, the suites and their datasets, sorted by place.
+
+    Args:
+        root: of the project.
+        parts: those of a project whose llmops.yaml could be read.
+    """
     found = _Findings()
     found.of(lambda: load_environment(root))
     project = found.of(lambda: load_project(root))
@@ -36,6 +54,7 @@ def problems_of(root: Path) -> list[Problem]:
     for name in registry.names():
         _check_prompt(name, registry, found)
     if project is not None:
+        _check_providers(project, parts(project), found)
         _check_writers(project, registry, found)
         _check_corpora(project, found)
     for path in suite_files(root):
@@ -70,6 +89,14 @@ def _check_prompt(name: str, registry: Registry, found: _Findings) -> None:
     found.of(partial(registry.labels, name))
     for version in registry.versions(name):
         found.of(partial(registry.version, name, version))
+
+
+def _check_providers(project: Project, parts: Parts, found: _Findings) -> None:
+    for name in project.settings.models:
+        found.of(partial(parts.check_model, name))
+    for name, index in project.settings.indexes.items():
+        if index.embedder.kind == "litellm":
+            found.of(partial(parts.embedder, index.embedder), partial(_at, project, ("indexes", name, "embedder", "name")))
 
 
 def _check_writers(project: Project, registry: Registry, found: _Findings) -> None:

@@ -44,7 +44,9 @@ def test_an_embedder_needs_no_price_of_an_answer() -> None:
 
 
 @pytest.mark.usefixtures("table")
-@pytest.mark.parametrize("model_id", ["half", "m", "a/m", "x/m", "a/m.1", "parts", "free", "cut", "", "/", "openai/"])
+@pytest.mark.parametrize(
+    "model_id", ["half", "m", "a/m", "x/m", "a/m.1", "opena/a/m+1", "parts", "free", "cut", "", "/", "openai/"]
+)
 def test_what_is_no_row_or_tells_no_price_is_not_known(model_id: str) -> None:
     assert listed_price(model_id) is None
     assert listed_window(model_id) is None

@@ -45,6 +45,24 @@ def test_names_of_models_and_indexes_are_looked_up(tmp_path: Path) -> None:
     assert "no index is called 'docs'" in done.error
 
 
+def test_a_model_and_an_embedder_of_no_provider_are_told_before_anything_is_asked(tmp_path: Path) -> None:
+    project(tmp_path)
+    models = """models:
+  small: {id: opena/gpt-4o}
+indexes:
+  docs: {corpus: {paths: ["*.yaml"]}, embedder: {kind: litellm, name: opena/text-embedding-3-small}}
+"""
+    (tmp_path / "llmops.yaml").write_text(models)
+    done = call(tmp_path, "validate")
+    assert done.code == 2
+    assert "llmops.yaml:2:11: `models.small.id`: the id 'opena/gpt-4o' begins with 'opena', and no provider" in done.error
+    assert "llmops.yaml:4:" in done.error
+    assert done.error.count("Did you mean `openai`?") == 2
+    asked = call(tmp_path, "eval")
+    assert (asked.code, asked.out) == (2, "")
+    assert "`models.small.id`: the id 'opena/gpt-4o'" in asked.error
+
+
 def test_an_evaluator_of_one_case_is_checked_and_told_with_the_line_of_the_case(tmp_path: Path) -> None:
     project(tmp_path)
     (tmp_path / "datasets/say.jsonl").write_text('{"id": "1"}\n{"id": "2", "evaluators": ["contians"]}\n')

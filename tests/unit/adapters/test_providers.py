@@ -1,0 +1,38 @@
+"""The providers of LiteLLM are told from its files, and an id of none is refused."""
+
+import pytest
+from litellm import provider_list
+
+from llmops.adapters.providers import check_provider, listed_providers
+from llmops.domain.errors import UsageError
+
+
+def test_the_files_list_every_provider_that_litellm_has() -> None:
+    assert set(provider_list) <= listed_providers()
+    assert {"veniceai", "sarvam"} <= listed_providers()
+
+
+@pytest.mark.parametrize(
+    "model_id", ["openai/gpt-4o", "gpt-4o", "veniceai/x", "meta/meta-llama-3-70b", "bedrock/converse/anthropic.claude-3", "*"]
+)
+def test_an_id_of_a_provider_is_taken(model_id: str) -> None:
+    check_provider(model_id)
+
+
+def test_litellm_tells_whose_an_id_without_a_provider_of_a_known_address_is() -> None:
+    check_provider("meta-llama/Llama-3-8b", "https://api.together.xyz/v1")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "api_base", "hint"),
+    [
+        ("opena/gpt-4o", None, "Did you mean `openai`?"),
+        ("OpenAI/gpt-4o", None, "Did you mean `openai`?"),
+        ("qqqqq/x", None, "LiteLLM lists them"),
+        ("qqqqq/x", "http://127.0.0.1:8000/v1", "write `openai/qqqqq/x`"),
+    ],
+)
+def test_an_id_of_no_provider_is_refused_with_what_was_meant(model_id: str, api_base: str | None, hint: str) -> None:
+    with pytest.raises(UsageError, match="and no provider is called that") as refused:
+        check_provider(model_id, api_base)
+    assert hint in str(refused.value)
