@@ -29,6 +29,8 @@ class Aggregator:
         self._plan = plan
         self._cells_per_case = max(1, plan.size // plan.cases)
         self._worst: list[tuple[float, int, CellResult]] = []
+        self.uncovered: CellResult | None = None
+        """The first cell without an answer or with a failed evaluator."""
         self._figures = figures_by_name(plan.all_evaluators())
         self.groups: dict[tuple[str, str], GroupTally] = {
             (prompt, target.name): GroupTally(prompt, target.name, target.model_id)
@@ -45,8 +47,10 @@ class Aggregator:
         group.reused += result.cached
         group.calls += result.attempts
         group.retries += max(0, result.attempts - 1)
-        broken = any(e.status == "failed" for e in result.evaluations.values())
-        group.uncovered += result.status == "failed" or broken
+        if result.status == "failed" or any(e.status == "failed" for e in result.evaluations.values()):
+            group.uncovered += 1
+            if self.uncovered is None or result.position < self.uncovered.position:
+                self.uncovered = result
         if self._plan.repeat > 1 and result.passed is not None:
             group.passes.setdefault(result.case_id, []).append(result.passed)
         group.answered += result.status != "failed"

@@ -1,21 +1,26 @@
 """What a run came to: its report, its status, and the exit code."""
 
+from collections.abc import Sequence
+
 from llmops import __version__
 from llmops.domain.amounts import dollars
 from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdict
-from llmops.domain.runs import Run, RunStatus
+from llmops.domain.runs import CellResult, Run, RunStatus
 from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.gating import Judgement, overall
 from llmops.evaluation.planning import Plan, Target
 from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
 from llmops.evaluation.stopping import DECIDED
+from llmops.reporting.safe import one_line
 
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "interrupted": 3, "over budget": 5}
 OUT_OF_TIME = "out of time"
 MAX_FLAKY = 100
 """Flaky cases that a report names."""
+REASON_SHOWN = 300
+"""Characters of the reason why a cell could not be measured."""
 SIGNALLED = {"interrupted": 130, "terminated": 143, OUT_OF_TIME: 3}
 """Exit codes of a run that a signal or its deadline stopped, by what the runner is told."""
 
@@ -80,8 +85,17 @@ def _status(plan: Plan, aggregator: Aggregator, counts: RunnerCounts) -> tuple[R
     floor = plan.suite.settings.min_coverage
     if (coverage := _coverage(aggregator, counts)) < floor:
         covered = f"{100 * coverage:.1f} % of the cells could be measured; `min_coverage` asks for {100 * floor:g} %"
-        return "incomplete", (*notes, covered)
+        return "incomplete", (*notes, covered + _such_as(aggregator.uncovered, notes))
     return "finished", tuple(notes)
+
+
+def _such_as(cell: CellResult | None, notes: Sequence[str]) -> str:
+    """What is wrong with a cell that could not be measured, where no note tells it."""
+    if cell is None or (cell.error is not None and any(note in cell.error for note in notes)):
+        return ""
+    failed = (f"{name}: {each.reason}" for name, each in cell.evaluations.items() if each.status == "failed")
+    place = " · ".join(part for part in (cell.case_id, cell.prompt, cell.target) if part)
+    return f"; the first that could not: {place}: {one_line(cell.error or next(failed, 'no answer'), REASON_SHOWN)}"
 
 
 def _writers(plan: Plan) -> tuple[Target, ...]:

@@ -101,3 +101,22 @@ def test_a_report_does_not_replace_a_file_of_the_project(tmp_path: Path, command
     done = call(tmp_path, *command.split(), str(file))
     assert (done.code, done.error.splitlines()[0]) == (2, f"{str(file)!r} is a file of yours, which a report would replace.")
     assert file.read_text() == before
+
+
+def test_a_quiet_run_tells_why_it_is_incomplete(tmp_path: Path) -> None:
+    prompt = FILES["prompts/say/prompt.j2"].replace("Say {{ word }}", "Say {{ word }} of {{ topic }}")
+    project(tmp_path, **{"prompts/say/prompt.j2": prompt})
+    done = call(tmp_path, "eval", "-q")
+    assert done.code == 3
+    assert (
+        "asks for 95 %; the first that could not: c1 · say · small: prompts/say/prompt.j2:8: `topic` is undefined." in done.out
+    )
+
+
+def test_a_quiet_run_tells_which_evaluator_failed(tmp_path: Path) -> None:
+    suite = FILES["evals/say.yaml"].replace("contains: {any: expected}", 'regex: {pattern: "^(a|aa)+$", name: slow}')
+    project(tmp_path, **{"evals/say.yaml": suite.replace("prompts: [say]\ntargets: [small]\n", "")})
+    output = "a" * 60 + "!"
+    (tmp_path / "datasets/say.jsonl").write_text(f'{{"id": "c1", "output": "{output}"}}\n')
+    done = call(tmp_path, "eval", "-q")
+    assert "c1 · recorded: slow: the pattern took longer" in done.out
