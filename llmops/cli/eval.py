@@ -17,6 +17,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.writing import check_report, write_file
+from llmops.domain.cases import FIELDS
 from llmops.domain.errors import InvalidFiles, NothingFailed, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
@@ -243,6 +244,9 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
                 raise fault
         return []
     for name in sorted(options.variables.keys() - known):
+        if name in FIELDS:
+            hint = "Change it in the dataset, or name a changed copy: --dataset FILE"
+            raise UsageError(f"--var: {name!r} is a case's own field, which no variable replaces.", hint=hint)
         raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
     return found
 

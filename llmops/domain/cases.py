@@ -6,6 +6,9 @@ from typing import Any
 
 from llmops.domain.records import record
 
+FIELDS = ("id", "expected", "contexts", "relevant", "output", "tags")
+"""A case's own fields that evaluators may read; no variable stands for one."""
+
 
 @record
 class Case:
@@ -35,6 +38,6 @@ class Case:
         Raises:
             KeyError: the case has no such field.
         """
-        if name in ("id", "expected", "contexts", "relevant", "output", "tags"):
+        if name in FIELDS:
             return getattr(self, name)
         return self.metadata[name] if name in self.metadata else self.vars[name]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llmops.domain.cases import Case
+from llmops.domain.cases import FIELDS, Case
 from llmops.domain.errors import Problem
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.suite_metrics import refused_rules
+from llmops.prompting.rendering import CONTEXTS
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
 from llmops.settings.validation import nearest
@@ -37,7 +38,7 @@ def disagreements(
     answers = max(repeat or 1, _answers(suite.settings))
     problems = refused_rules(suite, [*suite.evaluators, *case_specs], answers)
     given = frozenset(variables)
-    problems += _missing_fields(suite, dataset, given)
+    problems += _missing_fields(suite, dataset, given.difference(FIELDS))
     problems += _missing_variables(suite, dataset, prompts, given)
     problems += _rules_for_nothing(suite, dataset)
     for spec in suite.evaluators:
@@ -49,8 +50,8 @@ def disagreements(
 
 def readable(plan: Plan) -> set[str]:
     """Variables of a run to which a value may be given: those that its prompts or evaluators read, or its cases have."""
-    names = {name for version in plan.prompts.values() for name in (*version.used_variables, *version.variables)}
-    names |= {name for _, name in _named_fields(plan.suite.evaluators)}
+    names = {name for version in plan.prompts.values() for name in (*version.used_variables, *version.variables)} - {CONTEXTS}
+    names |= {name for _, name in _named_fields(plan.suite.evaluators)}.difference(FIELDS)
     names |= {name for case in plan.dataset.cases() for name in case.vars}
     query = plan.suite.settings.query
     return names if query is None else {*names, query}
@@ -134,6 +135,5 @@ def _has(case: Case, name: str) -> bool:
 
 def _fields(case: Case) -> Iterator[str]:
     """The fields of a case that evaluators may name."""
-    own = ("id", "expected", "contexts", "relevant", "output", "tags")
-    yield from (name for name in own if _has(case, name))
+    yield from (name for name in FIELDS if _has(case, name))
     yield from (*case.metadata, *case.vars)

@@ -122,6 +122,12 @@ def test_a_variable_of_the_command_line_that_nothing_reads(tmp_path: Path) -> No
     refused(project(tmp_path, BASE), told, "Did you mean `word`?", arguments=("eval", "--var", "wrod=x"))
 
 
+def test_a_variable_of_the_command_line_that_is_called_as_a_field_of_the_case(tmp_path: Path) -> None:
+    told = "--var: 'expected' is a case's own field, which no variable replaces."
+    refused(project(tmp_path, BASE), told, "--dataset FILE", arguments=("eval", "--var", "expected=x"))
+    refused(tmp_path, "'contexts' is a case's own field", arguments=("eval", "--var", "contexts=x"))
+
+
 def test_no_project_and_an_unknown_command(tmp_path: Path) -> None:
     refused(tmp_path, "llmops.yaml", "llmops init")
     refused(tmp_path, "Did you mean", arguments=("evla",))
