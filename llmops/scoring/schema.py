@@ -19,7 +19,11 @@ TIMEOUT_S = 2.0
 """Bound on one validation."""
 MAX_PROBLEMS = 5
 
-_fence = re.compile(r"```[ \t]*(?:json[c5]?[ \t]*)?\r?\n(.*?)```", re.DOTALL | re.IGNORECASE)
+MAX_SCANNED = 20_000_000
+"""Characters that are read to find an object among other words: each `{` may be the first of it."""
+
+_fence = re.compile(r"```[ \t]*(?:([\w+#.-]+)[ \t]*)?\r?\n(.*?)```", re.DOTALL)
+_json = re.compile(r"json[c5]?", re.IGNORECASE)
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
@@ -38,14 +42,14 @@ class NotJson(ValueError):
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401 -- a JSON value
-    """The JSON document that a text is, or that stands in its only fenced block.
+    """The JSON document that a text is, or that stands in its only block fenced as JSON, else as nothing.
 
     Raises:
         NotJson: no JSON (RFC 8259: neither NaN nor a duplicate key), too large, or nested too deeply.
     """
     if len(text) > MAX_CHARACTERS:
         raise NotJson(f"has more than {MAX_CHARACTERS:,} characters")
-    blocks = _fence.findall(text)
+    blocks = _json_blocks(text)
     try:
         return json.loads(
             blocks[0] if len(blocks) == 1 else text.strip().removeprefix("\ufeff"),
@@ -61,6 +65,11 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 -- a JSON value
         raise NotJson(str(error)) from None
 
 
+def _json_blocks(text: str) -> list[str]:
+    fenced = _fence.findall(text)
+    return [body for tag, body in fenced if _json.fullmatch(tag)] or [body for tag, body in fenced if not tag]
+
+
 def only_object(text: str) -> dict[str, Any]:
     """The JSON object that stands among other words; of two, one may be a quotation, so neither is taken.
 
@@ -69,12 +78,12 @@ def only_object(text: str) -> dict[str, Any]:
     """
     decoder = json.JSONDecoder(parse_constant=_refused_constant, object_pairs_hook=_object)
     found: list[dict[str, Any]] = []
-    at = text[:MAX_CHARACTERS].find("{")
-    while at >= 0 and len(found) < 2:
+    at, tries = text.find("{"), MAX_SCANNED // max(1, len(text))
+    while at >= 0 and len(found) < 2 and tries > 0:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            end = at + 1
+            end, tries = at + 1, tries - 1
         else:
             found.append(value)
         at = text.find("{", end)
@@ -101,6 +110,7 @@ def validator(schema: Mapping[str, Any]) -> Validator:
         ValueError: not a JSON Schema, a dialect that is not known, or a reference out of the schema.
     """
     import jsonschema
+    from jsonschema import FormatChecker
     from jsonschema.validators import Draft202012Validator, validator_for
     from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 -- comes with jsonschema, and is as slow
 
@@ -110,7 +120,7 @@ def validator(schema: Mapping[str, Any]) -> Validator:
         raise ValueError(f"names a dialect that is not known: {schema['$schema']!r}")
     dialect = dialect or Draft202012Validator
     try:
-        dialect.check_schema(schema)
+        dialect.check_schema(schema, format_checker=FormatChecker(()))  # Python's `re` would refuse patterns such as \\p{L}
         _check(schema)
     except jsonschema.SchemaError as error:
         raise ValueError(f"is not a JSON Schema: {error.message} (at {_pointer(error.absolute_path)})") from None
@@ -161,14 +171,21 @@ def _check(schema: Any) -> None:  # noqa: ANN401 -- a JSON value
         if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str) and not value.startswith("#"):
             raise ValueError(f"refers to {value!r}; only references inside the schema, such as #/$defs/x, are followed")
         if key == "pattern" and isinstance(value, str):
-            _pattern(value)
+            _check_compiles(value)
         if key == "patternProperties" and isinstance(value, Mapping):
             for pattern in value:
-                _pattern(str(pattern))
+                _check_compiles(str(pattern))
             if "unevaluatedProperties" in schema:
                 raise ValueError("has `unevaluatedProperties` beside `patternProperties`, which cannot be bounded in time")
         if key not in ("const", "enum", "default", "examples"):
             _check(value)
+
+
+def _check_compiles(pattern: str) -> None:
+    try:
+        compiled(pattern)
+    except ValueError as error:
+        raise ValueError(f"has the pattern {pattern!r}, which {error}") from None
 
 
 @lru_cache(maxsize=256)

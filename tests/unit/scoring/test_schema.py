@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.scoring.schema import NotJson, parse_json, problems, validator
+from llmops.scoring.schema import NotJson, only_object, parse_json, problems, validator
 
 PERSON = {
     "type": "object",
@@ -23,6 +23,9 @@ PERSON = {
         ("```\n4\n```", 4),
         ('So:\r\n```json\r\n{"a": 1}\r\n```\r\n', {"a": 1}),
         ("null", None),
+        ('```python\nprint({})\n```\nprints\n```json\n{"a": 1}\n```', {"a": 1}),
+        ('```json\n{"a": 1}\n```\nas in\n```\nsome text\n```', {"a": 1}),
+        ('```python\nprint({})\n```\nprints\n```\n{"a": 1}\n```', {"a": 1}),
     ],
 )
 def test_json_is_read_bare_or_fenced(text: str, value: object) -> None:
@@ -80,7 +83,7 @@ def test_problems_are_bounded_in_number_and_length() -> None:
             {"properties": {"a": {"items": [{"$ref": "other.json#/x"}]}}, "$schema": "http://json-schema.org/draft-07/schema#"},
             "other",
         ),
-        ({"pattern": "("}, "is not a 'regex' .at /pattern"),
+        ({"pattern": "("}, r"has the pattern '\(', which is not a valid regular expression: missing \) at character 2"),
         ({"patternProperties": {"[": {}}}, "expression|JSON Schema"),
         ({"$schema": "https://example.test/mine"}, "dialect that is not known"),
         ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "cannot be bounded"),
@@ -106,6 +109,26 @@ def test_older_dialects_keep_their_meaning() -> None:
     draft4 = {"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 3, "exclusiveMaximum": True}
     assert problems(validator(draft4), 3)
     assert not problems(validator({"maximum": 3}), 3)
+
+
+def test_a_pattern_may_name_a_property_of_unicode() -> None:
+    letters = validator({"pattern": r"^\p{L}+$", "patternProperties": {r"\p{Lu}": {}}})
+    assert problems(letters, "Łódź") == []
+    assert problems(letters, "Łódź 2") == [r"/: 'Łódź 2' does not match '^\\p{L}+$'"]
+
+
+def test_one_object_is_found_among_other_words() -> None:
+    assert only_object('So {this} is "{x": my verdict: {"verdict": {"a": 1}}. Fine {y}?') == {"verdict": {"a": 1}}
+    for text, told in (("none {here}", "no JSON object"), ('{"a": 1} or {"a": 2}', "several")):
+        with pytest.raises(NotJson, match=told):
+            only_object(text)
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_hostile_reply_cannot_hang_the_search_for_an_object() -> None:
+    for text in ("{" * 1_000_000, '{"a":' * 200_000, '{"a":' * 900 + "[" + "1," * 400_000):
+        with pytest.raises(NotJson):
+            only_object(text)
 
 
 @pytest.mark.usefixtures("ends")
