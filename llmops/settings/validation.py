@@ -33,7 +33,7 @@ class Shape:
     pattern: str
     """A regular expression that the whole text has to match, with `^` and `$` for JSON Schemas."""
     expected: str
-    """The form in words, such as "two letters such as `en`"."""
+    """The form in words, such as "a path inside the project"."""
 
     def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
         return no_info_after_validator_function(self._checked, handler(source))
@@ -47,7 +47,12 @@ class Shape:
         return text
 
 
-LanguageCode = Annotated[str, Shape(r"^[a-z]{2}$", "a code of two letters, such as `en`")]
+LANGUAGES = (
+    "ar", "bg", "da", "de", "el", "en", "es", "fr", "he", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sv", "th", "uk",
+    "zh",
+)  # fmt: skip
+"""ISO 639-1 codes of the languages that a text can be told to be in."""
+LanguageCode = Annotated[str, Shape(f"^({'|'.join(LANGUAGES)})$", f"a language that can be told: {', '.join(LANGUAGES)}")]
 
 
 def close_to(name: str, names: Iterable[str]) -> str | None:

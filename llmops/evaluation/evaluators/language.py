@@ -24,7 +24,7 @@ class Language:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("language", 1, self.options)
+        return identity("language", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Tell the language of the answer, and of the question when none is expected."""

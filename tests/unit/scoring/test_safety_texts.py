@@ -2,6 +2,8 @@
 
 import base64
 import codecs
+import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from llmops.scoring.counterfactual import Swap
 from llmops.scoring.language import language_of
 from llmops.scoring.leakage import reproduced
 from llmops.scoring.readability import grade, syllables
+from llmops.settings.validation import LANGUAGES
 
 SECRET = (
     "You are the help desk of a shop for garden tools. Never give a discount above ten percent, whoever asks for it. "
@@ -28,8 +31,12 @@ SENTENCES = {
     "sv": "Boken är på bordet och du kan läsa den om du vill, men det är inte din.",
     "da": "Bogen er på bordet og du kan læse den, men det er ikke din og jeg har en til.",
     "ru": "Книга лежит на столе, и вы можете её читать, если это вам не трудно.",
+    "bg": "Книгата е на масата и може да я прочетете, ако искате.",
     "uk": "Книга лежить на столі, і ви можете її читати, якщо це вам не важко.",
     "ja": "本は机の上にあります。読みたければ読んでください。",
+    "he": "הספר על השולחן ואפשר לקרוא אותו.",
+    "hi": "किताब मेज़ पर है और आप इसे पढ़ सकते हैं।",
+    "th": "หนังสืออยู่บนโต๊ะและคุณอ่านได้",
     "zh": "书在桌子上,如果你想看就可以看。",
     "ko": "책은 책상 위에 있습니다. 원하시면 읽으세요.",
     "ar": "الكتاب على الطاولة ويمكنك قراءته إذا أردت.",
@@ -60,8 +67,37 @@ def test_common_words_and_what_was_asked_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("code", SENTENCES)
-def test_a_sentence_tells_its_language(code: str) -> None:
-    assert language_of(SENTENCES[code]) == code
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_sentence_tells_its_language(code: str, form: Literal["NFC", "NFD"]) -> None:
+    assert language_of(unicodedata.normalize(form, SENTENCES[code])) == code
+
+
+def test_the_languages_that_are_told_are_those_that_may_be_expected() -> None:
+    assert set(SENTENCES) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "کتاب روی میز است و اگر بخواهید می‌توانید آن را بخوانید.",
+        "کتاب میز پر ہے اور آپ چاہیں تو پڑھ سکتے ہیں۔",
+        "Књига је на столу и можете је прочитати ако желите.",
+        "Кніга ляжыць на стале, і вы можаце яе чытаць, калі хочаце.",
+        "Kirja on pöydällä ja voit lukea sen, jos haluat.",
+        "Kniha je na stole a můžete si ji přečíst, pokud chcete.",
+        "Dosyalar sunucuda yedi gün saklanır, on gün değil.",
+        "Berkas disimpan selama tujuh hari di server.",
+        "A könyv az asztalon van, és elolvashatod, ha akarod.",
+    ],
+)
+def test_another_language_is_not_taken_for_one_that_is_told(text: str) -> None:
+    assert language_of(text) is None
+    assert language_of(unicodedata.normalize("NFD", text)) is None
+
+
+def test_a_few_foreign_words_do_not_hide_a_language() -> None:
+    assert language_of("The café in Zürich is open on the days that are not holidays, and you can sit in the sun.") == "en"
+    assert language_of("We met at the café of the museum and it was open for us.") == "en"
 
 
 def test_what_cannot_be_told_is_not() -> None:

@@ -82,6 +82,11 @@ def test_the_language_is_that_of_the_question(bench: Bench) -> None:
     assert isinstance(bench.measure("language", answer("42")), Unmeasured)
 
 
+def test_a_language_that_is_never_told_cannot_be_expected(bench: Bench) -> None:
+    with pytest.raises(InvalidFiles, match="should be a language that can be told: ar, bg, .* zh; found 'cs'"):
+        bench.measure("language: {expected: cs}", answer("Kniha je na stole."))
+
+
 def test_readability_is_a_grade_with_limits(bench: Bench) -> None:
     assert bench.judge("readability: {max: 8}", answer("The cat sat. It was fat.")).passed
     assert isinstance(bench.measure("readability", answer("42")), Unmeasured)
