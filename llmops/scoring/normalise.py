@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_invisible = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u034f]")
+_invisible = re.compile(r"[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _lookalikes = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u03b1\u03bf\u03b9\u03bd\u0261\u0131", "aeopcyxijsaoivgi"
 )

@@ -53,7 +53,7 @@ class Contains:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("contains", 1, self.options)
+        return identity("contains", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look for each fact."""

@@ -42,7 +42,7 @@ class Equals:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("equals", 1, self.options)
+        return identity("equals", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Compare the whole answer, space around it aside."""

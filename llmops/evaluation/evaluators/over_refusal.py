@@ -26,7 +26,7 @@ class OverRefusal:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("over-refusal", 1, self.options)
+        return identity("over-refusal", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look at answerable cases alone."""

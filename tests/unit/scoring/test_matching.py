@@ -114,3 +114,12 @@ def test_flags() -> None:
 def test_a_wrong_pattern_says_where(flags: list[str]) -> None:
     with pytest.raises(ValueError, match=r"not a valid regular expression: .* at character [45]$"):
         compiled("ab(c", flags)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "mark", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u00ad\u200b\u2060\ufeff"
+)
+def test_marks_that_nobody_sees_hide_no_fact(mark: str) -> None:
+    assert contains(f"It costs {mark}42{mark} euros", "costs 42 euros", whole_words=True)
+    assert contains("It costs 42 euros", f"42{mark} euros")
+    assert equal(f"{mark}Yes.{mark}", "yes", ignore_case=True, normalise=True)

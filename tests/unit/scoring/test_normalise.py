@@ -14,6 +14,7 @@ from llmops.scoring.normalise import normalised
         "i d i o t",
         "i.d.i.o.t",
         "id\u200biot",
+        "id\u2066iot\u2069",
         "\u0456di\u043et",
         "IDIOT",
         "\uff49\uff44\uff49\uff4f\uff54",
