@@ -76,7 +76,21 @@ def _phone(text: str) -> bool:
         return False
     if number.startswith(("+", "(", "0")):
         return True
-    return len(groups) > 2 or [len(group) for group in groups] in ([3, 4], [2, 6])
+    lengths = [len(group) for group in groups]
+    return (len(groups) > 2 and set(lengths) != {4}) or lengths in ([3, 4], [2, 6])
+
+
+def _side_by_side(text: str) -> Iterator[tuple[int, int]]:
+    """Places of the numbers of one form that stand beside each other; a row of equal groups is a table."""
+    groups = [match.span() for match in re.finditer(r"\d+", text)]
+    lengths = [end - start for start, end in groups]
+    if len(set(lengths)) == 1 and not text.startswith("0"):
+        return
+    for size in range(2, len(groups)):
+        places = [(groups[at][0], groups[at + size - 1][1]) for at in range(0, len(groups) - size + 1, size)]
+        if lengths == lengths[:size] * len(places) and all(_phone(text[start:end]) for start, end in places):
+            yield from places
+            return
 
 
 _no_phone = re.compile(
@@ -86,7 +100,7 @@ _no_phone = re.compile(
 _email = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
 _phone_groups = re.compile(
     r"(?<![\w.,/$€£-])(?:\+\d{1,3}[ .-]?(?:\d[ .-])?|00\d{1,3}[ .-](?:\d[ .-])?)?"
-    r"(?:\(\d{1,5}\)[ .-]?\d{2,8}(?:[ .-]\d{2,8}){0,5}|\d{2,5}(?:[ .-]\d{2,8}){1,5})"
+    r"(?:\(\d{1,5}\)[ .-]?\d{2,8}(?:[ .-]\d{2,8}){0,5}|\d{2,5}(?:[ .-]\d{2,8}){1,11})"
     r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w/%]|[.,-]\d)"
 )
 _phone_label = re.compile(
@@ -125,3 +139,6 @@ def _candidates(text: str) -> Iterator[Finding]:
         for match in pattern.finditer(text):
             if valid(match[0]):
                 yield Finding(match.start(), match.end(), kind)
+            elif pattern is _phone_groups:
+                for start, end in _side_by_side(match[0]):
+                    yield Finding(match.start() + start, match.start() + end, kind)

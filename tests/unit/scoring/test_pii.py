@@ -51,11 +51,28 @@ def test_personal_data_is_found_with_its_span(text: str, kind: str, found: str) 
         "std::vector<a::b> x = Db::face::bad;",
         "user@localhost",
         "id 7f3a-9b2c",
+        "the ports 8080 9090 3000 are open",
+        "2020 2021 2022 2023 2024 2025",
         "",
     ],
 )
 def test_what_only_looks_like_it_is_not(text: str) -> None:
     assert find_pii(text) == []
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["555-123-4567", "555-987-6543"],
+        ["555 123 4567", "555 987 6543", "555 222 3333"],
+        ["020 7946 0958", "020 7946 0959"],
+        ["06 12 34 56 78", "06 12 34 56 79"],
+        ["+44 20 7946 0958", "+44 20 7946 0959"],
+    ],
+)
+def test_phone_numbers_that_stand_side_by_side_are_found_one_by_one(numbers: list[str]) -> None:
+    text = f"Call {' '.join(numbers)} today"
+    assert [text[each.start : each.end] for each in find_pii(text)] == numbers
 
 
 @given(st.text(alphabet="0123456789 -.:+()@abcDE", max_size=200))
@@ -81,6 +98,7 @@ def test_one_wrong_digit_breaks_an_iban(account: str, place: int) -> None:
 
 def test_a_long_text_is_read_to_its_end_in_no_time() -> None:
     assert find_pii("1 " * 200_000) == []
+    assert find_pii("1234 " * 100_000) == []
     assert find_pii("a" * 200_000 + "@") == []
     found = find_pii("jo@mail.example.org " * 20_000)
     assert (len(found), found[-1].end) == (20_000, 399_999)
