@@ -272,10 +272,18 @@ def llmops_evaluate(request: pytest.FixtureRequest) -> Evaluate:
         contexts: str | Sequence[str] = (),
         expected: object = None,
     ) -> EvaluatorResult:
+        from llmops.domain.errors import LlmopsError
         from llmops.workflows.score import score_answer
 
-        return score_answer(
-            evaluator, output, wiring(request.config).services, question=input, contexts=contexts, expected=expected
-        )
+        __tracebackhide__ = True  # a failure shows the line of the test
+        if not isinstance(evaluator, str | dict):
+            raise TypeError(
+                f"an evaluator is a name or a mapping such as {{'contains': {{'any': ['yes']}}}}, not {evaluator!r}"
+            )
+        services = wiring(request.config).services
+        try:
+            return score_answer(evaluator, output, services, question=input, contexts=contexts, expected=expected)
+        except LlmopsError as error:
+            raise error.with_traceback(None) from None
 
     return evaluate

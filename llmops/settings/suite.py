@@ -55,6 +55,8 @@ class EvaluatorSpec:
     common: CommonOptions
     at: tuple[str | int, ...]
     """Where it stands in the suite file."""
+    wrong: Problem | None = None
+    """Its options are no mapping: told once its kind is known to exist."""
 
 
 class NoNewFailures(Strict):
@@ -219,10 +221,11 @@ def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int
         options = {"function": options}
     if options is None:
         options = {}
+    wrong: Problem | None = None
     if not isinstance(options, dict):
         told = "options should be a mapping, such as `contains: {any: expected}`."
         hint = "Only `python` takes a text, such as `python: evals/style.py:brevity`." if isinstance(options, str) else None
-        raise InvalidFiles([positions.problem(at, told, hint=hint)])
+        options, wrong = {}, positions.problem(at, told, hint=hint)
     common = validated(CommonOptions, {k: v for k, v in options.items() if k in COMMON_OPTIONS}, positions, at=at)
     own = {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
-    return EvaluatorSpec(str(kind), common.name or str(kind), own, common, at)
+    return EvaluatorSpec(str(kind), common.name or str(kind), own, common, at, wrong)

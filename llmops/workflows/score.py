@@ -104,16 +104,23 @@ def score_answer(
     """One answer under one evaluator, written as an entry of a suite's `evaluators`.
 
     Raises:
-        InvalidFiles: no such evaluator, or a wrong option.
+        InvalidFiles: no such evaluator, a wrong option, or an argument that is no text.
         UsageError: the evaluator needs more than an answer.
     """
+    value = {
+        "input": question,
+        "output": output,
+        "contexts": contexts if isinstance(contexts, str) else list(contexts),
+        "expected": expected,
+    }
+    if (problem := _problem(value, "answer", None)) is not None:
+        raise InvalidFiles([problem])
     positions = Positions("evaluator", {})
     (spec,) = evaluator_specs([entry], positions, ())
     if spec.kind in NEEDS_A_RUN:
         raise UsageError(f"{spec.kind!r} measures a run, and there is only an answer.")
     (built,) = build_evaluators([spec], positions, services)
-    sample = _sample("answer", {"input": question, "output": output, "contexts": contexts, "expected": expected})
-    return built.judge(asyncio.run(measured(built, sample)))
+    return built.judge(asyncio.run(measured(built, _sample("answer", value))))
 
 
 class LogScorer:
@@ -248,7 +255,7 @@ class LogScorer:
     def _valid(self) -> Iterator[Row]:
         """The lines that can be scored; the others are noted, or end everything."""
         for row in json_lines(self._path, self._root):
-            problem = row if isinstance(row, Problem) else _problem(row, self._file)
+            problem = row if isinstance(row, Problem) else _problem(row.value, self._file, row.line)
             if problem is None and isinstance(row, Row):
                 yield row
             elif problem is not None and self._skip_invalid:
@@ -262,23 +269,22 @@ class LogScorer:
         return {key: built.judge(o) for (key, built), o in zip(self._evaluators.items(), outcomes, strict=True)}
 
 
-def _problem(row: Row, file: str) -> Problem | None:
-    value = row.value
+def _problem(value: Any, file: str, line: int | None) -> Problem | None:  # noqa: ANN401 -- any JSON value
     if not isinstance(value, dict):
-        return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=row.line)
+        return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=line)
     if "output" not in value:
-        return Problem(file, "is missing.", line=row.line, key="output", hint=nearest("output", value))
+        return Problem(file, "is missing.", line=line, key="output", hint=nearest("output", value))
     for key, kinds in (("output", str), ("input", str), ("contexts", str | list)):
         if value.get(key) is not None and not isinstance(value[key], kinds):
-            return Problem(file, "is not a text." if kinds is str else "is neither a text nor a list.", line=row.line, key=key)
+            return Problem(file, "is not a text." if kinds is str else "is neither a text nor a list.", line=line, key=key)
     if value.get(SCORES) is not None and not isinstance(value[SCORES], dict):
         hint = "Rename the field: scores are added to it by the evaluator's name."
-        return Problem(file, "is not an object.", line=row.line, key=SCORES, hint=hint)
+        return Problem(file, "is not an object.", line=line, key=SCORES, hint=hint)
     if value["output"] is None:
-        return Problem(file, "is null; a text was expected.", line=row.line, key="output")
+        return Problem(file, "is null; a text was expected.", line=line, key="output")
     contexts = value.get("contexts")
     if isinstance(contexts, list) and not all(isinstance(each, str) for each in contexts):
-        return Problem(file, "holds something that is not a text.", line=row.line, key="contexts")
+        return Problem(file, "holds something that is not a text.", line=line, key="contexts")
     return None
 
 

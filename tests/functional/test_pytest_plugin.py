@@ -99,6 +99,27 @@ def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) ->
     run(pytester).assert_outcomes(passed=1)
 
 
+def test_a_wrong_call_of_the_fixture_is_told_at_the_line_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize(("evaluator", "output", "contexts"), [
+            ("contians", "x", ()), ({"contians": "abc"}, "x", ()), ("pii", None, ()), ("pii", "x", [1]), (None, "x", ()),
+        ])
+        def test_answer(llmops_evaluate, evaluator, output, contexts):
+            assert llmops_evaluate(evaluator, output, contexts=contexts).passed
+        """)
+    done = run(pytester)
+    done.assert_outcomes(failed=5)
+    told = done.stdout.str()
+    assert told.count("No evaluator is called 'contians'.") >= 2
+    assert told.count("Did you mean `contains`?") == 2
+    assert "`output`: is null; a text was expected." in told
+    assert "`contexts`: holds something that is not a text." in told
+    assert "TypeError: an evaluator is a name or a mapping" in told
+    assert not any(file in told for file in ("score.py", "catalogue.py", "suite.py:"))
+
+
 def test_pytest_imports_nothing_of_llmops_that_it_does_not_use(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys

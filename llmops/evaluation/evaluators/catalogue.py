@@ -121,6 +121,8 @@ def _checked(
 
 def _options(each: Kind, spec: EvaluatorSpec, positions: Positions) -> Strict:
     """The entry's own options; an unknown key may have been meant as one of the common options."""
+    if spec.wrong is not None:
+        raise InvalidFiles([spec.wrong])
     known = [field.alias or name for name, field in each.options.model_fields.items()]
     problems = [
         positions.problem((*spec.at, name), "unknown key.", hint=nearest(name, [*known, *COMMON_OPTIONS]))

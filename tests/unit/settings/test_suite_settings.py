@@ -76,10 +76,6 @@ def test_a_rule_that_says_nothing_or_two_things_is_refused(tmp_path: Path, rule:
         (HEAD.replace("[latency]", "[latency, latency]"), "stands twice"),
         (HEAD.replace("[latency]", "[{latency: {}, cost: {}}]"), "has the keys latency, cost"),
         (HEAD.replace("[latency]", "[{}]"), "is empty; one `kind: {options}` was expected."),
-        (
-            HEAD.replace("[latency]", "[{pyton: e.py:f}]"),
-            "should be a mapping, such as `contains: {any: expected}`. Only `python`",
-        ),
         (HEAD.replace("[latency]", "[]"), "evaluators"),
         (HEAD.replace("d.jsonl", "../d.jsonl"), "inside the project"),
         (HEAD.replace("d.jsonl", "/d.jsonl"), "inside the project"),

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from evaluator_bench import Bench
+from evaluator_bench import Bench, answer
 
 from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.scores import Failure, Score, Unmeasured
@@ -125,3 +125,18 @@ def test_the_catalogue_loads_nothing_slow() -> None:
     code = f"{load}; print(sorted({heavy} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("contians: abc", "No evaluator is called 'contians'.\n    Did you mean `contains`?"),
+        ("pyton: e.py:f", "No evaluator is called 'pyton'.\n    Did you mean `python`?"),
+        ("contains: abc", "should be a mapping, such as `contains: {any: expected}`.\n    Only `python` takes a text"),
+        ("contains: 3", "should be a mapping, such as `contains: {any: expected}`."),
+    ],
+)
+def test_a_kind_with_a_text_for_its_options_is_looked_up_first(tmp_path: Path, entry: str, told: str) -> None:
+    with pytest.raises(InvalidFiles) as refused:
+        Bench(tmp_path).judge(entry, answer("x"))
+    assert told in str(refused.value)
