@@ -1,7 +1,8 @@
 """Citations in an answer: which passages it names, and whether they say what the citing sentence says."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
@@ -54,10 +55,11 @@ def citations(answer: str, hits: Sequence[Hit]) -> list[Citation]:
     """
     masked = _code.sub(lambda found: " " * len(found.group()), answer[:MAX_CHARACTERS])
     sources = {hit.source for hit in hits}
+    held = cache(lambda number: _substance(f"{hits[number].text} {hits[number].heading}"))
     found: list[Citation] = []
     start = 0
     for end in [*(match.end() for match in _ends.finditer(masked)), len(masked)]:
-        found += _in_sentence(masked, start, end, hits, sources)
+        found += _in_sentence(masked, (start, end), hits, sources, held)
         start = end
     return found
 
@@ -72,7 +74,10 @@ def without_markers(answer: str) -> str:
     return _marker.sub(blank, answer)
 
 
-def _in_sentence(text: str, start: int, end: int, hits: Sequence[Hit], sources: set[str]) -> Iterable[Citation]:
+def _in_sentence(
+    text: str, place: tuple[int, int], hits: Sequence[Hit], sources: set[str], held: Callable[[int], set[str]]
+) -> Iterable[Citation]:
+    start, end = place
     markers = [(match, _labels(match[1] or match[2], sources)) for match in _marker.finditer(text, start, end)]
     markers = [(match, labels) for match, labels in markers if labels]
     if not markers:
@@ -81,7 +86,7 @@ def _in_sentence(text: str, start: int, end: int, hits: Sequence[Hit], sources: 
     claim = " ".join(text[cuts[at] : cuts[at + 1]] for at in range(0, len(cuts), 2))
     targets = [[_target(label, hits) for label in labels] for _, labels in markers]
     cited = {number for group in targets for numbers in group for number in numbers}
-    support = _support(claim, [hits[number] for number in sorted(cited)])
+    support = _support(claim, [held(number) for number in sorted(cited)])
     for (match, labels), group in zip(markers, targets, strict=True):
         for label, numbers in zip(labels, group, strict=True):
             yield Citation(match.start(), match.end(), label, numbers[0] if numbers else None, support if numbers else 0.0)
@@ -114,12 +119,11 @@ def _target(label: str, hits: Sequence[Hit]) -> list[int]:
     return [number for number, hit in enumerate(hits) if hit.source in (label, path) or hit.source.endswith(f"/{path}")]
 
 
-def _support(claim: str, cited: Sequence[Hit]) -> float:
+def _support(claim: str, cited: Sequence[set[str]]) -> float:
     asked = _substance(claim)
     if not asked:
         return 1.0 if cited else 0.0
-    held = set().union(*(_substance(f"{hit.text} {hit.heading}") for hit in cited)) if cited else set()
-    return len(asked & held) / len(asked)
+    return sum(any(word in words for words in cited) for word in asked) / len(asked)
 
 
 def _substance(text: str) -> set[str]:

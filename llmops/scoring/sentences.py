@@ -41,6 +41,7 @@ _abbreviations = frozenset(
     )
 )
 _end = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)")
+_seen = re.compile(r"\S")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
 
 
@@ -83,10 +84,10 @@ def _goes_on(text: str, start: int, dot: int, after: int, end: int) -> bool:
     """Whether a full stop belongs to an abbreviation, an initial or a list number."""
     word = text[max(start, dot - 20) : dot].split()
     last = word[-1].lstrip("(\"'").lower() if word else ""
-    following = text[after:end].lstrip()[:1]
     if last in _abbreviations or (len(last) == 1 and last.isalpha() and last != "i"):
         return True
-    return following.islower()
+    following = _seen.search(text, after, end)
+    return following is not None and following[0].islower()
 
 
 def _append(found: list[Sentence], text: str, start: int, end: int) -> None:

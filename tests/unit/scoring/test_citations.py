@@ -84,3 +84,10 @@ def test_numbers_point_to_hits_that_exist(numbers: list[int]) -> None:
 @pytest.mark.parametrize("piece", ["[1]", "[", "a.", "`", "[1,", "[a/", "\n", "[1-"])
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
     assert len(citations(piece * 50_000, HITS)) == (50_000 if piece == "[1]" else 0)  # in quadratic time: an hour
+
+
+@pytest.mark.usefixtures("ends")
+def test_many_citations_of_a_long_passage_are_read_in_no_time() -> None:
+    passage = Hit(" ".join(f"word{number}" for number in range(40_000)), source="a.md")
+    found = citations("It says word7 [1]. " * 10_000, [passage])
+    assert (len(found), found[-1].hit) == (10_000, 0)

@@ -1,5 +1,6 @@
 """Sentences keep their exact place in the text."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,8 @@ def test_spans_are_ordered_exact_and_lose_nothing_but_white_space(text: str) -> 
         rest.append(text[at : sentence.start])
         at = sentence.end
     assert not "".join([*rest, text[at:]]).strip()
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_long_list_in_one_line_is_split_in_no_time() -> None:
+    assert len(split_sentences("1. " * 400_000)) == 400_000
