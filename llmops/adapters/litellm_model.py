@@ -17,12 +17,10 @@ from llmops.domain.errors import (
     RateLimited,
     Refused,
     Unavailable,
-    UnknownProvider,
 )
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.settings.project import ModelSettings
 from llmops.settings.secrets import masked
-from llmops.settings.validation import nearest
 
 
 def load_litellm() -> Any:  # noqa: ANN401 -- a module
@@ -54,9 +52,7 @@ class LitellmModel:
         """As the port."""
         if self._litellm is None:
             self._key = key_of(self._name, self._settings)
-            litellm = load_litellm()
-            _check_provider(litellm, self._name, self._settings)
-            self._litellm = litellm
+            self._litellm = load_litellm()
         arguments = self._arguments(request)
         started = time.perf_counter()
         try:
@@ -124,24 +120,6 @@ class LitellmModel:
         count = self._litellm.token_counter
         model = self._settings.id
         return Usage(count(model=model, messages=messages), count(model=model, text=text), estimated=True)
-
-
-def _check_provider(litellm: Any, name: str, settings: ModelSettings) -> None:  # noqa: ANN401 -- a module
-    """Refuse an id that LiteLLM can send nowhere, before each call fails by itself.
-
-    Raises:
-        UnknownProvider: with the provider that may have been meant.
-    """
-    try:
-        litellm.get_llm_provider(settings.id, api_base=settings.api_base)
-    except litellm.exceptions.BadRequestError:
-        provider, slash, _ = settings.id.partition("/")
-        found = (
-            f"LiteLLM knows no provider `{provider}`" if slash else f"LiteLLM knows no model {settings.id!r} without a provider"
-        )
-        hint = nearest(provider, [each.value for each in litellm.LlmProviders]) if slash else None
-        example = "An id is `PROVIDER/MODEL`, such as `openai/gpt-4o-mini`."
-        raise UnknownProvider(f"Model {name!r} ({settings.id}) cannot be asked: {found}.", hint=hint or example) from None
 
 
 def translated(litellm: Any, error: Exception) -> ModelError:  # noqa: ANN401 -- a module

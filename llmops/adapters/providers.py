@@ -6,7 +6,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from llmops.adapters.credentials import provider_of
 from llmops.adapters.litellm_model import load_litellm
 from llmops.domain.errors import UsageError
 from llmops.settings.validation import close_to
@@ -38,25 +37,20 @@ def listed_providers() -> frozenset[str]:
 
 
 def check_provider(model_id: str, api_base: str | None = None) -> None:
-    """Nothing when LiteLLM finds a provider for an id.
+    """Refuse an id that LiteLLM can send nowhere, before each call fails by itself.
 
     Raises:
-        UsageError: it finds none.
+        UsageError: with the provider that may have been meant.
     """
-    provider = provider_of(model_id)
-    if provider in listed_providers():
+    provider, slash, _ = model_id.partition("/")
+    if slash and provider in listed_providers():
         return
     litellm = load_litellm()
     try:
         litellm.get_llm_provider(model_id, api_base=api_base)
-    except litellm.BadRequestError as error:
-        if "LLM Provider NOT provided" in str(error):
-            told = f"the id {model_id!r} begins with {provider!r}, and no provider is called that."
-            raise UsageError(told, hint=_hint(model_id, provider, api_base)) from None
-
-
-def _hint(model_id: str, provider: str, api_base: str | None) -> str:
-    own = f"For an endpoint that speaks the OpenAI protocol write `openai/{model_id}`."
-    listed = "LiteLLM lists them: https://docs.litellm.ai/docs/providers"
-    close = close_to(provider.lower(), listed_providers())
-    return " ".join(filter(None, (close, own if api_base else "" if close else listed)))
+    except litellm.exceptions.BadRequestError:
+        told = f"provider `{provider}`, which {model_id!r} names" if slash else f"model {model_id!r} without a provider"
+        close = close_to(provider.lower(), listed_providers()) if slash else None
+        own = f"For an endpoint that speaks the OpenAI protocol write `openai/{model_id}`." if api_base else None
+        hint = " ".join(filter(None, (close, own))) or "An id is `PROVIDER/MODEL`, such as `openai/gpt-4o-mini`."
+        raise UsageError(f"LiteLLM knows no {told}.", hint=hint) from None

@@ -4,7 +4,6 @@
   - UsageError                 wrong option, unknown name                          exit 2
     - InvalidFiles             one or more problems in files that the user wrote   exit 2
     - MissingCredential        a hosted model without its key                      exit 2
-    - UnknownProvider          a model of nobody that LiteLLM can ask              exit 2
     - MissingExtra             an optional dependency is not installed             exit 2
   - StoreError                 the store cannot be read or written                 exit 2
   - TemplateError              a template that cannot be rendered                  a failed cell
@@ -87,10 +86,6 @@ class InvalidFiles(UsageError):
 
 class MissingCredential(UsageError):
     """A hosted model whose key is not set."""
-
-
-class UnknownProvider(UsageError):
-    """A model whose id names no provider that LiteLLM can ask."""
 
 
 class MissingExtra(UsageError):

@@ -14,7 +14,6 @@ from llmops.domain.errors import (
     ModelError,
     RunIncomplete,
     TemplateError,
-    UnknownProvider,
 )
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
@@ -380,7 +379,7 @@ async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
     """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
     try:
         outcome = await built.evaluator.evaluate(sample)
-    except (MissingCredential, UnknownProvider, RunIncomplete):
+    except (MissingCredential, RunIncomplete):
         raise
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}")

@@ -19,7 +19,6 @@ from llmops.domain.errors import (
     RateLimited,
     Refused,
     Unavailable,
-    UnknownProvider,
 )
 from llmops.domain.models import CompletionRequest, Usage
 from llmops.domain.prompts import Message
@@ -220,20 +219,3 @@ async def test_a_proxy_of_the_environment_is_used_and_its_exceptions_are_obeyed(
         await model.complete(REQUEST)
     await model.close()
     assert server.requests == 1
-
-
-@pytest.mark.parametrize(
-    ("model_id", "found", "hint"),
-    [
-        ("opena/gpt-4o", "LiteLLM knows no provider `opena`", "Did you mean `openai`?"),
-        ("gpt-99x", "LiteLLM knows no model 'gpt-99x' without a provider", "such as `openai/gpt-4o-mini`"),
-    ],
-)
-async def test_an_id_that_leads_nowhere_is_told_before_anything_is_asked(
-    model_id: str, found: str, hint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    with pytest.raises(UnknownProvider, match=found) as told:
-        await LitellmModel("mine", ModelSettings(id=model_id)).complete(REQUEST)
-    assert "Model 'mine'" in told.value.message
-    assert hint in (told.value.hint or "")

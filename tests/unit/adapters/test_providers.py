@@ -28,11 +28,12 @@ def test_litellm_tells_whose_an_id_without_a_provider_of_a_known_address_is() ->
     [
         ("opena/gpt-4o", None, "Did you mean `openai`?"),
         ("OpenAI/gpt-4o", None, "Did you mean `openai`?"),
-        ("qqqqq/x", None, "LiteLLM lists them"),
+        ("qqqqq/x", None, "such as `openai/gpt-4o-mini`"),
+        ("gpt-99x", None, "such as `openai/gpt-4o-mini`"),
         ("qqqqq/x", "http://127.0.0.1:8000/v1", "write `openai/qqqqq/x`"),
     ],
 )
 def test_an_id_of_no_provider_is_refused_with_what_was_meant(model_id: str, api_base: str | None, hint: str) -> None:
-    with pytest.raises(UsageError, match="and no provider is called that") as refused:
+    with pytest.raises(UsageError, match="LiteLLM knows no ") as refused:
         check_provider(model_id, api_base)
     assert hint in str(refused.value)

@@ -55,12 +55,12 @@ indexes:
     (tmp_path / "llmops.yaml").write_text(models)
     done = call(tmp_path, "validate")
     assert done.code == 2
-    assert "llmops.yaml:2:11: `models.small.id`: the id 'opena/gpt-4o' begins with 'opena', and no provider" in done.error
+    assert "llmops.yaml:2:11: `models.small.id`: LiteLLM knows no provider `opena`, which 'opena/gpt-4o' names." in done.error
     assert "llmops.yaml:4:" in done.error
     assert done.error.count("Did you mean `openai`?") == 2
     asked = call(tmp_path, "eval")
     assert (asked.code, asked.out) == (2, "")
-    assert "`models.small.id`: the id 'opena/gpt-4o'" in asked.error
+    assert "`models.small.id`: LiteLLM knows no provider `opena`" in asked.error
 
 
 def test_an_evaluator_of_one_case_is_checked_and_told_with_the_line_of_the_case(tmp_path: Path) -> None:
