@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 
@@ -16,8 +16,6 @@ from llmops.prompting.roles import EXPANSION, ROLES
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
 from llmops.settings.positions import parse_yaml
-
-FORMATS: tuple[PromptFormat, ...] = get_args(PromptFormat)
 
 _ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
 _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)

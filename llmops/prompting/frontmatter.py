@@ -71,11 +71,6 @@ class FrontMatter:
     tags: tuple[str, ...] = ()
 
 
-def front_matter_schema() -> dict[str, Any]:
-    """The JSON Schema of front matter, for editors."""
-    return _FrontMatter.model_json_schema()
-
-
 def split_front_matter(text: str, file: str) -> tuple[str | None, str, int]:
     """The YAML between `---` lines at the head of `text`, the rest, and the line at which the rest begins.
 

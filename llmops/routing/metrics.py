@@ -1,7 +1,7 @@
 """Figures of routers between a weak and a strong model, as RouteLLM and RouterBench define them.
 
-PGR, APGR and CPT: Ong et al. 2024, "RouteLLM" (arXiv 2406.18665), section 3. AIQ: Hu et al. 2024, "RouterBench" (arXiv
-2403.12031), section 4. A router gives each request a score; requests with the highest go to the strong model. As the
+PGR (0 for the weak model's quality, 1 for the strong one's), APGR and CPT: Ong et al. 2024, "RouteLLM" (arXiv 2406.18665),
+section 3. AIQ: Hu et al. 2024, "RouterBench" (arXiv 2403.12031), section 4. A router gives each request a score; requests with the highest go to the strong model. As the
 share of those grows from 0 to 1 it draws a curve, from the weak model's quality to the strong one's.
 """
 
@@ -54,11 +54,6 @@ def curve(
     shares = moved(np.ones(len(score)))
     start = tuple(float((w * each).sum() / total) for each in weak)
     return Curve(shares, start[0] + moved(strong[0] - weak[0]), start[1] + moved(strong[1] - weak[1]))
-
-
-def performance_gap_recovered(quality: float, weak: float, strong: float) -> float | None:
-    """PGR: 0 for the weak model's quality, 1 for the strong one's; None when they are equal."""
-    return None if strong == weak else (quality - weak) / (strong - weak)
 
 
 def apgr(found: Curve) -> float | None:

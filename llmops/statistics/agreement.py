@@ -1,4 +1,4 @@
-"""How well raters agree, and how well probabilities match what happens."""
+"""How well raters agree."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -64,30 +64,6 @@ def krippendorff_alpha(units: Sequence[Sequence[float | None]], level: Literal["
     expected = _disagreement(ratings, level)
     observed = sum(_disagreement(rated, level) / (len(rated) - 1) for rated in pairable)
     return 1 - (len(ratings) - 1) * observed / expected
-
-
-def expected_calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool], *, bins: int = 10) -> float | None:
-    """Mean distance of the stated probability from the observed share (Naeini et al. 2015), bins of equal width.
-
-    Args:
-        probabilities: stated for each item, 0 to 1.
-        outcomes: whether it happened.
-        bins: of equal width; a bin holds its lower edge, the last one both.
-
-    Returns:
-        0 to 1, each bin weighted by its items; None without items.
-
-    Raises:
-        ValueError: unequal lengths, no bins, or a probability out of range.
-    """
-    if len(probabilities) != len(outcomes) or bins < 1:
-        raise ValueError(f"needs as many outcomes as probabilities, found {len(outcomes)} for {len(probabilities)}")
-    if not all(0 <= p <= 1 for p in probabilities):
-        raise ValueError("probabilities must be between 0 and 1")
-    gaps = [0.0] * bins
-    for probability, outcome in zip(probabilities, outcomes, strict=True):
-        gaps[min(bins - 1, int(probability * bins))] += probability - outcome
-    return sum(abs(gap) for gap in gaps) / len(probabilities) if probabilities else None
 
 
 def _disagreement(ratings: Sequence[float], level: Literal["nominal", "interval"]) -> float:

@@ -46,23 +46,6 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     return Estimate(successes / n, low, high, n, "Wilson")
 
 
-def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
-    """The exact interval of a proportion, from the tails of the binomial (Clopper and Pearson 1934).
-
-    Raises:
-        ValueError: `n` is not positive or `successes` is not between 0 and `n`.
-    """
-    from scipy.special import betaincinv
-
-    check_confidence(confidence)
-    if n <= 0 or not 0 <= successes <= n:
-        raise ValueError(f"needs 0 <= successes <= n and n > 0, found {successes} of {n}")
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
-    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
-    return Estimate(successes / n, low, high, n, "Clopper-Pearson")
-
-
 def proportion_interval(values: "Values", clusters: "Clusters | None" = None, *, confidence: float = 0.95) -> Estimate | None:
     """The share of ones, with repeats of a case as a cluster.
 

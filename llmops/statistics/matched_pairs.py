@@ -75,22 +75,6 @@ def tango(wins: float, losses: float, n: float, confidence: float = 0.95) -> tup
     return float(low), float(high)
 
 
-def non_inferiority_p(wins: float, losses: float, n: float, margin: float) -> float:
-    """One-sided p-value of "the candidate is worse by `margin` or more" (Nam 1997); small means non-inferior.
-
-    Raises:
-        ValueError: more flips than cases, or a margin that is not between 0 and 1.
-    """
-    import numpy as np
-    from scipy.special import ndtr
-
-    _check(wins, losses, n)
-    if not 0 <= margin < 1:
-        raise ValueError(f"the margin must be at least 0 and below 1, found {margin!r}")
-    statistic = score_statistic(np.float64(wins), np.float64(losses), np.float64(n), np.float64(-margin))  # type: ignore[arg-type]
-    return float(ndtr(-statistic))
-
-
 def exact_p(wins: int, losses: int, n: int, difference: float) -> float:
     """One-sided p-value of a true difference of at most `difference`: exact and unconditional.
 

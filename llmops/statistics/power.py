@@ -72,40 +72,6 @@ def cases_for_drop(drop: float, discordance: float, *, confidence: float = 0.95,
     return ceil((root / drop) ** 2 - 1e-9)
 
 
-def cases_for_margin(
-    margin: float, discordance: float, *, confidence: float = 0.95, power: float = POWER, difference: float = 0.0
-) -> int:
-    """Cases with which a non-inferiority rule passes with probability `power` at a true `difference` (Nam 1997).
-
-    Args:
-        margin: of the rule.
-        discordance: share of cases that flip, at least abs(difference).
-        confidence: one-sided, of the rule.
-        power: wanted probability of a pass.
-        difference: true difference, above -margin; 0 is a harmless change.
-
-    Raises:
-        ValueError: a share out of range, or a true difference that is not above -margin.
-    """
-    _check_share("margin", margin)
-    _check_discordance(discordance)
-    if difference <= -margin or abs(difference) > discordance:
-        raise ValueError(f"the true difference must be above {-margin:g} and within the discordance, found {difference:g}")
-    wins, losses = (discordance + difference) / 2, (discordance - difference) / 2
-    null = sqrt(_null_variance(wins, losses, margin))
-    true = sqrt(discordance - difference**2)
-    needed = ((_z(confidence) * null + _z(power) * true) / (difference + margin)) ** 2
-    return max(ceil(needed - 1e-9), cases_to_reach(margin, confidence=confidence))
-
-
-def _null_variance(wins: float, losses: float, margin: float) -> float:
-    """Variance of one pair's difference under a true difference of -margin, flips as likely as the data allow."""
-    slope = -wins - losses - (2 - wins + losses) * margin
-    constant = losses * margin * (1 + margin)
-    losing = (sqrt(max(0.0, slope**2 - 8 * constant)) - slope) / 4
-    return 2 * losing - margin * (1 + margin)
-
-
 def _connor_excess(drop: float, n: int, discordance: float, confidence: float, power: float) -> float:
     needed = _z(confidence) * sqrt(discordance) + _z(power) * sqrt(max(0.0, discordance - drop**2))
     return sqrt(n) * drop - needed

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.prompts import Message
-from llmops.prompting.frontmatter import front_matter_schema
 from llmops.prompting.template import PromptVersion, hash_of, parse_prompt
 from llmops.prompting.variables import BadValue, Variable, from_text
 
@@ -214,9 +213,3 @@ def test_values_from_text(kind: str, text: str, value: object) -> None:
 def test_text_that_is_no_such_value_is_refused(kind: str, text: str) -> None:
     with pytest.raises(BadValue, match=f"expected {kind}"):
         from_text(Variable("v", kind), text)
-
-
-def test_the_front_matter_schema_names_all_keys() -> None:
-    properties = front_matter_schema()["properties"]
-    assert set(properties) == {"description", "variables", "parameters", "tags"}
-    assert "temperature" in properties["parameters"]["propertyNames"]["enum"]

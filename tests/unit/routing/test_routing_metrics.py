@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmops.routing.metrics import aiq, apgr, apgr_over_cost, call_performance_threshold, curve, performance_gap_recovered
+from llmops.routing.metrics import aiq, apgr, apgr_over_cost, call_performance_threshold, curve
 
 WEAK, STRONG = np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.0])
 FREE = np.zeros(4)
@@ -57,8 +57,6 @@ def test_an_oracle_recovers_more_than_the_gap_and_equal_models_have_none() -> No
     same = curve(np.arange(4.0), (WEAK, FREE), (WEAK, FREE))
     assert apgr(same) is None
     assert call_performance_threshold(same, 0.5) is None
-    assert performance_gap_recovered(0.5, 0.5, 0.5) is None
-    assert performance_gap_recovered(0.75, 0.5, 1.0) == 0.5
 
 
 def test_weights_count_requests() -> None:

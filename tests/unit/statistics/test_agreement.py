@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa as reference_kappa
 
-from llmops.statistics.agreement import cohens_kappa, expected_calibration_error, krippendorff_alpha
+from llmops.statistics.agreement import cohens_kappa, krippendorff_alpha
 
 GAP = None
 KRIPPENDORFF = [
@@ -52,19 +52,6 @@ def test_kappa_without_variation_is_not_defined() -> None:
     assert cohens_kappa([], []) is None
     with pytest.raises(ValueError, match="found 1 and 2"):
         cohens_kappa([1], [1, 2])
-
-
-def test_calibration_error_weighs_bins_by_their_items() -> None:
-    # Bin 0.9: stated 0.9, observed 0.75, four items; bin 0.2: stated 0.2, observed 0.5, two items.
-    probabilities = [0.9, 0.9, 0.9, 0.9, 0.2, 0.2]
-    outcomes = [True, True, True, False, True, False]
-    assert expected_calibration_error(probabilities, outcomes) == pytest.approx((4 * 0.15 + 2 * 0.3) / 6)
-    assert expected_calibration_error([1.0, 0.0], [True, False]) == 0.0
-    assert expected_calibration_error([], []) is None
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        expected_calibration_error([1.2], [True])
-    with pytest.raises(ValueError, match="found 2 for 1"):
-        expected_calibration_error([0.2], [True, False])
 
 
 @pytest.mark.parametrize("value", [0.1, 0.7, 1 / 3])

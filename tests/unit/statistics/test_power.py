@@ -4,23 +4,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from llmops.statistics.matched_pairs import score_bounds, tango
-from llmops.statistics.power import cases_for_drop, cases_for_margin, cases_to_reach, detectable_drop, reachable_margin
+from llmops.statistics.matched_pairs import tango
+from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
 
 Z = float(stats.norm.ppf(0.95))
 
 
-def chance(n: int, winning: float, losing: float, margin: float | None) -> float:
-    """Exact probability that the lower bound exceeds -margin or, without a margin, that a drop is found."""
+def chance(n: int, winning: float, losing: float) -> float:
+    """Exact probability that a drop is found."""
     most = int(n * (winning + losing) + 8 * (n * (winning + losing)) ** 0.5) + 3
     wins, losses = (axis.ravel().astype(float) for axis in np.indices((most, most)))
     possible = wins + losses <= n
     wins, losses = wins[possible], losses[possible]
-    if margin is None:
-        with np.errstate(invalid="ignore"):
-            decided = (losses - wins) / np.sqrt(wins + losses) > Z
-    else:
-        decided = score_bounds(wins, losses, np.float64(n), Z)[0] > -margin  # type: ignore[arg-type]
+    with np.errstate(invalid="ignore"):
+        decided = (losses - wins) / np.sqrt(wins + losses) > Z
     counts = np.column_stack([wins, losses, n - wins - losses])[decided]
     return float(stats.multinomial.pmf(counts, n, [winning, losing, 1 - winning - losing]).sum())
 
@@ -40,7 +37,7 @@ def test_the_number_of_cases_for_a_margin_is_the_smallest(margin: float) -> None
 def test_the_detectable_drop_is_detected_with_the_power_promised(n: int, discordance: float) -> None:
     drop = detectable_drop(n, discordance)
     assert drop is not None
-    assert chance(n, (discordance - drop) / 2, (discordance + drop) / 2, None) == pytest.approx(0.8, abs=0.04)
+    assert chance(n, (discordance - drop) / 2, (discordance + drop) / 2) == pytest.approx(0.8, abs=0.04)
     assert cases_for_drop(drop, discordance) == n
 
 
@@ -49,20 +46,10 @@ def test_every_case_may_flip() -> None:
     assert drop is not None
     assert cases_for_drop(drop, 1.0) == 40
     assert detectable_drop(2, 1.0) is None
-    n = cases_for_margin(0.3, 1.0)
-    assert chance(n, 0.5, 0.5, 0.3) == pytest.approx(0.8, abs=0.05)
 
 
 def test_ten_cases_with_few_flips_show_nothing() -> None:
     assert detectable_drop(10, 0.1) is None
-
-
-@pytest.mark.parametrize(("margin", "discordance"), [(0.05, 0.1), (0.08, 0.15), (0.05, 0.04)])
-def test_the_cases_for_a_margin_pass_a_harmless_change_with_the_power_promised(margin: float, discordance: float) -> None:
-    n = cases_for_margin(margin, discordance)
-    assert chance(n, discordance / 2, discordance / 2, margin) == pytest.approx(0.8, abs=0.05)
-    assert cases_for_margin(margin, discordance, power=0.95) > n
-    assert cases_for_margin(margin, discordance, difference=0.01) < n
 
 
 @pytest.mark.parametrize(
@@ -72,7 +59,6 @@ def test_the_cases_for_a_margin_pass_a_harmless_change_with_the_power_promised(m
         lambda: detectable_drop(80, 0.0),
         lambda: detectable_drop(80, 1.1),
         lambda: cases_for_drop(0.2, 0.1),
-        lambda: cases_for_margin(0.05, 0.1, difference=-0.05),
         lambda: cases_to_reach(1.5),
         lambda: reachable_margin(0),
     ],
