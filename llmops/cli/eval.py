@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -213,7 +213,6 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
         NothingSelected: no suite has such a case.
         UsageError: a variable of the command line that none of them reads.
     """
-    from llmops.settings.validation import nearest
     from llmops.workflows.suite_faults import readable
     from llmops.workflows.suite_plans import plan_suite
 
@@ -243,12 +242,19 @@ def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions
             if not isinstance(fault, NothingFailed):
                 raise fault
         return []
-    for name in sorted(options.variables.keys() - known):
+    _check_variables(options.variables, known)
+    return found
+
+
+def _check_variables(given: Iterable[str], known: set[str]) -> None:
+    """Refuse variables of the command line that nothing reads."""
+    from llmops.settings.validation import nearest
+
+    for name in sorted(set(given) - known):
         if name in FIELDS:
             hint = "Change it in the dataset, or name a changed copy: --dataset FILE"
             raise UsageError(f"--var: {name!r} is a case's own field, which no variable replaces.", hint=hint)
         raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
-    return found
 
 
 def _run(
