@@ -97,7 +97,7 @@ def command(
         bool, typer.Option("--watch", "-w", help="Evaluate again whenever a file of the project changes.")
     ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell each cell as it finishes.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the verdict.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the head, notes, gate and verdict.")] = False,
 ) -> None:
     """Run suites and judge their gates. The gate decides the exit code."""
     from llmops.workflows.outcome import worst_exit_code

@@ -29,7 +29,7 @@ MARKED_WIDTH = 70
 
 
 def print_report(console: Console, report: Report, *, quiet: bool = False) -> None:
-    """The whole report; `quiet` leaves the verdict alone."""
+    """The whole report; `quiet` prints only its head, notes, gate and verdict."""
     console.print(_title(report))
     if not quiet:
         for prompt, groups in groupby(report.groups, key=lambda group: group.prompt):

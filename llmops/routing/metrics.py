@@ -1,8 +1,9 @@
 """Figures of routers between a weak and a strong model, as RouteLLM and RouterBench define them.
 
 PGR (0 for the weak model's quality, 1 for the strong one's), APGR and CPT: Ong et al. 2024, "RouteLLM" (arXiv 2406.18665),
-section 3. AIQ: Hu et al. 2024, "RouterBench" (arXiv 2403.12031), section 4. A router gives each request a score; requests with the highest go to the strong model. As the
-share of those grows from 0 to 1 it draws a curve, from the weak model's quality to the strong one's.
+section 3. AIQ: Hu et al. 2024, "RouterBench" (arXiv 2403.12031), section 4. A router gives each request a score; requests with
+the highest go to the strong model. As the share of those grows from 0 to 1 it draws a curve, from the weak model's quality to
+the strong one's.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import PurePosixPath
 
 import pytest
@@ -117,3 +118,12 @@ def test_sample_prompt_asks_for_the_exact_refusal_and_renders_hostile_text_as_da
     assert "[1] given\n" in user.content
     assert "{{ 7 * 7 }}" in user.content
     assert user.content.rstrip().endswith("Question: Why?")
+
+
+def test_the_architecture_page_names_the_import_contract_and_every_port() -> None:
+    text = " ".join(pages()["docs/architecture.md"].text.split())
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    assert f"`{' → '.join(contract['layers'])}`" in text
+    source = (ROOT / "llmops/domain/ports.py").read_text(encoding="utf-8")
+    ports = re.findall(r"^class (\w+)\(.*\bProtocol\)", source, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", text.partition("`llmops/domain/ports.py`: ")[2].partition(". Calls")[0]) == ports
