@@ -262,7 +262,7 @@ def _run(
 ) -> Iterator[Report]:
     """The report of each suite, up to the first that is stopped; the budget holds for all of them."""
     from llmops.reporting.terminal import print_report
-    from llmops.workflows.guarding import record_evidence
+    from llmops.workflows.guarding import no_evidence, record_evidence
     from llmops.workflows.suite_runs import left_of, run_suite
 
     spent, made = 0.0, tuple[str, ...]()
@@ -276,6 +276,8 @@ def _run(
         wiring = session.wiring
         for path in record_evidence(done.plan, done.report, wiring.store, session.project.settings, wiring.registry):
             session.err.print(f"evidence: {path}", soft_wrap=True)
+        if reason := no_evidence(done.plan, done.report, session.project.settings):
+            session.err.print(f"no evidence for a promotion: {reason}", soft_wrap=True)
         yield done.report
         if done.report.status in ("interrupted", "over budget"):
             return

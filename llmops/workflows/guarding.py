@@ -8,11 +8,12 @@ from llmops.domain.ports import Store
 from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import Run
 from llmops.domain.serial import plain
+from llmops.domain.words import many
 from llmops.evaluation.comparing import partners
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.gating import rule_text
-from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
+from llmops.evaluation.planning import AskRetriever, Plan, Target
 from llmops.prompting.evidence import read_evidence, write_evidence
 from llmops.prompting.ledger import Ledger
 from llmops.prompting.registry import Registry
@@ -66,7 +67,7 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
     Returns:
         The files written, relative to the project root.
     """
-    if plan.suite.path not in guarding_suites(settings) or not _whole(plan, report):
+    if plan.suite.path not in guarding_suites(settings) or _missing(plan, report):
         return []
     hashes = gate_hashes(plan.suite, plan.dataset, plan.evaluators, plan.targets, plan.retriever)
     baseline = None if report.baseline is None else store.run(report.baseline)
@@ -159,10 +160,24 @@ def _baseline(plan: Plan, reference: str, run: Run | None) -> dict[str, Any] | N
     return {"run": run.id, "prompt": held, "itself": itself}
 
 
-def _whole(plan: Plan, report: Report) -> bool:
-    settings = plan.suite.settings
-    untouched = plan.selection == Selection() and plan.dataset.path == settings.dataset and plan.repeat >= settings.repeat
-    return report.status == "finished" and untouched and list(plan.targets) == settings.targets
+def no_evidence(plan: Plan, report: Report, settings: ProjectSettings) -> str:
+    """Why a run is no evidence, though its suite guards a protected label; empty where nothing is asked of it, or given."""
+    return _missing(plan, report) if plan.suite.path in guarding_suites(settings) else ""
+
+
+def _missing(plan: Plan, report: Report) -> str:
+    """What a run lacks of its whole suite; empty: nothing."""
+    settings, selection = plan.suite.settings, plan.selection
+    found = {
+        f"the run is {report.status}": report.status != "finished",
+        f"{plan.cases:,} of {many(plan.dataset.size, 'case')}": plan.cases < plan.dataset.size,
+        "variables were replaced": bool(selection.variables),
+        "only as many cases as decided the gate": selection.shuffled,
+        f"the dataset was {plan.dataset.path}": plan.dataset.path != settings.dataset,
+        f"{plan.repeat} of {many(settings.repeat, 'answer')} per case": plan.repeat < settings.repeat,
+        f"the targets were {', '.join(plan.targets)}": list(plan.targets) != settings.targets,
+    }
+    return "; ".join(reason for reason, holds in found.items() if holds)
 
 
 def _figures(rules: Sequence[RuleVerdict], relative: Container[str]) -> dict[str, Any]:

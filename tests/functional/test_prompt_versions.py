@@ -70,7 +70,8 @@ def test_from_an_edit_to_production_and_back(repository: Path) -> None:
     refused = prompt(repository, "promote", "tides@1.1.0", "--to", "production", code=1)
     assert "llmops eval evals/tides.yaml --prompt tides@1.1.0" in refused
     assert "protected" in prompt(repository, "label", "tides@1.1.0", "--label", "production", code=2)
-    assert llmops(repository, "eval", "evals/tides.yaml", "--prompt", "tides@1.1.0", "--limit", "4").returncode == 0
+    some = llmops(repository, "eval", "evals/tides.yaml", "--prompt", "tides@1.1.0", "--limit", "4")
+    assert (some.returncode, some.stderr) == (0, "no evidence for a promotion: 4 of 8 cases\n")
     prompt(repository, "promote", "tides@1.1.0", "--to", "production", code=1)
     assert llmops(repository, "eval", "evals/tides.yaml", "--prompt", "tides@1.1.0").returncode == 0
     assert "production 1.0.0 -> 1.1.0" in prompt(repository, "promote", "tides@1.1.0", "--to", "production")
@@ -100,6 +101,34 @@ def test_evidence_is_worth_what_it_rests_on(repository: Path, file: str, old: st
     assert llmops(repository, "eval", "-q").returncode == 0
     edit(repository, old, new, file)
     assert told in prompt(repository, "promote", "tides@1.0.0", "--to", "production", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--model", "other"), "the targets were other"),
+        (("--filter", "tag=sea"), "1 of 8 cases"),
+        (("--var", "question=When does the boat leave?"), "variables were replaced"),
+        (
+            ("--dataset", "datasets/few.jsonl", "--sequential"),
+            "only as many cases as decided the gate; the dataset was datasets/few.jsonl",
+        ),
+    ],
+)
+def test_a_run_that_proves_nothing_says_what_it_lacks(repository: Path, arguments: tuple[str, ...], told: str) -> None:
+    edit(repository, "models:\n", "models:\n  other: {id: embedded/reader-large}\n", "llmops.yaml")
+    cases = [{**CASES[0], "tags": ["sea"]}, *CASES[1:]]
+    lines = [f"{json.dumps(each)}\n" for each in cases]
+    write(repository, {"datasets/tides.jsonl": "".join(lines), "datasets/few.jsonl": "".join(lines[:2])})
+    done = llmops(repository, "eval", "-q", *arguments)
+    assert done.stderr.splitlines()[-1] == f"no evidence for a promotion: {told}"
+    edit(repository, "{protected: true, guarded_by: [evals/tides.yaml]}", "{}", "llmops.yaml")
+    assert "evidence" not in llmops(repository, "eval", "-q", *arguments).stderr
+
+
+def test_a_limit_that_leaves_no_case_out_proves_as_much(repository: Path) -> None:
+    assert "no evidence" not in llmops(repository, "eval", "-q", "--limit", "8").stderr
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production")
 
 
 def test_force_needs_a_reason_and_stands_in_the_history(repository: Path) -> None:
