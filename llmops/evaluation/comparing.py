@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import asin, sqrt
 from statistics import fmean, pstdev
+from typing import Any
 
 from llmops.domain.comparisons import Adjustment, ComparedMetric
 from llmops.domain.records import record
@@ -60,13 +61,18 @@ class Baseline:
     prompts: Mapping[str, str]
     targets: Mapping[str, str]
     """By name in the candidate: what it is held against here."""
+    evaluators: Mapping[str, Any] = field(default_factory=dict)
+    """By name: how the baseline's evaluators were set, as its run recorded it."""
 
     @classmethod
-    def of(cls, results: Iterable[CellResult], prompts: Iterable[str], targets: Iterable[str]) -> "Baseline":
+    def of(
+        cls, results: Iterable[CellResult], prompts: Iterable[str], targets: Iterable[str], evaluators: Mapping[str, Any]
+    ) -> "Baseline":
         """Index the cells of the baseline for a candidate with these prompts and targets."""
         cells = {(each.case_id, each.prompt, each.target, each.repeat): each for each in results}
         own, asked = dict.fromkeys(place[1] for place in cells), dict.fromkeys(place[2] for place in cells)
-        return cls(cells, partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""]))
+        found = partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""])
+        return cls(cells, *found, evaluators)
 
     def place(self, result: CellResult) -> Place | None:
         """Where the partner of a cell of the candidate stands; None: nothing is comparable with its prompt or target."""

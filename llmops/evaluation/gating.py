@@ -31,6 +31,10 @@ SEVERAL_LOOKS = "the gate may look "
 """How the note begins that tells the confidence of each of several looks."""
 
 
+NOT_LIVE = "no live measurement"
+"""How the reason begins of a rule on latencies that were all measured in earlier runs."""
+
+
 @record
 class Judgement:
     """What a gate says of a run, and what stands beside it."""
@@ -66,7 +70,7 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
             alone += 1
         elif (found := flip(before, after, critical)) is not None:
             flips.add(found)
-    notes += mismatch(store.run(baseline), plan.suite.path, alone)
+    notes += mismatch(store.run(baseline), plan, alone)
     return replace(judgement, flips=flips, notes=notes)
 
 
@@ -86,15 +90,20 @@ def several_looks(plan: Plan) -> tuple[str, ...]:
     return (f"{SEVERAL_LOOKS}{len(plan.looks)} times, so each look has a confidence of {told}",) if told else ()
 
 
-def mismatch(baseline: Run, suite: str, alone: int) -> tuple[str, ...]:
-    """What makes a baseline a poor match, as a note; nothing when it is a whole run of the same cells.
+def mismatch(baseline: Run, plan: Plan, alone: int) -> tuple[str, ...]:
+    """What makes a baseline a poor match, as a note; nothing when it is a whole run of the same cells, measured alike.
 
     Args:
         baseline: the run that a candidate is held against.
-        suite: of the candidate.
+        plan: of the candidate.
         alone: cells of the candidate that it does not have.
     """
-    told = [f"a run of {baseline.suite}"] if baseline.suite != suite else []
+    held, own = baseline.snapshot, plan.snapshot()
+    told = [f"a run of {baseline.suite}"] if baseline.suite != plan.suite.path else []
+    told += ["over other cases"] if held.get("dataset", {}).get("hash") != own["dataset"]["hash"] else []
+    before = held.get("evaluators", {})
+    changed = [name for name, now in own["evaluators"].items() if name in before and before[name] != now]
+    told += [f"which measured {', '.join(changed)} otherwise"] if changed else []
     told += [f"which is {baseline.status}"] if baseline.status in ("running", "interrupted", "over budget") else []
     told += [f"which lacks {alone:,} of this run's cells"] if alone else []
     return (f"{HELD_AGAINST}{baseline.id}, {', '.join(told)}",) if told else ()
@@ -144,7 +153,10 @@ def _is_rate(metric: str | None) -> bool:
 
 def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | None:
     """The cells of the baseline run, for relative rules and to tell what flipped."""
-    return None if run_id is None else Baseline.of(store.results(run_id), plan.prompts, plan.targets)
+    if run_id is None:
+        return None
+    evaluators = store.run(run_id).snapshot.get("evaluators", {})
+    return Baseline.of(store.results(run_id), plan.prompts, plan.targets, evaluators)
 
 
 def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:
@@ -197,7 +209,10 @@ class Gate:
             # Tries that failed could have been anything: a case that lacks some of its k says neither yes nor no.
             partly = tally is not None and tally.scored and tally.failed and OVER_TRIES.fullmatch(aggregate)
             reason = f"no case has a value in {partly[2]} tries" if partly else self._missing(name, aggregate, tally)
-            return RuleVerdict(text, group.prompt, group.target, "inconclusive" if partly else "not judged", reason=reason)
+            nothing = tally is not None and not tally.scored and not reason.startswith(NOT_LIVE)
+            return RuleVerdict(
+                text, group.prompt, group.target, "inconclusive" if partly or nothing else "not judged", reason=reason
+            )
         unknown = self._unknown(name, tally) if aggregate == "total" else 0
         if aggregate == "total":
             found = replace(found, low=found.value, high=None if unknown else found.value)
@@ -226,7 +241,7 @@ class Gate:
         if tally is None and name not in [built.spec.name for built in self._plan.evaluators]:
             return f"the suite has no evaluator {name!r}"
         if tally is not None and name == "latency" and not tally.values.values:
-            return "no live measurement: use `--refresh generate`"
+            return f"{NOT_LIVE}: use `--refresh generate`"
         if tally is None or not tally.scored:
             return "no case was scored"
         if aggregate in CORRECTED:
@@ -256,6 +271,9 @@ class Gate:
             reason = found.method
         elif pairs.missing:
             reason += f", {len(pairs.missing)} without a value on one side"
+        before = self._baseline.evaluators
+        if name in before and before[name] != self._plan.snapshot()["evaluators"].get(name):
+            verdict, reason = "inconclusive", f"the baseline measured {name!r} otherwise: evaluate it with this suite"
         place = (group.prompt, group.target)
         flipped = (found.wins + found.losses) / found.n if found.n and aggregate == "pass_rate" else None
         low, high = found.low, found.high

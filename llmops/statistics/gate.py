@@ -99,7 +99,7 @@ def judge_relative(
     """Hold a paired difference against a margin.
 
     `non_inferior_to` asks that the candidate is not worse by `margin` or more; `superior_to` that it is better by more than
-    `margin`. A comparison in which nothing changed has a difference of exactly 0 and passes.
+    `margin`. A comparison in which nothing changed has a difference of exactly 0, which is no loss and no gain.
 
     Args:
         paired: with its interval at `interval_confidence` of the rule; None: there are no pairs.
@@ -119,7 +119,7 @@ def judge_relative(
     if paired is None:
         return "not judged"
     if paired.method == UNCHANGED:
-        return "pass"
+        return "pass" if kind == "non_inferior_to" else "fail"
     if paired.low is None or paired.high is None:
         return not_estimable
     worst, best = (-paired.high, -paired.low) if lower_is_better else (paired.low, paired.high)

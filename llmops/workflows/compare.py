@@ -42,7 +42,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         UsageError: the runs have no cell in common, or no metric is called so.
     """
     snapshot = candidate.snapshot
-    held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()))
+    held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()), {})
     collected = _Collected(baseline, candidate)
     for result in store.results(candidate.id):
         place = held.place(result)

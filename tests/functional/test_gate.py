@@ -82,6 +82,29 @@ def test_a_baseline_of_other_cases_or_of_another_suite_is_told(evaluated: Path) 
     assert f"note: held against {baseline}, a run of evals/say.yaml\n" in other.stdout
 
 
+def test_a_baseline_that_was_measured_otherwise_decides_nothing(evaluated: Path) -> None:
+    edit(evaluated / "evals/say.yaml", RULE, RELATIVE)
+    baseline = json.loads(llmops(evaluated, "runs", "list", "--json").stdout)[0]["id"]
+    edit(evaluated / "evals/say.yaml", "contains: {any: expected, whole_words: true}", 'regex: {name: contains, pattern: "."}')
+    edit(evaluated / "datasets/say.jsonl", '"w7"]', '"w7", "seven"]')
+    done = llmops(evaluated, "eval", "--baseline", baseline)
+    told = " ".join(done.stdout.replace("│", " ").split())
+    assert done.returncode == 4, told
+    assert "the baseline measured 'contains' otherwise: evaluate it with this suite" in told
+    assert f"note: held against {baseline}, over other cases, which measured contains otherwise" in told
+
+
+def test_a_limit_on_what_no_case_measured_is_not_passed(evaluated: Path) -> None:
+    cases = (evaluated / "datasets/say.jsonl").read_text().splitlines()
+    rows = [
+        json.dumps({**json.loads(case), "expected": None} if number < 5 else json.loads(case))
+        for number, case in enumerate(cases)
+    ]
+    write(evaluated, {"datasets/say.jsonl": "\n".join(rows)})
+    done = llmops(evaluated, "eval", "--limit", "5")
+    assert (done.returncode, "no case was scored" in done.stdout) == (4, True), done.stdout
+
+
 def test_failed_cells_that_could_change_the_verdict_make_it_inconclusive(evaluated: Path) -> None:
     edit(evaluated / "evals/say.yaml", RULE, f"{RELATIVE}min_coverage: 0.5\n")
     with OpenAiServer().running() as server:

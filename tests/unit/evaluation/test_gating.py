@@ -77,7 +77,7 @@ def judged(plan: Any, results: list[CellResult], before: list[CellResult] | None
     aggregator = Aggregator(plan)
     for result in results:
         aggregator.add(result)
-    baseline = None if before is None else Baseline.of(before, plan.prompts, plan.targets)
+    baseline = None if before is None else Baseline.of(before, plan.prompts, plan.targets, {})
     return Gate(plan, aggregator, baseline).judge(lambda: results)
 
 

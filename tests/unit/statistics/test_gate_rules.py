@@ -89,11 +89,11 @@ def test_superiority(low: float, high: float, margin: float, verdict: Verdict) -
     assert judge_relative(difference(low, high), margin, "superior_to") == verdict
 
 
-def test_a_comparison_without_a_change_passes() -> None:
+def test_a_comparison_without_a_change_is_no_loss_and_no_gain() -> None:
     same = [1.0, 0.0, 1.0]
     known = paired_difference(same, same, unchanged=True, confidence=0.9)
     assert judge_relative(known, 0.05) == "pass"
-    assert judge_relative(known, 0.0, "superior_to") == "pass"
+    assert judge_relative(known, 0.0, "superior_to") == "fail"
     assert judge_relative(paired_difference(same, same, confidence=0.9), 0.05) == "inconclusive"
 
 
