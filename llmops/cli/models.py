@@ -12,13 +12,11 @@ from llmops.reporting.safe import safe
 
 app = typer.Typer()
 
-COLUMNS = ("name", "id", "USD per million tokens", "from", "key", "transport", "at once")
-
 
 @app.command()
 def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show the configured models, their prices and keys. No key is printed."""
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     session: Session = ctx.obj
@@ -26,15 +24,10 @@ def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help
     if json:
         typer.echo(jsonlib.dumps([{**row, "price": plain(row["price"])} for row in rows], indent=1))
         return
-    table = Table(*COLUMNS, box=None, header_style="bold")
-    for column, name in zip(table.columns, COLUMNS, strict=True):
-        column.no_wrap, column.overflow = name in ("key", "transport", "at once"), "fold"
     for row in rows:
-        price: Price | None = row["price"]
-        source = price.source if price else ""
-        cells = (row["name"], row["id"], _price(price), source, row["key"], row["transport"], str(row["concurrency"]))
-        table.add_row(*(Text(safe(cell)) for cell in cells))
-    session.out.print(table)
+        session.out.print(Text.assemble((safe(row["name"]), "bold"), f"  {safe(row['id'])}"), soft_wrap=True)
+        told = (_price(row["price"]), f"key {row['key']}", f"transport {row['transport']}", f"{row['concurrency']} at once")
+        session.out.print(Padding(Text(safe(" · ".join(told)), style="dim"), (0, 0, 0, 2), expand=False))
 
 
 def _row(session: Session, name: str) -> dict[str, Any]:
@@ -51,7 +44,7 @@ def _row(session: Session, name: str) -> dict[str, Any]:
 
 def _price(price: Price | None) -> str:
     if price is None:
-        return "unknown"
+        return "price unknown"
     if price.usd_per_hour is not None:
-        return f"{price.usd_per_hour:g} per hour"
-    return f"{price.input_per_million:g} in, {price.output_per_million:g} out"
+        return f"{price.usd_per_hour:g} USD per hour ({price.source})"
+    return f"{price.input_per_million:g} in, {price.output_per_million:g} out USD per million tokens ({price.source})"

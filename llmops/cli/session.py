@@ -1,5 +1,6 @@
 """What the commands of one call share: the project, the consoles, and how an error is told."""
 
+import os
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -114,9 +115,10 @@ def wiring_or_bare(session: Session) -> "Wiring":
 
 
 def console(*, stderr: bool) -> "Console":
-    """A console that colours only terminals and obeys NO_COLOR; a pipe is as wide as its lines need, at least 100."""
+    """A console that colours only terminals and obeys NO_COLOR; a pipe is as wide as COLUMNS says, else 100 columns."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 100
+    asked = os.environ.get("COLUMNS", "")
+    width = None if stream.isatty() else int(asked) if asked.isdecimal() and int(asked) else 100
     return Console(file=stream, stderr=stderr, highlight=False, width=width, emoji=False, markup=False)

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from calling import FILES, call, project
-from rich.console import Console
 
 
 def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,15 +19,20 @@ def test_prices_transports_and_keys_are_shown_but_no_key(tmp_path: Path, monkeyp
     assert "very-secret" not in shown + json.dumps(rows)
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
-def test_no_part_of_an_id_is_cut_off(tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Console, "width", width)
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_no_word_is_broken(tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     lines = call(project(tmp_path), "models").out.splitlines()
-    start = next(line for line in lines if " id " in line).index(" id ")
-    assert "…" not in "".join(lines)
-    shown = "".join(line[start:].split("  ")[0].strip() for line in lines[1:])
-    assert "embedded/reader-small" in shown
-    assert "openai/some-model" in shown
+    assert max(map(len, lines)) <= width
+    words = {word for line in lines for word in line.split()}
+    assert {"embedded/reader-small", "openai/some-model", "transport", "million", "(llmops.yaml)"} <= words
+
+
+@pytest.mark.parametrize("columns", ["", "0", "wide"])
+def test_a_pipe_has_a_hundred_columns_unless_it_is_told(tmp_path: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = call(project(tmp_path), "models").out.splitlines()
+    assert 80 < max(map(len, lines)) <= 100
 
 
 def test_a_key_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
