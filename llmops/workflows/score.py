@@ -24,7 +24,6 @@ from llmops.settings.files import is_file_or_new, opened_output, shown
 from llmops.settings.lines import Row, json_lines
 from llmops.settings.positions import Positions
 from llmops.settings.suite import CommonOptions, EvaluatorSpec, evaluator_specs
-from llmops.settings.validation import nearest
 
 DEFAULT = ("hallucination", "toxicity")
 LINES_AT_ONCE = 256
@@ -273,7 +272,10 @@ def _problem(value: Any, file: str, line: int | None) -> Problem | None:  # noqa
     if not isinstance(value, dict):
         return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=line)
     if "output" not in value:
-        return Problem(file, "is missing.", line=line, key="output", hint=nearest("output", value))
+        found = ", ".join(f"`{name}`" for name in list(value)[:8]) or "nothing"
+        return Problem(
+            file, "is missing.", line=line, key="output", hint=f"The line holds {found}; the answer is called `output`."
+        )
     for key, kinds in (("output", str), ("input", str), ("contexts", str | list)):
         if value.get(key) is not None and not isinstance(value[key], kinds):
             return Problem(file, "is not a text." if kinds is str else "is neither a text nor a list.", line=line, key=key)
