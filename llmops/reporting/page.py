@@ -115,14 +115,14 @@ def to_html(reports: Sequence[tuple[Report, Cases]]) -> Iterator[str]:
     """The runs of one command as one page, piece by piece."""
     finalize: Callable[[Any], Any] = lambda value: safe(value) if type(value) is str else value  # noqa: E731
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=finalize)
-    environment.filters |= {"duration": duration, "estimate": estimate_of, "many": many}
+    environment.filters |= {"duration": duration, "estimate": estimate_of, "many": many, "line": partial(one_line, width=80)}
     environment.globals["gone"] = GONE
     source = TEMPLATE.read_text(encoding="utf-8")
     yield from environment.from_string(source).generate(reports=[_shown(report, cases) for report, cases in reports])
 
 
 def _shown(report: Report, cases: Cases) -> ShownReport:
-    fine = [all(cell.passed is not False and cell.status != "failed" for cell in case.results) for case in cases()]
+    fine = [_passed(case) for case in cases()]
     room = max(0, MOST_CASES - fine.count(False))
     left_out = max(0, fine.count(True) - room) + max(0, fine.count(False) - MOST_CASES)
     beside = (told(report), flaky(report), power(report.power) if report.power else "", levels(report.rules))
@@ -173,12 +173,18 @@ def _flip(flip: Flip) -> ShownFlip:
     return ShownFlip(flip, gone, came)
 
 
+def _passed(case: CaseOutputs) -> bool:
+    """Whether every answer was judged and passed, and no evaluator failed."""
+    evaluations = (each for result in case.results for each in result.evaluations.values())
+    return all(result.passed for result in case.results) and all(each.status != "failed" for each in evaluations)
+
+
 def _cases(cases: Cases, room: int) -> Iterator[ShownCase]:
     """In the order of the run: those that did not pass, and as many that did as there is room for."""
     bad = 0
     for case in cases():
         cells = [_cell(result) for result in case.results]
-        fine = all(result.passed is not False and result.status != "failed" for result in case.results)
+        fine = _passed(case)
         bad, room = (bad, room - 1) if fine else (bad + 1, room)
         if room >= 0 if fine else bad <= MOST_CASES:
             yield ShownCase(case.case_id, one_line(case.question, 200), fine, list(case.prompts.items()), case.hits, cells)

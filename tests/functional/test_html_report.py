@@ -20,6 +20,8 @@ evaluators:
 """
 SHOWN = {"html", "head", "meta", "title", "style", "body", "section", "header", "h1", "h2", "p", "span", "code", "div", "table"}
 SHOWN |= {
+    "ul",
+    "li",
     "thead",
     "tbody",
     "tr",

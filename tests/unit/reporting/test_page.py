@@ -48,6 +48,37 @@ def test_cases_that_passed_give_way_to_those_that_did_not(monkeypatch: pytest.Mo
     assert "4 further cases are left out, those that passed first" in text
 
 
+def test_only_a_case_that_was_judged_and_passed_is_hidden_among_those_that_did_not() -> None:
+    good = case(0, passed=True)
+    unmeasured = EvaluatorResult("unmeasured", reason="no fact")
+    beside = replace(good.results[0], evaluations={**good.results[0].evaluations, "refusal": unmeasured})
+    alone, broken = (
+        replace(good.results[0], evaluations={"contains": each}) for each in (unmeasured, EvaluatorResult("failed", reason="x"))
+    )
+    mixed = replace(beside, evaluations={**beside.evaluations, "judge": EvaluatorResult("failed", reason="x")})
+    shown = [replace(good, results=(result,)) for result in (good.results[0], beside, alone, broken, mixed)]
+    text = "".join(to_html([(REPORT, lambda: iter(shown))]))
+    assert re.findall(r'class="case (\w+)"', text) == ["fine", "fine", "bad", "bad", "bad"]
+
+
+def test_what_is_said_of_a_marked_part_can_be_read_without_a_mouse() -> None:
+    spans = Span(0, 2, "unclear"), Span(3, 9, "not found", "There is <no> answer.", "docs/a.md")
+    good = case(0, passed=False).results[0]
+    result = replace(good, evaluations={"hallucination": EvaluatorResult("scored", 0.9, False, "", spans)})
+    text = "".join(to_html([(REPORT, lambda: iter([replace(case(0, passed=False), results=(result,))]))]))
+    told = "<li>“an”: unclear</li><li>“answer”: not found; nearest (docs/a.md): There is &lt;no&gt; answer.</li>"
+    assert text.count(f'<ul class="soft">{told}</ul>') == 1
+    assert "<ul" not in "".join(to_html([(REPORT, lambda: iter([case(0, passed=False)]))]))
+
+
+def test_tables_and_filter_are_named_and_reached_by_keyboard() -> None:
+    text = "".join(to_html([(REPORT, lambda: iter([case(0, passed=True)]))]))
+    for name in ("gate", "figures"):
+        assert f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>' in text
+    assert '<div class="filter" role="radiogroup" aria-label="cases to show">' in text
+    assert re.search(r"\.cells td {[^}]*overflow-wrap: anywhere;", text)
+
+
 def test_the_verdict_may_stand_below_a_suite_that_fills_the_line() -> None:
     text = "".join(to_html([(REPORT, lambda: iter(()))]))
     assert re.search(rf"<h1>{REPORT.suite}\s<span class=\"badge ", text)
