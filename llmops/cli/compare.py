@@ -121,7 +121,7 @@ def _suite(session: Session, name: str | None, sides: list[str]) -> "Suite":
     runs = [run_of(session.wiring.store, each) for each in sides if not names_prompts(each)]
     if runs:
         return load_suite(session.root / runs[0].suite, session.root)
-    return suite_naming(sides, session.root)
+    return suite_naming(sides, session.wiring)
 
 
 def _tell(session: Session, found: Comparison, *, json: bool, files: tuple[tuple[Path | None, Writer], ...]) -> None:

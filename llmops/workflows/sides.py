@@ -3,16 +3,17 @@
 import asyncio
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, RunIncomplete, UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.runs import BASELINE, Run
 from llmops.domain.words import many
-from llmops.prompting.git import NotAtRevision
+from llmops.prompting.git import NotAtRevision, commit_of
 from llmops.settings.suite import Suite, load_suite, suite_files
+from llmops.settings.validation import close_to
 from llmops.workflows.evaluate import evaluate
 from llmops.workflows.suite_plans import EvaluateOptions, Parts, plan_suite
 
@@ -46,23 +47,41 @@ def run_of(store: Store, reference: str, suite: str = "", *, without: Collection
     return store.run(f"{BASELINE}:{suite}" if reference == BASELINE and suite else reference, without=without)
 
 
-def suite_naming(sides: Sequence[str], root: Path) -> Suite:
+def suite_naming(sides: Sequence[str], parts: Parts) -> Suite:
     """The only suite of the project that names one of these prompts; for revisions alone, the only suite there is.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: there is none, or there are several, or a side names something else.
         InvalidFiles: a suite cannot be read.
     """
     asked = {each.partition("@")[0] for each in sides if not each.startswith(REVISIONS)}
-    suites = [load_suite(path, root) for path in suite_files(root)]
+    suites = [load_suite(path, parts.root) for path in suite_files(parts.root)]
     fitting = [s for s in suites if not asked or asked & {name.partition("@")[0] for name in s.settings.prompts}]
     if len(fitting) == 1:
         return fitting[0]
     named = ", ".join(sorted(asked)) or "these prompts"
     if not fitting:
+        for name in sorted(asked):
+            if hint := _meant(name, parts):
+                raise UsageError(f"{name!r} names neither a run nor a prompt.", hint=hint)
         raise UsageError(f"No suite in evals/ names {named}.", hint="Name one: --suite SUITE")
     found = ", ".join(s.path for s in fitting)
     raise UsageError(f"Several suites name {named}: {found}.", hint=f"Choose one: --suite {fitting[0].path}")
+
+
+def _meant(name: str, parts: Parts) -> str | None:
+    """The next step for a name that may be no prompt, when it is something else."""
+    with suppress(UsageError):
+        parts.prompt(name)
+        return None
+    with suppress(UsageError):
+        parts.target(name)
+        told = "It is a model, and a run, a prompt or git:REV was expected. One run holds several models side by side:"
+        return f"{told} llmops eval --model {name} --model ANOTHER"
+    with suppress(UsageError):
+        commit_of(parts.root, name)
+        return f"The prompts of a git revision: git:{name}"
+    return close_to(name, ("@last", BASELINE))
 
 
 def side(
@@ -139,7 +158,8 @@ def _prompts_at(reference: str, prompts: tuple[str, ...], parts: Parts, progress
         except InvalidFiles:
             raise
         except UsageError as error:
-            raise UsageError(f"{reference!r} names neither a run nor a prompt: {error.message}", hint=error.hint) from None
+            hint = _meant(reference, parts) or error.hint
+            raise UsageError(f"{reference!r} names neither a run nor a prompt: {error.message}", hint=hint) from None
         return (reference,)
     found: list[str] = []
     for name in prompts:

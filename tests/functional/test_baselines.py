@@ -114,8 +114,18 @@ def test_a_typo_in_the_baseline_is_told_before_anything_is_asked(repository: Pat
             ("sya", "no prompt 'sya'"),
             ("2say@1.0.0", "no prompt '2say'"),
             ("@nonsense", "@nonsense"),
+            ("main", "The prompts of a git revision: git:main\n"),
+            ("latest", "Did you mean `@last`?\n"),
+            ("m", "llmops eval --model m --model ANOTHER\n"),
         ):
             done = llmops(repository, "eval", "--baseline", baseline)
+            assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+        for sides, told in (
+            (("m", "n"), "'m' names neither a run nor a prompt.\nIt is a model, and a run, a prompt or git:REV was expected."),
+            (("main",), "git:main\n"),
+            (("baseline", "last"), "Did you mean `@baseline`?\n"),
+        ):
+            done = llmops(repository, "compare", *sides)
             assert (done.returncode, told in done.stderr) == (2, True), done.stderr
         ambiguous = llmops(repository, "compare", "answer@1.0.0")
         assert (ambiguous.returncode, "No suite in evals/ names answer" in ambiguous.stderr) == (2, True)

@@ -25,6 +25,7 @@ from llmops.domain.runs import BASELINE, CellResult, Claimed, Node, NodeKind, Ru
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.settings.project import SERVERS
+from llmops.settings.validation import close_to
 
 _NodeRow = Row[str, NodeKind, str, str, int]
 
@@ -235,7 +236,8 @@ class SqlStore:
             query = select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
             found = [run_of(row) for row in self._rows(query)]
         if not found:
-            hint = "List them: llmops runs list" if self._rows(select(schema.runs.c.id).limit(1)) else "Make one: llmops eval"
+            known = (None if back else close_to(reference, ["@last"])) or "List them: llmops runs list"
+            hint = known if self._rows(select(schema.runs.c.id).limit(1)) else "Make one: llmops eval"
             raise UsageError(f"No run is called {reference!r}.", hint=hint)
         if len(found) > 1:
             raise UsageError(f"More than one run begins with {reference!r}.", hint="Give more of its id.")

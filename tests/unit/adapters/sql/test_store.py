@@ -95,8 +95,14 @@ def test_runs_are_named_by_place_and_by_prefix(store: SqlStore) -> None:
     assert store.run("20260101-000000-aa").id == RUN.id
     with pytest.raises(UsageError, match="More than one"):
         store.run("20260101")
-    with pytest.raises(UsageError, match="No run"):
-        store.run("%")
+    for reference, hint in (
+        ("%", "List them: llmops runs list"),
+        ("latest", "Did you mean `@last`?"),
+        ("@last~9", "List them"),
+    ):
+        with pytest.raises(UsageError, match="No run") as told:
+            store.run(reference)
+        assert (told.value.hint or "").startswith(hint)
 
 
 def test_the_last_run_is_none_of_those_that_were_made_aside(store: SqlStore) -> None:
