@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table
-from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 
 from llmops.domain.errors import StoreError
 from llmops.domain.records import record
@@ -87,6 +87,8 @@ class Database:
 
     def translated(self, error: Exception) -> StoreError:
         """An error of the database, with the next step."""
+        if isinstance(error, UnicodeEncodeError):  # a command line and a file system may name things in other bytes
+            return StoreError(f"The store {self.name!r} cannot hold {error.object!r}: a name in UTF-8 was expected.")
         reason = " ".join((str(error.orig) if isinstance(error, DatabaseError) else str(error)).split())
         state = _state(error) if isinstance(error, DBAPIError) else "corrupt"
         found, hint = self.explain(state, reason)
@@ -94,8 +96,9 @@ class Database:
 
 
 def _state(error: DBAPIError) -> str:
-    """The SQLSTATE; empty when the server said nothing."""
-    return getattr(error.orig, "sqlstate", None) or ""
+    """The SQLSTATE; empty when the server said nothing, and "driver" when it was not asked: its driver refused."""
+    lost = error.connection_invalidated or isinstance(error, OperationalError)
+    return getattr(error.orig, "sqlstate", None) or ("" if lost else "driver")
 
 
 def _passing(error: DBAPIError) -> bool:

@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 from postgres_server import PASSWORD, PostgresServer
@@ -107,6 +107,15 @@ def test_a_server_that_does_not_come_back_is_given_up(monkeypatch: pytest.Monkey
     finally:
         postgres.control("start")
     assert store.runs() == []
+    store.close()
+
+
+def test_what_the_driver_refuses_is_told_at_once_and_not_as_a_lost_server(postgres: PostgresServer) -> None:
+    store = open_store(postgres.database(), HERE)
+    begun = monotonic()
+    with pytest.raises(StoreError, match="failed: .*NUL") as told:
+        store.run("a\0b")
+    assert (monotonic() - begun < databases.RECONNECT_S / 2, told.value.hint) == (True, None)
     store.close()
 
 

@@ -53,6 +53,13 @@ def test_a_node_that_is_broken_is_told_with_its_key(store: SqlStore) -> None:
     assert "llmops cache verify --remove" in (told.value.hint or "")
 
 
+def test_a_name_that_is_not_utf_8_is_no_fault_of_the_store(store: SqlStore) -> None:
+    for use in (lambda: store.run("\udcff"), lambda: store.begin_run(replace(RUN, suite="\udcff"))):
+        with pytest.raises(StoreError, match=r"cannot hold '\\udcff': a name in UTF-8 was expected") as told:
+            use()
+        assert told.value.hint is None
+
+
 def test_more_keys_than_one_query_may_name(store: SqlStore) -> None:
     written = [node(f"k{i}") for i in range(1203)]
     store.commit(written, "r1", [])
