@@ -31,7 +31,7 @@ def dump_result(result: CellResult) -> str:
 
 
 def loads(text: str) -> Any:  # noqa: ANN401 -- any JSON value
-    """What `dumps` or `dump_result` wrote.
+    """What `dumps` or `dump_result` wrote; an integer of more than 64 bits comes back as the nearest float.
 
     Raises:
         ValueError: it is not valid JSON.

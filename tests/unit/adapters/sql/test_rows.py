@@ -11,7 +11,8 @@ from llmops.domain.scores import JudgeUse, Span
 from llmops.domain.serial import plain, result_from_json
 
 texts = st.text(st.characters(exclude_categories=()))
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+integers = st.integers(-(2**63), 2**64 - 1)
+scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20)
 
 
@@ -25,7 +26,7 @@ def test_any_json_value_is_written_in_ascii_and_read_again(value: Any) -> None: 
     assert loads(text) == json.loads(text) == value
 
 
-@given(texts, st.floats(allow_nan=False, allow_infinity=False), st.dictionaries(texts, st.integers() | st.floats(-1, 1)))
+@given(texts, st.floats(allow_nan=False, allow_infinity=False), st.dictionaries(texts, integers | st.floats(-1, 1)))
 @example("\ud800 é \x00\u2028", 1e-7, {"big": 2**70})
 def test_a_result_is_written_in_ascii_and_read_again(text: str, value: float, parts: dict[str, float]) -> None:
     judged = EvaluatorResult("scored", value, True, text, (Span(0, 1, "hate", text),), parts, JudgeUse(1, 2, 3, 0.1))
