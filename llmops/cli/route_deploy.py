@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
-from llmops.cli.writing import write_file
+from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.serial import plain
 
@@ -75,6 +76,7 @@ def export(
     route: completing.RouteArgument,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("proxy"),
     log_text: Annotated[bool, typer.Option("--log-text", help="Let the log keep the questions.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that hold something else.")] = False,
 ) -> None:
     """Write what LiteLLM's proxy needs to serve a route: its configuration and a module that it loads."""
     from rich.text import Text
@@ -87,13 +89,27 @@ def export(
     folder = (session.start / out).resolve()
     project = Path(os.path.relpath(session.root, folder)).as_posix()
     models = {name: session.project.model(name) for name in settings.models}
-    write_file(folder / "config.yaml", proxy_config(route, models))
-    write_file(folder / f"{HANDLER}.py", proxy_handler(route, project, log_text=log_text))
-    session.out.print(Text(f"wrote {out / 'config.yaml'} and {out / HANDLER}.py"), soft_wrap=True)
+    config, handler = out / "config.yaml", out / f"{HANDLER}.py"
+    texts = {config: proxy_config(route, models), handler: proxy_handler(route, project, log_text=log_text)}
+    if not force:
+        _check_unchanged(session.start, texts)
+    for path, text in texts.items():
+        write_file(session.start / path, text)
+    session.out.print(Text(f"wrote {config} and {handler}"), soft_wrap=True)
     session.out.print('Serve it where llmops is installed: pip install "litellm[proxy]"', soft_wrap=True)
     session.out.print(Text("  export LITELLM_MASTER_KEY=sk-$(openssl rand -hex 32)"), soft_wrap=True)
-    session.out.print(Text(f"  litellm --config {out / 'config.yaml'}"), soft_wrap=True)
+    session.out.print(Text(f"  litellm --config {config}"), soft_wrap=True)
     session.out.print(Text(f"Then read what it decided: llmops route report --log {out / 'decisions.jsonl'}"), soft_wrap=True)
+
+
+def _check_unchanged(start: Path, texts: Mapping[Path, str]) -> None:
+    """Refuse to overwrite what somebody else wrote, an edit or another route."""
+    for path, text in texts.items():
+        with told_when_unwritable(start / path):
+            other = (start / path).is_file() and (start / path).read_bytes() != text.encode()
+        if other:
+            hint = "Overwrite it with --force, or write another folder: --out FOLDER"
+            raise UsageError(f"{str(path)!r} exists and holds something else.", hint=hint)
 
 
 @app.command(

@@ -189,6 +189,21 @@ def test_a_run_that_is_continued_knows_what_its_route_has_spent(
     assert round(spent, 9) <= 0.0009
 
 
+def test_an_edited_export_is_kept_until_it_is_forced(folder: Path) -> None:
+    export = ("route", "export", "backed", "--out", "proxy")
+    assert [llmops(folder, *export).returncode for _ in range(2)] == [0, 0]
+    config, handler = folder / "proxy/config.yaml", folder / "proxy/llmops_routes.py"
+    edit(handler, "log_text=False", "log_text=True")
+    for arguments, file in ((export, handler), (("route", "export", "finder", "--out", "proxy"), config)):
+        refused = llmops(folder, *arguments)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"'proxy/{file.name}' exists and holds something else.\nOverwrite it with --force" in refused.stderr
+    assert "log_text=True" in handler.read_text()
+    assert "llmops/backed" in config.read_text()
+    assert llmops(folder, *export, "--force").returncode == 0
+    assert "log_text=False" in handler.read_text()
+
+
 def test_a_wrong_route_is_told_where_it_stands(folder: Path) -> None:
     for before, after, told in (
         ("models: [small, large], checks", "models: [small, lage], checks", "Did you mean `large`?"),
