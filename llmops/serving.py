@@ -57,7 +57,8 @@ class Router:
             log_text: keep the questions in the log, credentials masked.
 
         Raises:
-            UsageError: no such project or route, or a route that looks at what is spent over a model without a known price.
+            UsageError: no such project or route, a route that looks at what is spent over a model without a known price, or a
+                log that cannot be written.
             InvalidFiles: its settings cannot be used.
         """
         self.name = route
@@ -68,6 +69,8 @@ class Router:
         self._memory = RouteMemory()
         if isinstance(loaded.route(route), BanditRoute) and log is not None and log.is_file():
             self._remember(log)
+        if log is not None:
+            _check_writable(log)
 
     def _remember(self, log: Path) -> None:
         """Begin with what the log says of earlier answers; a grade of a line counts more than its checks."""
@@ -143,15 +146,32 @@ class Router:
             **({"text": masked(text)} if self._log_text else {}),
             "calls": [plain(call) for call in calls],
         }
-        handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(handle, (json.dumps(line, ensure_ascii=True) + "\n").encode())
-        finally:
-            os.close(handle)
+        _append(self._log, (json.dumps(line, ensure_ascii=True) + "\n").encode())
 
     async def close(self) -> None:
         """Close the connections."""
         await self._callers.close()
+
+
+def _append(log: Path, text: bytes) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, text)
+    finally:
+        os.close(handle)
+
+
+def _check_writable(log: Path) -> None:
+    """Make the log, before an answer is paid for that it should tell of.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+    """
+    try:
+        _append(log, b"")
+    except OSError as error:
+        told = f"The log {str(log)!r} cannot be written: {error.strerror}."
+        raise UsageError(told, hint="Check that its folder exists and can be written.") from error
 
 
 def _text(message: Mapping[str, Any]) -> str:
@@ -188,12 +208,12 @@ def litellm_handler(project: Path, *, log: Path | None = None, log_text: bool = 
 
     routers: dict[str, Router] = {}
 
-    async def complete(route: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], key: str) -> Completion:
+    def router(route: str) -> Router:
         if route not in routers:
             routers[route] = Router(project, route, log=log, log_text=log_text)
-        return await routers[route].complete(messages, key=key, params=params)
+        return routers[route]
 
-    return custom_llm(complete)
+    return custom_llm(router)
 
 
 __all__ = ["ModelError", "Router", "litellm_handler"]

@@ -57,6 +57,13 @@ async def test_a_model_that_was_away_serves_again(backed: Router, servers: tuple
     assert [await served_by(backed, f"back {n}") for n in range(3)] == ["small"] * 3
 
 
+@pytest.mark.parametrize("log", ["missing/decisions.jsonl", "."])
+def test_a_log_that_cannot_be_written_is_told_before_an_answer_is_paid_for(folder: Path, log: str) -> None:
+    with pytest.raises(UsageError, match=r"The log '.*' cannot be written: (No such file|Is a directory).*\.") as told:
+        Router(folder, "backed", log=folder / log)
+    assert told.value.hint == "Check that its folder exists and can be written."
+
+
 async def test_parts_of_text_are_read_as_a_text(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
     _, large = servers
     router = Router(folder, "long")
