@@ -1,14 +1,14 @@
 """LiteLLM's proxy asks us: a custom provider whose model names are routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from llmops.domain.errors import ContextOverflow, LlmopsError, ModelError, ModelTimeout, RateLimited, Refused, UsageError
 from llmops.domain.models import Completion
 
-Complete = Callable[[str, Sequence[Mapping[str, Any]], Mapping[str, Any], str], Awaitable[Completion]]
-"""From a route, messages, parameters and a key to an answer."""
+PROJECT_AT_FAULT = 500
+"""HTTP's word for what the client cannot mend."""
 
 PASSED_ON = (
     "temperature",
@@ -32,8 +32,20 @@ ABSENT: tuple[object, ...] = (None, False, [])
 """Values of the other parameters that ask for nothing."""
 
 
-def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
-    """An object for `custom_provider_map`."""
+class Served(Protocol):
+    """One route, ready to answer."""
+
+    async def complete(self, messages: Sequence[Mapping[str, Any]], *, key: str, params: Mapping[str, Any]) -> Completion:
+        """The answer to messages."""
+        ...
+
+
+def custom_llm(route: Callable[[str], Served]) -> Any:  # noqa: ANN401 -- a vendor's class
+    """An object for `custom_provider_map`.
+
+    Args:
+        route: of a name.
+    """
     from litellm import CustomLLM
     from litellm.llms.custom_llm import CustomLLMError
     from litellm.types.utils import GenericStreamingChunk, ModelResponse
@@ -41,12 +53,16 @@ def custom_llm(complete: Complete) -> Any:  # noqa: ANN401 -- a vendor's class
     async def answered(call: Mapping[str, Any]) -> Completion:
         sent = call.get("optional_params") or {}
         try:
+            served = route(call["model"])
+        except LlmopsError as error:
+            raise CustomLLMError(status_code=PROJECT_AT_FAULT, message=_message(error)) from error
+        try:
             async with asyncio.timeout(call.get("timeout")):
-                return await complete(call["model"], call["messages"], _params(sent), str(sent.get("user") or ""))
+                return await served.complete(call["messages"], key=str(sent.get("user") or ""), params=_params(sent))
         except TimeoutError as error:
             raise CustomLLMError(status_code=504, message=f"no answer within {call['timeout']:g} s") from error
         except (ModelError, UsageError) as error:
-            raise CustomLLMError(status_code=_status(error), message=" ".join(str(error).split())) from error
+            raise CustomLLMError(status_code=_status(error), message=_message(error)) from error
 
     class Routes(CustomLLM):  # type: ignore[misc]  # an untyped vendor class
         async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:  # noqa: ANN401
@@ -88,6 +104,10 @@ def _params(sent: Mapping[str, Any]) -> dict[str, Any]:
             "`litellm_params`.",
         )
     return {name: sent[name] for name in PASSED_ON if sent.get(name) is not None}
+
+
+def _message(error: LlmopsError) -> str:
+    return " ".join(str(error).split())
 
 
 def _status(error: LlmopsError) -> int:
