@@ -66,10 +66,11 @@ def workers(cluster: Cluster) -> list[int]:
 
 
 def without_times(done: "subprocess.CompletedProcess[str]") -> str:
-    """The document but for what differs between any two runs."""
+    """The document but for what differs between any two runs; two workers may evaluate the same answer at the same time."""
     run = report(done)
     for name in ("timing", "run_id"):
         del run[name]
+    del run["counts"]["evaluated"]
     for each in (*run["groups"], *run["results"], *run["worst"]):
         for name in ("latency", "latency_s"):
             each.pop(name, None)
@@ -77,8 +78,9 @@ def without_times(done: "subprocess.CompletedProcess[str]") -> str:
 
 
 def readers(folder: Path) -> Path:
-    """The sample project's recorded answers, read by both embedded readers and judged by both detectors."""
-    recorded = [json.loads(line) for line in (ROOT / "datasets/recorded-answers.jsonl").read_text().splitlines()[:30]]
+    """The sample project's recorded questions, read by both embedded readers and judged by both detectors."""
+    lines = [json.loads(line) for line in (ROOT / "datasets/recorded-answers.jsonl").read_text().splitlines()]
+    recorded = list({row["vars"]["question"]: row for row in lines}.values())[:30]
     rows = [{"id": r["id"], "vars": r["vars"], "contexts": r["contexts"], "expected": [r["output"][:12]]} for r in recorded]
     return write(
         folder,
