@@ -57,6 +57,11 @@ class EvaluatedCase:
         return self.results[0].output or ""
 
     @property
+    def answered(self) -> bool:
+        """At least one repeat gave an answer."""
+        return any(each.output is not None for each in self.results)
+
+    @property
     def passed(self) -> bool:
         """No repeat failed or did not pass."""
         return all(each.status != "failed" and each.passed is not False for each in self.results)
@@ -86,15 +91,26 @@ class SuiteRun:
         self.suite = suite
         self._config = config
         self._cases: dict[tuple[str, str, str], EvaluatedCase] | None = None
+        self._missing = ""
+        """Why there are cases without a result."""
 
     def places(self) -> list[tuple[str, str, str]]:
         """Case, prompt and target of each item, in order; nothing is asked for it."""
         return list(dict.fromkeys((cell.case.id, cell.prompt, cell.target) for cell in self._plan()[1].cells()))
 
     def case(self, place: tuple[str, str, str]) -> EvaluatedCase:
-        """The results of an item; the first one runs the suite."""
+        """The results of an item; the first one runs the suite. Without any the item fails with the reason."""
+        from llmops.domain.errors import LlmopsError
+        from llmops.reporting.safe import safe, unbroken
+
         if self._cases is None:
-            self._cases = self._evaluated()
+            try:
+                self._cases = self._evaluated()
+            except LlmopsError as error:
+                self._cases, self._missing = {}, str(error)
+        if place not in self._cases:
+            reason = safe(self._missing).replace("\n", "\n  ")
+            pytest.fail(f"{self.suite} · {unbroken(place[0])}: no result\n  {reason}", pytrace=False)
         return self._cases[place]
 
     def _plan(self) -> tuple[Wiring, Plan]:
@@ -120,6 +136,8 @@ class SuiteRun:
             results: dict[tuple[str, str, str], list[CellResult]] = {}
             for each in found.store.results(shared["run"]):
                 results.setdefault((each.case_id, each.prompt, each.target), []).append(each)
+            told: Any = found.store.report(shared["run"])
+            self._missing = "\n".join(told["notes"])
         judged = [each.passed is True for some in results.values() for each in some if _counts(each)]
         rate = sum(judged) / len(judged) if judged else None
         return {place: EvaluatedCase(self.suite, *place, tuple(some), rate) for place, some in results.items()}
@@ -137,6 +155,8 @@ class SuiteRun:
 
         options = EvaluateOptions(refresh=self._refresh(), no_gate=True)
         report, _ = asyncio.run(evaluate(plan, found, options, Silent()))
+        if report.status == "interrupted":
+            pytest.exit(report.notes[-1], report.exit_code)
         return report.run_id
 
     @contextmanager
@@ -224,16 +244,24 @@ def llmops_case(request: pytest.FixtureRequest) -> EvaluatedCase:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
-    """After the test's own body: a case that did not pass fails, or is expected to while `min_pass` holds."""
-    outcome = yield
+    """Around the test's own body, which is for answers: a case that did not pass fails, or may while `min_pass` holds."""
     case, mark = pyfuncitem.funcargs.get("llmops_case"), pyfuncitem.get_closest_marker("llmops")
-    if isinstance(case, EvaluatedCase) and mark is not None and not case.passed:
-        floor = mark.kwargs.get("min_pass")
-        if floor is not None and case.pass_rate is not None and case.pass_rate >= floor:
-            pytest.xfail(f"{100 * case.pass_rate:.1f} % of the suite pass, at least {100 * floor:g} % were asked for\n{case}")
-        below = "" if floor is None or case.pass_rate is None else f"\n  {100 * case.pass_rate:.1f} % of the suite pass"
-        pytest.fail(f"{case}{below}", pytrace=False)
+    if not isinstance(case, EvaluatedCase) or mark is None:
+        return (yield)
+    if not case.answered:
+        _judge(case, mark.kwargs.get("min_pass"))
+    outcome = yield
+    _judge(case, mark.kwargs.get("min_pass"))
     return outcome
+
+
+def _judge(case: EvaluatedCase, floor: float | None) -> None:
+    if case.passed:
+        return
+    if floor is not None and case.pass_rate is not None and case.pass_rate >= floor:
+        pytest.xfail(f"{100 * case.pass_rate:.1f} % of the suite pass, at least {100 * floor:g} % were asked for\n{case}")
+    below = "" if floor is None or case.pass_rate is None else f"\n  {100 * case.pass_rate:.1f} % of the suite pass"
+    pytest.fail(f"{case}{below}", pytrace=False)
 
 
 class Evaluate(Protocol):

@@ -1,5 +1,8 @@
 """A suite under pytest: one item per case, readable failures, a tolerated share, and one run for all workers."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +85,60 @@ def test_mistakes_are_told_when_tests_are_collected(pytester: pytest.Pytester, s
     edit(folder / "datasets/say.jsonl", '"id"', '"idd"')
     pytester.makepyfile(MARKED.format(more=""))
     run(pytester).stdout.fnmatch_lines(["*datasets/say.jsonl:1*"])
+
+
+def test_a_case_without_an_answer_fails_with_the_reason_whatever_the_test_asserts(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path
+) -> None:
+    server.faults = {1: "500"}
+    edit(folder / "llmops.yaml", "concurrency: 8", "concurrency: 1, max_retries: 0")
+    pytester.makepyfile(MARKED.format(more=""))
+    found = run(pytester)
+    found.stdout.fnmatch_lines(["evals/say.yaml · c0000 · say · m", "  no answer: Unavailable: HTTP 500*"])
+    assert "AssertionError" not in found.stdout.str()
+    pytester.makepyfile(MARKED.format(more=", min_pass=0.5"))
+    server.faults = {server.requests + 1: "500"}
+    run(pytester, "--llmops-no-cache").assert_outcomes(passed=2, xfailed=2)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_suite_that_stops_early_says_why_there_is_no_result(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, workers: tuple[str, ...]
+) -> None:
+    edit(folder / "llmops.yaml", "concurrency: 8", "concurrency: 1")
+    edit(folder / "evals/say.yaml", "gate:", "budget: 0.00001\ngate:")
+    pytester.makepyfile(MARKED.format(more=""))
+    found = run(pytester, *workers)
+    found.assert_outcomes(passed=1, errors=3)
+    found.stdout.fnmatch_lines(["evals/say.yaml · c0003: no result", "  $0.0000 are spent; *a larger --budget continues*"])
+    assert "KeyError" not in found.stdout.str()
+
+
+def test_a_suite_that_cannot_be_run_says_so_without_a_traceback(
+    pytester: pytest.Pytester, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (folder / "llmops.yaml").write_text("models:\n  m: {id: openai/m}\n")
+    pytester.makepyfile(MARKED.format(more=""))
+    found = run(pytester)
+    found.assert_outcomes(errors=4)
+    found.stdout.fnmatch_lines(["evals/say.yaml · c0000: no result", "  *OPENAI_API_KEY is not set.", "  Set it in the env*"])
+    assert "raise MissingCredential" not in found.stdout.str()
+
+
+def test_an_interrupt_ends_pytest_as_well_as_the_suite(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
+    def interrupt(_: list[dict[str, str]]) -> str:
+        os.kill(int((folder / "pid").read_text()), signal.SIGINT)
+        time.sleep(0.5)
+        return "echo"
+
+    server.reply = interrupt
+    edit(folder / "llmops.yaml", "concurrency: 8", "concurrency: 1")
+    pytester.makeconftest("import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))")
+    pytester.makepyfile(MARKED.format(more=""))
+    found = run(pytester)
+    found.stdout.fnmatch_lines(["*interrupted: the same command continues this run*"])
+    assert (found.ret, server.requests) == (130, 1)
 
 
 def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) -> None:
