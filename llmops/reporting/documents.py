@@ -69,7 +69,7 @@ def to_json(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     version = reports[0][0].schema_version if reports else 1
     yield f'{{"schema_version": {version}, "runs": ['
     for number, (report, results) in enumerate(reports):
-        head = json.dumps(report, ensure_ascii=False, allow_nan=False, default=members)
+        head = json.dumps(report, ensure_ascii=True, allow_nan=False, default=members)
         yield f'{", " if number else ""}{head[:-1]}, "results": ['
         for index, result in enumerate(results()):
             yield f"{',' if index else ''}\n{json.dumps(result, ensure_ascii=True, allow_nan=False, default=members)}"

@@ -3,13 +3,15 @@
 import json
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from test_terminal_report import REPORT
 
 from llmops.domain.reports import FlakyCase, Flip
+from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.reporting.annotations import flips_code_quality, flips_sarif
-from llmops.reporting.documents import spreadsheet, to_junit, to_markdown
+from llmops.reporting.documents import Format, render, spreadsheet, to_junit, to_markdown
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,18 @@ def test_a_formula_gets_a_quote(cell: str) -> None:
 @pytest.mark.parametrize("cell", ["text", "a=b", "1-2", "", "a\n=b", -1, 0.5, None])
 def test_other_cells_stay_as_they_are(cell: object) -> None:
     assert spreadsheet(cell) == cell
+
+
+@pytest.mark.parametrize("form", [form for form in get_args(Format) if form != "html"])
+@pytest.mark.parametrize("text", ["\ud800 half a character", "\x00\x1b[31m\u202e\u2028 é 😀"])
+def test_any_answer_can_be_written_to_a_file(form: Format, text: str) -> None:
+    result = CellResult(0, "c0", "p", "t", 0, "scored", text, text, {"e": EvaluatorResult("scored", 0.0, False, text)})
+    flip = Flip("c0", "p", "t", 0, True, ("e",), text, text, text)
+    report = replace(REPORT, worst=(result,), flips=(flip,), broken=1, notes=(text,))
+    written = "".join(render([(report, lambda: [result])], form)).encode()
+    if form == "json":
+        (run,) = json.loads(written)["runs"]
+        assert (run["worst"][0]["output"], run["results"][0]["output"]) == (text, text)
 
 
 def test_junit_tells_a_rule_as_the_terminal_does() -> None:
