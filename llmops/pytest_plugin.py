@@ -6,6 +6,7 @@ Nothing of llmops is imported before a test asks for it.
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from llmops.cli.session import Session
     from llmops.domain.runs import CellResult, EvaluatorResult, Step
     from llmops.evaluation.planning import Plan
     from llmops.wiring import Wiring
@@ -29,8 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("llmops", "language-model evaluations")
     group.addoption("--llmops-project", metavar="DIR", help="folder of the project; default: the nearest llmops.yaml above")
     group.addoption("--llmops-model", action="append", metavar="NAME", help="ask this model instead of the suite's targets")
-    group.addoption("--llmops-limit", type=int, metavar="N", help="only the first N cases of each suite")
+    group.addoption("--llmops-limit", type=_number_of_cases, metavar="N", help="only the first N cases of each suite")
     group.addoption("--llmops-no-cache", action="store_true", help="reuse nothing of earlier runs")
+
+
+def _number_of_cases(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} was given; a whole number from 1 on was expected")
+    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -114,7 +122,7 @@ class SuiteRun:
         return self._cases[place]
 
     def _plan(self) -> tuple[Wiring, Plan]:
-        from llmops.settings.suite import load_suite
+        from llmops.cli.eval import suites_named
         from llmops.workflows.suite_plans import EvaluateOptions, plan_suite
 
         option = self._config.getoption
@@ -124,9 +132,9 @@ class SuiteRun:
             refresh=self._refresh(),
             no_gate=True,
         )
-        found = wiring(self._config)
-        path = found.root / self.suite
-        return found, plan_suite(load_suite(path, found.root), found, options, Silent())
+        session = _session(self._config)
+        (suite,) = suites_named(session, [self.suite])
+        return session.wiring, plan_suite(suite, session.wiring, options, Silent())
 
     def _evaluated(self) -> dict[tuple[str, str, str], EvaluatedCase]:
         found, plan = self._plan()
@@ -198,10 +206,15 @@ def _counts(result: CellResult) -> bool:
 
 def wiring(config: pytest.Config) -> Wiring:
     """The project's objects; where there is no project, those that need none."""
-    from llmops.cli.session import Session, wiring_or_bare
+    from llmops.cli.session import wiring_or_bare
 
-    start = Path(config.getoption("--llmops-project") or config.rootpath)
-    return wiring_or_bare(Session(start, debug=False))
+    return wiring_or_bare(_session(config))
+
+
+def _session(config: pytest.Config) -> Session:
+    from llmops.cli.session import Session
+
+    return Session(Path(config.getoption("--llmops-project") or config.rootpath), debug=False)
 
 
 _runs: pytest.StashKey[dict[str, SuiteRun]] = pytest.StashKey()

@@ -81,7 +81,12 @@ def test_mistakes_are_told_when_tests_are_collected(pytester: pytest.Pytester, s
     pytester.makepyfile(MARKED.format(more=", min_pass=70"))
     run(pytester).stdout.fnmatch_lines(["*min_pass is 70; a share of the cases from 0 to 1 was expected.*"])
     pytester.makepyfile(MARKED.format(more="").replace("say.yaml", "sya.yaml"))
-    run(pytester).stdout.fnmatch_lines(["*sya.yaml*"])
+    run(pytester).stdout.fnmatch_lines(["No suite file 'evals/sya.yaml'.", "Did you mean `evals/say.yaml`[?]"])
+    for elsewhere, told in (("nosuch", "*'nosuch' is no folder."), ("/", "No llmops.yaml*")):
+        run(pytester, "--llmops-project", elsewhere).stdout.fnmatch_lines([told])
+    found = run(pytester, "--llmops-limit", "0")
+    found.stderr.fnmatch_lines(["*--llmops-limit: '0' was given; a whole number from 1 on was expected"])
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
     edit(folder / "datasets/say.jsonl", '"id"', '"idd"')
     pytester.makepyfile(MARKED.format(more=""))
     run(pytester).stdout.fnmatch_lines(["*datasets/say.jsonl:1*"])
@@ -139,6 +144,11 @@ def test_an_interrupt_ends_pytest_as_well_as_the_suite(pytester: pytest.Pytester
     found = run(pytester)
     found.stdout.fnmatch_lines(["*interrupted: the same command continues this run*"])
     assert (found.ret, server.requests) == (130, 1)
+
+
+def test_a_suite_is_named_as_for_the_command_line(pytester: pytest.Pytester, folder: Path) -> None:
+    pytester.makepyfile(MARKED.format(more="").replace("evals/say.yaml", "say"))
+    run(pytester, "--llmops-limit", "1").assert_outcomes(passed=1)
 
 
 def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) -> None:
