@@ -1,6 +1,7 @@
 """Fixtures of tests in more than one folder."""
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 
@@ -16,6 +17,9 @@ HANGS_S = 120
 # Machines are noisy: how long an example takes decides nothing.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# Tables are as wide as a pipe's are, whatever the terminal that the tests run in says.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_collection_finish() -> None:

@@ -95,8 +95,8 @@ def several(folder: Path, *commands: list[str], **extra: str) -> list[tuple[int,
 
 
 def invisible(text: str) -> set[str]:
-    """Characters that steer a terminal or that nobody sees."""
-    return {c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn")}
+    """Characters that steer a terminal or that nobody sees; joiners are letters of some scripts."""
+    return {c for c in text if c not in "\n\t\u200c\u200d" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")}
 
 
 def files(folder: Path) -> dict[str, bytes]:
