@@ -74,6 +74,10 @@ class Baseline:
         found = partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""])
         return cls(cells, *found, evaluators)
 
+    def otherwise(self, evaluators: Mapping[str, Any]) -> frozenset[str]:
+        """Those of a candidate's evaluators, by name as its run records them, that had other options or limits here."""
+        return frozenset(name for name, now in evaluators.items() if self.evaluators.get(name, now) != now)
+
     def place(self, result: CellResult) -> Place | None:
         """Where the partner of a cell of the candidate stands; None: nothing is comparable with its prompt or target."""
         prompt, target = self.prompts.get(result.prompt), self.targets.get(result.target)

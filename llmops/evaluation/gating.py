@@ -1,6 +1,6 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 
 from llmops.domain.ports import Store
@@ -70,7 +70,7 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
             alone += 1
         elif (found := flip(before, after, critical)) is not None:
             flips.add(found)
-    notes += mismatch(store.run(baseline), plan, alone)
+    notes += mismatch(store.run(baseline), plan, alone, held.otherwise(plan.snapshot()["evaluators"]))
     return replace(judgement, flips=flips, notes=notes)
 
 
@@ -90,20 +90,19 @@ def several_looks(plan: Plan) -> tuple[str, ...]:
     return (f"{SEVERAL_LOOKS}{len(plan.looks)} times, so each look has a confidence of {told}",) if told else ()
 
 
-def mismatch(baseline: Run, plan: Plan, alone: int) -> tuple[str, ...]:
+def mismatch(baseline: Run, plan: Plan, alone: int, otherwise: Collection[str]) -> tuple[str, ...]:
     """What makes a baseline a poor match, as a note; nothing when it is a whole run of the same cells, measured alike.
 
     Args:
         baseline: the run that a candidate is held against.
         plan: of the candidate.
         alone: cells of the candidate that it does not have.
+        otherwise: evaluators that were set otherwise in it.
     """
-    held, own = baseline.snapshot, plan.snapshot()
+    cases = baseline.snapshot.get("dataset", {}).get("hash")
     told = [f"a run of {baseline.suite}"] if baseline.suite != plan.suite.path else []
-    told += ["over other cases"] if held.get("dataset", {}).get("hash") != own["dataset"]["hash"] else []
-    before = held.get("evaluators", {})
-    changed = [name for name, now in own["evaluators"].items() if name in before and before[name] != now]
-    told += [f"which measured {', '.join(changed)} otherwise"] if changed else []
+    told += ["over other cases"] if cases != plan.dataset.content_hash else []
+    told += [f"which measured {', '.join(sorted(otherwise))} otherwise"] if otherwise else []
     told += [f"which is {baseline.status}"] if baseline.status in ("running", "interrupted", "over budget") else []
     told += [f"which lacks {alone:,} of this run's cells"] if alone else []
     return (f"{HELD_AGAINST}{baseline.id}, {', '.join(told)}",) if told else ()
@@ -171,6 +170,9 @@ class Gate:
         self._plan = plan
         self._aggregator = aggregator
         self._baseline = baseline
+        self._otherwise: Collection[str] = ()
+        if baseline is not None and baseline.evaluators:
+            self._otherwise = baseline.otherwise(plan.snapshot()["evaluators"])
 
     def judge(self, results: Callable[[], Iterable[CellResult]]) -> tuple[RuleVerdict, ...]:
         """One verdict per rule and prompt x target; `results` reads the run's cells anew."""
@@ -271,8 +273,7 @@ class Gate:
             reason = found.method
         elif pairs.missing:
             reason += f", {len(pairs.missing)} without a value on one side"
-        before = self._baseline.evaluators
-        if name in before and before[name] != self._plan.snapshot()["evaluators"].get(name):
+        if name in self._otherwise:
             verdict, reason = "inconclusive", f"the baseline measured {name!r} otherwise: evaluate it with this suite"
         place = (group.prompt, group.target)
         flipped = (found.wins + found.losses) / found.n if found.n and aggregate == "pass_rate" else None

@@ -7,14 +7,7 @@ from datetime import datetime
 from itertools import islice
 from math import ceil, isfinite
 
-from llmops.domain.errors import (
-    EndpointDown,
-    LlmopsError,
-    MissingCredential,
-    ModelError,
-    RunIncomplete,
-    TemplateError,
-)
+from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record

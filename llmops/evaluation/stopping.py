@@ -81,10 +81,18 @@ class EarlyStop:
             if not shares or not one_limit:
                 hint = "It decides `min`, `max` and `non_inferior_to` of pass rates and retrieval metrics."
                 raise UsageError(f"--sequential cannot decide the rule {rule_text(rule)!r}.", hint=hint)
-            if rule.non_inferior_to is not None and self.baseline is None:
-                hint = "Name one: --baseline merge-base:origin/main, or llmops runs baseline RUN"
-                raise UsageError(f"--sequential needs a baseline for the rule {rule_text(rule)!r}.", hint=hint)
+            if rule.non_inferior_to is not None:
+                self._check_baseline(rule, name)
             yield rule
+
+    def _check_baseline(self, rule: GateRule, name: str) -> None:
+        """Refuse a relative rule whose evaluator no baseline measured, or one measured otherwise."""
+        if self.baseline is None:
+            hint = "Name one: --baseline merge-base:origin/main, or llmops runs baseline RUN"
+            raise UsageError(f"--sequential needs a baseline for the rule {rule_text(rule)!r}.", hint=hint)
+        if self.baseline.evaluators and name in self.baseline.otherwise(self.plan.snapshot()["evaluators"]):
+            hint = "Evaluate the baseline with this suite, as --baseline git:REV does."
+            raise UsageError(f"--sequential: the baseline measured {name!r} otherwise.", hint=hint)
 
     def add(self, result: CellResult) -> str | None:
         """Take one result, in any order; the reason to stop once everything is decided, else None."""

@@ -92,6 +92,8 @@ def test_a_baseline_that_was_measured_otherwise_decides_nothing(evaluated: Path)
     assert done.returncode == 4, told
     assert "the baseline measured 'contains' otherwise: evaluate it with this suite" in told
     assert f"note: held against {baseline}, over other cases, which measured contains otherwise" in told
+    early = llmops(evaluated, "eval", "--baseline", baseline, "--sequential")
+    assert (early.returncode, "the baseline measured 'contains' otherwise" in early.stderr) == (2, True)
 
 
 def test_a_limit_on_what_no_case_measured_is_not_passed(evaluated: Path) -> None:
