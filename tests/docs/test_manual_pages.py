@@ -9,6 +9,8 @@ import pytest
 from manual_pages import ROOT, Page, anchor, pages
 
 from llmops.domain.retrieval import Hit
+from llmops.evaluation.evaluators.base import Kind
+from llmops.evaluation.evaluators.catalogue import kinds
 from llmops.prompting.frontmatter import PARAMETERS
 from llmops.prompting.template import parse_prompt
 from llmops.settings.positions import parse_yaml
@@ -106,6 +108,14 @@ def test_prompt_examples_parse(page: Page) -> None:
 def test_prompt_file_page_names_every_parameter() -> None:
     section = pages()["docs/reference/prompt-file.md"].sections()["parameters-of-a-prompt"]
     assert set(re.findall(r"`(\w+)`", section)) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.name)
+def test_evaluators_page_names_every_option(kind: Kind) -> None:
+    sections = pages()["docs/reference/evaluators.md"].sections()
+    shared = sections["evaluators-that-ask-a-judge"] if "judge" in kind.options.model_fields else ""
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", sections[kind.name] + shared))))
+    assert {field.alias or name for name, field in kind.options.model_fields.items()} <= named
 
 
 def test_sample_prompt_asks_for_the_exact_refusal_and_renders_hostile_text_as_data() -> None:
