@@ -50,7 +50,9 @@ def command(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Use this dataset instead of the suite's.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N cases.")] = None,
-    filters: Annotated[list[str] | None, typer.Option("--filter", help="Only cases with this tag: tag=NAME.")] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help="Only cases with this tag, or this id: tag=NAME, id='q-1*'.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only cases that failed or were unmeasured last time.")] = False,
     max_failures: Annotated[
         int | None, typer.Option("--max-failures", min=1, help="Stop after N cells that did not pass.")
@@ -119,7 +121,7 @@ def command(
         tuple(prompt or ()),
         dataset,
         limit,
-        tuple(_pair(item, "--filter", "tag") for item in filters or ()),
+        *_filters(filters or []),
         failed=failed,
         variables=dict(_assignment(item) for item in var or ()),
         repeat=repeat,
@@ -369,11 +371,14 @@ def _step(name: str) -> Step:
     return found
 
 
-def _pair(text: str, option: str, name: str) -> str:
-    key, equals, value = text.partition("=")
-    if key != name or not equals or not value:
-        raise UsageError(f"{option} {text!r}: `{name}=VALUE` was expected.")
-    return value
+def _filters(texts: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tags and the ids that cases are chosen by."""
+    pairs = [(text, *text.partition("=")) for text in texts]
+    for text, key, _, value in pairs:
+        if key not in ("tag", "id") or not value:
+            raise UsageError(f"--filter {text!r}: `tag=NAME` or `id=NAME` was expected.")
+    tags, ids = (tuple(value for _, key, _, value in pairs if key == name) for name in ("tag", "id"))
+    return tags, ids
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """A suite with the options of the command line as a plan: everything is loaded and checked before the first call."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path as FilePath
@@ -22,6 +23,7 @@ from llmops.reporting.figures import labels_of_nothing
 from llmops.scoring.ranking import outside, parse_unit
 from llmops.settings.positions import Path
 from llmops.settings.suite import RECORDED, Suite, evaluator_specs
+from llmops.settings.validation import nearest
 from llmops.workflows.failing import failing_cases
 from llmops.workflows.suite_faults import disagreements
 
@@ -88,6 +90,8 @@ class EvaluateOptions:
     dataset: str | None = None
     limit: int | None = None
     tags: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    """Only the cases of these ids, in which `*` stands for any characters."""
     failed: bool = False
     """Only the cases that failed, were unmeasured or did not pass last time."""
     case_ids: frozenset[str] | None = None
@@ -125,7 +129,7 @@ class EvaluateOptions:
             ("--prompt", self.prompts),
             ("--dataset", (self.dataset,)),
             ("--limit", (self.limit,)),
-            ("--filter", [f"tag={tag}" for tag in self.tags]),
+            ("--filter", [*(f"tag={tag}" for tag in self.tags), *(f"id={each}" for each in self.ids)]),
             ("--var", [f"{name}={value}" for name, value in self.variables.items()]),
             ("--repeat", (self.repeat,)),
             ("--max-failures", (self.max_failures,)),
@@ -165,6 +169,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     if problems or dataset is None or evaluators is None:
         raise InvalidFiles(problems)
     ids = failing_cases(suite, parts.store) if options.failed and options.case_ids is None else options.case_ids
+    ids = _named(options.ids, dataset, ids) if options.ids else ids
     selection = Selection(options.limit, options.tags, ids, options.variables, options.sequential)
     own, cases = _case_evaluators(dataset, selection, suite, parts)
     specs = [built.spec for some in own.values() for built in some]
@@ -195,6 +200,22 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         calibrations,
         (*notes, *_stray_labels(suite, dataset, selection, retriever)),
     )
+
+
+def _named(wanted: Sequence[str], dataset: Dataset, among: frozenset[str] | None) -> frozenset[str]:
+    """The ids of the cases that `--filter id=` names, of all or of some.
+
+    Raises:
+        NothingSelected: no case has such an id.
+    """
+    found = set[str]()
+    for one in wanted:
+        pattern = re.compile(".*".join(map(re.escape, one.split("*"))), re.DOTALL)
+        found |= {case.id for case in dataset.cases() if pattern.fullmatch(case.id)}
+    if not found:
+        told = f"--filter: no case of {dataset.path} has the id {' or '.join(map(repr, wanted))}."
+        raise NothingSelected(told, hint=nearest(wanted[0], (case.id for case in dataset.cases())))
+    return frozenset(found if among is None else found & among)
 
 
 def _stray_labels(suite: Suite, dataset: Dataset, selection: Selection, retriever: AskRetriever | None) -> list[str]:

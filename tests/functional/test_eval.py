@@ -182,3 +182,23 @@ def test_verbose_tells_each_cell(tmp_path: Path) -> None:
     assert len(lines) == 3
     assert any(line.startswith("pass") and "c0000" in line for line in lines)
     assert sum("not passed" in line and "contains" in line for line in lines) == 2
+
+
+def test_cases_are_chosen_by_their_ids(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 12)
+
+    def chosen(*names: str, **options: str) -> list[str]:
+        filters = (word for name in names for word in ("--filter", f"id={name}"))
+        done = report(llmops(tmp_path, "eval", "--json", *filters, **options))
+        return sorted(result["case_id"] for result in done["results"])
+
+    assert chosen("c0003") == ["c0003"]
+    assert chosen("c0003", "c001*") == ["c0003", "c0010", "c0011"]
+    assert chosen("*1", LLMOPS_EVAL_LIMIT="1") == ["c0001"]
+    assert (server.requests, chosen("*[1]*", "c0001")) == (4, ["c0001"])
+    wrong = llmops(tmp_path, "eval", "--filter", "id=c003")
+    told = "error: --filter: no case of datasets/say.jsonl has the id 'c003'.\nDid you mean `c0003`?\n"
+    assert (wrong.returncode, wrong.stderr) == (2, told)
+    neither = llmops(tmp_path, "eval", "--filter", "id=c0003", "--filter", "tag=none")
+    assert (neither.returncode, neither.stderr.splitlines()[0]) == (2, "error: No case of datasets/say.jsonl is selected.")
+    assert "`tag=NAME` or `id=NAME` was expected." in llmops(tmp_path, "eval", "--filter", "case=c0003").stderr

@@ -103,12 +103,12 @@ def test_the_next_answers_are_claimed_while_calls_are_made(server: OpenAiServer,
 def test_a_killed_run_names_the_command_that_continues_it(server: OpenAiServer, tmp_path: Path) -> None:
     project(tmp_path, server.base, 4)
     server.delay_s = 600
-    options = ("-m", "m", "--limit", "2", "--repeat", "2", "--no-cache", "--var", "word=two words")
+    options = ("-m", "m", "--limit", "2", "--filter", "id=c*", "--repeat", "2", "--no-cache", "--var", "word=two words")
     process = started(tmp_path, server, 4, *options)
     process.kill()
     process.wait(SOON_S)
     server.delay_s = 0
-    asked = " --model m --limit 2 --var 'word=two words' --repeat 2 --no-cache --no-gate"
+    asked = " --model m --limit 2 --filter 'id=c*' --var 'word=two words' --repeat 2 --no-cache --no-gate"
     for command in (("runs", "show"), ("gate",), ("runs", "export", "@last", "-o", "run.json")):
         told = llmops(tmp_path, *command, COLUMNS="300").stderr
         assert f"Continue it: llmops eval evals/say.yaml{asked}\n" in told
