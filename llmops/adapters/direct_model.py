@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PROVIDERS = ("openai", "hosted_vllm", "lm_studio", "llamafile")
 """Providers of LiteLLM ids whose endpoints speak the protocol as it stands."""
+WRONG_ADDRESS = (404, 405)
+"""Answers of a server that does not know the path, as when `api_base` lacks its `/v1`."""
 
 
 def speaks_openai(settings: ModelSettings) -> bool:
@@ -181,7 +183,8 @@ async def _refused(response: "ClientResponse") -> ModelError:
         told = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         told = body
-    message = f"HTTP {response.status}: {masked(' '.join(str(told).split()))[:300]}"
+    where = f" from {masked(str(response.url))}" if response.status in WRONG_ADDRESS else ""
+    message = f"HTTP {response.status}{where}: {masked(' '.join(str(told).split()))[:300]}"
     if response.status == 429:
         return RateLimited(message, retry_after_s=retry_after(response.headers))
     if response.status in (408, 409) or response.status >= 500:

@@ -87,6 +87,9 @@ class OpenAiServer:
         if fault == "429 for long":
             self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "100"})
             return
+        if fault == "404":
+            self._send(request, 404, b"404: Not Found")
+            return
         if fault == "500":
             self._send(request, 500, b'{"error": {"message": "broken"}}')
             return
