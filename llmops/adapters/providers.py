@@ -36,6 +36,19 @@ def listed_providers() -> frozenset[str]:
     return frozenset([*_value.findall(enumeration), *configured])
 
 
+def check_slash(model_id: str) -> None:
+    """Refuse `openai:gpt-4o`, which other tools write, before OpenAI is asked for a model of that name.
+
+    Raises:
+        UsageError: with the id that was meant.
+    """
+    provider, colon, rest = model_id.partition(":")
+    if colon and "/" not in provider and provider in listed_providers():
+        meant = f"{provider}/{rest.removeprefix('chat:').removeprefix('messages:')}"
+        told = f"{model_id!r} has a colon behind its provider; `PROVIDER/MODEL` was expected."
+        raise UsageError(told, hint=f"Did you mean `{meant}`?")
+
+
 def check_provider(model_id: str, api_base: str | None = None) -> None:
     """Refuse an id that LiteLLM can send nowhere, before each call fails by itself.
 

@@ -32,6 +32,7 @@ class Models:
         Raises:
             InvalidFiles: there is no provider such as the model's id names.
         """
+        self.check_provider(name)
         settings, transport = self._project.model(name), self.transport(name)
         if transport == "direct":
             from llmops.adapters.direct_model import DirectModel
@@ -39,7 +40,6 @@ class Models:
             return DirectModel(name, settings)  # aiohttp keeps the timeout of a whole call by itself
         from llmops.evaluation.bounded import BoundedModel
 
-        self.check_provider(name)
         return BoundedModel(self._embedded(settings) if settings.embedded else self._hosted(name, settings), settings.timeout_s)
 
     def _embedded(self, settings: ModelSettings) -> ChatModel:
@@ -72,12 +72,14 @@ class Models:
             InvalidFiles: there is none.
         """
         settings = self._project.model(name)
-        if self.transport(name) != "litellm":
+        if settings.embedded:
             return
-        from llmops.adapters.providers import check_provider
+        from llmops.adapters.providers import check_provider, check_slash
 
         try:
-            check_provider(settings.id, settings.api_base)
+            check_slash(settings.id)
+            if self.transport(name) == "litellm":
+                check_provider(settings.id, settings.api_base)
         except UsageError as error:
             place = self._project.positions.problem
             raise InvalidFiles([place(("models", name, "id"), error.message, hint=error.hint)]) from None

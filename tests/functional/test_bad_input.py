@@ -38,6 +38,12 @@ def test_a_typo_in_a_suite_and_in_an_evaluator(tmp_path: Path) -> None:
     refused(tmp_path, "evals/say.yaml:5:", "contain", "contains")
 
 
+def test_an_id_as_other_tools_write_it(tmp_path: Path) -> None:
+    edit(project(tmp_path, BASE) / "llmops.yaml", "id: openai/m", "id: 'openai:m'")
+    for command in ("eval", "validate"):
+        refused(tmp_path, "llmops.yaml:2:", "`models.m.id`", "Did you mean `openai/m`?", arguments=(command,))
+
+
 def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
     edit(project(tmp_path, BASE) / "evals/say.yaml", "prompts: [say]", "prompts: [sya]")
     refused(tmp_path, "evals/say.yaml:2:", "sya", "say")
