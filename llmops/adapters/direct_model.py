@@ -11,7 +11,17 @@ from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
-from llmops.adapters.openai_protocol import field, logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
+from llmops.adapters.openai_protocol import (
+    field,
+    joined_calls,
+    logprobs_of,
+    mean,
+    model_identity,
+    resumes_at,
+    retry_after,
+    text_of,
+    usage_of,
+)
 from llmops.domain.errors import (
     BadResponse,
     ContextOverflow,
@@ -108,6 +118,7 @@ class DirectModel:
     async def _streamed(self, response: "ClientResponse", started: float) -> Completion:
         """Server-sent events: text deltas, then a chunk with the usage, then [DONE]."""
         parts: list[str] = []
+        called: list[Any] = []
         whole: Any = None
         usage: Any = None
         finish: str | None = None
@@ -121,26 +132,25 @@ class DirectModel:
             usage = field(whole, "usage") or usage
             choices = field(whole, "choices")
             for choice in choices if isinstance(choices, list) else ():
-                text = field(field(choice, "delta"), "content")
+                text, calls = (field(field(choice, "delta"), name) for name in ("content", "tool_calls"))
+                called += calls if isinstance(calls, list) else []
                 sure += logprobs_of(field(choice, "logprobs"))
                 finish = field(choice, "finish_reason") or finish
                 if text and isinstance(text, str):
                     first = first if first is not None else time.perf_counter() - started
                     parts.append(text)
-        message = {"message": {"content": "".join(parts)}, "finish_reason": finish}
-        data = {"choices": [message], "usage": usage, "model": field(whole, "model")}
+        message = {"content": "".join(parts), "tool_calls": joined_calls(called)}
+        data = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage, "model": field(whole, "model")}
         return replace(self._completion(data, time.perf_counter() - started, first), logprob=mean(sure))
 
     def _completion(self, data: Any, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
         """An answer, without `usage` where the server tells none that can be."""
         try:
             choice = data["choices"][0]
-            text = choice["message"].get("content")
+            message, finish = choice["message"], choice.get("finish_reason")
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise BadResponse("the answer has no choices") from error
-        finish = choice.get("finish_reason")
-        if not text or not isinstance(text, str):
-            raise BadResponse(f"the model returned nothing (finish reason: {finish})")
+        text = text_of(message, finish)
         sure = mean(logprobs_of(choice.get("logprobs")))
         return Completion(text, usage_of(data.get("usage")), latency, ttft, finish, model=data.get("model"), logprob=sure)
 

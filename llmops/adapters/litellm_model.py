@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmops.adapters.credentials import key_of
-from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, usage_of
+from llmops.adapters.openai_protocol import logprobs_of, mean, model_identity, resumes_at, retry_after, text_of, usage_of
 from llmops.domain.errors import (
     BadResponse,
     ContextOverflow,
@@ -104,11 +104,10 @@ class LitellmModel:
     def _completion(self, response: Any, request: CompletionRequest, latency: float, ttft: float | None) -> Completion:  # noqa: ANN401
         try:
             choice = response.choices[0]
-            text = choice.message.content
+            message = choice.message
         except (AttributeError, IndexError, TypeError) as error:
             raise BadResponse("the answer has no choices") from error
-        if not text:
-            raise BadResponse(f"the model returned nothing (finish reason: {choice.finish_reason})")
+        text = text_of(message, choice.finish_reason)
         usage = usage_of(getattr(response, "usage", None))
         if usage is None:
             usage = self._counted(request, text)

@@ -1,18 +1,23 @@
 """What the OpenAI protocol says the same way whichever client carries it."""
 
+import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
+from llmops.domain.errors import BadResponse, NoText
 from llmops.domain.models import Usage
 from llmops.settings.project import ModelSettings
 
 LIMITED = ("requests", "tokens")
 MOST_TOKENS = 10**9
 """Of one call: a provider that tells more does not know."""
+WITHOUT_TEXT = ("length", "content_filter")
+"""Reasons to have ended without a text that another try would meet again."""
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s|$)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
@@ -20,6 +25,43 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 def model_identity(settings: ModelSettings) -> str:
     """What decides which model answers; the transport does not."""
     return f"{settings.id}|{settings.api_base or ''}"
+
+
+def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usage_of`
+    """What a message says; the tools that it calls, as JSON, where it says nothing.
+
+    Raises:
+        BadResponse: it does neither.
+        NoText: nor would another answer.
+    """
+    text = field(message, "content")
+    if text and isinstance(text, str):
+        return text
+    calls = field(message, "tool_calls")
+    named = [called for each in calls if (called := _called(field(each, "function")))] if isinstance(calls, list) else []
+    if named:
+        return json.dumps(named, ensure_ascii=False)
+    told = f"the model returned nothing (finish reason: {finish})"
+    raise NoText(told) if finish in WITHOUT_TEXT else BadResponse(told)
+
+
+def _called(function: Any) -> dict[str, Any] | None:  # noqa: ANN401 -- as `usage_of`
+    """The name of a function and its arguments, which models write as JSON; None when it has no name."""
+    name, arguments = field(function, "name"), field(function, "arguments")
+    with suppress(ValueError, TypeError, RecursionError):  # else they are told as they were sent
+        arguments = json.loads(arguments)
+    return {"name": name, "arguments": arguments} if name and isinstance(name, str) else None
+
+
+def joined_calls(parts: Iterable[Any]) -> list[Any]:
+    """`tool_calls` of a message, from the parts in which they were streamed."""
+    calls: dict[str, dict[str, str]] = {}
+    for part in parts:
+        call = calls.setdefault(str(field(part, "index")), {"name": "", "arguments": ""})
+        for name in call:
+            piece = field(field(part, "function"), name)
+            call[name] += piece if isinstance(piece, str) else ""
+    return [{"function": call} for call in calls.values()]
 
 
 def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 -- a client's object, or the provider's JSON

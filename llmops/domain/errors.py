@@ -13,7 +13,7 @@
   - BudgetSpent                nothing was made before the budget ended            exit 5
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
-    - EndpointDown, Refused, ContextOverflow, WorkerLost       not worth another try
+    - EndpointDown, Refused, ContextOverflow, NoText, WorkerLost   not worth another try
 """
 
 from collections.abc import Sequence
@@ -190,6 +190,10 @@ class Refused(ModelError):
 
 class ContextOverflow(ModelError):
     """The prompt is longer than the model's context window."""
+
+
+class NoText(ModelError):
+    """The answer ended before its first word, and would again: its tokens are used up, or a filter withholds it."""
 
 
 class WorkerLost(ModelError):

@@ -12,8 +12,18 @@ from typing import Any
 
 ODD_CHUNKS = ([1], "text", None, {"choices": 5}, {"choices": [7, {"delta": "text"}, {"delta": {"content": 5}}]})
 """Before a streamed answer: JSON that is no part of one."""
+TOOL_CALL: dict[str, Any] = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 POLL_S = 0.02
 """How long its end is waited for, at most."""
+
+
+def _tool_chunks() -> list[dict[str, Any]]:
+    """A call of a tool as it is streamed: its name, then its arguments in pieces."""
+    text = TOOL_CALL["function"]["arguments"]
+    opening = {**TOOL_CALL, "index": 0, "function": {"name": "weather", "arguments": ""}}
+    pieces = [opening, *({"index": 0, "function": {"arguments": part}} for part in (text[:7], text[7:]))]
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [piece]}}]} for piece in pieces]
 
 
 class OpenAiServer:
@@ -97,21 +107,22 @@ class OpenAiServer:
             self._send(request, 200, b'{"choices": [{"mess')
             return
         echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
-        text = "" if fault == "empty" else echo
+        text = "" if fault in ("empty", "filter", "tools") else echo
+        finish = {"filter": "content_filter", "tools": "tool_calls"}.get(fault or "", "stop")
         words = [{"token": part, "logprob": self.logprob(prompt)} for part in text.split()]
         sure = {"content": words} if body.get("logprobs") else None
         if body.get("stream"):
             usage = None if fault == "no usage" else self._usage(prompt)
-            self._stream(request, text, sure, usage=usage, odd=ODD_CHUNKS if fault == "odd chunks" else ())
+            odd = ODD_CHUNKS if fault == "odd chunks" else _tool_chunks() if fault == "tools" else ()
+            self._stream(request, text, sure, usage=usage, odd=odd, finish=finish)
             return
+        message = {"role": "assistant", "content": text, **({"tool_calls": [TOOL_CALL]} if fault == "tools" else {})}
         answer: dict[str, Any] = {
             "id": "1",
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": sure, "finish_reason": "stop"}
-            ],
+            "choices": [{"index": 0, "message": message, "logprobs": sure, "finish_reason": finish}],
         }
         if fault != "no usage":
             answer["usage"] = self._usage(prompt)
@@ -154,13 +165,14 @@ class OpenAiServer:
         *,
         usage: dict[str, Any] | None,
         odd: Sequence[Any],
+        finish: str,
     ) -> None:
         chunks: list[dict[str, Any]]
         chunks = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": part}}]} for part in text.split(" ")]
         if sure is not None:
             for chunk, token in zip(chunks, sure["content"], strict=False):
                 chunk["choices"][0]["logprobs"] = {"content": [token]}
-        end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
         events = [*chunks, end]
         if usage is not None:
             events.append({"choices": [], "usage": usage})

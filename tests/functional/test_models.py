@@ -16,6 +16,7 @@ from llmops.domain.errors import (
     BadResponse,
     MissingCredential,
     ModelTimeout,
+    NoText,
     RateLimited,
     Refused,
     Unavailable,
@@ -118,8 +119,19 @@ async def test_log_probabilities_are_read_where_they_are_asked_for(server: OpenA
 
 
 @BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_calls_a_tool_is_the_call(server: OpenAiServer, adapter: type, stream: bool) -> None:
+    server.always = "tools"
+    model = adapter("m", settings(server))
+    found = await model.complete(CompletionRequest(REQUEST.messages, stream=stream))
+    await model.close()
+    assert (found.text, found.finish_reason) == ('[{"name": "weather", "arguments": {"city": "Oslo"}}]', "tool_calls")
+
+
+@BOTH
 @pytest.mark.parametrize(
-    ("fault", "error"), [("429", RateLimited), ("500", Unavailable), ("reset", Unavailable), ("empty", BadResponse)]
+    ("fault", "error"),
+    [("429", RateLimited), ("500", Unavailable), ("reset", Unavailable), ("empty", BadResponse), ("filter", NoText)],
 )
 async def test_faults_are_told_apart_and_not_retried_here(
     server: OpenAiServer, adapter: type, fault: str, error: type[Exception]

@@ -1,11 +1,15 @@
 """What a provider says of its limits in the headers, and of the tokens in the answer."""
 
+import json
 import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmops.adapters.openai_protocol import resumes_at, retry_after, usage_of
+from llmops.adapters.openai_protocol import joined_calls, resumes_at, retry_after, text_of, usage_of
+from llmops.domain.errors import BadResponse, NoText
 from llmops.domain.models import Usage
 
 
@@ -76,3 +80,58 @@ def tokens(read: object, written: object, **details: object) -> dict[str, Any]:
 )
 def test_usage_is_what_can_be_numbers_of_tokens(told: object, usage: Usage | None) -> None:
     assert usage_of(told) == usage
+
+
+def called(name: object, arguments: object) -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": "Hello", "tool_calls": [called("f", "{}")]}, "Hello"),
+        ({"content": None, "tool_calls": [called("f", '{"a": 1}')]}, '[{"name": "f", "arguments": {"a": 1}}]'),
+        ({"content": "", "tool_calls": [called("f", {"a": 1})]}, '[{"name": "f", "arguments": {"a": 1}}]'),
+        ({"tool_calls": [called("f", "{broken"), called(5, "{}"), 7]}, '[{"name": "f", "arguments": "{broken"}]'),
+    ],
+)
+def test_what_a_message_says(message: dict[str, Any], text: str) -> None:
+    assert text_of(message, "stop") == text
+
+
+@pytest.mark.parametrize(
+    "message", [{}, None, "text", {"content": ["x"]}, {"tool_calls": "f"}, {"tool_calls": [called(None, "")]}]
+)
+def test_a_message_without_text_is_worth_another_try_unless_that_would_end_alike(message: object) -> None:
+    for finish in (None, "stop", "tool_calls"):
+        with pytest.raises(BadResponse, match="returned nothing"):
+            text_of(message, finish)
+    for finish in ("length", "content_filter"):
+        with pytest.raises(NoText, match=f"returned nothing .finish reason: {finish}") as refused:
+            text_of(message, finish)
+        assert not refused.value.retryable
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), st.integers())), min_size=1, max_size=4), st.data())
+def test_calls_are_the_same_in_whatever_pieces_they_are_streamed(
+    calls: list[tuple[str, dict[str, int]]], data: st.DataObject
+) -> None:
+    parts: list[Any] = []
+    for index, (name, arguments) in enumerate(calls):
+        text = json.dumps(arguments)
+        at = data.draw(st.integers(0, len(text)))
+        parts += [
+            {"index": index, "function": {"name": name, "arguments": text[:at]}},
+            {"index": index, "function": {"arguments": text[at:]}},
+        ]
+    whole = [called(name, json.dumps(arguments)) for name, arguments in calls]
+    assert text_of({"tool_calls": joined_calls(parts)}, None) == text_of({"tool_calls": whole}, None)
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_any_json_in_place_of_calls_is_no_crash(value: object) -> None:
+    message = {"tool_calls": joined_calls([value])}
+    with pytest.raises(BadResponse):
+        text_of(message, None)
+    with pytest.raises(BadResponse):
+        text_of({"tool_calls": value}, None)
