@@ -19,12 +19,13 @@ from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines, json_value
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import FILE_NAME
-from llmops.settings.validation import Strict, nearest, validated
+from llmops.settings.validation import Strict, close_to, nearest, validated
 
 MAX_PROBLEMS = 20
 """Problems of one dataset that are told; a wrong export would fill the screen."""
 KEPT_BYTES = 16 * 2**20
 """Cases that take no more memory than this, roughly, are kept once they are checked; more are read again."""
+STRAY = 'What the prompt reads stands in `vars`, such as {"vars": {"question": "..."}}; other data in `metadata`.'
 DATASETS = "datasets"
 """Where `llmops init` and most projects keep them."""
 CASE_BYTES = 1000
@@ -171,20 +172,23 @@ def case_json(case: Case) -> dict[str, Any]:
     return {name: getattr(case, name) for name in _FIELDS}
 
 
-def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Case | Problem:  # noqa: ANN401
+def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Iterator[Case | Problem]:  # noqa: ANN401
     """A row of any format as a case, or what is wrong with it."""
     if not isinstance(data, dict):
-        return problem('is not an object; a case such as {"id": "1", "vars": {...}} was expected.')
+        yield problem('is not an object; a case such as {"id": "1", "vars": {...}} was expected.')
+        return
     try:
         row = _adapter.validate_python(data)
     except (ValueError, RecursionError):
-        return _why_not(data, problem)
+        yield from _why_not(data, problem)
+        return
     try:
         for place in row.relevant or ():
             parse_unit(place)
     except ValueError as error:
-        return problem(f"{error}.", key="relevant", hint="A span is PATH:START-END, and it ends after its start.")
-    return Case(
+        yield problem(f"{error}.", key="relevant", hint="A span is PATH:START-END, and it ends after its start.")
+        return
+    yield Case(
         row.id,
         row.vars,
         row.expected,
@@ -198,13 +202,15 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Case 
     )
 
 
-def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Problem:
+def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Iterator[Problem]:
     try:
         validated(CaseRow, data, Positions("", {}))
     except InvalidFiles as error:
-        first = error.problems[0]
-        return problem(first.message, key=first.key, hint=first.hint)
-    return problem("is nested too deeply.")
+        for each in error.problems:
+            stray = each.key in data and each.key not in _FIELDS and close_to(each.key, _FIELDS) is None
+            yield problem(each.message, key=each.key, hint=STRAY if stray else each.hint)
+    else:
+        yield problem("is nested too deeply.")
 
 
 def _jsonl(path: Path, root: Path) -> Iterator[Case | Problem]:
@@ -221,7 +227,7 @@ def _each(rows: Iterator[Row | Problem], file: str, data: Callable[[Row, int], A
         def problem(message: str, *, key: str | None = None, hint: str | None = None, at: int = row.line) -> Problem:
             return Problem(file, message, line=at, key=key, hint=hint)
 
-        yield _case(data(row, number), row.line, problem)
+        yield from _case(data(row, number), row.line, problem)
 
 
 def _json(path: Path, root: Path) -> Iterator[Case | Problem]:
@@ -251,7 +257,7 @@ def _rows(data: Any, positions: Positions) -> Iterator[Case | Problem]:  # noqa:
         def problem(message: str, *, key: str | None = None, hint: str | None = None, at: Any = place) -> Problem:  # noqa: ANN401
             return positions.problem((*at, key) if key else at, message, hint=hint)
 
-        yield _case(row, positions.of(place)[0], problem)
+        yield from _case(row, positions.of(place)[0], problem)
 
 
 def _csv(path: Path, root: Path) -> Iterator[Case | Problem]:

@@ -131,3 +131,21 @@ def test_a_json_file_is_read_as_strictly_as_lines_are(tmp_path: Path, text: str,
     with pytest.raises(InvalidFiles) as refused:
         load_dataset(file, tmp_path)
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cases.jsonl", "cases.json"])
+def test_all_that_is_wrong_in_a_row_is_told_at_once(tmp_path: Path, name: str) -> None:
+    row = json.dumps({"input": "hi", "var": {}, "tags": "x"})
+    (tmp_path / name).write_text(row if name.endswith("l") else f"[{row}]")
+    with pytest.raises(InvalidFiles) as told:
+        load_dataset(tmp_path / name, tmp_path)
+    lines = str(told.value).split("\n")
+    place = f"{name}:1: `" if name.endswith("l") else f"{name}:1:1: `[0]."
+    assert [line for line in lines if line.startswith(name)] == [
+        f"{place}id`: is missing.",
+        f"{place}tags`: should be a valid list; found 'x'.",
+        f"{place}input`: unknown key.",
+        f"{place}var`: unknown key.",
+    ]
+    assert lines[3].strip().startswith('What the prompt reads stands in `vars`, such as {"vars": {')
+    assert lines[5].strip() == "Did you mean `vars`?"
