@@ -13,18 +13,8 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, hits_from_json, outcome_from_json
-from llmops.evaluation.planning import (
-    Plan,
-    Target,
-    evaluate_key,
-    evidence_hash,
-    generate_key,
-    places_hash,
-    request_of,
-    retrieve_key,
-    route_key,
-    step_of,
-)
+from llmops.evaluation.evaluators.evidence import evaluate_key
+from llmops.evaluation.planning import Plan, Target, generate_key, request_of, retrieve_key, route_key, step_of
 
 Lookup = Callable[[Step, Sequence[str]], dict[str, Node]]
 
@@ -214,13 +204,9 @@ class CellSteps:
         if state.completion is None:
             return
         case, hits = state.cell.case, state.hits or ()
-        stored = [e for e in self.plan.evaluators_of(case.id) if e.kind.cached]
-        if not stored:
-            return
-        evidence = evidence_hash(case, hits)
-        for each in stored:
-            read = ("", places_hash(case, hits)) if each.kind.of_places else (state.completion.text, evidence)
-            state.evaluate_keys[each.spec.name] = evaluate_key(each, *read)
+        for built in self.plan.evaluators_of(case.id):
+            if built.kind.cached:
+                state.evaluate_keys[built.spec.name] = evaluate_key(built, case, hits, state.completion.text)
 
     def look_up_outcomes(self, states: Sequence[CellState], lookup: Lookup) -> None:
         """Take the outcomes that the store holds: one look-up for those of judges, one for those of detectors."""

@@ -17,15 +17,15 @@ from llmops.domain.routing import Policy
 from llmops.domain.runs import Cell, Node, Step
 from llmops.domain.serial import plain
 from llmops.evaluation.calibrations import Calibration
-from llmops.evaluation.datasets import Dataset, case_json
+from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.evaluators.evidence import EVALUATE_VERSION, evidence_hash
 from llmops.evaluation.judging.panel import judges_named
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, Suite
 
 RETRIEVE_VERSION = 1
 GENERATE_VERSION = 1
-EVALUATE_VERSION = 1
 
 
 class AskWriter(Protocol):
@@ -327,7 +327,7 @@ def _generate_inputs(target: Target, request: CompletionRequest, repeat: int | s
 def route_key(target: Target, route: Route, request: CompletionRequest, repeat: int, case: Case, hits: Sequence[Hit]) -> str:
     """Key of an answer that a route chose: as of a model's, with all that its policy and its checks see of the case."""
     seen = {"id": case.id, "tags": list(case.tags), "question": question_of(case)}
-    checked = evidence_hash(case, hits) if route.checks else ""
+    checked = [evidence_hash(check, case, hits) for check in route.checks]
     inputs = {**_generate_inputs(target, request, repeat), "seen": seen, "checked": checked}
     return node_key("generate", GENERATE_VERSION, inputs)
 
@@ -335,20 +335,3 @@ def route_key(target: Target, route: Route, request: CompletionRequest, repeat: 
 def step_of(evaluator: BuiltEvaluator) -> Step:
     """Whether a stored evaluation is a judge's or a detector's."""
     return "judge" if judges_named(evaluator.spec) else "detect"
-
-
-def evidence_hash(case: Case, hits: Sequence[Hit]) -> str:
-    """Hash of what an evaluator may read besides the answer: the case, without its id, and the passages."""
-    content = {**case_json(case), "id": "", "output": None}
-    return node_key("evidence", EVALUATE_VERSION, {"case": content, "hits": [[hit.source, hit.text] for hit in hits]})
-
-
-def places_hash(case: Case, hits: Sequence[Hit]) -> str:
-    """Hash of what an evaluator of places reads: where the retrieved hits stand, and where the answer does."""
-    places = [[hit.source, hit.heading, hit.start, hit.end] for hit in hits if not hit.given]
-    return node_key("places", EVALUATE_VERSION, {"relevant": plain(case.relevant), "hits": places})
-
-
-def evaluate_key(evaluator: BuiltEvaluator, output: str, evidence: str) -> str:
-    """Key of an outcome: thresholds do not count, they are applied afterwards."""
-    return content_hash(f"evaluate\x00{EVALUATE_VERSION}\x00{evaluator.evaluator.identity}\x00{evidence}\x00{output}")

@@ -119,11 +119,12 @@ def _rules_for_nothing(suite: Suite, dataset: Dataset) -> Iterator[Problem]:
 
 
 def _named_fields(specs: Iterable[EvaluatorSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where an option of the suite names a field of the case, and the field."""
+    """Where an option that the suite sets names a field of the case, and the field. A default may find nothing to measure."""
     for spec in specs:
         if (found := options_of(spec)) is not None:
             kind, options = found
-            yield from (((*spec.at, option), name) for option, name in kind.fields_of(options).items())
+            named = kind.fields_of(options)
+            yield from (((*spec.at, option), name) for option, name in named.items() if option in options.model_fields_set)
 
 
 def _has(case: Case, name: str) -> bool:

@@ -78,6 +78,18 @@ def test_a_judges_prompt_asks_the_judge_again_and_nobody_else(server: OpenAiServ
     assert asked(server, tmp_path) == 0
 
 
+def test_what_a_judge_does_not_read_asks_it_nothing(server: OpenAiServer, tmp_path: Path) -> None:
+    server.reply = judged
+    project(tmp_path, server.base, 5)
+    edit(tmp_path / "evals/say.yaml", "  - latency\n", "  - criteria: {judge: m, items: [is short], min: 1}\n")
+    assert asked(server, tmp_path) == 10
+    dataset = tmp_path / "datasets/say.jsonl"
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    changed = [{**row, "tags": ["new"], "expected": ["something"], "metadata": {"from": "a log"}} for row in rows]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    assert asked(server, tmp_path) == 0
+
+
 def test_an_index_built_again_with_equal_passages_asks_nobody(server: OpenAiServer, tmp_path: Path) -> None:
     two_prompts(tmp_path, server.base)
     settings = tmp_path / "llmops.yaml"

@@ -31,5 +31,6 @@ KIND = Kind(
     AnswerRelevanceOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question")),
     figures=Figures(SHARE, {"met": SHARE}),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import Tag
 
@@ -131,6 +131,11 @@ class Figures:
         return self.value if part is None else (self.parts or {}).get(part, ANY)
 
 
+Part = Literal["answer", "question", "passages", "places", "case"]
+"""What evaluators read: the answer, the question of the case, the texts of the hits, where they stand, the whole case."""
+EVERYTHING: frozenset[Part] = frozenset(("answer", "passages", "case"))
+
+
 @record
 class Kind:
     """One kind of evaluator."""
@@ -151,8 +156,8 @@ class Kind:
     """Part of the score (0 or 1) that decides when neither the suite nor the kind sets a limit."""
     cached: bool = False
     """Outcomes are worth storing; otherwise they are cheaper to compute than to look up."""
-    of_places: bool = False
-    """An outcome depends on where the hits stand, and neither on their text nor on the answer."""
+    reads: frozenset[Part] = EVERYTHING
+    """What an outcome depends on, besides the fields of the case that options name."""
     lower_is_better: bool = False
     unit: str = ""
     figures: Figures | Callable[[Any], Figures] = Figures()
@@ -165,8 +170,8 @@ class Kind:
         return self.figures(options) if callable(self.figures) else self.figures
 
     def fields_of(self, options: Strict) -> dict[str, str]:
-        """By option that the suite sets: the field of the case that it names. A default may find nothing to measure."""
-        named = {option: getattr(options, option) for option in self.fields if option in options.model_fields_set}
+        """By option: the field of the case that it names."""
+        named = {option: getattr(options, option) for option in self.fields}
         return {option: name for option, name in named.items() if isinstance(name, str)}
 
 
@@ -178,6 +183,8 @@ class BuiltEvaluator:
     kind: Kind
     evaluator: Measuring
     figures: Figures = Figures()
+    fields: tuple[str, ...] = ()
+    """Fields of the case that its options name."""
 
     @property
     def lower_is_better(self) -> bool:

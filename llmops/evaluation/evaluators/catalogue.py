@@ -90,7 +90,8 @@ def build_evaluators(specs: Sequence[EvaluatorSpec], positions: Positions, servi
     problems: list[Problem] = []
     for spec, each, options in _checked(specs, positions, services.root):
         try:
-            built.append(BuiltEvaluator(spec, each, each.build(options, services), each.figures_of(options)))
+            evaluator, fields = each.build(options, services), tuple(each.fields_of(options).values())
+            built.append(BuiltEvaluator(spec, each, evaluator, each.figures_of(options), fields))
         except UsageError as error:
             problems.append(_located(error, spec, positions))
     if problems:

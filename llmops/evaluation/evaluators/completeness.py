@@ -33,6 +33,7 @@ KIND = Kind(
     CompletenessOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question")),
     figures=Figures(SHARE, {"met": SHARE}),
     fields=("points",),
 )

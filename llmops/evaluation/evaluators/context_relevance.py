@@ -29,5 +29,6 @@ KIND = Kind(
     ContextRelevanceOptions,
     _build,
     cached=True,
+    reads=frozenset(("question", "passages")),
     figures=Figures(SHARE, {"met": SHARE}),
 )

@@ -38,5 +38,6 @@ KIND = Kind(
     CriteriaOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question", "passages")),
     figures=Figures(SHARE, {"met": SHARE}),
 )

@@ -113,6 +113,7 @@ KIND = Kind(
     _build,
     max=0.5,
     cached=True,
+    reads=frozenset(("answer", "question", "passages")),
     lower_is_better=True,
     figures=_figures,
 )

@@ -70,6 +70,7 @@ KIND = Kind(
     PairwiseOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question")),
     figures=Figures(SHARE, {"consistent": SHARE}),
     fields=("against",),
 )

@@ -27,5 +27,6 @@ KIND = Kind(
     _build,
     min=1.0,
     cached=True,
+    reads=frozenset(("answer", "question")),
     figures=Figures(SHARE, {"met": SHARE}),
 )

@@ -66,6 +66,6 @@ KIND = Kind(
     RetrievalOptions,
     _build,
     cached=True,
-    of_places=True,
+    reads=frozenset(("places",)),
     figures=_figures,
 )

@@ -78,6 +78,7 @@ KIND = Kind(
     RubricOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question", "passages")),
     figures=_figures,
     fields=("reference",),
 )

@@ -60,6 +60,7 @@ KIND = Kind(
     SimilarityOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer",)),
     figures=Figures((-1.0, 1.0)),
     fields=("to",),
 )

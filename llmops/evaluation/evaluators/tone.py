@@ -26,5 +26,6 @@ KIND = Kind(
     ToneOptions,
     _build,
     cached=True,
+    reads=frozenset(("answer", "question")),
     figures=Figures(SHARE, {"met": SHARE}),
 )

@@ -62,6 +62,7 @@ KIND = Kind(
     _build,
     max=0.5,
     cached=True,
+    reads=frozenset(("answer", "question")),
     lower_is_better=True,
     figures=_figures,
 )
