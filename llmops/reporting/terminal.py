@@ -34,7 +34,7 @@ def print_report(console: Console, report: Report, *, quiet: bool = False) -> No
     if not quiet:
         for prompt, groups in groupby(report.groups, key=lambda group: group.prompt):
             for some in _fitting(list(groups), console.width):
-                console.print(_evaluator_table(prompt, some))
+                console.print(_evaluator_table(prompt, some, console.width))
                 console.print()
         if report.worst:
             console.print(_worst(report.worst))
@@ -67,12 +67,14 @@ def _fitting(groups: list[Cells], width: int) -> Iterable[list[Cells]]:
     return (groups[start : start + columns] for start in range(0, len(groups), columns))
 
 
-def _evaluator_table(prompt: str, groups: Sequence[Cells]) -> RenderableType:
+def _evaluator_table(prompt: str, groups: Sequence[Cells], width: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
-    table.add_column(Text(safe(prompt) or "recorded answers"), no_wrap=True)
+    names = list(dict.fromkeys(e.name for g in groups for e in g.evaluators))
+    title, room = safe(prompt) or "recorded answers", max(len("answers"), width - NARROWEST - 4)
+    fits = max(cell_len(name) for name in (title, *names)) <= room
+    table.add_column(Text(title), no_wrap=fits, max_width=room, overflow="fold")
     for group in groups:
         table.add_column(Text(safe(group.target)), min_width=NARROWEST, overflow="fold")
-    names = list(dict.fromkeys(e.name for g in groups for e in g.evaluators))
     for name in names:
         row: list[Text] = []
         for group in groups:

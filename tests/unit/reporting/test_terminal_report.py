@@ -3,6 +3,7 @@
 from dataclasses import replace
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from llmops.domain.reports import (
@@ -54,6 +55,17 @@ def test_figures_counts_spend_and_verdict_are_told() -> None:
         "FAIL (exit 1)",
     ):
         assert told in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize("prompt", ["answer", "an-answer-with-a-name-of-many-words"])
+def test_a_long_name_cuts_no_figure(width: int, prompt: str) -> None:
+    long = "says-what-the-price-of-the-larger-plan-is-and-in-which-currency-it-is"
+    evaluators = tuple(replace(CONTAINS, name=name) for name in ("contains", long))
+    cells = replace(group("small"), prompt=prompt, evaluators=evaluators)
+    table = shown(replace(REPORT, groups=(cells,)), width=width).split("\n\n")[0]
+    assert [table.count(told) for told in ("8 scored · 1 failed · 2", "unmeasured")] == [2, 2]
+    assert [table.count(told) for told in ("50.0 % [25.0, 75.0]", "10 of 11, 3 reused")] == [1, 1]
 
 
 def test_of_a_continued_run_the_time_is_that_of_its_last_process() -> None:
