@@ -78,7 +78,7 @@ def test_a_judges_prompt_asks_the_judge_again_and_nobody_else(server: OpenAiServ
     assert asked(server, tmp_path) == 0
 
 
-def test_what_a_judge_does_not_read_asks_it_nothing(server: OpenAiServer, tmp_path: Path) -> None:
+def test_a_verdict_outlives_what_its_judge_does_not_read(server: OpenAiServer, tmp_path: Path) -> None:
     server.reply = judged
     project(tmp_path, server.base, 5)
     edit(tmp_path / "evals/say.yaml", "  - latency\n", "  - criteria: {judge: m, items: [is short], min: 1}\n")
@@ -87,6 +87,7 @@ def test_what_a_judge_does_not_read_asks_it_nothing(server: OpenAiServer, tmp_pa
     rows = [json.loads(line) for line in dataset.read_text().splitlines()]
     changed = [{**row, "tags": ["new"], "expected": ["something"], "metadata": {"from": "a log"}} for row in rows]
     dataset.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    assert "5 cells, 5 of them complete in the store" in llmops(tmp_path, "eval", "--explain").stdout
     assert asked(server, tmp_path) == 0
 
 
