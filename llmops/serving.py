@@ -1,6 +1,8 @@
 """A route for applications: one async method, and the same behind LiteLLM's proxy; both log what they decide."""
 
+import errno
 import json
+import logging
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,8 @@ from llmops.settings.secrets import masked
 from llmops.wiring import Wiring
 from llmops.workflows.route_log import decisions
 
+LOGGER = logging.getLogger(__name__)
+
 
 @record
 class Asked:
@@ -53,7 +57,8 @@ class Router:
             project: folder with llmops.yaml.
             route: name under `routes:`.
             log: JSONL file that each decision is appended to, as `llmops route report --log` reads it; a bandit goes on
-                from what it says.
+                from what it says. An answer is served also when it cannot be written any more, and the logger
+                `llmops.serving` tells so.
             log_text: keep the questions in the log, credentials masked.
 
         Raises:
@@ -134,7 +139,7 @@ class Router:
         return check
 
     def _note(self, name: str, asked: Asked, text: str, calls: Sequence[RoutedCall]) -> None:
-        """Append a decision; one write, so that lines of several processes do not mix."""
+        """Append a decision; a log that cannot be written takes nobody the answer, which is paid for."""
         if self._log is None:
             return
         line = {
@@ -146,7 +151,10 @@ class Router:
             **({"text": masked(text)} if self._log_text else {}),
             "calls": [plain(call) for call in calls],
         }
-        _append(self._log, (json.dumps(line, ensure_ascii=True) + "\n").encode())
+        try:
+            _append(self._log, (json.dumps(line, ensure_ascii=True) + "\n").encode())
+        except OSError as error:
+            LOGGER.error("Decision %s is not in the log %r, which cannot be written: %s.", name, str(self._log), error.strerror)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -154,9 +162,19 @@ class Router:
 
 
 def _append(log: Path, text: bytes) -> None:
+    """Add to the log in one write, so that lines of several processes do not mix; all of the text or none.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(handle, text)
+        written = os.write(handle, text)
+        if written < len(text):
+            end = os.lseek(handle, 0, os.SEEK_CUR)
+            if os.fstat(handle).st_size == end:  # else another process has written behind it
+                os.ftruncate(handle, end - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(handle)
 

@@ -1,6 +1,8 @@
 """A route in an application: what it asks its models when one of them was away, and what it makes of odd messages."""
 
+import resource
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ from command_line import write
 from openai_server import OpenAiServer
 
 from llmops import serving
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import ModelError, UsageError
 from llmops.evaluation import endpoints
 from llmops.serving import Router
+from llmops.workflows.route_log import served_report
 
 PROJECT = """models:
   small: {{id: openai/small, api_base: {small}, timeout_s: 5, max_retries: 0}}
@@ -62,6 +65,43 @@ def test_a_log_that_cannot_be_written_is_told_before_an_answer_is_paid_for(folde
     with pytest.raises(UsageError, match=r"The log '.*' cannot be written: (No such file|Is a directory).*\.") as told:
         Router(folder, "backed", log=folder / log)
     assert told.value.hint == "Check that its folder exists and can be written."
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 40])
+async def test_an_answer_is_served_where_the_log_has_no_room_for_it(
+    folder: Path, room: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = folder / "decisions.jsonl"
+    router = Router(folder, "long", log=log)
+    await served_by(router, "before")
+    with files_no_longer_than(log.stat().st_size + room):
+        assert await served_by(router, "while it is full") == "small"
+    await served_by(router, "afterwards")
+    await router.close()
+    assert served_report(log, folder).requests == 2
+    [told] = caplog.records
+    assert (told.name, told.levelname) == ("llmops.serving", "ERROR")
+    assert f"is not in the log {str(log)!r}, which cannot be written: " in told.getMessage()
+
+
+async def test_a_model_that_fails_is_told_also_where_the_log_has_no_room(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    servers[0].always = "reset"
+    router = Router(folder, "long", log=folder / "decisions.jsonl")
+    with files_no_longer_than(0), pytest.raises(ModelError):
+        await served_by(router, "short")
+    await router.close()
 
 
 async def test_parts_of_text_are_read_as_a_text(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
