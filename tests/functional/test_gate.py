@@ -164,3 +164,16 @@ def test_a_margin_out_of_reach_is_refused_by_validate(tmp_path: Path) -> None:
     done = llmops(tmp_path, "validate")
     assert done.returncode == 2
     assert "52 are needed" in done.stderr
+
+
+def test_the_gate_of_the_manual_in_which_every_case_has_to_pass(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/concepts/gate.md").read_text(encoding="utf-8")
+    gate = text.partition("# evals/mended.yaml, in part\n")[2].partition("```")[0]
+    with OpenAiServer().running() as server:
+        suite = project(tmp_path, server.base, 400) / "evals/say.yaml"
+        suite.write_text(suite.read_text().partition("gate:\n")[0] + gate)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        server.reply = lambda messages: "no" if "w399 " in messages[0]["content"] else messages[0]["content"]
+        assert llmops(tmp_path, "eval", "-q", "--no-cache").returncode == 1
+        server.faults = {server.requests + 1: "filter"}
+        assert llmops(tmp_path, "eval", "-q", "--refresh", "generate", "--limit", "20").returncode == 3
