@@ -51,7 +51,7 @@ def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
                 yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
                 return
             if text.strip():
-                yield _parsed(text, file, number, hint="Each line is one JSON object.")
+                yield _parsed(text, file, number, hint="Each line is one whole JSON object; a list of them is a .json file.")
 
 
 def json_value(path: Path, root: Path) -> Row | Problem:
@@ -97,7 +97,13 @@ def _parsed(text: str, file: str, number: int, *, hint: str) -> Row | Problem:
         told = f"is not valid JSON: {error.msg}."
         at = min(error.pos, len(text.rstrip()))  # of a text that is cut the end, not the line break behind it
         line, column = number + text.count("\n", 0, at), at - text.rfind("\n", 0, at)
-        return Problem(file, told, line=line, column=column, hint=hint if error.msg == "Extra data" else None)
+        return Problem(
+            file,
+            told,
+            line=line,
+            column=column,
+            hint=hint if error.msg == "Extra data" or only and text.strip() in ("[", "{") else None,
+        )
     except RecursionError:
         return Problem(file, "is nested too deeply.", line=only)
     except ValueError as error:  # an integer of more digits than Python reads
@@ -114,7 +120,8 @@ def csv_rows(path: Path, root: Path) -> Iterator[Row | Problem]:
     reader = csv.DictReader(io.StringIO(read_text(path, root)), strict=True)
     names = reader.fieldnames or []
     if len(set(names)) != len(names):
-        yield Problem(file, "names a column twice.", line=1)
+        twice = next(name for name in names if names.count(name) > 1)
+        yield Problem(file, f"names the column {twice!r} twice.", line=1)
         return
     if len(names) == 1 and (mark := next((each for each in (";", "\t") if each in names[0]), None)):
         shown_mark = "a semicolon" if mark == ";" else "a tab"

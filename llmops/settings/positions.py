@@ -14,6 +14,14 @@ MAX_ALIASES = 100
 """More YAML aliases than any sensible file has: a bound on what a few lines can expand to."""
 
 
+HINTS = {
+    "mapping values are not allowed": "Put a text that holds a colon in quotes, or look at the indentation.",
+    "unhashable key": "Put a text that begins with a brace in quotes.",
+    "escape": "In single quotes a backslash is a backslash.",
+}
+"""By a part of what YAML says."""
+
+
 class Positions:
     """Where each key and item of a YAML document stands."""
 
@@ -71,11 +79,19 @@ def parse_yaml(text: str, file: str, *, first_line: int = 1) -> tuple[Any, Posit
         what = getattr(error, "problem", None) or str(error)
         line = mark.line + first_line if mark else None
         column = mark.column + 1 if mark else None
-        raise InvalidFiles([Problem(file, f"is not valid YAML: {what}.", line=line, column=column)]) from error
+        hint = _next_step(what, text[mark.index : mark.index + 1] if mark else "")
+        raise InvalidFiles([Problem(file, f"is not valid YAML: {what}.", line=line, column=column, hint=hint)]) from error
     except RecursionError:
         raise InvalidFiles([Problem(file, "is nested too deeply.")]) from None
     finally:
         loader.dispose()
+
+
+def _next_step(what: str, there: str) -> str | None:
+    """What usually mends an error of YAML; `there` is the character at which it was found."""
+    if "cannot start any token" in what:
+        return "Indent by spaces: YAML takes no tabs." if there == "\t" else f"Put a text that begins with {there!r} in quotes."
+    return next((hint for part, hint in HINTS.items() if part in what), None)
 
 
 def _refuse_many_aliases(text: str, file: str) -> None:

@@ -1,5 +1,7 @@
 """YAML comes with the place of every key, and what is more than plain data is refused."""
 
+from contextlib import suppress
+
 import pytest
 import yaml
 from hypothesis import given
@@ -59,6 +61,29 @@ def test_front_matter_counts_lines_of_its_file() -> None:
 )
 def test_what_is_no_plain_data_is_refused(text: str, told: str) -> None:
     with pytest.raises(InvalidFiles, match=told):
+        parse_yaml(text, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a:\n\t- b\n", "Indent by spaces: YAML takes no tabs."),
+        ("ü: '\u2028\U0001f600'\nb: @x\n", "Put a text that begins with '@' in quotes."),
+        ("a: `x`\n", "Put a text that begins with '`' in quotes."),
+        ("a: the price: high\n", "Put a text that holds a colon in quotes, or look at the indentation."),
+        ("a: {any: {{ expected }}}\n", "Put a text that begins with a brace in quotes."),
+        ('a: "\\d+"\n', "In single quotes a backslash is a backslash."),
+    ],
+)
+def test_what_newcomers_to_yaml_write_is_refused_with_the_next_step(text: str, hint: str) -> None:
+    with pytest.raises(InvalidFiles) as refused:
+        parse_yaml(text, "f.yaml")
+    assert refused.value.problems[0].hint == hint
+
+
+@given(st.text(alphabet="ab:-{}[]'\"\\`@%*&!|>#? \t\n\r\x85\u2028ü\U0001f600"))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(InvalidFiles):
         parse_yaml(text, "f.yaml")
 
 
