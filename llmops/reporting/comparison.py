@@ -27,7 +27,7 @@ ROWS_WITHOUT_NEWS = 5
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Metrics, what changed, the flipped cases and the verdict."""
-    console.print(Text.assemble((f"{safe(comparison.baseline)} -> {safe(comparison.candidate)}", "bold")), soft_wrap=True)
+    console.print(Text(f"{' -> '.join(map(safe, _sides(comparison)))}", style="bold"), soft_wrap=True)
     for line in comparison.changed:
         console.print(Text(f"  {unbroken(line)}"), soft_wrap=True)
     if not comparison.changed and comparison.baseline != "baseline":
@@ -50,6 +50,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         listed = "them" if flipped == len(comparison.flips) else f"the first {len(comparison.flips)}"
         console.print(Text(f"{many(flipped - FLIPS_SHOWN, 'more flipped cell')}: --json lists {listed}", style="dim"))
     console.print(_verdict(comparison))
+
+
+def _sides(comparison: Comparison) -> list[str]:
+    """The two runs, or the one whose prompts or targets are compared."""
+    return list(dict.fromkeys((comparison.baseline, comparison.candidate)))
 
 
 def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment: Adjustment) -> Table:
@@ -115,7 +120,7 @@ def comparison_json(comparison: Comparison) -> str:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """For a pull request."""
-    lines = [f"## {markdown_text(comparison.baseline)} → {markdown_text(comparison.candidate)}: {comparison.verdict}", ""]
+    lines = [f"## {' → '.join(map(markdown_text, _sides(comparison)))}: {comparison.verdict}", ""]
     lines += [f"- {markdown_text(line)}" for line in comparison.changed]
     lines += [
         "",

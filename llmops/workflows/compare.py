@@ -1,12 +1,13 @@
 """`llmops compare`: two runs of the store, or a file of pairs, held against each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
+from llmops.domain.records import record
 from llmops.domain.reports import Direction
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 from llmops.evaluation.comparing import (
@@ -28,21 +29,43 @@ from llmops.statistics.gate import overall
 from llmops.workflows.differences import changes
 
 
-def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, metrics: Sequence[str] = ()) -> Comparison:
+@record
+class Choice:
+    """What of two runs is compared."""
+
+    metrics: tuple[str, ...] = ()
+    """Only these; empty: all."""
+    prompts: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    """One: only it. Two: the first as the baseline has it, held against the second of the candidate. Empty: all, by name."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the sides differ even within one run."""
+        return any(len({*names}) > 1 for names in (self.prompts, self.targets))
+
+
+def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question, choice: Choice) -> Comparison:
     """Pair the cells of two runs by case, prompt, target and repeat, and compare every metric that both have.
 
     Args:
         store: holds both runs.
         baseline: the run to hold against.
-        candidate: the run to judge.
+        candidate: the run to judge; may be the same, when `choice` names two of its prompts or targets.
         question: confidence and margin.
-        metrics: only these; empty: all.
+        choice: of metrics, prompts and targets.
 
     Raises:
-        UsageError: the runs have no cell in common, or no metric is called so.
+        UsageError: the runs have no cell in common, or no metric, prompt or target is called so.
     """
-    snapshot = candidate.snapshot
+    snapshot, metrics = candidate.snapshot, choice.metrics
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()), {})
+    _, prompts, targets, _ = zip(*held.cells, strict=True) if held.cells else [()] * 4
+    held = replace(
+        held,
+        prompts=_facing("prompt", choice.prompts, held.prompts, prompts, snapshot.get("prompts", ())),
+        targets=_facing("target", choice.targets, held.targets, targets, snapshot.get("targets", ())),
+    )
     collected = _Collected(baseline, candidate)
     for result in store.results(candidate.id):
         place = held.place(result)
@@ -67,11 +90,39 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         (baseline.id, candidate.id),
         _selected(found, metrics),
         question,
-        changed=tuple(changes(baseline.snapshot, candidate.snapshot)),
+        changed=(*_crossed(choice), *changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
         flips=collected.flips,
     )
+
+
+def _facing(
+    what: str, named: Sequence[str], known: Mapping[str, str], before: Iterable[str], after: Iterable[str]
+) -> Mapping[str, str]:
+    """By name in the candidate: the prompts or the targets of the baseline that are held against those.
+
+    Raises:
+        UsageError: a name that is not there, or more than two.
+    """
+    if len(named) > 2:
+        raise UsageError(f"--{what} is given {len(named)} times.", hint="Once for both sides, or twice: the baseline's first.")
+    if len(named) == 2:
+        for name, names, side in zip(named, (before, after), ("baseline", "candidate"), strict=True):
+            if name not in (there := list(dict.fromkeys(names))):
+                raise UsageError(f"The {side} has no {what} {name!r}.", hint=nearest(name, there))
+        return {named[1]: named[0]}
+    for name in named:
+        if name not in known:
+            raise UsageError(f"The runs share no {what} {name!r}.", hint=nearest(name, known))
+    return {name: known[name] for name in named or known}
+
+
+def _crossed(choice: Choice) -> Iterator[str]:
+    """What the sides differ in because it was asked for."""
+    for what, named in (("prompt", choice.prompts), ("target", choice.targets)):
+        if len({*named}) == 2:
+            yield f"{what}: {named[0]} → {named[1]}"
 
 
 def compare_file(path: Path, root: Path, question: Question, metrics: Sequence[str], lower: Sequence[str]) -> Comparison:

@@ -147,6 +147,7 @@ def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
         (("--from", "r.csv", "--metric", "n"), "No metric is called 'n'"),
         (("@last", "--from", "r.csv"), "takes the place"),
         (("--suite", "say", "--from", "r.csv"), "takes the place of the runs and of --suite"),
+        (("--target", "m", "--from", "r.csv"), "and of --suite, --target and --prompt"),
         (("@last~1", "@last", "--suite", "say"), "--suite says over which cases prompts are run"),
         (("@last~1", "@last", "--lower", "latency.mean"), "--lower goes with --from"),
     ):
@@ -184,3 +185,40 @@ def test_the_last_run_is_none_that_was_made_to_compare(tmp_path: Path) -> None:
     assert first["id"] in llmops(tmp_path, "runs", "baseline", "@last").stdout
     listed = llmops(tmp_path, "runs", "list").stdout.splitlines()[1:]
     assert [line.rstrip().endswith("to compare") for line in listed] == [True, True, False]
+
+
+def test_two_models_and_two_prompts_of_one_run_are_held_against_each_other(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 40)
+        settings, suite = tmp_path / "llmops.yaml", tmp_path / "evals/say.yaml"
+        model = settings.read_text().splitlines()[1]
+        settings.write_text(f"models:\n{model}\n{model.replace('m: {', 'large: {', 1)[:-1]}, params: {{seed: 1}}}}\n")
+        edit(suite, "targets: [m]", "targets: [m, large]")
+        edit(suite, "prompts: [say]", "prompts: [say, hush]")
+        silent = (tmp_path / "prompts/say/prompt.j2").read_text().replace("Say {{ word }} now.", "Hush{{ word[:0] }}.")
+        (tmp_path / "prompts/hush").mkdir()
+        (tmp_path / "prompts/hush/prompt.j2").write_text(silent)
+        assert llmops(tmp_path, "eval", "-q", "--no-gate").returncode == 0
+
+    def rates(*options: str) -> dict[tuple[str, str], tuple[int, float, str]]:
+        done = llmops(tmp_path, "compare", *options, "--metric", "contains.pass_rate", "--margin", "0.1", "--json")
+        found = json.loads(done.stdout)["metrics"]
+        return {(each["prompt"], each["target"]): (each["n"], each["difference"], each["verdict"]) for each in found}
+
+    assert rates("--target", "m", "--target", "large") == {
+        ("say", "large"): (40, 0, "pass"),
+        ("hush", "large"): (40, 0, "pass"),
+    }
+    assert rates("@last", "--prompt", "say", "--prompt", "hush", "--target", "m") == {("hush", "m"): (40, -1, "fail")}
+    shown = llmops(tmp_path, "compare", "--prompt", "hush", "--prompt", "say").stdout
+    assert "prompt: hush → say" in shown
+    assert "nothing changed in the configuration" not in shown
+    assert " -> 20" not in shown.splitlines()[0]
+    for options, told in (
+        (("--target", "m", "--target", "larg"), "The candidate has no target 'larg'"),
+        (("@last", "@last", "--target", "m"), "or two of its models: --target NAME --target ANOTHER"),
+        (("--prompt", "a", "--prompt", "b", "--prompt", "c"), "--prompt is given 3 times"),
+    ):
+        refused = llmops(tmp_path, "compare", *options)
+        assert refused.returncode == 2, refused.stdout
+        assert told in refused.stderr
