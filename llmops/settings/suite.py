@@ -224,8 +224,7 @@ def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int
     wrong: Problem | None = None
     if not isinstance(options, dict):
         told = "options should be a mapping, such as `contains: {any: expected}`."
-        hint = "Only `python` takes a text, such as `python: evals/style.py:brevity`." if isinstance(options, str) else None
-        options, wrong = {}, positions.problem(at, told, hint=hint)
+        options, wrong = {}, positions.problem(at, told)
     common = validated(CommonOptions, {k: v for k, v in options.items() if k in COMMON_OPTIONS}, positions, at=at)
     own = {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
     return EvaluatorSpec(str(kind), common.name or str(kind), own, common, at, wrong)

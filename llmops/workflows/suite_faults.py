@@ -14,6 +14,8 @@ from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
 from llmops.settings.validation import nearest
 
 SHOWN_FIELDS = 12
+LITERALS = ("any", "all", "to")
+"""Options that take a field of the case or a list of texts."""
 
 
 def disagreements(
@@ -76,7 +78,8 @@ def _missing_fields(suite: Suite, dataset: Dataset, given: frozenset[str]) -> It
     for at, name in named.items():
         if name in missing:
             close = nearest(name, known) or ""
-            hint = f"{close} The cases have {_listed(known)}." if close.startswith("Did") else close
+            literal = f" A literal text stands in a list: `{at[-1]}: {[name]}`." if at[-1] in LITERALS else ""
+            hint = f"{close} The cases have {_listed(known)}." if close.startswith("Did") else f"{close}{literal}".strip()
             yield suite.positions.problem(at, f"no case of {dataset.path} has a field {name!r}.", hint=hint)
 
 

@@ -1,6 +1,7 @@
 """All kinds of evaluators, and how the entries of a suite become evaluators."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from json import JSONDecoder, dumps
@@ -122,9 +123,9 @@ def _checked(
 
 def _options(each: Kind, spec: EvaluatorSpec, positions: Positions) -> Strict:
     """The entry's own options; an unknown key may have been meant as one of the common options."""
-    if spec.wrong is not None:
-        raise InvalidFiles([spec.wrong])
     known = [field.alias or name for name, field in each.options.model_fields.items()]
+    if spec.wrong is not None:
+        raise InvalidFiles([replace(spec.wrong, hint=nearest("", [*known, *COMMON_OPTIONS]))])
     problems = [
         positions.problem((*spec.at, name), "unknown key.", hint=nearest(name, [*known, *COMMON_OPTIONS]))
         for name in map(str, spec.options)

@@ -188,6 +188,16 @@ def test_a_field_that_no_case_has_and_a_metric_that_nothing_gives_are_refused(tm
     assert "`contains` has no figure 'mena'" in done.error
 
 
+@pytest.mark.parametrize("option", ["any: the moon", "all: the moon"])
+def test_a_text_in_place_of_a_field_is_refused_with_the_way_to_write_it(tmp_path: Path, option: str) -> None:
+    suite = FILES["evals/say.yaml"].replace("any: expected", option)
+    told = call(project(tmp_path, **{"evals/say.yaml": suite}), "validate").error
+    way = f"{option.split(':')[0]}: ['the moon']"
+    assert f"A literal text stands in a list: `{way}`." in told
+    write = suite.replace(option, way)
+    assert call(project(tmp_path, **{"evals/say.yaml": write}), "validate").code == 0
+
+
 def test_a_field_that_the_command_line_gives_is_there(tmp_path: Path) -> None:
     suite = FILES["evals/say.yaml"].replace("any: expected", "all: wanted")
     project(tmp_path, **{"evals/say.yaml": suite})

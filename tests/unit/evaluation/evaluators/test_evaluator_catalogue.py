@@ -132,7 +132,10 @@ def test_the_catalogue_loads_nothing_slow() -> None:
     [
         ("contians: abc", "No evaluator is called 'contians'.\n    Did you mean `contains`?"),
         ("pyton: e.py:f", "No evaluator is called 'pyton'.\n    Did you mean `python`?"),
-        ("contains: abc", "should be a mapping, such as `contains: {any: expected}`.\n    Only `python` takes a text"),
+        (
+            "regex: abc",
+            "such as `contains: {any: expected}`.\n    Valid: `flags`, `max`, `min`, `name`, `negate`, `pattern`, `weight`.",
+        ),
         ("contains: 3", "should be a mapping, such as `contains: {any: expected}`."),
     ],
 )
