@@ -21,6 +21,7 @@ from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.endpoints import REST_S
+from llmops.evaluation.own_loop import OwnLoop
 from llmops.evaluation.planning import Target
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.runner import measured
@@ -48,7 +49,7 @@ class Asked:
 
 
 class Router:
-    """Serves one route of a project."""
+    """Serves one route of a project to all threads and event loops of a process."""
 
     def __init__(self, project: Path, route: str, *, log: Path | None = None, log_text: bool = False) -> None:
         """Load the route; the models are asked when the first request comes.
@@ -70,6 +71,7 @@ class Router:
         loaded = load_project(project.resolve())
         self._route = Wiring(loaded).route_to_ask(route)
         self._callers = Callers(REST_S)
+        self._loop = OwnLoop()
         self._log, self._log_text = log, log_text
         self._memory = RouteMemory()
         if isinstance(loaded.route(route), BanditRoute) and log is not None and log.is_file():
@@ -104,12 +106,15 @@ class Router:
 
         Raises:
             ModelError: no model gave an answer.
-            UsageError: a message holds something else than text.
+            UsageError: a message holds something else than text, or the process was forked from one that was served.
         """
         name = uuid.uuid4().hex
         turns = tuple(Message(str(m.get("role", "user")), _text(m)) for m in messages)  # type: ignore[arg-type]
-        asked = Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts))
-        text = next((turn.content for turn in reversed(turns) if turn.role == "user"), "")
+        return await self._loop.run(self._answer, name, Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts)))
+
+    async def _answer(self, name: str, asked: Asked) -> Completion:
+        """The answer to a request, which is noted whether one came or not."""
+        text = next((turn.content for turn in reversed(asked.turns) if turn.role == "user"), "")
         now, memory = datetime.now().time(), self._memory
         request = RouteRequest(text, asked.key, asked.tags, memory.spent_usd, now, memory.tallies)
         calls: list[RoutedCall] = []
@@ -158,7 +163,7 @@ class Router:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._callers.close()
+        await self._loop.run(self._callers.close)
 
 
 def _append(log: Path, text: bytes) -> None:

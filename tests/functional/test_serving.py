@@ -1,7 +1,9 @@
 """A route in an application: what it asks its models when one of them was away, and what it makes of odd messages."""
 
+import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from llmops.workflows.route_log import served_report
 
 PROJECT = """models:
   small: {{id: openai/small, api_base: {small}, timeout_s: 5, max_retries: 0}}
+  paced: {{id: openai/small, api_base: {small}, timeout_s: 5, max_retries: 2, concurrency: 2}}
   large: {{id: openai/large, api_base: {large}, timeout_s: 5, max_retries: 0}}
 routes:
+  one: {{kind: fixed, model: paced}}
   backed: {{kind: fallback, models: [small, large]}}
   long: {{kind: length, models: [small, large], characters: 20}}
 """
@@ -102,6 +106,24 @@ async def test_a_model_that_fails_is_told_also_where_the_log_has_no_room(
     with files_no_longer_than(0), pytest.raises(ModelError):
         await served_by(router, "short")
     await router.close()
+
+
+def test_a_route_serves_one_event_loop_after_the_other(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    servers[0].faults = {1: "500", 3: "500"}
+    router = Router(folder, "one")
+    assert [asyncio.run(served_by(router, f"question {n}")) for n in range(3)] == ["paced"] * 3
+    asyncio.run(router.close())
+    assert servers[0].requests == 5
+
+
+def test_threads_share_what_a_model_takes_at_once(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    servers[0].delay_s = 0.02
+    router = Router(folder, "one")
+    with ThreadPoolExecutor(8) as pool:
+        served = list(pool.map(lambda n: asyncio.run(served_by(router, f"question {n}")), range(24)))
+    asyncio.run(router.close())
+    assert served == ["paced"] * 24
+    assert servers[0].most_at_once == 2
 
 
 async def test_parts_of_text_are_read_as_a_text(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:

@@ -1,0 +1,45 @@
+"""An event loop in a thread of its own, so that connections and limits serve an application whatever loops it runs."""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Coroutine
+from threading import Lock, Thread
+from typing import Any, ParamSpec, TypeVar
+
+from llmops.domain.errors import UsageError
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+class OwnLoop:
+    """Begins with the first work, and ends when nobody holds it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._begun: tuple[asyncio.AbstractEventLoop, Thread] | None = None
+
+    async def run(self, work: Callable[Given, Coroutine[Any, Any, Made]], *args: Given.args, **kwargs: Given.kwargs) -> Made:
+        """What the work gives; it is cancelled with its caller.
+
+        Raises:
+            UsageError: this process was forked from the one that has begun.
+        """
+        with self._lock:
+            loop, thread = self._begun = self._begun or self._begin()
+        if not thread.is_alive():
+            told = "This process was forked from one that has asked the models, and cannot use its connections."
+            raise UsageError(told, hint="Make a Router in each process, after the fork.")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*args, **kwargs), loop))
+
+    def _begin(self) -> tuple[asyncio.AbstractEventLoop, Thread]:
+        loop = asyncio.new_event_loop()
+        thread = Thread(target=_serve, args=(loop,), name="llmops", daemon=True)
+        thread.start()
+        weakref.finalize(self, loop.call_soon_threadsafe, loop.stop)
+        return loop, thread
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop().run_forever()
