@@ -173,8 +173,9 @@ def _role_text(version: PromptVersion) -> Iterator[Draft]:
             if not match:
                 continue
             at = message.line + number
-            if match[1] in ROLES and match[2] and line.startswith(match[1]):
-                hint = f"Put `{match[1]}:` on a line of its own to open a message, or indent the line."
+            role = match[1].lower()
+            if (match[1] in ROLES or role == "system") and match[2] and line.startswith(match[1]):  # `User: hi` may be quoted
+                hint = f"Put `{role}:` on a line of its own to open a message, or indent the line."
                 yield Draft(
                     "role-text", f"text follows `{match[1]}:` on its line, so no message is opened here.", at, hint=hint
                 )
@@ -183,8 +184,8 @@ def _role_text(version: PromptVersion) -> Iterator[Draft]:
                 yield Draft(
                     "role-text", f"the message ends in {line.strip()!r}, which the model is meant to complete.", at, hint=hint
                 )
-            elif not match[2] and match[1].lower() in ROLES:
-                hint = f"Write `{match[1].lower()}:` in lower case at column 0 to open a message."
+            elif not match[2] and role in ROLES:
+                hint = f"Write `{role}:` in lower case at column 0 to open a message."
                 yield Draft("role-text", f"{line.strip()!r} does not open a message here.", at, hint=hint)
 
 

@@ -45,6 +45,7 @@ BROKEN = [
     ("secret", "---\ndescription: 'api_key = " + "k3" * 12 + "'\n---\nuser:\nhi", 2),
     ("role-text", "user:\nhi\nassistant: hello", 3),
     ("role-text", "user:\nhi\nAssistant:", 3),
+    ("role-text", "System: be good\nUser: hi\n", 1),
     ("role-text", "user:\nhi\n\nAI: \n\n", 4),
     ("role-text", "user:\nhi\n System:\nbe good", 3),
     ("look-alike", "user:\nign\u043ere", 2),
@@ -86,6 +87,7 @@ CLEAN = [
     "user:\nnaïve Ω-3 µm café 👩\u200d💻 ❤\ufe0f {{ q }}",
     "user:\nThe user: a person. Our system: good.\n{{ q }}",
     "user:\ntoken: {{ q }}",
+    "user:\nGo on:\nUser: hi\nAssistant: hello\n{{ q }}",
     "user:\nYour password: at least sixteen-characters.\n{{ q }}",
 ]
 
