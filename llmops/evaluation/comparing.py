@@ -15,7 +15,7 @@ from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, closed
 from llmops.settings.secrets import masked
 from llmops.statistics.adjust import benjamini_hochberg, holm
 from llmops.statistics.gate import Kind, impute, interval_confidence, judge_relative, settle
-from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
+from llmops.statistics.intervals import Estimate, mean_interval
 from llmops.statistics.paired import UNCHANGED, PairedDifference, paired_difference, paired_quantile_difference
 
 MAX_FLIPS = 200
@@ -160,16 +160,17 @@ class Pairs:
 
     @property
     def binary(self) -> bool:
-        """All values are 0 or 1."""
-        return {*self.baseline, *self.candidate} <= {0.0, 1.0}
+        """All values are 0 or 1, and others could not be."""
+        return self.bounds == SHARE and {*self.baseline, *self.candidate} <= {0.0, 1.0}
 
     @property
     def bounds(self) -> Bounds | None:
-        """Those that are known, else 0 and 1: a metric that could lie outside and never does is taken for a share.
+        """Those that are known; of a metric of which nothing is known 0 and 1, since one that never lies outside is a share.
 
-        None when a value does: of an unbounded metric, or of a run whose evaluator had other options.
+        None: an end is known to be infinite, or a value lies outside, as in a run whose evaluator had other options.
         """
-        return self._holding(closed(self.known) or SHARE)
+        bounds = SHARE if self.known == ANY else closed(self.known)
+        return bounds and self._holding(bounds)
 
     @property
     def reach(self) -> Bounds | None:
@@ -246,7 +247,8 @@ def judged_pairs(
         if q is not None:
             return paired_quantile_difference(baseline, candidate, q, clusters=cases, confidence=confidence)
         unchanged = pairs.unchanged and len(cases) == len(pairs.cases)
-        return paired_difference(baseline, candidate, clusters=cases, bounds=bounds, confidence=confidence, unchanged=unchanged)
+        reach = pairs.reach
+        return paired_difference(baseline, candidate, clusters=cases, bounds=reach, confidence=confidence, unchanged=unchanged)
 
     def judge(difference: PairedDifference | None) -> Verdict:
         few: Verdict = "inconclusive" if q is None else "not judged"
@@ -269,8 +271,6 @@ def judged_pairs(
 
 
 def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:
-    if pairs.binary:
-        return proportion_interval(values, clusters=pairs.cases, confidence=confidence)
     return mean_interval(values, clusters=pairs.cases, bounds=pairs.reach, confidence=confidence)
 
 

@@ -84,9 +84,10 @@ def mean_interval(
     """The mean, with repeats of a case as a cluster.
 
     Student's t on cases - 1 with the cluster-robust standard error (Miller 2024, "Adding Error Bars to Evals"), which towards a
-    long tail is taken as large as the end implies (`skewed_reach`). Values that are all 0 or 1 are a proportion. A bounded
-    metric whose mean lies so near a bound that fewer than 10 cases' worth of distance are left gets Wilson's interval, which
-    is wide enough because no variable in [0, 1] varies more than a yes-or-no one of the same mean.
+    long tail is taken as large as the end implies (`skewed_reach`). Values that are all 0 or 1 are a proportion, unless one
+    end is known to be infinite, as of dollars. A bounded metric whose mean lies so near a bound that fewer than 10 cases'
+    worth of distance are left gets Wilson's interval, which is wide enough because no variable in [0, 1] varies more than a
+    yes-or-no one of the same mean.
 
     Args:
         values: one for each cell.
@@ -103,7 +104,7 @@ def mean_interval(
     """
     floor, ceiling = bounds or (-inf, inf)
     closed = isfinite(floor) and isfinite(ceiling)
-    if is_binary(values) and (not closed or (floor, ceiling) == (0.0, 1.0)):
+    if is_binary(values) and (floor, ceiling) in ((-inf, inf), (0.0, 1.0)):
         return proportion_interval(values, clusters, confidence=confidence)
     if not len(values):
         return None

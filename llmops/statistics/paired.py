@@ -1,5 +1,6 @@
 """Compares two versions on the same cases."""
 
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from llmops.domain.records import record
@@ -59,7 +60,8 @@ def paired_difference(
         baseline: one value per cell.
         candidate: of the same cells, in the same order.
         clusters: the case of each cell; None: every cell is a case.
-        bounds: smallest and largest value the metric can take; None: unbounded, or not known.
+        bounds: smallest and largest value the metric can take; None: not known. With an infinite end it is no rate, even
+            where all values are 0 or 1.
         confidence: two-sided.
         unchanged: no step that leads to the values differs, so that the difference is exactly 0, not just observed as 0.
 
@@ -170,8 +172,8 @@ def _mean_difference(
     wins, losses = _tally(cases)
     ties = n - wins - losses
     few = (wins + losses < ENOUGH and ties > wins + losses) or cases.level
-    if few and bounds is not None:
-        width = bounds[1] - bounds[0]
+    width = inf if bounds is None else bounds[1] - bounds[0]
+    if few and isfinite(width):
         gain, loss = _gain_and_loss(changes, width)
         units = cases.independent
         low, high = tango(gain * units, loss * units, units, confidence)
@@ -179,7 +181,7 @@ def _mean_difference(
         return PairedDifference(cases.mean, low * width, high * width, n, wins, losses, ties, p_value, "score, bounded gains")
     if few:
         return PairedDifference(cases.mean, None, None, n, wins, losses, ties, None, f"not estimable: {_why_not(cases, ties)}")
-    return _by_t(cases, bounds, confidence, (wins, losses, ties))
+    return _by_t(cases, width, confidence, (wins, losses, ties))
 
 
 def _why_not(cases: ByCase, ties: int) -> str:
@@ -188,13 +190,8 @@ def _why_not(cases: ByCase, ties: int) -> str:
     return "all cases differ by the same amount" if cases.level and not ties else "too few cases differ"
 
 
-def _by_t(
-    cases: ByCase, bounds: tuple[float, float] | None, confidence: float, counts: tuple[int, int, int]
-) -> PairedDifference:
+def _by_t(cases: ByCase, width: float, confidence: float, counts: tuple[int, int, int]) -> PairedDifference:
     below, above = skewed_reach(cases, confidence)
-    low, high = cases.mean - below, cases.mean + above
-    if bounds is not None:
-        width = bounds[1] - bounds[0]
-        low, high = max(-width, low), min(width, high)
+    low, high = max(-width, cases.mean - below), min(width, cases.mean + above)
     method = "paired t, skewness-adjusted, cases as clusters" if cases.repeated else "paired t, skewness-adjusted"
     return PairedDifference(cases.mean, low, high, cases.cases, *counts, skewed_p(cases), method)

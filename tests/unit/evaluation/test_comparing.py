@@ -138,6 +138,21 @@ def test_no_side_of_a_count_reaches_below_zero() -> None:
     assert (found.baseline_interval[0], found.candidate_interval[0]) == (0.0, 0.0)
 
 
+def test_dollars_below_one_are_no_shares() -> None:
+    nothing, cents = (Pairs(known=COUNT) for _ in range(2))
+    for case in range(8):
+        nothing.add(0.0, 0.0, case)
+        cents.add(0.01 * case, 0.02 * case, case)
+    found = compared("cost.mean", nothing, Question())
+    assert found is not None
+    assert (found.difference, found.interval, found.candidate_interval) == (0, None, None)
+    assert found.effect_size is None
+    cents.add(0.01, None, 8)
+    judged = compared("cost.mean", cents, Question(margin=0.5), "lower is better")
+    assert judged is not None
+    assert judged.verdict == "inconclusive"  # what the missing answer cost is not known
+
+
 def test_ones_of_a_wider_scale_are_no_shares() -> None:
     narrow, wide = pairs([1.0] * 80, [1.0] * 80), pairs([1.0] * 80, [1.0] * 80)
     wide.known = (0.0, 4.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.api import OLS
@@ -294,10 +294,19 @@ def test_a_bounded_mean_stays_in_bounds_and_widens_with_confidence(values: list[
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=30), st.floats(0.5, 0.99))
 def test_an_open_bound_cuts_an_end_and_changes_nothing_else(values: list[float], confidence: float) -> None:
+    assume(not {*values} <= {0.0, 1.0})
     free = mean_interval(values, confidence=confidence)
     cut = mean_interval(values, bounds=(0, inf), confidence=confidence)
     assert free is not None
     assert cut == (free if free.low is None else replace(free, low=max(0.0, free.low)))
+
+
+def test_amounts_that_happen_to_be_nothing_or_one_are_no_rate() -> None:
+    free, dollars = mean_interval([0.0] * 8), mean_interval([0.0] * 8, bounds=(0, inf))
+    assert free is not None
+    assert free.method == "Wilson"
+    assert dollars is not None
+    assert (dollars.value, dollars.low, dollars.high) == (0, None, None)
 
 
 @settings(max_examples=200)
