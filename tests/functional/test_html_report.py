@@ -18,7 +18,24 @@ evaluators:
   - contains: {any: expected}
   - hallucination: {max: 0.5}
 """
-SHOWN = {"html", "head", "meta", "title", "style", "body", "section", "header", "h1", "h2", "p", "span", "code", "div", "table"}
+SHOWN = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "section",
+    "header",
+    "h1",
+    "h2",
+    "p",
+    "bdi",
+    "span",
+    "code",
+    "div",
+    "table",
+}
 SHOWN |= {
     "ul",
     "li",

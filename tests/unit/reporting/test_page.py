@@ -97,3 +97,12 @@ def test_a_page_says_how_many_flips_it_leaves_out() -> None:
     assert "250 broken and 3 mended against run run-b" in text
     assert "250 further cells flipped; critical ones come first, then broken ones" in text
     assert "further cell" not in "".join(to_html([(replace(flipped, broken=3, mended=0), lambda: iter(()))]))
+
+
+def test_a_text_stands_in_the_direction_of_its_own_script() -> None:
+    answered = case(0, passed=True)
+    shown = replace(answered, question="מה השעה?", results=(replace(answered.results[0], output="السعر 5 يورو.\nfive euros"),))
+    text = "".join(to_html([(REPORT, lambda: iter([shown]))]))
+    assert "<bdi>מה השעה?</bdi>" in text
+    assert '<div class="answer">السعر 5 يورو.\nfive euros</div>' in text
+    assert re.search(r"\.answer, \.text \{[^}]*unicode-bidi: plaintext;", text)
