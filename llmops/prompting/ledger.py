@@ -220,6 +220,6 @@ def _label_problems(ledger: Ledger, file: str) -> list[Problem]:
         found, expected = ledger.labels.get(label), path[-1] if path else None
         if found != expected:
             message = f"`{label}` points at {found}, but its history ends at {expected}."
-            hint = f"Move labels with: llmops prompt label {label}"
+            hint = f"Move labels with: llmops prompt label NAME@VERSION --label {label}"
             problems.append(Problem(file, message, key=f"labels.{label}", hint=hint))
     return problems

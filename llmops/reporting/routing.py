@@ -218,6 +218,10 @@ def print_promotion(console: Console, found: Promotion, *, written: bool) -> Non
     what = f"stays at {found.percent_before:g} %" if found.percent_after == found.percent_before else change
     done = "" if written or found.percent_after == found.percent_before else " (not written)"
     console.print(Text.assemble((found.verdict.upper(), style), f": {safe(found.route)} {what}{done}"), soft_wrap=True)
+    if written:
+        console.print(
+            Text("Start each running Router and proxy again: they serve the share that they began with."), soft_wrap=True
+        )
 
 
 def print_fit(console: Console, saved: SavedRouter, folder: str) -> None:

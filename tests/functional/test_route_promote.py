@@ -69,6 +69,7 @@ def test_worse_falls_to_nothing(folder: Path) -> None:
     done = llmops(folder, "route", "promote", "rollout", "--log", "d.jsonl")
     assert done.returncode == 1
     assert "FAIL: rollout 25 % -> 0 %" in done.stdout
+    assert "Start each running Router and proxy again" in done.stdout
     assert "percent: 0," in (folder / "llmops.yaml").read_text()
     again = llmops(folder, "route", "promote", "rollout", "--log", "d.jsonl")
     assert (again.returncode, "percent: 1" in again.stderr) == (2, True)
