@@ -46,8 +46,10 @@ class ChromaStore:
         """
         self._settings = settings
         self._path = root / settings.path
-        self._name = f"{name}-{content_hash(f'{LAYOUT}, {embedder}')[:12]}"
-        self._facts: dict[str, str | int] = {"index": name, "embedder": embedder}
+        space = settings.namespace
+        parts = [str(LAYOUT), embedder, *([space] if space else [])]
+        self._name = f"{f'{space}-' if space else ''}{name}-{content_hash(', '.join(parts))[:12]}"
+        self._facts: dict[str, str | int] = {"index": f"{space}/{name}" if space else name, "embedder": embedder}
         self._client: Any = None
         self._opened: Any = None
 

@@ -97,4 +97,6 @@ class DenseSearch:
 def vectors_lost(missing: int, wanted: int) -> RetrievalError:
     """What is told when a vector store does not hold what was written to it."""
     found = f"The vector store has lost {missing} of {wanted} vectors."
-    return RetrievalError(found, hint="Embed them again: llmops rag index --repair")
+    shared = "Projects on one Chroma server need a `namespace` each in the index's `store`."
+    hint = f"Embed them again: llmops rag index --repair\n{shared}"
+    return RetrievalError(found, hint=hint)

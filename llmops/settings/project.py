@@ -184,6 +184,8 @@ class VectorStoreSettings(Strict):
     kind: Literal["chroma"] = "chroma"
     path: InsidePath = ".llmops/chroma"
     url: Address | None = None
+    namespace: Name | None = None
+    """In front of the names of collections: projects that share a server and have an index of one name need one each."""
 
 
 class IndexSettings(Strict):

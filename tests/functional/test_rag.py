@@ -330,6 +330,27 @@ def test_a_chroma_server_serves_as_well_as_a_folder(tmp_path: Path, server: str)
     assert not (tmp_path / ".llmops/chroma").exists()
 
 
+def test_projects_with_a_namespace_each_share_a_server(tmp_path: Path, server: str) -> None:
+    one, other = (Pipeline(tmp_path / name, VectorStoreSettings(url=server, namespace=name)) for name in ("one", "other"))
+    one.build()
+    other.write("docs/bees.md", "# Ants\n\nAnts follow a trail of scent.\n")
+    assert other.build().chunks_embedded == 4
+    assert one.ask("insects that dance")[0][0] == "docs/bees.md"
+    other.vectors.drop_others()
+    other.vectors.drop()
+    assert one.ask("insects that dance")[0][0] == "docs/bees.md"
+
+
+def test_projects_that_share_a_server_and_a_name_are_told_of_namespaces(tmp_path: Path, server: str) -> None:
+    one, other = (Pipeline(tmp_path / name, VectorStoreSettings(url=server)) for name in ("one", "other"))
+    one.build()
+    other.write("docs/bees.md", "# Ants\n\nAnts follow a trail of scent.\n")
+    other.build()
+    with pytest.raises(RetrievalError, match="lost 1 of 4 vectors") as caught:
+        one.ask("insects that dance")
+    assert "a `namespace` each in the index's `store`" in str(caught.value)
+
+
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, VectorStoreSettings(url="http://127.0.0.1:9"))
     with pytest.raises(RetrievalError, match=r"The Chroma server http://127\.0\.0\.1:9 failed") as caught:
