@@ -122,7 +122,8 @@ class SuiteRun:
         return self._cases[place]
 
     def _plan(self) -> tuple[Wiring, Plan]:
-        from llmops.cli.eval import suites_named
+        from llmops.cli.suites import suite_path
+        from llmops.settings.suite import load_suite
         from llmops.workflows.suite_plans import EvaluateOptions, plan_suite
 
         option = self._config.getoption
@@ -133,7 +134,7 @@ class SuiteRun:
             no_gate=True,
         )
         session = _session(self._config)
-        (suite,) = suites_named(session, [self.suite])
+        suite = load_suite(suite_path(session, self.suite), session.project.root)
         return session.wiring, plan_suite(suite, session.wiring, options, Silent())
 
     def _evaluated(self) -> dict[tuple[str, str, str], EvaluatedCase]:

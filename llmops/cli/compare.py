@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.cli import completing
-from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
+from llmops.cli.suites import suite_path
 from llmops.cli.writing import check_report, write_file
 from llmops.domain.comparisons import Adjustment, Comparison
 from llmops.domain.errors import UsageError

@@ -16,6 +16,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
+from llmops.cli.suites import suites_named
 from llmops.cli.writing import check_report, write_file
 from llmops.domain.cases import FIELDS
 from llmops.domain.errors import InvalidFiles, NothingFailed, NothingSelected, Problem, UsageError
@@ -313,36 +314,6 @@ def tell_work(
         return
     for each in found:
         show(session.out, each)
-
-
-def suites_named(session: Session, names: list[str]) -> "list[Suite]":
-    """The suites that a user names, or all of the project."""
-    from llmops.settings.suite import load_suite, suite_files
-
-    root = session.project.root
-    if names:
-        paths = [suite_path(session, name) for name in names]
-    else:
-        paths = suite_files(root)
-        if not paths:
-            raise UsageError(f"No suite in {str(root / 'evals')!r}.", hint="Write one, or start from a sample: llmops init")
-    return [load_suite(path, root) for path in paths]
-
-
-def suite_path(session: Session, name: str) -> Path:
-    """A suite by its path from here or from the project's root, or by its name in evals/."""
-    from llmops.settings.suite import SUFFIXES, suite_files
-    from llmops.settings.validation import nearest
-
-    root = session.project.root
-    named = (root / "evals" / f"{name}{suffix}" for suffix in SUFFIXES)
-    for path in (session.start / name, root / name, *named):
-        if path.is_file():
-            return path
-    files = [path.relative_to(root) for path in suite_files(root)]
-    names = (path.relative_to("evals").with_suffix("") for path in files)
-    known = (path.as_posix() for path in (files if Path(name).suffix else names))
-    raise UsageError(f"No suite file {name!r}.", hint=nearest(name, known))
 
 
 def _documents(

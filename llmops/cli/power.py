@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.cli import completing
-from llmops.cli.eval import suite_path
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.session import Session
+from llmops.cli.suites import suite_path
 from llmops.domain.serial import plain
 from llmops.domain.words import many
 from llmops.reporting.safe import safe

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from llmops.cli import completing
-from llmops.cli.eval import suites_named, tell_work
+from llmops.cli.eval import tell_work
 from llmops.cli.session import Session
+from llmops.cli.suites import suites_named
 
 app = typer.Typer()
 

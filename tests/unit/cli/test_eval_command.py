@@ -80,6 +80,24 @@ def test_a_suite_in_a_folder_of_evals_is_run_and_validated(tmp_path: Path) -> No
         assert "evals/sub/more.yaml:4:1: `evaluator`: unknown key." in done.error
 
 
+def test_a_folder_stands_for_its_suites_unless_a_suite_has_its_name(tmp_path: Path) -> None:
+    names = ("evals/sub/more.yaml", "evals/sub/deep/one.yml", "evals/both/in.yaml", "evals/both.yaml", "evals/.drafts/no.yaml")
+    project(tmp_path, **dict.fromkeys(names, FILES["evals/say.yaml"]))
+
+    def run(*named: str) -> list[str]:
+        done = call(tmp_path, "eval", "--explain", "--json", *named)
+        return [each["suite"] for each in json.loads(done.out)["suites"]]
+
+    assert run("evals/sub") == run("sub") == ["evals/sub/deep/one.yml", "evals/sub/more.yaml"]
+    assert run("evals/") == run()
+    assert run("both") == ["evals/both.yaml"]
+    assert run("evals/both/", "say") == ["evals/both/in.yaml", "evals/say.yaml"]
+    assert call(tmp_path, "status", "sub", "--json").out.count('"suite"') == 2
+    for name in ("prompts", "evals/.drafts"):
+        assert call(tmp_path, "eval", name).error.startswith(f"No suite file {name!r}.")
+    assert call(tmp_path, "power", "sub").error.startswith("No suite file 'sub'.")
+
+
 def test_a_price_that_a_reader_is_given_is_foretold_as_it_is_counted(tmp_path: Path) -> None:
     price = "{id: embedded/reader-small, price: {input_per_million: 1000, output_per_million: 1000}}"
     project(tmp_path, **{"llmops.yaml": FILES["llmops.yaml"].replace("{id: embedded/reader-small}", price)})
