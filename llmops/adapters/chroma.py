@@ -146,7 +146,9 @@ class ChromaStore:
         url = urlsplit(self._settings.url)
         secure = url.scheme == "https"
         port = url.port or (443 if secure else 8000)
-        return chromadb.HttpClient(url.hostname or "127.0.0.1", port, ssl=secure, settings=quiet)
+        place = url.netloc if url.port else f"{url.netloc}:{port}"
+        # Chroma takes a whole address as it is; of a host alone it knows neither the path nor the brackets of IPv6.
+        return chromadb.HttpClient(f"{url.scheme}://{place}{url.path.rstrip('/')}", port, ssl=secure, settings=quiet)
 
     def _translated(self, error: Exception) -> RetrievalError:
         told = " ".join(str(error).split())[:200] or type(error).__name__

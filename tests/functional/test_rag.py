@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -328,6 +330,34 @@ def test_a_chroma_server_serves_as_well_as_a_folder(tmp_path: Path, server: str)
     assert pipeline.build().chunks_embedded == 1
     assert pipeline.ask("insects that follow scent")[0][0] == "docs/bees.md"
     assert not (tmp_path / ".llmops/chroma").exists()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Notes the paths that it is asked for, and refuses."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("", "/api/"), ("/", "/api/"), ("/chroma", "/chroma/api/"), ("/a/b/", "/a/b/api/")]
+)
+def test_a_server_below_a_path_is_asked_there(tmp_path: Path, path: str, asked: str) -> None:
+    Refusing.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        pipeline = Pipeline(tmp_path, VectorStoreSettings(url=f"http://127.0.0.1:{http.server_port}{path}"))
+        with pytest.raises(RetrievalError, match=r"The Chroma server http://127\.0\.0\.1"):
+            pipeline.build()
+        http.shutdown()
+    assert Refusing.asked
+    assert all(each.startswith(asked) for each in Refusing.asked)
 
 
 def test_projects_with_a_namespace_each_share_a_server(tmp_path: Path, server: str) -> None:
