@@ -70,8 +70,10 @@ def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 -- a client's object, 
     if read is None or written is None or not read + written:
         return None
     cached = _tokens(field(field(usage, "prompt_tokens_details"), "cached_tokens"), most=read)
-    reasoning = _tokens(field(field(usage, "completion_tokens_details"), "reasoning_tokens"))
-    return Usage(read, written, cached_input_tokens=cached or 0, reasoning_tokens=reasoning or 0)
+    reasoning = _tokens(field(field(usage, "completion_tokens_details"), "reasoning_tokens")) or 0
+    if reasoning and _tokens(field(usage, "total_tokens")) == read + written + reasoning:
+        written += reasoning  # xAI, and gateways to it, tell only the tokens of the answer
+    return Usage(read, written, cached_input_tokens=cached or 0, reasoning_tokens=min(reasoning, written))
 
 
 def _tokens(value: Any, *, most: int = MOST_TOKENS) -> int | None:  # noqa: ANN401 -- as `usage_of`

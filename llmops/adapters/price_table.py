@@ -2,14 +2,18 @@
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from llmops.adapters.providers import listed_providers, litellm_file
-from llmops.domain.models import Price
+from llmops.domain.models import LongPrice, Price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
+SOURCE = "LiteLLM's table"
+_LONG = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 
 
 @cache
@@ -36,15 +40,35 @@ def listed_window(model_id: str) -> int | None:
     return window if isinstance(window, int) and window > 0 else None
 
 
-def listed_price(model_id: str) -> Price | None:
-    """The price of a LiteLLM id; None when the table has none, or lists a price of nothing for both directions."""
+def listed_price(model_id: str, tier: object = None) -> Price | None:
+    """The price of a LiteLLM id; None when the table has none, or lists a price of nothing for both directions.
+
+    Args:
+        model_id: as LiteLLM knows it.
+        tier: OpenAI's `service_tier`, such as `flex`; where the table has no price of it, the usual one holds.
+    """
     row = _row(model_id)
-    given, made = (
-        row.get("input_cost_per_token"),
-        row.get("output_cost_per_token", 0 if row.get("mode") == "embedding" else None),
-    )
-    if not isinstance(given, int | float) or not isinstance(made, int | float) or not (given or made):
+    suffix = f"_{tier}" if isinstance(tier, str) else ""
+    usual = _rates(row, suffix)
+    if usual is None or not (usual.input_per_million or usual.output_per_million):
         return None
-    cached = row.get("cache_read_input_token_cost")
-    read = cached * 1e6 if isinstance(cached, int | float) else None
-    return Price(given * 1e6, made * 1e6, read, source="LiteLLM's table")
+    for name in row:
+        if above := _LONG.fullmatch(name):
+            rates = _rates(row, suffix, above[1])
+            return usual if rates is None else replace(usual, long=LongPrice(1000 * int(above[2]), rates))
+    return usual
+
+
+def _rates(row: Mapping[str, Any], suffix: str, long: str = "") -> Price | None:
+    """What a row says of inputs of one length; None when it does not say both directions."""
+
+    def usd(name: str) -> float | None:
+        found = row.get(f"{name}{long}{suffix}", row.get(f"{name}{long}"))
+        return round(found * 1e6, 9) if isinstance(found, int | float) else None
+
+    given, made = usd("input_cost_per_token"), usd("output_cost_per_token")
+    if made is None and row.get("mode") == "embedding":
+        made = 0.0
+    if given is None or made is None:
+        return None
+    return Price(given, made, usd("cache_read_input_token_cost"), usd("output_cost_per_reasoning_token"), source=SOURCE)

@@ -47,4 +47,8 @@ def _price(price: Price | None) -> str:
         return "price unknown"
     if price.usd_per_hour is not None:
         return f"{price.usd_per_hour:g} USD per hour ({price.source})"
-    return f"{price.input_per_million:g} in, {price.output_per_million:g} out USD per million tokens ({price.source})"
+    told = f"{price.input_per_million:g} in, {price.output_per_million:g} out USD per million tokens"
+    if price.long is not None:
+        rates = price.long.price
+        told += f", above {price.long.above_tokens:,} {rates.input_per_million:g} in, {rates.output_per_million:g} out"
+    return f"{told} ({price.source})"

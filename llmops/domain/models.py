@@ -96,8 +96,12 @@ class Price:
     output_per_million: float | None = None
     cached_input_per_million: float | None = None
     """USD per million input tokens read from the provider's cache; None: as `input_per_million`."""
+    reasoning_per_million: float | None = None
+    """USD per million output tokens that are not in the answer; None: as `output_per_million`."""
     usd_per_hour: float | None = None
     """USD per hour of the machine; a call costs its latency."""
+    long: "LongPrice | None" = None
+    """What a call with a long input costs instead; None: the same."""
     source: str = "llmops.yaml"
     """Where the figure comes from."""
 
@@ -107,7 +111,19 @@ class Price:
             return self.usd_per_hour * latency_s / 3600
         if usage is None or self.input_per_million is None or self.output_per_million is None:
             return None
-        cached_rate = self.input_per_million if self.cached_input_per_million is None else self.cached_input_per_million
-        fresh = usage.input_tokens - usage.cached_input_tokens
-        spent = fresh * self.input_per_million + usage.cached_input_tokens * cached_rate
-        return (spent + usage.output_tokens * self.output_per_million) / 1_000_000
+        if self.long is not None and usage.input_tokens > self.long.above_tokens:
+            return self.long.price.cost(usage, latency_s)
+        cached = self.input_per_million if self.cached_input_per_million is None else self.cached_input_per_million
+        reasoning = self.output_per_million if self.reasoning_per_million is None else self.reasoning_per_million
+        fresh, told = usage.input_tokens - usage.cached_input_tokens, usage.output_tokens - usage.reasoning_tokens
+        spent = fresh * self.input_per_million + usage.cached_input_tokens * cached
+        return (spent + told * self.output_per_million + usage.reasoning_tokens * reasoning) / 1_000_000
+
+
+@record
+class LongPrice:
+    """What a provider takes for the whole call once its input is long."""
+
+    above_tokens: int
+    """Input tokens, those from the cache included."""
+    price: Price

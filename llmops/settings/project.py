@@ -48,6 +48,7 @@ class PriceSettings(Strict):
     input_per_million: Dollars | None = None
     output_per_million: Dollars | None = None
     cached_input_per_million: Dollars | None = None
+    reasoning_per_million: Dollars | None = None
     usd_per_hour: Dollars | None = None
 
     @model_validator(mode="after")

@@ -105,7 +105,7 @@ class Models:
             return FREE
         from llmops.adapters.price_table import listed_price
 
-        return listed_price(settings.id)
+        return listed_price(settings.id, settings.params.get("service_tier"))
 
     def facts(self, name: str) -> "ModelFacts":
         """What is known of a configured model, or of a LiteLLM id, without asking it."""

@@ -55,11 +55,18 @@ def tokens(read: object, written: object, **details: object) -> dict[str, Any]:
     return {"prompt_tokens": read, "completion_tokens": written, **(told if details else {})}
 
 
+def reasoned(tokens: int) -> dict[str, Any]:
+    return {"completion_tokens_details": {"reasoning_tokens": tokens}}
+
+
 @pytest.mark.parametrize(
     ("told", "usage"),
     [
         (tokens(7, 3, cached=5), Usage(7, 3, cached_input_tokens=5)),
         (tokens(7, None), Usage(7, 0)),
+        ({**tokens(7, 3), **reasoned(9), "total_tokens": 19}, Usage(7, 12, reasoning_tokens=9)),
+        ({**tokens(7, 12), **reasoned(9), "total_tokens": 19}, Usage(7, 12, reasoning_tokens=9)),
+        ({**tokens(7, 3), **reasoned(9)}, Usage(7, 3, reasoning_tokens=3)),
         (tokens(7, 3, cached=8), Usage(7, 3)),
         (tokens(12.0, 3.0), Usage(12, 3)),
         (tokens(7, 3, cached=-1), Usage(7, 3)),

@@ -14,6 +14,10 @@ TABLE = """{
   "search": {"parts": {"m": {"input_cost_per_token": 9}}, "litellm_provider": "x", "mode": "search"},
   "a/m+1":{"litellm_provider": "a", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "max_input_tokens": 100},
   "vectors": {"litellm_provider": "a", "input_cost_per_token": 2e-8, "mode": "embedding"},
+  "tiers": {"litellm_provider": "a", "input_cost_per_token": 1e-6, "input_cost_per_token_above_272k_tokens": 2e-6,
+    "input_cost_per_token_above_272k_tokens_flex": 1e-6, "input_cost_per_token_flex": 5e-7, "output_cost_per_token": 4e-6,
+    "output_cost_per_token_above_272k_tokens": 6e-6, "output_cost_per_token_flex": 2e-6,
+    "cache_read_input_token_cost": 1e-7, "output_cost_per_reasoning_token": 8e-6},
   "half": {"litellm_provider": "a", "input_cost_per_token": 2e-8, "mode": "chat"},
   "free" : {"litellm_provider": "a", "input_cost_per_token": 0, "output_cost_per_token": 0.0},
   "cut": {"litellm_provider": "a", "input_cost_per_token": 1e-6, "output
@@ -33,6 +37,20 @@ def test_a_row_is_found_by_its_id_or_by_what_follows_the_provider() -> None:
     assert (price.input_per_million, price.output_per_million) == (1.0, 2.0)
     assert listed_price("openai/a/m+1") == price
     assert listed_window("a/m+1") == 100
+
+
+@pytest.mark.usefixtures("table")
+def test_a_row_tells_what_long_inputs_reasoning_and_a_tier_cost() -> None:
+    usual, flex = listed_price("tiers"), listed_price("tiers", "flex")
+    assert usual is not None
+    assert flex is not None
+    assert (usual.input_per_million, usual.cached_input_per_million, usual.reasoning_per_million) == (1.0, 0.1, 8.0)
+    assert usual.long is not None
+    assert (usual.long.above_tokens, usual.long.price.output_per_million) == (272_000, 6.0)
+    assert (flex.input_per_million, flex.output_per_million) == (0.5, 2.0)
+    assert flex.long is not None
+    assert (flex.long.price.input_per_million, flex.long.price.output_per_million) == (1.0, 6.0)
+    assert listed_price("tiers", "standard") == listed_price("tiers", 7) == usual
 
 
 @pytest.mark.usefixtures("table")
