@@ -17,6 +17,7 @@ from llmops.adapters.openai_protocol import (
     logprobs_of,
     mean,
     model_identity,
+    reasoning_of,
     resumes_at,
     retry_after,
     text_of,
@@ -119,6 +120,7 @@ class DirectModel:
         """Server-sent events: text deltas, then a chunk with the usage, then [DONE]."""
         parts: list[str] = []
         called: list[Any] = []
+        thought: Any = None
         whole: Any = None
         usage: Any = None
         finish: str | None = None
@@ -132,14 +134,16 @@ class DirectModel:
             usage = field(whole, "usage") or usage
             choices = field(whole, "choices")
             for choice in choices if isinstance(choices, list) else ():
-                text, calls = (field(field(choice, "delta"), name) for name in ("content", "tool_calls"))
+                delta = field(choice, "delta")
+                text, calls = (field(delta, name) for name in ("content", "tool_calls"))
+                thought = thought or reasoning_of(delta)
                 called += calls if isinstance(calls, list) else []
                 sure += logprobs_of(field(choice, "logprobs"))
                 finish = field(choice, "finish_reason") or finish
                 if text and isinstance(text, str):
                     first = first if first is not None else time.perf_counter() - started
                     parts.append(text)
-        message = {"content": "".join(parts), "tool_calls": joined_calls(called)}
+        message = {"content": "".join(parts), "reasoning": thought, "tool_calls": joined_calls(called)}
         data = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage, "model": field(whole, "model")}
         return replace(self._completion(data, time.perf_counter() - started, first), logprob=mean(sure))
 

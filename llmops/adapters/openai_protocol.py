@@ -18,6 +18,7 @@ MOST_TOKENS = 10**9
 """Of one call: a provider that tells more does not know."""
 WITHOUT_TEXT = ("length", "content_filter")
 """Reasons to have ended without a text that another try would meet again."""
+_THOUGHT = re.compile(r"\s*<(think|thinking)>.*?(</\1>\s*|\Z)", re.DOTALL)
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|ms|m|s|$)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
@@ -28,14 +29,14 @@ def model_identity(settings: ModelSettings) -> str:
 
 
 def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usage_of`
-    """What a message says; the tools that it calls, as JSON, where it says nothing.
+    """What a message says, without what the model thought before; the tools that it calls, as JSON, where it says nothing.
 
     Raises:
         BadResponse: it does neither.
         NoText: nor would another answer.
     """
     text = field(message, "content")
-    if text and isinstance(text, str):
+    if isinstance(text, str) and (text := _after_thought(text, message)):
         return text
     calls = field(message, "tool_calls")
     named = [called for each in calls if (called := _called(field(each, "function")))] if isinstance(calls, list) else []
@@ -43,6 +44,18 @@ def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usa
         return json.dumps(named, ensure_ascii=False)
     told = f"the model returned nothing (finish reason: {finish})"
     raise NoText(told) if finish in WITHOUT_TEXT else BadResponse(told)
+
+
+def _after_thought(text: str, message: Any) -> str:  # noqa: ANN401 -- as `usage_of`
+    """A text from where its reasoning ends, which some servers leave in it and others send apart."""
+    if thought := _THOUGHT.match(text):
+        return text[thought.end() :]
+    return text.lstrip() if reasoning_of(message) else text
+
+
+def reasoning_of(message: Any) -> Any:  # noqa: ANN401 -- as `usage_of`
+    """What a message, or a piece of one, says of the model's thoughts beside its text."""
+    return field(message, "reasoning_content") or field(message, "reasoning")
 
 
 def _called(function: Any) -> dict[str, Any] | None:  # noqa: ANN401 -- as `usage_of`

@@ -99,6 +99,16 @@ async def test_usage_that_cannot_be_is_as_missing(server: OpenAiServer, adapter:
 
 
 @BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_begins_where_the_thoughts_of_the_model_end(server: OpenAiServer, adapter: type, stream: bool) -> None:
+    server.reply = lambda _: "<think>\nLyon, or not?\n</think>\n\nParis."
+    model = adapter("m", settings(server))
+    found = await model.complete(CompletionRequest(REQUEST.messages, stream=stream))
+    await model.close()
+    assert found.text == "Paris."
+
+
+@BOTH
 async def test_a_streamed_answer_has_a_time_to_first_token(server: OpenAiServer, adapter: type) -> None:
     model = adapter("m", settings(server))
     found = await model.complete(CompletionRequest(REQUEST.messages, stream=True))

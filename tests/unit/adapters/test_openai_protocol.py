@@ -97,6 +97,13 @@ def called(name: object, arguments: object) -> dict[str, Any]:
     ("message", "text"),
     [
         ({"content": "Hello", "tool_calls": [called("f", "{}")]}, "Hello"),
+        ({"content": "<think>\nParis, or is it </b>?\n</think>\n\nParis. </think> ends it."}, "Paris. </think> ends it."),
+        ({"content": "\n<thinking>Lyon?</thinking> Paris."}, "Paris."),
+        ({"content": "\n\nParis.", "reasoning_content": "Lyon?"}, "Paris."),
+        ({"content": "\n\nParis.", "reasoning": "Lyon?"}, "Paris."),
+        ({"content": "\n\nParis."}, "\n\nParis."),
+        ({"content": "I <think>not</think>."}, "I <think>not</think>."),
+        ({"content": "<think>f</think>", "tool_calls": [called("f", "{}")]}, '[{"name": "f", "arguments": {}}]'),
         ({"content": None, "tool_calls": [called("f", '{"a": 1}')]}, '[{"name": "f", "arguments": {"a": 1}}]'),
         ({"content": "", "tool_calls": [called("f", {"a": 1})]}, '[{"name": "f", "arguments": {"a": 1}}]'),
         ({"tool_calls": [called("f", "{broken"), called(5, "{}"), 7]}, '[{"name": "f", "arguments": "{broken"}]'),
@@ -107,7 +114,17 @@ def test_what_a_message_says(message: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [{}, None, "text", {"content": ["x"]}, {"tool_calls": "f"}, {"tool_calls": [called(None, "")]}]
+    "message",
+    [
+        {},
+        None,
+        "text",
+        {"content": ["x"]},
+        {"content": "<think>Not yet at an end"},
+        {"content": "<think>Said nothing.</think>\n"},
+        {"tool_calls": "f"},
+        {"tool_calls": [called(None, "")]},
+    ],
 )
 def test_a_message_without_text_is_worth_another_try_unless_that_would_end_alike(message: object) -> None:
     for finish in (None, "stop", "tool_calls"):
