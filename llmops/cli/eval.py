@@ -157,7 +157,7 @@ def command(
             ends_at = None if minutes is None else time.monotonic() + 60 * minutes
             reports.extend(_run(session, chosen, replace(options, ends_at=ends_at), baseline, show=not json, quiet=quiet))
         finally:  # what has come to its end is told, also when a later suite does not
-            for path, form in documents if reports else ():
+            for path, form in documents if reports or not chosen else ():
                 write_file(path, "".join(document(session, reports, form)))
                 session.err.print(f"wrote {path}", soft_wrap=True)
             if json and not output and (reports or not chosen):

@@ -69,6 +69,10 @@ def test_a_suite_without_a_case_to_run_is_left_out(folder: Path, server: OpenAiS
     for arguments in (("--failed", "--var", "word=w9"), ("--failed", "--explain")):
         alone = llmops(folder, "eval", last["suite"], *arguments)
         assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", told)
+    (folder / "report.xml").write_text("<of-an-earlier-run/>")
+    written = llmops(folder, "eval", "--failed", "-o", "report.xml")
+    assert (written.returncode, "wrote report.xml" in written.stderr) == (0, True)
+    assert (folder / "report.xml").read_text().endswith('<testsuites name="llmops" />\n')
     none = llmops(folder, "eval", "--filter", "tag=none")
     assert (none.returncode, "error: No case of" in none.stderr) == (2, True)
 
