@@ -24,12 +24,15 @@ def needed_runs(store: Store, runs: Iterable[Run]) -> dict[str, str]:
 
 
 def old_runs(store: Store, keep: int) -> list[str]:
-    """Ids of the runs that are not needed and not among the newest `keep` of their suite."""
-    seen: Counter[str] = Counter()
+    """Ids of the runs that are not needed and not among the newest `keep` of their suite.
+
+    Those that were made aside are counted apart, so that they crowd out no run of the suite as it stands.
+    """
+    seen: Counter[tuple[str, bool]] = Counter()
     old: list[Run] = []
     for run in store.runs(EVERY):
-        seen[run.suite] += 1
-        if seen[run.suite] > keep:
+        seen[run.suite, run.aside] += 1
+        if seen[run.suite, run.aside] > keep:
             old.append(run)
     needed = needed_runs(store, old)
     return [run.id for run in old if run.id not in needed]

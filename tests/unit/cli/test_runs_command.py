@@ -197,6 +197,16 @@ def test_old_runs_go_and_those_that_are_needed_stay(folder: Path) -> None:
     assert "may be going on" in call(folder, "runs", "delete", "run-going").error
 
 
+def test_runs_that_were_made_aside_crowd_out_no_other(folder: Path) -> None:
+    store = open_store("sqlite:///.llmops/llmops.db", folder)
+    for number in range(3):
+        store.begin_run(Run(f"aside-{number}", SUITE, "running", STARTED, None, "plan", 3, {"options": {"aside": True}}))
+    store.close()
+    assert "3 runs removed" in call(folder, "runs", "gc", "--keep", "1").out
+    left = [row["id"] for row in json.loads(call(folder, "runs", "list", "--json").out)]
+    assert left == ["aside-2", "run-b"]
+
+
 def test_an_unknown_run_and_an_unknown_case(folder: Path) -> None:
     assert "llmops runs list" in call(folder, "runs", "show", "nothing").error
     assert "has no case 'c9'" in call(folder, "runs", "show", "run-a", "--case", "c9").error
