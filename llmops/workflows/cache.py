@@ -32,6 +32,16 @@ NODES_PER_WRITE = 500
 
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 _FIELDS = {"key", "kind", "value"}
+_AMOUNTS = (
+    "latency_s",
+    "ttft_s",
+    "attempts",
+    "cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+)
 
 
 @record
@@ -149,7 +159,17 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
         raise TypeError("a list was expected")
     for item in each:
         read(item)
-        _adapter(shape).validate_python(item)
+        checked = _adapter(shape).validate_python(item)
+        if isinstance(checked, Completion):
+            _check_amounts(checked)
+
+
+def _check_amounts(answer: Completion) -> None:
+    """Raises when an answer took or cost less than nothing."""
+    found = [(name, getattr(part, name, None)) for part in (answer, answer.usage, *answer.route) for name in _AMOUNTS]
+    for name, amount in found:
+        if amount is not None and amount < 0:
+            raise ValueError(f"`{name}` is {amount}, expected 0 or more")
 
 
 @cache

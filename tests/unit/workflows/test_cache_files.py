@@ -109,5 +109,19 @@ def test_a_value_of_another_shape_is_no_node(node: dict[str, Any]) -> None:
     assert "`value` is no" in fault(node)
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "told"),
+    [
+        ("generate", {"latency_s": -0.5}, "`latency_s` is -0.5, expected 0 or more"),
+        ("judge", {"ttft_s": -1.0}, "`ttft_s` is -1.0"),
+        ("generate", {"usage": {"input_tokens": -7, "output_tokens": 1}}, "`input_tokens` is -7"),
+        ("generate", {"route": [plain(RoutedCall("small", "cheap", 0.1, -2.0))]}, "`cost_usd` is -2.0"),
+    ],
+)
+def test_an_answer_took_and_cost_no_less_than_nothing(kind: str, fields: dict[str, Any], told: str) -> None:
+    assert told in fault(changed(kind, **fields))
+    assert fault(changed(kind, logprob=-1.5)) == ""
+
+
 def test_every_kind_of_value_is_a_node() -> None:
     assert [fault({"key": node.key, "kind": node.kind, "value": node.value}) for node in NODES] == [""] * len(NODES)
