@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Result = TypeVar("Result")
+_refused = re.compile(r"unauthori[sz]ed|forbidden|\b40[13]\b", re.IGNORECASE)
 _full = re.compile(r"\(code: (?:13|778|1034|1546)\)|disk is full|\(os error (?:27|28|122)\)")
 """SQLite's codes of a write that failed and the system's: no space, a file or a quota at its limit."""
 IDS_PER_CALL = 2000
@@ -159,6 +160,8 @@ class ChromaStore:
             return RetrievalError(f"The Chroma collection {self._name!r} holds other vectors: {told}.", hint=hint)
         if self._settings.url is not None:
             hint = "Start it (chroma run --path FOLDER), or remove `url` from the index's `store` to use a folder."
+            if _refused.search(told):
+                hint = "Set CHROMA_CLIENT_AUTH_PROVIDER and CHROMA_CLIENT_AUTH_CREDENTIALS, which Chroma's client reads."
             return RetrievalError(f"The Chroma server {self._settings.url} failed: {told}.", hint=hint)
         if _full.search(told):
             hint = "Free some space, or lift the limit on the size of files, and run the same command again."

@@ -17,7 +17,7 @@ MIN_WITHHELD = 12
 WITHHELD = "*** (a configured credential)"
 """Stands in a stored text where a credential was; no answer is likely to hold it by itself."""
 
-_names = re.compile(r"((API|ACCESS|SECRET)_?KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_names = re.compile(r"((API|ACCESS|SECRET)_?KEY|TOKEN|SECRET|PASSWORD|AUTH_CREDENTIALS)$", re.IGNORECASE)
 _declared: set[str] = set()
 _url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
 _option_password = re.compile(r"(?:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^&\s'\"]{1,200}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ from llmops.rag.manifests import Manifest
 from llmops.rag.retrieving import Retriever
 from llmops.rag.searching import DenseSearch
 from llmops.settings.project import ChunkerSettings, CorpusSettings, IndexSettings, VectorStoreSettings
+from llmops.settings.secrets import masked
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -386,3 +387,33 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match=r"The Chroma server http://127\.0\.0\.1:9 failed") as caught:
         pipeline.build()
     assert "chroma run" in str(caught.value)
+
+
+def test_a_server_that_asks_for_a_token_is_told_apart_from_one_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        seen: ClassVar[set[str | None]] = set()
+
+        def do_GET(self) -> None:
+            self.seen.add(self.headers["Authorization"])
+            self.send_response(401)
+            self.end_headers()
+            self.wfile.write(b'{"error": "AuthError", "message": "Unauthorized"}')
+
+        def log_message(self, *_: Any) -> None:  # noqa: ANN401
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        pipeline = Pipeline(tmp_path, VectorStoreSettings(url=f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(RetrievalError, match="CHROMA_CLIENT_AUTH_CREDENTIALS") as caught:
+            pipeline.build()
+        assert "chroma run" not in str(caught.value)
+        monkeypatch.setenv("CHROMA_CLIENT_AUTH_PROVIDER", "chromadb.auth.token_authn.TokenAuthClientProvider")
+        monkeypatch.setenv("CHROMA_CLIENT_AUTH_CREDENTIALS", "a-token-of-ours")
+        with pytest.raises(RetrievalError, match="CHROMA_CLIENT_AUTH_CREDENTIALS"):
+            pipeline.build()
+        server.shutdown()
+    assert Refusing.seen == {None, "Bearer a-token-of-ours"}
+    assert masked("sent a-token-of-ours") == "sent ***"
