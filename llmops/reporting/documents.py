@@ -142,6 +142,8 @@ def _xml(text: str) -> str:
 
 def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
     """Markdown for a pull request or a job summary."""
+    if not reports:
+        yield "Nothing was run: no case had failed.\n"
     for report, _ in reports:
         yield f"## {markdown_text(report.suite)}: {report.verdict if report.status == 'finished' else report.status}\n\n"
         if report.description:

@@ -70,9 +70,10 @@ def test_a_suite_without_a_case_to_run_is_left_out(folder: Path, server: OpenAiS
         alone = llmops(folder, "eval", last["suite"], *arguments)
         assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", told)
     (folder / "report.xml").write_text("<of-an-earlier-run/>")
-    written = llmops(folder, "eval", "--failed", "-o", "report.xml")
+    written = llmops(folder, "eval", "--failed", "-o", "report.xml", "--html", "report.html", "--markdown", "report.md")
     assert (written.returncode, "wrote report.xml" in written.stderr) == (0, True)
     assert (folder / "report.xml").read_text().endswith('<testsuites name="llmops" />\n')
+    assert all("Nothing was run: no case had failed." in (folder / name).read_text() for name in ("report.html", "report.md"))
     none = llmops(folder, "eval", "--filter", "tag=none")
     assert (none.returncode, "error: No case of" in none.stderr) == (2, True)
 
