@@ -1,6 +1,6 @@
 """Judges the rules of a suite's gate on the cells of a run."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import field, replace
 
 from llmops.domain.ports import Store
@@ -8,6 +8,7 @@ from llmops.domain.records import record
 from llmops.domain.reports import Direction, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
+from llmops.evaluation.case_rules import no_failures, no_new_failures
 from llmops.evaluation.comparing import ANY_VALUE, Baseline, Flips, Pairs, Question, flip, judged_pairs
 from llmops.evaluation.evaluators.base import ANY, Bounds, better_when_lower, closed
 from llmops.evaluation.planning import Plan
@@ -193,9 +194,13 @@ class Gate:
         return next(named, "") if aggregate in ("mean", "total", *QUANTILES) else ""
 
     def _judge(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
-        if rule.metric is None:
-            return self._no_new_failures(rule, group, results)
-        name, _, aggregate = rule.metric.partition(".")
+        if (asked := rule.of_cases) is not None:
+            key, tags = asked
+            place = group.prompt, group.target
+            here = (each for each in results() if (each.prompt, each.target) == place and (not tags or tags & {*each.tags}))
+            found = no_failures(here, tags) if key == "no_failures" else no_new_failures(here, tags, self._baseline)
+            return replace(found, rule=rule_text(rule), prompt=group.prompt, target=group.target)
+        name, _, aggregate = str(rule.metric).partition(".")
         tally = group.evaluators.get(name)
         if rule.min is not None or rule.max is not None:
             return self._absolute(rule, group, tally, name, aggregate)
@@ -295,41 +300,6 @@ class Gate:
             pairs.unchanged &= before.node_keys == result.node_keys and old == new
         return pairs
 
-    def _no_new_failures(self, rule: GateRule, group: GroupTally, results: Callable[[], Iterable[CellResult]]) -> RuleVerdict:
-        tags = set(rule.no_new_failures.tags) if rule.no_new_failures else set()
-        text = rule_text(rule)
-        if self._baseline is None:
-            reason = "no baseline: set one with `llmops runs baseline RUN`"
-            return RuleVerdict(text, group.prompt, group.target, "not judged", reason=reason)
-        broken: list[str] = []
-        unknown: list[str] = []
-        compared = 0
-        for result in results():
-            if (result.prompt, result.target) != (group.prompt, group.target) or (tags and not tags & set(result.tags)):
-                continue
-            before = self._baseline.cell(result)
-            if before is not None and before.passed is not None:
-                compared += 1
-                if before.passed and result.passed is not True:
-                    broken.append(result.case_id)
-                elif before.passed and any(_lost(before, result)):
-                    unknown.append(result.case_id)
-        if not compared:
-            tagged = f" tagged {' or '.join(sorted(tags))}" if tags else ""
-            reason = f"no case{tagged} has a verdict in the baseline"
-            return RuleVerdict(text, group.prompt, group.target, "not judged", n=0, reason=reason)
-        verdict: Verdict = "fail" if broken else "inconclusive" if unknown else "pass"
-        named = broken or unknown
-        shown = f"{', '.join(named[:5])}{' ...' if len(named) > 5 else ''}{'' if broken or not unknown else ' without a value'}"
-        return RuleVerdict(text, group.prompt, group.target, verdict, float(len(broken)), n=compared, reason=shown)
-
-
-def _lost(before: CellResult, after: CellResult) -> Iterator[str]:
-    """Evaluators that passed a case in the baseline and failed to judge it now."""
-    for name, old in before.evaluations.items():
-        if old.passed and status_of(after, name) == "failed":
-            yield name
-
 
 def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidence: float) -> tuple[Verdict, str]:
     """The verdict on a figure that the data cannot bound, and why."""
@@ -394,9 +364,9 @@ def _filled(tally: EvaluatorTally, aggregate: str, value: float) -> EvaluatorTal
 
 def rule_text(rule: GateRule) -> str:
     """A rule as a sentence."""
-    if rule.no_new_failures is not None:
-        tags = ", ".join(sorted(set(rule.no_new_failures.tags)))
-        return f"no new failures in {tags}" if tags else "no new failures"
+    if (asked := rule.of_cases) is not None:
+        key, tags = asked
+        return f"{key.replace('_', ' ')} in {', '.join(sorted(tags))}" if tags else key.replace("_", " ")
     if rule.min is None and rule.max is None:
         verb = "non-inferior to" if rule.non_inferior_to else "superior to"
         return f"{rule.metric} {verb} baseline, margin {rule.margin:g}"

@@ -59,8 +59,8 @@ class EvaluatorSpec:
     """Its options are no mapping: told once its kind is known to exist."""
 
 
-class NoNewFailures(Strict):
-    """No case with one of these tags may pass in the baseline and fail now."""
+class Tagged(Strict):
+    """The cases with one of these tags."""
 
     tags: list[str] = Field(default_factory=list)
     """Empty: all cases."""
@@ -86,23 +86,32 @@ class GateRule(Strict):
     """One-sided: 0.95 means an error rate of 0.05 for this rule."""
     target: str | None = None
     """Judge this target alone; default: each."""
-    no_new_failures: NoNewFailures | None = None
+    no_failures: Tagged | None = None
+    """None of these cases may fail."""
+    no_new_failures: Tagged | None = None
+    """None of these cases may pass in the baseline and fail now."""
 
     @property
     def relative(self) -> bool:
         """It is held against a baseline."""
-        return self.min is None and self.max is None
+        return self.min is None and self.max is None and self.no_failures is None
+
+    @property
+    def of_cases(self) -> tuple[str, frozenset[str]] | None:
+        """Key and tags of a rule that counts cases and has no statistics; None: it is another."""
+        keys = (("no_failures", self.no_failures), ("no_new_failures", self.no_new_failures))
+        return next(((key, frozenset(tagged.tags)) for key, tagged in keys if tagged is not None), None)
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         relative = (self.non_inferior_to, self.superior_to)
         given = sum((self.min is not None or self.max is not None, *(r is not None for r in relative)))
-        if self.no_new_failures is not None:
-            if self.metric is not None or given or self.margin:
-                raise ValueError("`no_new_failures` stands alone, without `metric`, a limit or a `margin`")
+        if (asked := self.of_cases) is not None:
+            if self.metric is not None or given or self.margin or None not in (self.no_failures, self.no_new_failures):
+                raise ValueError(f"`{asked[0]}` stands alone, without `metric`, a limit or a `margin`")
             return self
         if self.metric is None:
-            raise ValueError("needs `metric` (such as contains.pass_rate) or `no_new_failures`")
+            raise ValueError("needs `metric` (such as contains.pass_rate), `no_failures` or `no_new_failures`")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}: no value could pass")
         if given != 1:

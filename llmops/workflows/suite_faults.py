@@ -113,12 +113,11 @@ def _rules_for_nothing(suite: Suite, dataset: Dataset) -> Iterator[Problem]:
         if rule.target is not None and rule.target not in targets:
             told = f"the suite has no target {rule.target!r}."
             yield suite.positions.problem(("gate", number, "target"), told, hint=nearest(rule.target, targets))
-        tags = rule.no_new_failures.tags if rule.no_new_failures is not None else []
-        if tags and not any(set(tags) & set(case.tags) for case in dataset.cases()):
-            at = ("gate", number, "no_new_failures", "tags")
+        key, tags = rule.of_cases or ("", frozenset())
+        if tags and not any(tags & {*case.tags} for case in dataset.cases()):
             known = {tag for case in dataset.cases() for tag in case.tags}
-            told = f"no case of {dataset.path} has the tag {' or '.join(map(repr, tags))}."
-            yield suite.positions.problem(at, told, hint=nearest(tags[0], known))
+            told = f"no case of {dataset.path} has the tag {' or '.join(map(repr, sorted(tags)))}."
+            yield suite.positions.problem(("gate", number, key, "tags"), told, hint=nearest(min(tags), known))
 
 
 def _named_fields(specs: Iterable[EvaluatorSpec]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -133,6 +133,7 @@ def gated(folder: Path, rule: str, evaluators: str = EVALUATORS, more: str = "in
         ("{metric: retrieval.recall@3, min: 0.5}", "metric`: `retrieval` has no figure 'recall@3'.|Did you mean `recall@"),
         ("{metric: toxicity.hat, max: 0.5}", "metric`: `toxicity` has no figure 'hat'.|Did you mean `hate`?"),
         ("{metric: cost.mean, max: 0.5, target: smal}", "target`: the suite has no target 'smal'.|Did you mean `small`?"),
+        ("{no_failures: {tags: [critcal]}}", "no_failures.tags`: no case of datasets/say.jsonl has the tag 'critcal'."),
         ("{no_new_failures: {tags: [critcal]}}", "tags`: no case of datasets/say.jsonl has the tag 'critcal'."),
         ("{metric: latency.pass_rate, min: 0.5}", "metric`: `latency` has no limit, so that nothing passes or fails."),
         ("{metric: contains.pass^4, min: 0.5}", "metric`: `pass^4` takes 4 answers per case, and `repeat` is 3.|`repeat: 4`"),

@@ -172,6 +172,31 @@ def test_a_gate_is_judged_when_every_case_flips_both_ways_alike() -> None:
     assert power.drop is not None
 
 
+@pytest.mark.parametrize(
+    ("values", "verdict", "reason"),
+    [
+        ([1.0] * 5, "pass", ""),
+        ([1.0, 1.0, 0.0, 0.0, 1.0, None], "fail", "c1"),
+        ([1.0, 1.0, None, None, 1.0], "inconclusive", "c1 without a value"),
+        ([], "not judged", "no case has a verdict"),
+    ],
+)
+def test_no_case_may_fail_however_many_pass(values: list[float | None], verdict: Verdict, reason: str) -> None:
+    (rule,) = judged(plan_of([{"no_failures": {}}], 5), cells(values, 2, limit=0.5))
+    assert (rule.rule, rule.verdict, rule.reason) == ("no failures", verdict, reason)
+    assert (rule.low, rule.confidence) == (None, None)
+
+
+def test_a_cell_without_an_answer_has_failed_and_tags_choose_the_cells() -> None:
+    results = cells([1.0] * 4, limit=0.5)
+    results[1] = replace(results[1], status="failed", evaluations={}, tags=("slow",))
+    results[2] = replace(results[2], tags=("critical",))
+    (slow,) = judged(plan_of([{"no_failures": {"tags": ["slow", "late"]}}], 4), results)
+    assert (slow.rule, slow.verdict, slow.reason) == ("no failures in late, slow", "fail", "c1")
+    (critical,) = judged(plan_of([{"no_failures": {"tags": ["critical"]}}], 4), results)
+    assert (critical.verdict, critical.n) == ("pass", 1)
+
+
 @pytest.mark.parametrize("tags", [["critcal"], []])
 def test_no_new_failures_of_cases_that_the_baseline_does_not_have_are_not_judged(tags: list[str]) -> None:
     plan = plan_of([{"no_new_failures": {"tags": tags}}], 5)

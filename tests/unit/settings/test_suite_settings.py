@@ -53,6 +53,8 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         ("{metric: contains.pass_rate, non_inferior_to: baseline}", "needs a `margin` above 0"),
         ("{no_new_failures: {}, min: 0.5}", "stands alone"),
         ("{no_new_failures: {}, margin: 0.1}", "stands alone"),
+        ("{no_failures: {}, no_new_failures: {}}", "`no_failures` stands alone"),
+        ("{no_failures: {}, metric: contains.pass_rate}", "`no_failures` stands alone"),
         ("{metric: contains.pass_rate, min: 0.9, margin: 0.1}", "`margin` belongs to"),
         ("{metric: contains.pass_rate, max: 0.9, margin: 0.1}", "`margin` belongs to"),
         (
