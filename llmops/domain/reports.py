@@ -103,6 +103,10 @@ class Group:
     """Answers by the model that a route served them from; empty for a plain model."""
 
 
+CELLS = "cells"
+"""Unit of a figure that counts cells."""
+
+
 @record
 class RuleVerdict:
     """One gate rule, judged for one prompt x target."""
@@ -121,7 +125,8 @@ class RuleVerdict:
     discordance: float | None = None
     """Share of cases that flipped against the baseline; None for other rules than those on a paired pass rate."""
     unit: str = ""
-    """Of value, low and high, as `Metric.unit`; rates have none here, so that they read as their limits do."""
+    """Of value, low and high, as `Metric.unit`; rates have none here, so that they read as their limits do. `cells`: so many
+    of `n` cells failed."""
     confidence: float | None = None
     """Of the interval; None for a rule without one, and in runs that older versions stored."""
 

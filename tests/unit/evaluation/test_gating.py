@@ -184,7 +184,7 @@ def test_a_gate_is_judged_when_every_case_flips_both_ways_alike() -> None:
 def test_no_case_may_fail_however_many_pass(values: list[float | None], verdict: Verdict, reason: str) -> None:
     (rule,) = judged(plan_of([{"no_failures": {}}], 5), cells(values, 2, limit=0.5))
     assert (rule.rule, rule.verdict, rule.reason) == ("no failures", verdict, reason)
-    assert (rule.low, rule.confidence) == (None, None)
+    assert (rule.low, rule.confidence, rule.unit) == (None, None, "cells")
 
 
 def test_a_cell_without_an_answer_has_failed_and_tags_choose_the_cells() -> None:
