@@ -85,7 +85,7 @@ def estimate_of(rule: RuleVerdict) -> str:
     if rule.value is None:
         return ""
     if rule.unit == CELLS:
-        return f"{rule.value:g} of {many(rule.n, 'cell')}"
+        return f"{rule.value:g} of {many(rule.n, 'cell')} failed"
     shown = amount(rule.value, rule.unit)
     if rule.low is not None and rule.high is not None:
         shown += f" [{amount(rule.low, rule.unit)}, {amount(rule.high, rule.unit)}]"
