@@ -9,7 +9,7 @@ from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.rag.inspecting import Generation
 from llmops.rag.packing import hit_of
-from llmops.scoring.matching import contains, folded
+from llmops.scoring.matching import folded, found_in
 from llmops.scoring.ranking import RelevantUnit, covers
 
 Stage = Literal["not in corpus", "not retrieved", "cut", "seen"]
@@ -38,7 +38,7 @@ class Wanted:
 
     def stated(self, text: str) -> bool:
         """Whether the text holds one of the facts."""
-        return any(contains(text, fact, whole_words=True) for fact in self.facts)
+        return any(True for _ in found_in(text, self.facts, whole_words=True))
 
 
 @record

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, Protocol
 
 Flag = Literal["ignore_case", "multiline", "dot_all", "verbose"]
@@ -17,7 +17,6 @@ _SAME = str.maketrans(
         **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"),
     }
 )  # fmt: skip
-_spaces = re.compile(r"\s+")
 _thousands = re.compile(r",[0-9]{3}(?![0-9])")
 
 
@@ -69,7 +68,7 @@ def folded(text: str, *, ignore_case: bool) -> str:
     else:
         text = unicodedata.normalize("NFC", text).translate(_SAME)
         text = unicodedata.normalize("NFC", text.casefold()) if ignore_case else text
-    return _spaces.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def equal(text: str, expected: str, *, ignore_case: bool = False, normalise: bool = False) -> bool:
@@ -94,19 +93,24 @@ def _bare(text: str, ignore_case: bool) -> str:
     return text
 
 
-def contains(text: str, fact: str, *, ignore_case: bool = True, whole_words: bool = False) -> bool:
-    """Does `fact` stand in `text`, both `folded`?
+def found_in(text: str, facts: Iterable[str], *, ignore_case: bool = True, whole_words: bool = False) -> Iterator[str]:
+    """The facts that stand in `text`, all of them `folded`; the text once, however many facts there are.
 
     Args:
         text: an answer.
-        fact: what it should hold.
+        facts: what it should hold.
         ignore_case: upper and lower case are the same.
         whole_words: an occurrence inside a longer word, identifier or number does not count: 4 is not in 14, 4.5, 4,000,
             -4 or q_4, and it is in `4.` and 4%.
     """
-    text, fact = folded(text, ignore_case=ignore_case), folded(fact, ignore_case=ignore_case)
-    if not whole_words or not fact:
-        return fact in text
+    text = folded(text, ignore_case=ignore_case)
+    for each in facts:
+        fact = folded(each, ignore_case=ignore_case)
+        if _stands_alone(fact, text) if whole_words and fact else fact in text:
+            yield each
+
+
+def _stands_alone(fact: str, text: str) -> bool:
     start = text.find(fact)
     while start >= 0:
         if not _continues_before(text, start) and not _continues_after(text, start + len(fact)):

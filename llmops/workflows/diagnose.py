@@ -21,7 +21,7 @@ from llmops.evaluation.planning import query_of
 from llmops.prompting.template import PromptVersion
 from llmops.rag.inspecting import Generation
 from llmops.reporting.outputs import GONE, CaseOutputs
-from llmops.scoring.matching import contains
+from llmops.scoring.matching import found_in
 from llmops.scoring.ranking import parse_unit
 from llmops.scoring.refusal import refuses
 from llmops.settings.secrets import masked_parts
@@ -189,7 +189,7 @@ def _wanted(case: Case, output: str, any_of: bool) -> Iterator[Wanted]:
     """What would be evidence for each fact that the answer lacks; for all of them when it lacks none."""
     units = tuple(parse_unit(text) for text in case.relevant or ())
     facts = needed_facts(case.expected, any_is_enough=any_of) or [[]]
-    missing = [group for group in facts if not any(contains(output, fact, whole_words=True) for fact in group)]
+    missing = [group for group in facts if not any(True for _ in found_in(output, group, whole_words=True))]
     for group in missing or facts:
         yield Wanted(units, tuple(group))
 

@@ -1,7 +1,7 @@
 """Do the expected facts stand in the answer?"""
 
 import json
-from collections.abc import Sequence
+from itertools import chain
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -10,7 +10,7 @@ from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
 from llmops.evaluation.evaluators.quoting import quoted
-from llmops.scoring.matching import contains, folded
+from llmops.scoring.matching import folded, found_in
 from llmops.settings.validation import Strict
 
 
@@ -64,15 +64,13 @@ class Contains:
         needed = needed_facts(wanted, any_is_enough=self.options.any is not None)
         if needed is None:
             return Failure(f"the case's `{asked}` should be a text or a list of texts that are not empty")
-        found = [self._found(sample.completion.text, alternatives) for alternatives in needed]
+        how = {"ignore_case": self.options.ignore_case, "whole_words": self.options.whole_words}
+        stated = set(found_in(sample.completion.text, chain.from_iterable(needed), **how))
+        found = [next((fact for fact in alternatives if fact in stated), None) for alternatives in needed]
         missing = [alternatives for alternatives, fact in zip(needed, found, strict=True) if fact is None]
         if missing:
             return Score(0.0, f"missing: {'; '.join(' or '.join(map(quoted, each)) for each in missing)}")
         return Score(1.0, f"found: {', '.join(quoted(fact) for fact in found if fact is not None)}")
-
-    def _found(self, output: str, alternatives: Sequence[str]) -> str | None:
-        how = {"ignore_case": self.options.ignore_case, "whole_words": self.options.whole_words}
-        return next((fact for fact in alternatives if contains(output, fact, **how)), None)
 
 
 def needed_facts(wanted: Any, *, any_is_enough: bool) -> list[list[str]] | None:  # noqa: ANN401 -- a field of a dataset

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llmops.scoring.matching import compiled, contains, equal, folded
+from llmops.scoring.matching import compiled, equal, folded, found_in
 
 
 def test_folding_removes_only_what_no_reader_sees() -> None:
@@ -44,6 +44,10 @@ def test_equal_ignores_case_when_asked() -> None:
     assert equal("STRASSE", "stra\u00dfe", ignore_case=True)
 
 
+def contains(text: str, fact: str, **how: bool) -> bool:
+    return list(found_in(text, [fact], **how)) == [fact]
+
+
 @pytest.mark.parametrize(
     "text", ["It is 4.", "4", "(4)", "**4**", "_4_", "4%", "$4", "1,4,5", "range 3-4", "4, 5", "x=4;", "= 4"]
 )
@@ -78,6 +82,10 @@ def test_whole_words(text: str, fact: str, found: bool) -> None:
 def test_case_counts_when_asked() -> None:
     assert contains("PARIS", "Paris")
     assert not contains("PARIS", "Paris", ignore_case=False)
+
+
+def test_of_several_facts_those_that_stand_there_are_told_as_they_were_written() -> None:
+    assert list(found_in("a  Red\nfox", ["fox", "blue", "RED  FOX", "re"], whole_words=True)) == ["fox", "RED  FOX"]
 
 
 words = st.lists(st.text("abcx", min_size=1, max_size=4), min_size=1, max_size=8)
