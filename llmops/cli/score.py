@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 EPILOG = examples(
-    "llmops score log.jsonl --out scored.jsonl", "llmops score log.jsonl --evaluator toxicity --threshold 0.8 | jq .scores"
+    "llmops score log.jsonl --out scored.jsonl",
+    "llmops score log.jsonl --evaluator toxicity --threshold 0.8 | jq .scores",
+    "zcat log.jsonl.gz | llmops score - --out scored.jsonl",
 )
-SHOWN_PROBLEMS = 5
 
 
 @app.command(epilog=EPILOG)
 def score(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="JSONL: each line has `output`, and `input` and `contexts` if there are any.")],
+    file: Annotated[Path, typer.Argument(help="JSONL, `-` for stdin: each line has `output`, and any `input` and `contexts`.")],
     evaluator: Annotated[
         list[str] | None,
         typer.Option("--evaluator", "-e", help="NAME or NAME:BACKEND; default: hallucination and toxicity."),
@@ -43,12 +44,14 @@ def score(
     """Add `scores` to each line of a log of answers. Needs no project; memory does not grow with the file."""
     import asyncio
 
+    from llmops.settings.files import STDIN
     from llmops.workflows.score import LogScorer, log_evaluators
 
     session: Session = ctx.obj
     wiring = wiring_or_bare(session)
     evaluators = log_evaluators(evaluator or (), threshold, wiring.services)
-    scorer = LogScorer(session.start / file, session.start, evaluators, skip_invalid=skip_invalid)
+    source = STDIN if str(file) == "-" else session.start / file
+    scorer = LogScorer(source, session.start, evaluators, skip_invalid=skip_invalid)
     asyncio.run(_scored(scorer, wiring, None if out is None else session.named(out)))
     _tell(session, scorer.done, out)
 
@@ -74,7 +77,7 @@ def _tell(session: Session, done: "Scored", out: Path | None) -> None:
         parts = [f"{tally.not_passed} of {tally.scored} did not pass"]
         parts += [f"{count} {what}" for count, what in ((tally.failed, "failed"), (tally.unmeasured, "unmeasured")) if count]
         session.err.print(Text(f"  {safe(name)}: {', '.join(parts)}"), soft_wrap=True)
-    for problem in done.invalid[:SHOWN_PROBLEMS]:
+    for problem in done.invalid:
         session.err.print(Text(f"skipped {safe(str(problem))}", style="yellow"), soft_wrap=True)
-    if len(done.invalid) > SHOWN_PROBLEMS:
-        session.err.print(f"skipped {len(done.invalid) - SHOWN_PROBLEMS} more lines", soft_wrap=True)
+    if more := done.skipped - len(done.invalid):
+        session.err.print(f"skipped {many(more, 'more line')}", soft_wrap=True)

@@ -13,7 +13,7 @@ from llmops.domain.errors import InvalidFiles, Problem
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINKS = 40
 """So many links does Linux follow."""
-STDOUT = Path("-")
+STDIN, STDOUT = Path("/dev/stdin"), Path("-")
 """As a user names it where a file is to be written."""
 
 Content = str | bytes | Iterable[str]
@@ -61,6 +61,8 @@ def decode(data: bytes, file: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         hint = "Save it as UTF-8, for example: iconv -f UTF-16 -t UTF-8 OLD > NEW"
         raise InvalidFiles([Problem(file, "is UTF-16; UTF-8 was expected.", hint=hint)])
+    if data.startswith(b"\x1f\x8b"):
+        raise InvalidFiles([Problem(file, "is compressed; text was expected.", hint=f"Unpack it first: gunzip -k {file}")])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
     """The values of a JSONL file; empty lines are skipped. Memory holds one line.
 
     Raises:
-        InvalidFiles: the file cannot be opened.
+        InvalidFiles: the file cannot be opened, or is no text from its first bytes on.
     """
     file = shown(path, root)
     try:
@@ -43,13 +44,13 @@ def json_lines(path: Path, root: Path) -> Iterator[Row | Problem]:
                 yield Problem(file, f"is longer than {MAX_LINE_BYTES // 2**20} MiB.", line=number)
                 continue
             try:
-                text = decode(raw, file) if number == 1 or b"\r" in raw or b"\x00" in raw else raw.decode("utf-8")
+                text = decode(raw, file)
             except InvalidFiles as error:
-                yield Problem(file, error.problems[0].message, line=number, hint=error.problems[0].hint)
-                return
-            except UnicodeDecodeError as error:
-                yield Problem(file, f"byte 0x{raw[error.start]:02x} is not UTF-8.", line=number, hint="Save it as UTF-8.")
-                return
+                (problem,) = error.problems
+                if problem.line is None and number == 1:
+                    raise
+                yield replace(problem, line=number)
+                continue
             if text.strip():
                 yield _parsed(text, file, number, hint="Each line is one whole JSON object; a list of them is a .json file.")
 

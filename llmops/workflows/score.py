@@ -27,6 +27,7 @@ from llmops.settings.suite import CommonOptions, EvaluatorSpec, evaluator_specs
 
 DEFAULT = ("hallucination", "toxicity")
 LINES_AT_ONCE = 256
+SHOWN_PROBLEMS = 5
 SCORES = "scores"
 PARTIAL = ".partial"
 NEEDS_A_RUN = ("latency", "tokens", "cost", "retrieval")
@@ -58,8 +59,10 @@ class Scored:
     """Lines scored in this call."""
     resumed: int = 0
     """Lines that an earlier call had scored."""
+    skipped: int = 0
+    """Lines that were left out."""
     invalid: list[Problem] = field(default_factory=list)
-    """Lines that were skipped."""
+    """The first of them."""
     tallies: dict[str, Tally] = field(default_factory=dict)
 
 
@@ -132,19 +135,20 @@ class LogScorer:
         self._evaluators = evaluators
         self._skip_invalid = skip_invalid
         self.done = Scored(tallies={key: Tally() for key in evaluators})
+        self._rows = self._valid()
+        """Those that are left: a pipe cannot be read twice."""
 
-    async def lines(self, start: int = 0) -> AsyncIterator[str]:
-        """The scored lines as JSON, in the file's order, from the `start`-th valid one on.
+    async def lines(self) -> AsyncIterator[str]:
+        """The lines that are left, scored, as JSON in the file's order.
 
         Raises:
             InvalidFiles: a malformed line, unless they are skipped.
         """
-        valid = islice(self._valid(), start, None)
         stopped: InvalidFiles | None = None
         while stopped is None:
             batch: list[Row] = []
             try:
-                batch.extend(islice(valid, LINES_AT_ONCE))
+                batch.extend(islice(self._rows, LINES_AT_ONCE))
             except InvalidFiles as error:
                 stopped = error  # what stands above the bad line is scored first
             if not batch:
@@ -192,7 +196,7 @@ class LogScorer:
             if not stream.tell():
                 stream.write(self._head)
             count = 0
-            async for line in self.lines(self.done.resumed):
+            async for line in self.lines():
                 stream.write(line)
                 count += 1
                 if count % LINES_AT_ONCE == 0:
@@ -218,7 +222,7 @@ class LogScorer:
         return _line({name: [each.evaluator.identity, *each.limits] for name, each in self._evaluators.items()})
 
     def _whole_lines(self, partial: Path) -> int:
-        """The number of lines that an earlier call scored; the last one may be cut and is dropped then.
+        """Pass over the lines that an earlier call scored and count them; the last one may be cut and is dropped then.
 
         Raises:
             UsageError: they are not the first lines of this input, or were scored in another way; the file stays as it is.
@@ -231,14 +235,12 @@ class LogScorer:
             if not self._head.encode().startswith(head):
                 raise _another(partial)
             end = len(head) if head.endswith(b"\n") else 0
-            valid = self._valid()
             for raw in takewhile(lambda each: each.endswith(b"\n"), stream):
-                row = next(valid, None)
+                row = next(self._rows, None)
                 if row is None or not self._comes_from(row.value, _written(raw)):
                     raise _another(partial)
                 count, end = count + 1, end + len(raw)
             stream.truncate(end)
-        self.done.invalid.clear()
         return count
 
     def _comes_from(self, value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
@@ -258,7 +260,9 @@ class LogScorer:
             if problem is None and isinstance(row, Row):
                 yield row
             elif problem is not None and self._skip_invalid:
-                self.done.invalid.append(problem)
+                self.done.skipped += 1
+                if len(self.done.invalid) < SHOWN_PROBLEMS:
+                    self.done.invalid.append(problem)
             elif problem is not None:
                 raise InvalidFiles([replace(problem, hint=problem.hint or "To leave such lines out: --skip-invalid")])
 
@@ -270,7 +274,8 @@ class LogScorer:
 
 def _problem(value: Any, file: str, line: int | None) -> Problem | None:  # noqa: ANN401 -- any JSON value
     if not isinstance(value, dict):
-        return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=line)
+        hint = "To give each of a list a line of its own: jq -c '.[]'" if isinstance(value, list) else None
+        return Problem(file, 'is not an object; {"output": "...", "contexts": [...]} was expected.', line=line, hint=hint)
     if "output" not in value:
         found = ", ".join(f"`{name}`" for name in list(value)[:8]) or "nothing"
         return Problem(

@@ -1,6 +1,7 @@
 """Answers that exist already are scored line by line, whatever the log holds."""
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -123,6 +124,39 @@ def test_a_killed_call_is_gone_on_from(tmp_path: Path) -> None:
     assert not partial.exists()
 
 
+def test_a_log_from_a_pipe_is_gone_on_with_where_it_ended(tmp_path: Path) -> None:
+    rows = [json.dumps({"id": number, "output": f"Number {number} is a pleasant one."}) for number in range(1500)]
+    command = [*COMMAND, "score", "-", "-e", "secrets", "--out", "out.jsonl"]
+
+    def piped(*lines: str) -> "subprocess.CompletedProcess[str]":
+        text = "".join(f"{line}\n" for line in lines)
+        return subprocess.run(command, cwd=tmp_path, env=environment(), input=text, capture_output=True, text=True, check=False)
+
+    broken = piped(*rows[:1000], "broken", *rows[1001:])
+    assert (broken.returncode, "/dev/stdin:1001" in broken.stderr) == (2, True)
+    mended = piped(*rows)
+    assert (mended.returncode, "1000 more were scored before" in mended.stderr) == (0, True), mended.stderr
+    assert [row["id"] for row in scored((tmp_path / "out.jsonl").read_text())] == list(range(1500))
+
+
+def test_a_line_in_another_encoding_hides_none_of_those_below_it(tmp_path: Path) -> None:
+    text = "".join(f"{json.dumps(each)}\n" for each in (GOOD, BAD, *[TOXIC] * 8))
+    (tmp_path / "log.jsonl").write_bytes(text.encode().replace(b"captain", b"capit\xe3o").replace(b"idiot", b"idi\xf6t", 7))
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "secrets", "--skip-invalid")
+    assert [row["output"] for row in scored(done.stdout)] == [GOOD["output"], TOXIC["output"]]
+    assert "log.jsonl:2: byte 0xe3 is not UTF-8." in done.stderr
+    assert "skipped 3 more lines" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("packed", "told"), [(gzip.compress(b'{"output": "x"}\n'), "is compressed"), ("x".encode("utf-16"), "is UTF-16")]
+)
+def test_a_file_that_is_no_text_is_not_taken_for_one_bad_line(tmp_path: Path, packed: bytes, told: str) -> None:
+    (tmp_path / "log.jsonl").write_bytes(packed)
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "secrets", "--skip-invalid")
+    assert (done.returncode, told in done.stderr) == (2, True)
+
+
 def test_scores_of_others_are_kept_and_those_asked_for_again_replaced(tmp_path: Path) -> None:
     lines(tmp_path / "log.jsonl", {**TOXIC, "scores": {"human": 0.9, "toxicity": "old"}}, {**GOOD, "scores": None})
     done = llmops(tmp_path, "score", "log.jsonl", "-e", "toxicity", "--out", "k2.jsonl")
@@ -158,8 +192,8 @@ def test_a_log_that_grows_while_it_is_scored_in_place_is_gone_on_with(tmp_path: 
     scorer = LogScorer(log, tmp_path, {}, skip_invalid=False)
     original = scorer.lines
 
-    async def growing(start: int = 0) -> AsyncIterator[str]:
-        async for line in original(start):
+    async def growing() -> AsyncIterator[str]:
+        async for line in original():
             yield line
         with log.open("a") as stream:
             stream.write(json.dumps(TOXIC) + "\n")
