@@ -1,5 +1,6 @@
 """Takes one request along a route: asks the models that the policy names, and hands it what came back."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -9,6 +10,9 @@ from llmops.domain.models import Completion, RoutedCall
 from llmops.domain.records import record
 from llmops.domain.routing import Ask, Reply, RouteRequest
 from llmops.evaluation.planning import Route, Target
+
+CANCELLED = "Cancelled"
+"""The error of a call whose answer nobody waited for any longer."""
 
 
 @record
@@ -36,7 +40,7 @@ async def follow(
         request: what the policy sees.
         ask: asks a model.
         check: checks an answer.
-        calls: filled with the calls, also when no answer can be served.
+        calls: filled with the calls, also when no answer can be served, or nobody waits for it any longer.
 
     Raises:
         ModelError: of the reply that was to be served, when that is an error.
@@ -55,15 +59,19 @@ async def follow(
             calls.append(RoutedCall(step.model, step.reason, waited, cost_usd=0.0, error=error.kind, attempts=error.attempts))
             answers.append(error)
             continue
+        except asyncio.CancelledError:
+            waited = time.perf_counter() - began
+            calls.append(RoutedCall(step.model, step.reason, waited, cost_usd=0.0, error=CANCELLED, attempts=1))
+            raise
         completion = found.completion
         price = target.price
         cost = None if price is None else price.cost(completion.usage, completion.latency_s)
-        checks = {} if step.aside else await check(completion)
-        replies.append(Reply(step.model, completion.text, checks=checks))
         attempts = 0 if found.reused else completion.attempts
         timing = 0.0 if step.aside else completion.latency_s
-        passed = all(checks.values()) if checks else None
-        calls.append(RoutedCall(step.model, step.reason, timing, cost, "", found.reused, attempts, passed=passed))
+        calls.append(RoutedCall(step.model, step.reason, timing, cost, "", found.reused, attempts))
+        checks = {} if step.aside else await check(completion)
+        calls[-1] = replace(calls[-1], passed=all(checks.values()) if checks else None)
+        replies.append(Reply(step.model, completion.text, checks=checks))
         answers.append(completion)
     served = answers[step.reply]
     attempts = sum(call.attempts for call in calls)

@@ -4,12 +4,13 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from command_line import write
+from command_line import llmops, write
 from openai_server import OpenAiServer
+from test_bad_input import edit
 
 from llmops import serving
 from llmops.domain.errors import ModelError, UsageError
@@ -158,3 +159,42 @@ async def test_a_call_of_a_tool_is_refused_before_a_model_is_asked(
     with pytest.raises(UsageError, match="calls a tool"):
         await router.complete([{"role": "user", "content": "How long is it?"}, message])
     assert [server.requests for server in servers] == [0, 0]
+
+
+async def test_a_request_that_its_caller_cuts_short_is_logged_with_the_call_under_way(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    servers[0].delay_s = 0.5
+    log = folder / "decisions.jsonl"
+    router = Router(folder, "long", log=log)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await served_by(router, "short")
+    await router.close()
+    served = served_report(log, folder)
+    assert (served.requests, served.failed, served.errors) == (1, 1, {"small: Cancelled": 1})
+    assert served.latency_p50_s == pytest.approx(0.2, abs=0.15)
+
+
+async def test_a_canary_whose_users_wait_in_vain_is_not_promoted(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    edit(
+        folder / "llmops.yaml",
+        "routes:\n",
+        "routes:\n  new: {kind: canary, models: [large, small], percent: 50, checks: [refusal]}\n",
+    )
+    servers[0].delay_s = 4.0
+    log = folder / "decisions.jsonl"
+    router = Router(folder, "new", log=log)
+
+    async def user(number: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await router.complete([{"role": "user", "content": "How?"}], key=f"user-{number}")
+
+    await asyncio.gather(*(user(number) for number in range(40)))
+    await router.close()
+    done = llmops(folder, "route", "promote", "new", "--log", str(log), "--after", "10")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "percent: 0" in (folder / "llmops.yaml").read_text()
