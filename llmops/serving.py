@@ -1,5 +1,6 @@
 """A route for applications: one async method, and the same behind LiteLLM's proxy; both log what they decide."""
 
+import asyncio
 import errno
 import json
 import logging
@@ -74,6 +75,7 @@ class Router:
         self._loop = OwnLoop()
         self._log, self._log_text = log, log_text
         self._memory = RouteMemory()
+        self._working: set[asyncio.Task[None]] = set()
         if isinstance(loaded.route(route), BanditRoute) and log is not None and log.is_file():
             self._remember(log)
         if log is not None:
@@ -113,17 +115,35 @@ class Router:
         return await self._loop.run(self._answer, name, Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts)))
 
     async def _answer(self, name: str, asked: Asked) -> Completion:
-        """The answer to a request, which is noted whether one came or not."""
+        """The answer to a request, as soon as it is there: what a model says in the shadow is seen to afterwards."""
+        answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        work = asyncio.create_task(self._follow(name, asked, answer))
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+
+    async def _follow(self, name: str, asked: Asked, answer: "asyncio.Future[Completion]") -> None:
+        """Settle the answer to a request, and note it whether one came or not."""
         text = next((turn.content for turn in reversed(asked.turns) if turn.role == "user"), "")
         now, memory = datetime.now().time(), self._memory
         request = RouteRequest(text, asked.key, asked.tags, memory.spent_usd, now, memory.tallies)
         calls: list[RoutedCall] = []
         try:
-            completion = await follow(self._route, request, self._asker(asked), self._checker(asked, text), calls)
+            found = await follow(self._route, request, self._asker(asked), self._checker(asked, text), calls, answer)
+            if not answer.done():
+                answer.set_result(found)
+        except Exception as error:
+            if not answer.done():
+                answer.set_exception(error)
+            elif not isinstance(error, ModelError):
+                raise
         finally:
             memory.note(calls)
             self._note(name, asked, text, calls)
-        return completion
 
     def _asker(self, asked: Asked) -> Any:  # noqa: ANN401 -- an AskTarget
         async def ask(target: Target, sample: int) -> Answered:
@@ -162,8 +182,12 @@ class Router:
             LOGGER.error("Decision %s is not in the log %r, which cannot be written: %s.", name, str(self._log), error.strerror)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._loop.run(self._callers.close)
+        """Close the connections, once what is under way has ended."""
+        await self._loop.run(self._end)
+
+    async def _end(self) -> None:
+        await asyncio.gather(*self._working, return_exceptions=True)
+        await self._callers.close()
 
 
 def _append(log: Path, text: bytes) -> None:

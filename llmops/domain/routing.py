@@ -53,6 +53,15 @@ class Reply:
 
 
 @record
+class Serve:
+    """Give the user a reply."""
+
+    reply: int
+    """Its position among those that came back."""
+    reason: str
+
+
+@record
 class Ask:
     """Ask a model next."""
 
@@ -60,17 +69,8 @@ class Ask:
     reason: str
     sample: int = 0
     """Which of several answers of this model it is."""
-    aside: bool = False
-    """The user does not wait for it."""
-
-
-@record
-class Serve:
-    """Give the user a reply."""
-
-    reply: int
-    """Its position among those that came back."""
-    reason: str
+    meanwhile: Serve | None = None
+    """What the user gets without waiting for this answer, which is none to serve; None: the user waits for it."""
 
 
 Step = Ask | Serve

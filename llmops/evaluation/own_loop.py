@@ -3,13 +3,15 @@
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
 from llmops.domain.errors import UsageError
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
+END_S = 5.0
+"""Until the work has ended that is cancelled, at most."""
 
 
 class OwnLoop:
@@ -36,8 +38,15 @@ class OwnLoop:
         loop = asyncio.new_event_loop()
         thread = Thread(target=_serve, args=(loop,), name="llmops", daemon=True)
         thread.start()
-        weakref.finalize(self, loop.call_soon_threadsafe, loop.stop)
+        weakref.finalize(self, _end, loop, thread)
         return loop, thread
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
+    """Cancel what is under way, and let it note so: at the latest when the process ends."""
+    loop.call_soon_threadsafe(loop.stop)
+    if thread is not current_thread():
+        thread.join(END_S)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from llmops.domain.errors import ModelError
 from llmops.domain.models import Completion, RoutedCall
 from llmops.domain.records import record
-from llmops.domain.routing import Ask, Reply, RouteRequest
+from llmops.domain.routing import Ask, Reply, RouteRequest, Serve
 from llmops.evaluation.planning import Route, Target
 
 CANCELLED = "Cancelled"
@@ -31,7 +31,12 @@ Check = Callable[[Completion], Awaitable[dict[str, bool]]]
 
 
 async def follow(
-    route: Route, request: RouteRequest, ask: AskTarget, check: Check, calls: list[RoutedCall] | None = None
+    route: Route,
+    request: RouteRequest,
+    ask: AskTarget,
+    check: Check,
+    calls: list[RoutedCall] | None = None,
+    early: "asyncio.Future[Completion] | None" = None,
 ) -> Completion:
     """The answer that a route serves, with every call that led to it.
 
@@ -41,6 +46,7 @@ async def follow(
         ask: asks a model.
         check: checks an answer.
         calls: filled with the calls, also when no answer can be served, or nobody waits for it any longer.
+        early: gets what is served, an answer or the error, before a model is asked that the user does not wait for.
 
     Raises:
         ModelError: of the reply that was to be served, when that is an error.
@@ -49,36 +55,59 @@ async def follow(
     calls = [] if calls is None else calls
     answers: list[Completion | ModelError] = []
     while isinstance(step := route.policy.next(request, replies), Ask):
+        aside = step.meanwhile is not None
+        if step.meanwhile is not None and early is not None and not early.done():
+            _settle(early, step.meanwhile, calls, answers)
         began = time.perf_counter()
         target = route.targets[step.model]
         try:
             found = await ask(target, step.sample)
-        except ModelError as error:
-            waited = time.perf_counter() - began
+        except (ModelError, asyncio.CancelledError) as error:
+            waited = 0.0 if aside else time.perf_counter() - began
+            if not isinstance(error, ModelError):
+                calls.append(RoutedCall(step.model, step.reason, waited, cost_usd=0.0, error=CANCELLED, attempts=1))
+                raise
             replies.append(Reply(step.model, None, error.kind))
             calls.append(RoutedCall(step.model, step.reason, waited, cost_usd=0.0, error=error.kind, attempts=error.attempts))
             answers.append(error)
             continue
-        except asyncio.CancelledError:
-            waited = time.perf_counter() - began
-            calls.append(RoutedCall(step.model, step.reason, waited, cost_usd=0.0, error=CANCELLED, attempts=1))
-            raise
         completion = found.completion
         price = target.price
         cost = None if price is None else price.cost(completion.usage, completion.latency_s)
         attempts = 0 if found.reused else completion.attempts
-        timing = 0.0 if step.aside else completion.latency_s
+        timing = 0.0 if aside else completion.latency_s
         calls.append(RoutedCall(step.model, step.reason, timing, cost, "", found.reused, attempts))
-        checks = {} if step.aside else await check(completion)
+        checks = {} if aside else await check(completion)
         calls[-1] = replace(calls[-1], passed=all(checks.values()) if checks else None)
         replies.append(Reply(step.model, completion.text, checks=checks))
         answers.append(completion)
+    return _served(step, calls, answers)
+
+
+def _settle(
+    early: "asyncio.Future[Completion]", step: Serve, calls: list[RoutedCall], answers: Sequence[Completion | ModelError]
+) -> None:
+    """Give the user what is served."""
+    try:
+        early.set_result(_served(step, calls, answers))
+    except ModelError as error:
+        early.set_exception(error)
+
+
+def _served(step: Serve, calls: list[RoutedCall], answers: Sequence[Completion | ModelError]) -> Completion:
+    """The answer that a step serves, with all calls so far; the one that gave it is marked.
+
+    Raises:
+        ModelError: it is an error.
+    """
     served = answers[step.reply]
     attempts = sum(call.attempts for call in calls)
     if isinstance(served, ModelError):
         served.attempts = attempts
         raise served
-    calls[step.reply] = replace(calls[step.reply], served=True, reason=f"{calls[step.reply].reason}; {step.reason}")
+    call = calls[step.reply]
+    if not call.served:
+        calls[step.reply] = replace(call, served=True, reason=f"{call.reason}; {step.reason}")
     usages = [answer.usage for answer in answers if isinstance(answer, Completion) and answer.usage is not None]
     usage = sum(usages[1:], usages[0]) if usages else None
     return replace(served, usage=usage, latency_s=sum(c.latency_s for c in calls), attempts=attempts, route=tuple(calls))

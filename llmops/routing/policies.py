@@ -316,12 +316,11 @@ class Shadow:
     shadowed: str
 
     def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
-        """Ask one after the other."""
+        """Ask one after the other; the first one's answer does not wait for the second one's."""
         if not replies:
             return Ask(self.served, "served")
-        if len(replies) == 1:
-            return Ask(self.shadowed, "in the shadow", aside=True)
-        return Serve(0, "the other one is a shadow")
+        serve = Serve(0, "the other one is a shadow")
+        return Ask(self.shadowed, "in the shadow", meanwhile=serve) if len(replies) == 1 else serve
 
 
 def _once(model: str, reason: str, replies: Sequence[Reply]) -> Step:

@@ -45,7 +45,7 @@ class RecordedRoute:
                 return f"further samples of {step.model} were not recorded"
             recorded = records.answers[row][step.model]
             missing = [name for name in self.checks if name not in recorded.checks]
-            if missing and not step.aside and recorded.answered:
+            if missing and step.meanwhile is None and recorded.answered:
                 return f"the check {missing[0]!r} of {step.model}'s answers was not recorded"
             column = records.models.index(step.model)
             cost = float(records.cost[row, column])
@@ -53,11 +53,11 @@ class RecordedRoute:
                 return f"the cost of {step.model} is not known"
             checks = {name: recorded.checks[name] for name in self.checks if name in recorded.checks}
             replies.append(Reply(step.model, "" if recorded.answered else None, "no answer", checks))
-            passed = all(checks.values()) if checks and not step.aside else None
+            passed = all(checks.values()) if checks and step.meanwhile is None else None
             error = "" if recorded.answered else "no answer"
             paid = None if isnan(cost) else cost
             calls.append(RoutedCall(step.model, step.reason, recorded.latency or 0.0, paid, error, passed=passed))
             asked.append(column)
-            if not step.aside:
+            if step.meanwhile is None:
                 waited.append(column)
         return Steps(tuple(asked), tuple(waited), asked[step.reply], tuple(calls))

@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -13,10 +15,10 @@ from openai_server import OpenAiServer
 from test_bad_input import edit
 
 from llmops import serving
-from llmops.domain.errors import ModelError, UsageError
+from llmops.domain.errors import ModelError, Unavailable, UsageError
 from llmops.evaluation import endpoints
 from llmops.serving import Router
-from llmops.workflows.route_log import served_report
+from llmops.workflows.route_log import decisions, served_report
 
 PROJECT = """models:
   small: {{id: openai/small, api_base: {small}, timeout_s: 5, max_retries: 0}}
@@ -25,6 +27,7 @@ PROJECT = """models:
 routes:
   one: {{kind: fixed, model: paced}}
   backed: {{kind: fallback, models: [small, large]}}
+  watched: {{kind: shadow, models: [small, large]}}
   long: {{kind: length, models: [small, large], characters: 20}}
 """
 
@@ -174,6 +177,50 @@ async def test_a_request_that_its_caller_cuts_short_is_logged_with_the_call_unde
     served = served_report(log, folder)
     assert (served.requests, served.failed, served.errors) == (1, 1, {"small: Cancelled": 1})
     assert served.latency_p50_s == pytest.approx(0.2, abs=0.15)
+
+
+async def test_nobody_waits_for_an_answer_in_the_shadow(folder: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> None:
+    servers[1].delay_s = 3.0
+    log = folder / "decisions.jsonl"
+    router = Router(folder, "watched", log=log)
+    async with asyncio.timeout(2.5):
+        assert await served_by(router, "Who is first?") == "small"
+    await router.close()
+    [decision] = decisions(log, folder)
+    assert [(call.model, call.served, call.error) for call in decision.calls] == [("small", True, ""), ("large", False, "")]
+
+
+async def test_nobody_waits_for_the_shadow_of_a_model_that_fails(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    servers[0].always = "500"
+    servers[1].delay_s = 3.0
+    log = folder / "decisions.jsonl"
+    router = Router(folder, "watched", log=log)
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(2.5):
+            await served_by(router, "Who is first?")
+    await router.close()
+    [decision] = decisions(log, folder)
+    assert [(call.model, call.served, call.error) for call in decision.calls] == [
+        ("small", False, "Unavailable"),
+        ("large", False, ""),
+    ]
+
+
+def test_what_is_served_is_logged_where_the_process_ends_before_the_shadow_answers(
+    folder: Path, servers: tuple[OpenAiServer, OpenAiServer]
+) -> None:
+    servers[1].delay_s = 3.0
+    code = (
+        "import asyncio, pathlib\nfrom llmops.serving import Router\n"
+        "router = Router(pathlib.Path('.'), 'watched', log=pathlib.Path('decisions.jsonl'))\n"
+        "print(asyncio.run(router.complete([{'role': 'user', 'content': 'hi'}])).text)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "echo: hi\n"
+    [decision] = decisions(folder / "decisions.jsonl", folder)
+    assert [(call.served, call.error) for call in decision.calls] == [(True, ""), (False, "Cancelled")]
 
 
 async def test_a_canary_whose_users_wait_in_vain_is_not_promoted(

@@ -29,6 +29,25 @@ def test_the_thread_ends_with_who_held_it() -> None:
     assert not thread.is_alive()
 
 
+def test_what_is_under_way_ends_with_who_held_the_thread() -> None:
+    own, ended = OwnLoop(), []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.append("noted")
+
+    async def begin() -> asyncio.Task[None]:
+        return asyncio.create_task(work())
+
+    _task = asyncio.run(own.run(begin))
+    del own
+    gc.collect()
+    assert ended == ["noted"]
+
+
 async def test_work_is_cancelled_with_its_caller() -> None:
     ended = threading.Event()
 
