@@ -241,7 +241,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         places = run.places()
     except LlmopsError as error:
-        raise pytest.Collector.CollectError(str(error)) from None
+        elsewhere = "" if _session(metafunc.config).in_project else "\nOr name it where it is: --llmops-project DIR"
+        raise pytest.Collector.CollectError(f"{error}{elsewhere}") from None
     varying = [number for number in (0, 1, 2) if number == 0 or len({place[number] for place in places}) > 1]
     names = ["-".join(place[number] for number in varying) for place in places]
     metafunc.parametrize("llmops_case", [(suite, place) for place in places], ids=names, indirect=True)
@@ -315,6 +316,7 @@ def llmops_evaluate(request: pytest.FixtureRequest) -> Evaluate:
         expected: object = None,
     ) -> EvaluatorResult:
         from llmops.domain.errors import LlmopsError
+        from llmops.evaluation.own_loop import waited
         from llmops.workflows.score import score_answer
 
         __tracebackhide__ = True  # a failure shows the line of the test
@@ -322,9 +324,16 @@ def llmops_evaluate(request: pytest.FixtureRequest) -> Evaluate:
             raise TypeError(
                 f"an evaluator is a name or a mapping such as {{'contains': {{'any': ['yes']}}}}, not {evaluator!r}"
             )
-        services = wiring(request.config).services
+        found = wiring(request.config)
+
+        async def judged() -> EvaluatorResult:
+            async with found.judges.running():
+                return await score_answer(
+                    evaluator, output, found.services, question=input, contexts=contexts, expected=expected
+                )
+
         try:
-            return score_answer(evaluator, output, services, question=input, contexts=contexts, expected=expected)
+            return waited(judged())
         except LlmopsError as error:
             raise error.with_traceback(None) from None
 

@@ -1,8 +1,9 @@
-"""An event loop in a thread of its own, so that connections and limits serve an application whatever loops it runs."""
+"""Event loops in threads of their own, for applications that run one themselves."""
 
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,8 +15,18 @@ END_S = 5.0
 """Until the work has ended that is cancelled, at most."""
 
 
+def waited(work: Coroutine[Any, Any, Made]) -> Made:
+    """The result of some work, also where an event loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 class OwnLoop:
-    """Begins with the first work, and ends when nobody holds it any more."""
+    """Lets connections and limits serve whatever loops there are; begins with the first work, ends when nobody holds it."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -1,14 +1,13 @@
 """Builds what models write for the queries of an index, for a run that asks many and for a caller that waits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
 
 from llmops.domain.ports import Store
 from llmops.domain.queries import Written
 from llmops.evaluation.judging.judges import Judges
+from llmops.evaluation.own_loop import waited
 from llmops.evaluation.planning import Target
 from llmops.evaluation.rewriting import Rewriter, writings_of
 from llmops.prompting.template import PromptVersion
@@ -64,14 +63,4 @@ class ProjectWriter:
             async with judges.running():
                 return await asyncio.gather(*map(rewriter, texts))
 
-        return _waited(ask())
-
-
-def _waited(work: Coroutine[Any, Any, list[Written]]) -> list[Written]:
-    """The result of some work, also where an event loop runs already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return waited(ask())

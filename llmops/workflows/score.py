@@ -94,7 +94,7 @@ def log_evaluators(asked: Sequence[str], threshold: float | None, services: Serv
     return dict(zip(specs, built, strict=True))
 
 
-def score_answer(
+async def score_answer(
     entry: str | dict[str, Any],
     output: str,
     services: Services,
@@ -122,7 +122,7 @@ def score_answer(
     if spec.kind in NEEDS_A_RUN:
         raise UsageError(f"{spec.kind!r} measures a run, and there is only an answer.")
     (built,) = build_evaluators([spec], positions, services)
-    return built.judge(asyncio.run(measured(built, _sample("answer", value))))
+    return built.judge(await measured(built, _sample("answer", value)))
 
 
 class LogScorer:

@@ -166,6 +166,32 @@ def test_one_answer_is_evaluated_without_a_project(pytester: pytest.Pytester) ->
     run(pytester).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("word", ["", "async "], ids=["plain", "async"])
+def test_a_judge_is_asked_also_where_an_event_loop_runs_and_leaves_no_connection_open(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, word: str
+) -> None:
+    server.reply = lambda messages: '{"verdicts": [{"item": 1, "reason": "so", "verdict": "yes"}]}'
+    pytester.makepyfile(f"""
+        import gc
+
+        {word}def test_answers(llmops_evaluate):
+            for number in range(2):
+                asked = {{"criteria": {{"judge": "m", "items": ["It greets."]}}}}
+                assert llmops_evaluate(asked, f"Hello {{number}}").value == 1
+            gc.collect()
+        """)
+    scope = "asyncio_default_fixture_loop_scope=function"
+    run(pytester, "-W", "error", "-o", "asyncio_mode=auto", "-o", scope).assert_outcomes(passed=1)
+
+
+def test_a_project_that_lies_elsewhere_can_be_named(pytester: pytest.Pytester, server: OpenAiServer) -> None:
+    project(pytester.mkdir("answers"), server.base, 2)
+    server.reply = lambda messages: f"echo {messages[-1]['content']}"
+    pytester.makepyfile(MARKED.format(more=""))
+    run(pytester).stdout.fnmatch_lines(["No llmops.yaml in*", "Or name it where it is: --llmops-project DIR"])
+    run(pytester, "--llmops-project", "answers").assert_outcomes(passed=2)
+
+
 def test_a_wrong_call_of_the_fixture_is_told_at_the_line_of_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import pytest
