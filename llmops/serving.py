@@ -108,9 +108,12 @@ class Router:
 
         Raises:
             ModelError: no model gave an answer.
-            UsageError: a message holds something else than text, or the process was forked from one that was served.
+            UsageError: there is no message, one holds something else than text, or the process was forked from one that
+                was served.
         """
         name = uuid.uuid4().hex
+        if not messages or not all(isinstance(message, Mapping) for message in messages):
+            raise UsageError("A request holds a list of at least one message, each with its `role` and `content`.")
         turns = tuple(Message(str(m.get("role", "user")), _text(m)) for m in messages)  # type: ignore[arg-type]
         return await self._loop.run(self._answer, name, Asked(turns, params or {}, key or name, tuple(tags), tuple(contexts)))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import llmops, write
@@ -145,6 +146,17 @@ async def test_an_image_is_refused_before_a_model_is_asked(folder: Path, servers
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     with pytest.raises(UsageError, match="reads text alone"):
         await router.complete([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]}])
+    assert [server.requests for server in servers] == [0, 0]
+
+
+@pytest.mark.parametrize("messages", [[], "How long is it?", ["How long is it?"], [None]])
+async def test_a_request_without_messages_is_refused_before_a_model_is_asked(
+    folder: Path,
+    servers: tuple[OpenAiServer, OpenAiServer],
+    messages: Any,  # noqa: ANN401 -- what a program may pass
+) -> None:
+    with pytest.raises(UsageError, match="at least one message, each with its `role` and `content`"):
+        await Router(folder, "long").complete(messages)
     assert [server.requests for server in servers] == [0, 0]
 
 
