@@ -28,6 +28,7 @@ from llmops.domain.errors import (
     ContextOverflow,
     ModelError,
     ModelTimeout,
+    NoAccess,
     RateLimited,
     Refused,
     Unavailable,
@@ -205,4 +206,4 @@ async def _refused(response: "ClientResponse") -> ModelError:
         return Unavailable(message, retry_after_s=retry_after(response.headers))
     if "context_length_exceeded" in body or "maximum context length" in body:
         return ContextOverflow(message)
-    return Refused(message)
+    return (NoAccess if response.status in NoAccess.STATUSES else Refused)(message)

@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from llmops.domain.errors import ContextOverflow, LlmopsError, ModelError, ModelTimeout, RateLimited, Refused, UsageError
+from llmops.domain.errors import (
+    ContextOverflow,
+    LlmopsError,
+    ModelError,
+    ModelTimeout,
+    NoAccess,
+    RateLimited,
+    Refused,
+    UsageError,
+)
 from llmops.domain.models import Completion
 
 PROJECT_AT_FAULT = 500
@@ -111,7 +120,9 @@ def _message(error: LlmopsError) -> str:
 
 
 def _status(error: LlmopsError) -> int:
-    """What HTTP tells the client: whether the request, the pace or the models are at fault."""
+    """What HTTP tells the client: whether the request, the project, the pace or the models are at fault."""
+    if isinstance(error, NoAccess):
+        return PROJECT_AT_FAULT
     if isinstance(error, UsageError | Refused | ContextOverflow):
         return 400
     if isinstance(error, RateLimited):

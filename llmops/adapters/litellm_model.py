@@ -14,6 +14,7 @@ from llmops.domain.errors import (
     ContextOverflow,
     ModelError,
     ModelTimeout,
+    NoAccess,
     RateLimited,
     Refused,
     Unavailable,
@@ -133,11 +134,13 @@ def translated(litellm: Any, error: Exception) -> ModelError:  # noqa: ANN401 --
         return ModelTimeout(message)
     if isinstance(error, known.ContextWindowExceededError):
         return ContextOverflow(message)
-    if isinstance(error, known.AuthenticationError | known.PermissionDeniedError | known.NotFoundError | known.BadRequestError):
+    status = getattr(error, "status_code", None)
+    if status in NoAccess.STATUSES:
+        return NoAccess(message)
+    if isinstance(error, known.PermissionDeniedError | known.BadRequestError):
         return Refused(message)
     if isinstance(error, known.APIResponseValidationError | known.JSONSchemaValidationError | ValueError | KeyError):
         return BadResponse(message)
-    status = getattr(error, "status_code", None)
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
         return Refused(message)
     if "JSON" in message or "Expecting value" in message:

@@ -13,7 +13,7 @@
   - BudgetSpent                nothing was made before the budget ended            exit 5
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
-    - EndpointDown, Refused, ContextOverflow, NoText, WorkerLost   not worth another try
+    - EndpointDown, Refused, NoAccess, ContextOverflow, NoText, WorkerLost   not worth another try
 """
 
 from collections.abc import Sequence
@@ -186,6 +186,12 @@ class BadResponse(ModelError):
 
 class Refused(ModelError):
     """HTTP 4xx: the provider understood the request and will not serve it."""
+
+
+class NoAccess(Refused):
+    """The key, the account or the name of the model is at fault, whatever the request."""
+
+    STATUSES = (401, 402, 404)
 
 
 class ContextOverflow(ModelError):

@@ -100,8 +100,8 @@ class OpenAiServer:
         if fault == "404":
             self._send(request, 404, b"404: Not Found")
             return
-        if fault == "500":
-            self._send(request, 500, b'{"error": {"message": "broken"}}')
+        if fault in ("400", "401", "402", "500"):
+            self._send(request, int(fault), b'{"error": {"message": "broken"}}')
             return
         if fault == "malformed":
             self._send(request, 200, b'{"choices": [{"mess')

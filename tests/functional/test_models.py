@@ -16,6 +16,7 @@ from llmops.domain.errors import (
     BadResponse,
     MissingCredential,
     ModelTimeout,
+    NoAccess,
     NoText,
     RateLimited,
     Refused,
@@ -141,17 +142,27 @@ async def test_an_answer_that_calls_a_tool_is_the_call(server: OpenAiServer, ada
 @BOTH
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [("429", RateLimited), ("500", Unavailable), ("reset", Unavailable), ("empty", BadResponse), ("filter", NoText)],
+    [
+        ("400", Refused),
+        ("401", NoAccess),
+        ("402", NoAccess),
+        ("404", NoAccess),
+        ("429", RateLimited),
+        ("500", Unavailable),
+        ("reset", Unavailable),
+        ("empty", BadResponse),
+        ("filter", NoText),
+    ],
 )
 async def test_faults_are_told_apart_and_not_retried_here(
     server: OpenAiServer, adapter: type, fault: str, error: type[Exception]
 ) -> None:
     server.always = fault
     model = adapter("m", settings(server))
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         await model.complete(REQUEST)
     await model.close()
-    assert server.requests == 1
+    assert (raised.type, server.requests) == (error, 1)
 
 
 async def test_a_path_that_the_server_does_not_know_is_told(server: OpenAiServer) -> None:

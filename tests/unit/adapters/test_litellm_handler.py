@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from llmops.adapters.litellm_handler import custom_llm
-from llmops.domain.errors import InvalidFiles, LlmopsError, ModelTimeout, Problem, RateLimited, Refused, Unavailable, UsageError
+from llmops.domain.errors import (
+    InvalidFiles,
+    LlmopsError,
+    ModelTimeout,
+    NoAccess,
+    Problem,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UsageError,
+)
 from llmops.domain.models import Completion, RoutedCall, Usage
 
 TOKENS = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20}
@@ -62,6 +72,7 @@ async def test_an_answer_tells_the_tokens_of_all_calls_and_who_served_it() -> No
     [
         (UsageError("A route reads text alone."), 400),
         (Refused("HTTP 400: too hot"), 400),
+        (NoAccess("HTTP 401: incorrect API key"), 500),
         (RateLimited("HTTP 429: slow down"), 429),
         (ModelTimeout("no complete answer within 5 s"), 504),
         (Unavailable("HTTP 500: broken"), 503),
