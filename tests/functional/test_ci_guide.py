@@ -134,7 +134,7 @@ def test_many_provider_errors_are_incomplete_and_not_a_verdict(repository: Path,
 def test_the_action_keeps_one_comment_up_to_date(repository: Path) -> None:
     action: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
     steps = {step.get("name", step.get("uses", "")): step for step in action["runs"]["steps"]}
-    gh = '#!/bin/bash\necho "$@" >> calls.txt\ncase "$*" in *--paginate*) cat known.txt;; esac\n'
+    gh = '#!/bin/bash\necho "$@" >> calls.txt\ncase "$*" in *--paginate*) cat known.txt;; *) [ ! -f refused ];; esac\n'
     write(repository, {"bin/gh": gh, "known.txt": ""})
     (repository / "bin/gh").chmod(0o755)
     told = {
@@ -155,10 +155,27 @@ def test_the_action_keeps_one_comment_up_to_date(repository: Path) -> None:
     assert job(repository, steps["Comment"]["run"], **told).returncode == 0
     assert "-X POST repos/o/r/issues/5/comments" in (repository / "calls.txt").read_text()
     assert (repository / "llmops-comment.md").read_text().startswith("<!-- llmops . -->\n## evals")
-    (repository / "known.txt").write_text("99\n")
+    (repository / "known.txt").write_text("99\n100\n")
     assert job(repository, steps["Comment"]["run"], **told).returncode == 0
     assert "-X PATCH repos/o/r/issues/comments/99" in (repository / "calls.txt").read_text()
+    (repository / "refused").touch()
+    from_a_fork = job(repository, steps["Comment"]["run"], **told | {"SUITES": "evals/answers.yaml"})
+    assert (from_a_fork.returncode, from_a_fork.stdout[:11]) == (0, "::warning::")
+    assert (repository / "llmops-comment.md").read_text().startswith("<!-- llmops . evals/answers.yaml -->\n")
     assert job(repository, steps["Verdict"]["run"], CODE="1").returncode == 1
+    assert job(repository, steps["Evaluate"]["run"], **told | {"SUITES": "evals/none.yaml"}).returncode == 0
+    assert not (repository / "llmops-report.md").exists()
+
+
+def test_the_action_keeps_the_answers_of_a_run_that_did_not_pass() -> None:
+    # `actions/cache` saves nothing when the job fails, and never twice under one key, as when a job is run again.
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    (restored,), (saved,) = ([each for each in steps if f"cache/{what}@" in each.get("uses", "")] for what in ("restore", "save"))
+    assert "github.run_attempt" in restored["with"]["key"]
+    assert (saved["if"], saved["with"]["path"]) == ("always()", restored["with"]["path"])
+    assert saved["with"]["key"] == f"${{{{ steps.{restored['id']}.outputs.cache-primary-key }}}}"
+    names = [step.get("name") for step in steps]
+    assert names.index("Evaluate") < steps.index(saved) < names.index("Verdict")
 
 
 def test_the_hooks_are_commands_that_exist(repository: Path) -> None:
