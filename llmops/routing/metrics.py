@@ -58,12 +58,12 @@ def curve(
 
 
 def apgr(found: Curve) -> float | None:
-    """The mean PGR over all shares of calls; 0.5 for a random router. None when both models are equally good."""
+    """The mean PGR over all shares of calls; 0.5 for a random router. None when the strong model is no better."""
     return _area(found.share, found)
 
 
 def apgr_over_cost(found: Curve) -> float | None:
-    """The mean PGR over cost, from the weak model's to the strong one's; None when a cost is unknown or both are equal."""
+    """The mean PGR over cost, from the weak model's to the strong one's; None as for `apgr`, or without two costs."""
     import numpy as np
 
     span = found.cost[-1] - found.cost[0]
@@ -76,7 +76,7 @@ def _area(along: "Floats", found: Curve) -> float | None:
     import numpy as np
 
     gap = found.quality[-1] - found.quality[0]
-    if abs(gap) < 1e-12:
+    if gap < 1e-12:
         return None
     return float(np.trapezoid((found.quality - found.quality[0]) / gap, along))
 
@@ -84,12 +84,12 @@ def _area(along: "Floats", found: Curve) -> float | None:
 def call_performance_threshold(found: Curve, recovered: float) -> float | None:
     """CPT: the least share of calls to the strong model that recovers this share of the gap, from 0 to 1.
 
-    None when the curve never gets there, or when both models are equally good.
+    None when the curve never gets there, or when the strong model is no better than the weak one.
     """
     import numpy as np
 
     gap = found.quality[-1] - found.quality[0]
-    if abs(gap) < 1e-12:
+    if gap < 1e-12:
         return None
     gained = (found.quality - found.quality[0]) / gap
     reached = np.flatnonzero(gained >= recovered - 1e-12)

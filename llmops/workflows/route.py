@@ -292,6 +292,10 @@ def _notes_on_ends(records: Records, question: Question) -> Iterator[str]:
     told = told_apart_by(records)
     if told != "cost" and (question.weak is None or question.strong is None):
         yield f"the weak and the strong model are told by their {told}, not by their cost: name them with --weak and --strong"
+    weak, strong = ends_of(records, question.weak, question.strong)
+    if records.quality[:, strong].mean() <= records.quality[:, weak].mean():
+        better, other = records.models[strong], records.models[weak]
+        yield f"{better} is no better than {other} here: there is no gap to recover, and so no APGR and no CPT"
 
 
 def _unpriced(records: Records) -> list[str]:

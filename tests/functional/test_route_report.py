@@ -217,7 +217,17 @@ def test_ends_that_nothing_tells_apart_stand_in_their_order(tmp_path: Path) -> N
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
     assert (found["weak"], found["strong"]) == ("small", "large")
-    assert "told by their order" in found["notes"][-1]
+    assert "told by their order" in found["notes"][-2]
+
+
+def test_a_dear_model_that_is_worse_leaves_nothing_to_recover(tmp_path: Path) -> None:
+    answers = {"small": {"quality": 1, "cost": 0.1}, "large": {"quality": 0, "cost": 1}}
+    rows = [{"id": n, "prompt": f"question {n}", "models": answers} for n in range(8)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = document(tmp_path, "--from", "r.jsonl", "--embedder", "none")
+    told = "large is no better than small here: there is no gap to recover, and so no APGR and no CPT"
+    assert found["notes"] == [told]
+    assert {(each["apgr"], each["cpt50"], each["cpt80"]) for each in found["policies"]} == {(None, None, None)}
 
 
 def test_requests_of_one_group_teach_no_router(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_an_oracle_recovers_more_than_the_gap_and_equal_models_have_none() -> No
     assert call_performance_threshold(same, 0.5) is None
 
 
+def test_a_strong_model_that_is_worse_leaves_no_gap_to_recover() -> None:
+    found = curve(np.arange(4.0), (STRONG, FREE), (WEAK, FREE))
+    assert (apgr(found), apgr_over_cost(found), call_performance_threshold(found, 0.5)) == (None, None, None)
+
+
 def test_weights_count_requests() -> None:
     twice = curve(np.array([4, 4, 3, 2, 1.0]), (WEAK[[0, 0, 1, 2, 3]], FREE[[0] * 5]), (STRONG[[0, 0, 1, 2, 3]], FREE[[0] * 5]))
     assert apgr(drawn([4, 3, 2, 1], [2, 1, 1, 1])) == pytest.approx(apgr(twice))
