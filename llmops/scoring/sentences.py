@@ -40,7 +40,7 @@ _abbreviations = frozenset(
         "dec",
     )
 )
-_end = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)")
+_end = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s|$)")
 _seen = re.compile(r"\S")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
 

@@ -81,7 +81,7 @@ def test_numbers_point_to_hits_that_exist(numbers: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("ends")
-@pytest.mark.parametrize("piece", ["[1]", "[", "a.", "`", "[1,", "[a/", "\n", "[1-"])
+@pytest.mark.parametrize("piece", ["[1]", "[", "a.", ".", "`", "[1,", "[a/", "\n", "[1-"])
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
     assert len(citations(piece * 50_000, HITS)) == (50_000 if piece == "[1]" else 0)  # in quadratic time: an hour
 

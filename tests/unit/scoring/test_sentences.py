@@ -47,3 +47,9 @@ def test_spans_are_ordered_exact_and_lose_nothing_but_white_space(text: str) -> 
 @pytest.mark.usefixtures("ends")
 def test_a_long_list_in_one_line_is_split_in_no_time() -> None:
     assert len(split_sentences("1. " * 400_000)) == 400_000
+
+
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize("piece", [".", "?!", "…"])
+def test_endless_marks_are_one_sentence_in_no_time(piece: str) -> None:
+    assert len(split_sentences(f"So{piece * 200_000}x. Done.")) == 2  # in quadratic time: half an hour
