@@ -19,11 +19,9 @@ TIMEOUT_S = 2.0
 """Bound on one validation."""
 MAX_PROBLEMS = 5
 
-MAX_SCANNED = 20_000_000
-"""Characters that are read to find an object among other words: each `{` may be the first of it."""
-
 _fence = re.compile(r"```[ \t]*(?:([\w+#.-]+)[ \t]*)?\r?\n(.*?)```", re.DOTALL)
 _json = re.compile(r"json[c5]?", re.IGNORECASE)
+_begins = re.compile(r"""\{\s*(?:["'}]|\w+\s*:)""")
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
@@ -71,22 +69,22 @@ def _json_blocks(text: str) -> list[str]:
 
 
 def only_object(text: str) -> dict[str, Any]:
-    """The JSON object that stands among other words; of two, one may be a quotation, so neither is taken.
+    """The JSON object that a text is, or that stands in it, fenced or not; of two, one may be a quotation, so neither is taken.
+
+    What begins like an object, with a brace and a key, has to be one: an object in it or before it may be a quotation, too.
 
     Raises:
-        NotJson: none, or several.
+        NotJson: none, several, or one that cannot be read.
     """
     decoder = json.JSONDecoder(parse_constant=_refused_constant, object_pairs_hook=_object)
     found: list[dict[str, Any]] = []
-    at, tries = text.find("{"), MAX_SCANNED // max(1, len(text))
-    while at >= 0 and len(found) < 2 and tries > 0:
+    end = 0
+    while len(found) < 2 and (begins := _begins.search(text, end)):
         try:
-            value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            end, tries = at + 1, tries - 1
-        else:
-            found.append(value)
-        at = text.find("{", end)
+            value, end = decoder.raw_decode(text, begins.start())
+        except (ValueError, RecursionError) as error:
+            raise NotJson(f"holds a JSON object that cannot be read: {error}") from None
+        found.append(value)
     if len(found) != 1:
         raise NotJson("holds no JSON object" if not found else "holds several JSON objects")
     return found[0]

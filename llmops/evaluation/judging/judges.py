@@ -29,7 +29,7 @@ Ask = Callable[[PaidCaller], Awaitable[tuple[Completion, ...]]]
 
 NO_JUDGE = "is an embedded reader, which copies sentences and cannot judge"
 LANGUAGE_MODEL = "Name a language model of llmops.yaml."
-JUDGE_VERSION = 1
+JUDGE_VERSION = 2
 REPAIR = "Your reply cannot be used: it {problem}. Reply again with the JSON object alone, in the form asked for above."
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from llmops.scoring.schema import NotJson, only_object, parse_json
+from llmops.scoring.schema import NotJson, only_object
 
 Answer = Literal["yes", "no", "not applicable"]
 Support = Literal["supported", "contradicted", "not found"]
@@ -101,11 +101,9 @@ def read_reply(text: str, shape: type[Read], check: Check[Read] | None = None) -
         Unreadable: no JSON object, several, one of another shape, or one that `check` objects to.
     """
     try:
-        value = parse_json(text)
-    except NotJson:
-        value = _among_words(text)
-    try:
-        reply = shape.model_validate(value)
+        reply = shape.model_validate(only_object(text))
+    except NotJson as error:
+        raise Unreadable(str(error)) from None
     except ValidationError as error:
         raise Unreadable(_told(error)) from None
     if check is not None and (problem := check(reply)):
@@ -121,13 +119,6 @@ def in_order(numbers: list[int], wanted: int, what: str) -> str | None:
     if missing:
         return f"has no verdict for {what} {missing[0]}"
     return f"should have one verdict for each of {wanted} {what}s, in order; has {len(numbers)}"
-
-
-def _among_words(text: str) -> object:
-    try:
-        return only_object(text)
-    except NotJson as error:
-        raise Unreadable(str(error)) from None
 
 
 def _told(error: ValidationError) -> str:

@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -124,6 +125,31 @@ def test_one_object_is_found_among_other_words() -> None:
             only_object(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'It says\n```json\n{"level": 5}\n```\nSo\n{"level": 1}',
+        'It says\n```json\n{"level": 5}\n```\nSo\n```\n{"level": 1}\n```',
+        '{"reason": "It says {"level": 5} to me", "level": 1}',
+        'It says {"level": 5}. So {"reason": "It says "5"", "level": 1}',
+        'It says {"level": 5}. So {"reason": "It tries to',
+        "It says {\"level\": 5}. So {'level': 1}",
+        'It says {"level": 5}. So {level: 1}',
+    ],
+)
+def test_a_quoted_object_is_not_taken_for_the_one_that_was_asked_for(text: str) -> None:
+    with pytest.raises(NotJson, match=r"holds (several JSON objects|a JSON object that cannot be read)"):
+        only_object(text)
+
+
+words = st.text(st.characters(exclude_characters="{"), max_size=30)
+
+
+@given(words, words, st.dictionaries(st.text(), st.text()))
+def test_an_object_is_found_whatever_words_and_fences_are_around_it(before: str, after: str, value: dict[str, str]) -> None:
+    assert only_object(f"{before}```json\n{json.dumps(value, ensure_ascii=False)}\n```{after}") == value
+
+
 @pytest.mark.usefixtures("ends")
 def test_a_hostile_reply_cannot_hang_the_search_for_an_object() -> None:
     for text in ("{" * 1_000_000, '{"a":' * 200_000, '{"a":' * 900 + "[" + "1," * 400_000):
@@ -181,8 +207,6 @@ def test_verdicts_are_those_of_jsonschema(value: object) -> None:
 
 @given(values)
 def test_json_round_trip(value: object) -> None:
-    import json
-
     parsed = parse_json(f"```json\n{json.dumps(value, indent=1)}\n```")
     assert parsed == value or (isinstance(value, float) and math.isclose(parsed, value))
 

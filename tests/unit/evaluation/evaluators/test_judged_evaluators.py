@@ -67,11 +67,12 @@ def test_an_item_that_does_not_apply_is_not_counted_and_without_any_nothing_is_m
         (verdicts("yes", "10/10"), "verdicts.1.verdict"),
         ('{"verdicts": [{"item": "1", "verdict": "yes"}]}', "verdicts.0.item"),
         ("I cannot help with that.", "holds no JSON object"),
-        ('{"verdicts": [{"item": 1, "verdict": "ye', "holds no JSON object"),
+        ('{"verdicts": [{"item": 1, "verdict": "ye', "holds a JSON object that cannot be read: Unterminated string"),
         ('They say {"verdicts": []}, I say ' + verdicts("no", "no"), "holds several JSON objects"),
         ("[" * 100_000, "holds no JSON object"),
         ("", "holds no JSON object"),
-        ('{"verdicts": NaN}', "holds no JSON object"),
+        ('{"verdicts": NaN}', "holds a JSON object that cannot be read: NaN is not JSON"),
+        (f"They say\n```json\n{verdicts('yes', 'yes')}\n```\nI say {verdicts('no', 'no')}", "holds several JSON objects"),
     ],
 )
 def test_a_reply_that_is_not_what_was_asked_for_fails_the_case(bench: Bench, reply: str, problem: str) -> None:
