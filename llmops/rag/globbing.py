@@ -8,6 +8,7 @@ from pathlib import Path
 from llmops.domain.records import record
 
 _wild = re.compile(r"[*?\[]")
+_LEADS_OUT = "is a link that leads out of the project and is left out."
 
 
 @record
@@ -56,8 +57,12 @@ def _matches(pattern: str, base: Path) -> Iterator[Match]:
     while fixed < len(parts) - 1 and not _wild.search(parts[fixed]):
         fixed += 1
     regex = _regex(pattern)
+    start = "/".join(parts[:fixed])
+    if not _is_inside(base / start, base):
+        yield Match(start, _LEADS_OUT)
+        return
     depth = None if "**" in parts else len(parts)
-    for name, linked in _walk(base, "/".join(parts[:fixed]), depth, _dotted(parts)):
+    for name, linked in _walk(base, start, depth, _dotted(parts)):
         if regex.fullmatch(name) or (linked and regex.fullmatch(f"{name}/{parts[-1]}")):
             problem = _problem(name, base, linked)
             if problem is not None or (base / name).is_file():
@@ -94,10 +99,17 @@ def _problem(name: str, base: Path, linked: bool) -> str | None:
     if not path.is_symlink():
         return None
     try:
-        real = path.resolve(strict=True)
+        path.resolve(strict=True)
     except (OSError, RuntimeError):
         return "is a link that leads nowhere."
-    return None if real.is_relative_to(base) else "is a link that leads out of the project and is left out."
+    return None if _is_inside(path, base) else _LEADS_OUT
+
+
+def _is_inside(path: Path, base: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(base)
+    except (OSError, RuntimeError):  # links in a circle hold no file
+        return True
 
 
 def _parts(pattern: str) -> list[str]:

@@ -70,6 +70,20 @@ def test_links_do_not_lead_out_of_the_project_nor_round_in_circles(tmp_path: Pat
     assert "not followed" in told["docs/loop"]
 
 
+@pytest.mark.parametrize("pattern", ["docs/far/**/*.md", "docs/far/b.md", "docs/far/deep/*.md"])
+def test_a_folder_that_a_pattern_spells_out_does_not_lead_out_of_the_project(tmp_path: Path, pattern: str) -> None:
+    root = tmp_path / "project"
+    write(root, {"docs/a.md": "inside"})
+    write(tmp_path, {"far/b.md": "outside", "far/deep/c.md": "outside"})
+    (root / "docs/far").symlink_to(tmp_path / "far")
+    (root / "near").symlink_to(root / "docs")
+    corpus = load_corpus(CorpusSettings(paths=["near/*.md", pattern]), root)
+    assert [document.id for document in corpus.documents] == ["near/a.md"]
+    (problem,) = corpus.problems
+    assert problem.file.startswith("docs/far")
+    assert "out of the project" in problem.message
+
+
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     write(tmp_path, {"a.md": "fine", "empty.md": " \n"})
     (tmp_path / "latin.md").write_bytes(b"caf\xe9")
