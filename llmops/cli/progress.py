@@ -69,8 +69,9 @@ class ShownProgress:
         if now - self._last >= LINE_EVERY_S:
             self._last = now
             left = (now - self._began) / max(1, done) * (self._total - done)
-            line = f"{self._what}: {done} of {self._total}, {_extra(failures, spent_usd)}, about {left:.0f} s left"
-            self._console.print(line.replace(", ,", ","), soft_wrap=True)
+            extra = _extra(failures, spent_usd)
+            line = [f"{self._what}: {done} of {self._total}", *([extra] if extra else []), f"about {left:.0f} s left"]
+            self._console.print(", ".join(line), soft_wrap=True)
 
     def finished(self) -> None:
         """As the port; what went on outside is shown again."""
@@ -91,5 +92,5 @@ class ShownProgress:
 
 
 def _extra(failures: int, spent_usd: float | None) -> str:
-    spent = f", {dollars(spent_usd)} spent" if spent_usd else ""
-    return f"{failures} not passed{spent}"
+    told = [f"{failures} not passed"] if failures else []
+    return ", ".join([*told, f"{dollars(spent_usd)} spent"] if spent_usd else told)

@@ -99,9 +99,8 @@ class Indexer:
         key = index_key(self._settings, hashes, self._embedder.identity)
         if old is not None and old.key == key and not repair and has_generation(self._folder, key, old.size):
             return Built(old, 0, 0, 0)
-        chunker = Chunker(self._settings.chunker, self._embedder)
         kept = self._kept(old, hashes)
-        chunks = {document.id: kept[document.id] if document.id in kept else chunker.chunks(document) for document in documents}
+        chunks = self._cut(documents, kept, progress)
         every = {chunk.id: chunk for some in chunks.values() for chunk in some}
         passages: dict[str, Chunk] = {}
         for chunk in every.values():
@@ -141,6 +140,19 @@ class Indexer:
             if hashes.get(name) == entry.hash and all(key in chunks for key in entry.chunks):
                 kept[name] = [chunks[key] for key in entry.chunks]
         return kept
+
+    def _cut(
+        self, documents: Sequence[Document], kept: Mapping[str, list[Chunk]], progress: Progress
+    ) -> dict[str, list[Chunk]]:
+        """Chunks of all documents, by document id."""
+        chunker = Chunker(self._settings.chunker, self._embedder)
+        found: dict[str, list[Chunk]] = {}
+        progress.started(f"cutting {self._name}", len(documents))
+        for number, document in enumerate(documents, start=1):
+            found[document.id] = kept[document.id] if document.id in kept else chunker.chunks(document)
+            progress.advanced(number)
+        progress.finished()
+        return found
 
     def _dimensions(self, embedded: Sequence[Chunk], old: Manifest | None) -> int:
         """Of the vectors; a hosted model that had nothing to embed is not asked for them."""

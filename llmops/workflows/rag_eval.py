@@ -211,11 +211,12 @@ def measure(
     progress.started(f"queries of {configuration.name}", len(labelled.texts))
     if opened.retriever.writer is not None:
         watch.seconds["rewrite"] = [each.seconds for each in written.values()]
-    for query, hits, spent in _asked(replace(opened.retriever, watch=watch), written):
+    asked = _asked(replace(opened.retriever, watch=watch), written)
+    for number, (query, hits, spent) in enumerate(asked, start=1):
         seconds.append(spent)
         for metric, value in labelled.score(query, hits, depths).items():
             scores.setdefault(metric, []).append(value)
-        progress.advanced(1)
+        progress.advanced(number)
     progress.finished()
     estimates = {metric: mean_interval(values, bounds=(0.0, 1.0)) for metric, values in scores.items()}
     quantiles = {f"query_p{q}_ms": quantile_interval(seconds, q / 100) for q in (50, 95)}

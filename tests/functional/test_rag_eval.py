@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from command_line import llmops, write
+from typer.testing import CliRunner
+
+from llmops.cli import progress
+from llmops.cli.main import app
 
 TEXTS = {
     "d1": "The lighthouse of the northern cape was built in 1873.",
@@ -67,6 +71,16 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     assert "ndcg@10" in shown
     assert (found["unknown"], "name nothing" in shown) == ([], False)
     assert "1 query, 4 documents, 4 chunks" in shown
+
+
+def test_progress_counts_documents_chunks_and_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    told = CliRunner().invoke(app, ["rag", "eval", "--beir", str(beir(tmp_path))]).stderr.splitlines()
+    assert [line.rpartition(", about")[0] for line in told] == [
+        *(f"cutting beir: {number} of 4" for number in (1, 2, 3, 4)),
+        "embedding beir: 4 of 4",
+        *(f"queries of default: {number} of 2" for number in (1, 2)),
+    ]
 
 
 @pytest.mark.parametrize("command", ["eval", "sweep"])

@@ -17,7 +17,12 @@ def test_what_starts_inside_something_else_does_not_take_its_name(monkeypatch: p
         shown.advanced(150)
         shown.finished()
         shown.advanced(6, failures=4)
+        shown.advanced(7, failures=4, spent_usd=0.5)
+        shown.advanced(8, spent_usd=0.5)
         shown.finished()
-    first, second = out.getvalue().splitlines()
-    assert first.startswith("embedding manual: 150 of 150")
-    assert second.startswith("cells: 6 of 252, 4 not passed")
+    assert [line.rpartition(", about ")[0] for line in out.getvalue().splitlines()] == [
+        "embedding manual: 150 of 150",
+        "cells: 6 of 252, 4 not passed",
+        "cells: 7 of 252, 4 not passed, $0.50 spent",
+        "cells: 8 of 252, $0.50 spent",
+    ]

@@ -68,7 +68,8 @@ def test_a_first_build_embeds_everything_and_is_described(bench: Bench) -> None:
         "documents": 5,
         "chunks": 5,
     }
-    assert bench.progress.told == ["embedding manual: 5", "5", "finished"]
+    cut = ["cutting manual: 5", "1", "2", "3", "4", "5", "finished"]
+    assert bench.progress.told == [*cut, "embedding manual: 5", "5", "finished"]
 
 
 def test_equal_passages_are_embedded_and_kept_once_and_each_stays_a_chunk(bench: Bench) -> None:
