@@ -1,7 +1,9 @@
 """Where the evidence for an answer was lost: in the corpus, in the search, or before the prompt was full."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from html import unescape
 from typing import Literal
 
 from llmops.domain.prompts import Message
@@ -11,12 +13,17 @@ from llmops.rag.inspecting import Generation
 from llmops.rag.packing import hit_of
 from llmops.scoring.matching import folded, found_in
 from llmops.scoring.ranking import RelevantUnit, covers
+from llmops.scoring.sentences import split_sentences
 
 Stage = Literal["not in corpus", "not retrieved", "cut", "seen"]
 STAGES: tuple[Stage, ...] = ("not in corpus", "not retrieved", "cut", "seen")
 MAX_PLACES = 5
 SHORTEST_FACT = 4
 """Characters: without `relevant`, a shorter fact stands in passages that are about something else."""
+LONGEST_FACT = 40
+"""Characters: a longer one is a sentence, which a corpus may well say in other words."""
+_word = re.compile(r"\w+")
+_json_escape = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
 @record
@@ -31,6 +38,11 @@ class Wanted:
     def known(self) -> bool:
         """Whether a passage can be told to be evidence."""
         return bool(self.units) or any(len(fact) >= SHORTEST_FACT for fact in self.facts)
+
+    @property
+    def missable(self) -> bool:
+        """Whether a corpus in which no passage is evidence lacks it: a long fact may stand there in other words."""
+        return bool(self.units) or any(SHORTEST_FACT <= len(fact) <= LONGEST_FACT for fact in self.facts)
 
     def covered(self, hit: Hit) -> bool:
         """Whether the passage stands at one of the places."""
@@ -101,6 +113,23 @@ def standing(wanted: Wanted, corpus: Corpus, hits: Sequence[Hit], messages: Iter
     found = [(rank, hit) for rank, hit in enumerate(hits, start=1) if counts(hit)]
     if not found:
         return Standing("not retrieved" if held else "not in corpus", places)
-    shown = None if messages is None else folded("\n".join(m.content for m in messages), ignore_case=False)
-    seen = [rank for rank, hit in found if shown is None or folded(hit.text, ignore_case=False) in shown]
+    shown = None if messages is None else _shown("\n".join(message.content for message in messages))
+    seen = [rank for rank, hit in found if shown is None or _is_seen(hit, wanted, shown)]
     return Standing("seen" if seen else "cut", places, rank=(seen or [found[0][0]])[0])
+
+
+def _is_seen(hit: Hit, wanted: Wanted, shown: str) -> bool:
+    """Whether the prompt holds a sentence of the passage that states a fact; where none does, the whole passage."""
+    stating = [sentence.text for sentence in split_sentences(hit.text) if wanted.stated(sentence.text)]
+    return any(_words(text) in shown for text in stating or [hit.text])
+
+
+def _shown(prompt: str) -> str:
+    """The words of a prompt as it stands, and without the escapes of HTML and of JSON: a template may write passages so."""
+    as_json = _json_escape.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else " ", prompt)
+    return "\n".join(map(_words, (prompt, unescape(prompt), as_json)))
+
+
+def _words(text: str) -> str:
+    """The words of a text in lower case: a template may put passages in quotes or capitals."""
+    return " ".join(["", *_word.findall(folded(text, ignore_case=True)), ""])

@@ -22,7 +22,7 @@ ADVICE: dict[Fault, str] = {
     "ignored": "another prompt or model; fewer passages beside the right one",
     "contradicted": "another prompt or model; a gate on `hallucination`",
     "should decline": "tell the model to decline; a threshold on `refusal`",
-    "unknown": "give the cases `relevant` or `expected`; where the passages are gone, evaluate again",
+    "unknown": "give the cases `relevant`, or a short `expected`; where the passages are gone, evaluate again",
 }
 
 

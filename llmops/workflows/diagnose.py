@@ -172,13 +172,13 @@ class _Attributor:
         if isinstance(messages, str):
             self._unseen[prompt] = messages
             messages = None
-        lost = [
-            (standing(wanted, self._corpus, outputs.hits, messages), wanted)
-            for wanted in _wanted(case, output, self._any_of)
-            if wanted.known
-        ]
-        if not lost:
+        known = [wanted for wanted in _wanted(case, output, self._any_of) if wanted.known]
+        if not known:
             return "unknown", "the case has neither `relevant` nor an `expected` text that is long enough to look for", ()
+        stands = [(standing(wanted, self._corpus, outputs.hits, messages), wanted) for wanted in known]
+        lost = [(found, wanted) for found, wanted in stands if found.stage != "not in corpus" or wanted.missable]
+        if not lost:
+            return "unknown", "no passage states `expected` word for word, and it may stand there in other words", ()
         # Of several missing facts the one that was lost first would have kept the answer wrong.
         first, wanted = min(lost, key=lambda each: STAGES.index(each[0].stage))
         told = _told(first, wanted, output, len(outputs.hits))
@@ -202,7 +202,8 @@ def _told(found: Standing, wanted: Wanted, output: str, hits: int) -> str:
         return f"none of {hits} passages holds it"
     if found.stage == "cut":
         return f"passage {found.rank} of {hits} holds it and is not in the prompt"
-    return f"passage {found.rank} of {hits} holds it, and the answer {'declines' if refuses(output) else 'does not use it'}"
+    does = "declines" if refuses(output) else "states it, too" if wanted.stated(output) else "does not use it"
+    return f"passage {found.rank} of {hits} holds it, and the answer {does}"
 
 
 async def _checked(found: _Found, suite: Suite, parts: Parts) -> WrongAnswer:

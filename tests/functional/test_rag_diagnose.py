@@ -25,6 +25,7 @@ CASES: list[dict[str, Any]] = [
     {"id": "against", "q": "How many metres is the bridge long?", "expected": ["400"], "relevant": ["notes/bridge.md"]},
     {"id": "invented", "q": "Who built the bridge?", "relevant": []},
     {"id": "unlabelled", "q": "Is the bridge old?", "expected": ["no"]},
+    {"id": "reference", "q": "What do cars pay?", "expected": ["Drivers of cars have to pay a toll of nine crowns."]},
 ]
 ANSWERS = {
     "How long is the bridge?": "The bridge over the Dorn is 400 metres long.",
@@ -77,9 +78,10 @@ def test_every_wrong_answer_goes_to_the_stage_that_lost_it(folder: Path) -> None
         "against": "contradicted",
         "invented": "should decline",
         "unlabelled": "unknown",
+        "reference": "unknown",
     }
     (share,) = found["shares"]
-    assert (share["answers"], share["wrong"]) == (8, 7)
+    assert (share["answers"], share["wrong"]) == (9, 8)
     assert share["before_the_model"] == pytest.approx(3 / 6)
     places = {wrong["case_id"]: wrong["places"] for wrong in found["wrong"]}
     assert places["missed"] == ["notes/ferry.md:9-62"]
@@ -105,6 +107,19 @@ def test_the_chosen_evaluators_decide_what_is_wrong(folder: Path) -> None:
     assert (typo.returncode, "Did you mean `refusal`?" in typo.stderr) == (2, True)
 
 
+def test_an_answer_that_states_the_fact_and_fails_is_not_told_to_ignore_it(tmp_path: Path) -> None:
+    server = OpenAiServer()
+    server.reply = lambda _: "It is 400 metres long."
+    with server.running() as running:
+        _project(tmp_path, running.base)
+        suite = (tmp_path / "evals/q.yaml").read_text().replace("contains: {any: expected}", "equals")
+        case = (tmp_path / "datasets/q.jsonl").read_text().partition("\n")[0]
+        write(tmp_path, {"evals/q.yaml": suite, "datasets/q.jsonl": case})
+        llmops(tmp_path, "eval", "evals/q.yaml", OPENAI_API_KEY="k")
+    (wrong,) = json.loads(llmops(tmp_path, "rag", "diagnose", "--json").stdout)["wrong"]
+    assert (wrong["fault"], wrong["detail"]) == ("ignored", "passage 1 of 1 holds it, and the answer states it, too")
+
+
 def test_the_commands_of_the_guide_work(folder: Path) -> None:
     lines = [line for kind, body in blocks("read-diagnose.md") if kind == "bash" for line in body.splitlines()]
     printed = {line: typed(folder, line) for line in lines}
@@ -114,20 +129,20 @@ def test_the_commands_of_the_guide_work(folder: Path) -> None:
 
 def test_passages_that_the_store_has_lost_blame_nobody(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    assert "8 nodes removed" in llmops(tmp_path, "cache", "clear", "--kind", "retrieve").stdout
+    assert "9 nodes removed" in llmops(tmp_path, "cache", "clear", "--kind", "retrieve").stdout
     found = json.loads(llmops(tmp_path, "rag", "diagnose", "--json").stdout)
     assert {wrong["fault"] for wrong in found["wrong"]} == {"should decline", "unknown"}
-    assert (found["shares"][0]["counts"]["unknown"], found["shares"][0]["before_the_model"]) == (6, 0)
+    assert (found["shares"][0]["counts"]["unknown"], found["shares"][0]["before_the_model"]) == (7, 0)
     (note,) = found["notes"]
-    assert note.startswith("6 wrong answers are not attributed: the passages are no longer in the store.")
+    assert note.startswith("7 wrong answers are not attributed: the passages are no longer in the store.")
     assert note.endswith("llmops eval evals/q.yaml")
     shown = llmops(tmp_path, "runs", "show", "--outputs", "--case", "cut").stdout
     told = " ".join(shown.replace("│", " ").split())
     assert ": not shown, the passages are no longer in the store" in told
     assert llmops(tmp_path, "runs", "export", "@last", "-o", "run.html").returncode == 0
     page = (tmp_path / "run.html").read_text()
-    assert page.count('<p class="inconclusive">the passages are no longer in the store</p>') == 8
-    assert page.count("not shown: the passages are no longer in the store") == 8
+    assert page.count('<p class="inconclusive">the passages are no longer in the store</p>') == 9
+    assert page.count("not shown: the passages are no longer in the store") == 9
 
 
 def test_a_changed_index_or_dataset_is_told(folder: Path) -> None:
