@@ -210,10 +210,10 @@ def compared(name: str, pairs: Pairs, question: Question, direction: Direction =
         found.n,
         fmean(pairs.baseline),
         fmean(pairs.candidate),
-        _interval(before),
-        _interval(after),
+        None if before is None else before.interval,
+        None if after is None else after.interval,
         found.difference,
-        None if found.low is None or found.high is None else (found.low, found.high),
+        found.interval,
         found.p_value,
         None,
         won,
@@ -272,12 +272,6 @@ def judged_pairs(
 
 def _side(values: "array[float]", pairs: Pairs, confidence: float) -> Estimate | None:
     return mean_interval(values, clusters=pairs.cases, bounds=pairs.reach, confidence=confidence)
-
-
-def _interval(estimate: Estimate | None) -> tuple[float, float] | None:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return estimate.low, estimate.high
 
 
 def _effect_size(pairs: Pairs, found: PairedDifference) -> float | None:

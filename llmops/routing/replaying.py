@@ -256,8 +256,8 @@ class Replay:
         always = self._served(self._all(self.ends.strong))
         draws = list(self._weights())
         quality = mean_interval(served.quality.tolist(), self._clusters, bounds=(0.0, 1.0))
-        if quality is not None and quality.low is not None and quality.high is not None:
-            yield "quality", (quality.low, quality.high)
+        if quality is not None and quality.interval is not None:
+            yield "quality", quality.interval
         if np.isfinite(served.cost).all():
             yield "cost", _quantiles([float(1000 * np.average(served.cost, weights=w)) for w in draws])
         if (strong := float(always.quality.mean())) > 0 and (gained := self._gained(always, served)) is not None:
@@ -288,7 +288,7 @@ class Replay:
         same = bool((before.model == after.model).all())
         sides = (before.quality.tolist(), after.quality.tolist())
         found = paired_difference(*sides, clusters=self._clusters, bounds=(0.0, 1.0), unchanged=same)
-        return None if found is None or found.low is None or found.high is None else (found.low, found.high)
+        return None if found is None else found.interval
 
     def _weights(self) -> Iterator["Floats"]:
         """Bootstrap counts of the requests, drawn by group; the same for every policy, so that differences are paired."""

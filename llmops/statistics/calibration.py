@@ -144,7 +144,7 @@ def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
 
     def width(factor: int) -> float | None:
         found = correct_rate(said_yes, n, confusion.times(factor)).corrected
-        return None if found is None or found.low is None or found.high is None else found.high - found.low
+        return None if found is None or found.interval is None else found.interval[1] - found.interval[0]
 
     now = width(1)
     if now is None:

@@ -33,6 +33,11 @@ class Estimate:
     """Independent units: cases, not repeats."""
     method: str
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where the data cannot bound one of them."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """The score interval of a proportion (Wilson 1927; Newcombe 1998, method 3).

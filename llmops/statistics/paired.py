@@ -38,6 +38,11 @@ class PairedDifference:
     method: str
     """How the interval was made."""
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where the data cannot bound one of them."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def paired_difference(
     baseline: "Values",

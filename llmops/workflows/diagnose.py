@@ -234,8 +234,8 @@ def _shares(judged: Sequence[CellResult], wrong: Sequence[WrongAnswer]) -> Itera
         known = [each for each in here if each.fault != "unknown"]
         numbers: Mapping[str, int] = {case: number for number, case in enumerate({each.case_id for each in known})}
         share = proportion_interval([each.fault in BEFORE_THE_MODEL for each in known], [numbers[e.case_id] for e in known])
-        interval = None if share is None or share.low is None or share.high is None else (share.low, share.high)
-        yield Share(prompt, target, answers, len(here), counts, None if share is None else share.value, interval)
+        value, interval = (None, None) if share is None else (share.value, share.interval)
+        yield Share(prompt, target, answers, len(here), counts, value, interval)
 
 
 def _index_notes(run: Run, index: LiveIndex) -> Iterator[str]:

@@ -226,7 +226,7 @@ def measure(
         opened.documents,
         len(opened.retriever.chunks),
         {metric: each.value for metric, each in estimates.items() if each is not None},
-        {m: None if e is None or e.low is None or e.high is None else (e.low, e.high) for m, e in estimates.items()},
+        {metric: None if each is None else each.interval for metric, each in estimates.items()},
         {"build_s": opened.build_s, **{name: 1000 * each.value for name, each in quantiles.items() if each is not None}},
         {stage: 1000 * median(each) for stage, each in watch.seconds.items()},
         sum((each.use for each in written.values()), JudgeUse()) if opened.retriever.writer is not None else None,

@@ -91,7 +91,7 @@ def _told(judge: str, found: Sequence[Context], judging: ContextJudge, *, stoppe
         len(found),
         {metric: len(each) for metric, each in values.items()},
         {metric: each.value for metric, each in estimates.items() if each is not None},
-        {m: None if e is None or e.low is None or e.high is None else (e.low, e.high) for m, e in estimates.items()},
+        {metric: None if each is None else each.interval for metric, each in estimates.items()},
         _failed(found),
         use.calls,
         use.cost_usd,

@@ -8,7 +8,7 @@ from typing import Protocol
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Embedder, Progress, Store
 from llmops.domain.records import record
-from llmops.domain.route_reports import Interval, Machine, PolicyReport, RouteReport, TagReport
+from llmops.domain.route_reports import Machine, PolicyReport, RouteReport, TagReport
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
@@ -265,9 +265,8 @@ def _tags(records: Records, weak: int, strong: int) -> Iterator[TagReport]:
         groups = [records.groups[row] for row in rows]
         numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
         found = mean_interval((high - low).tolist(), [numbers[group] for group in groups], bounds=(-1.0, 1.0))
-        if found is not None and found.low is not None and found.high is not None:
-            interval: Interval = (found.low, found.high)
-            yield TagReport(tag, len(rows), float(low.mean()), float(high.mean()), interval)
+        if found is not None and found.interval is not None:
+            yield TagReport(tag, len(rows), float(low.mean()), float(high.mean()), found.interval)
 
 
 def _notes(records: Records) -> Iterator[str]:

@@ -49,11 +49,10 @@ def promotion(project: Project, name: str, log: Path, terms: Terms) -> Promotion
     old, new = (_arm(model, graded[model], terms) for model in route.models)
     found = _difference(graded, route.models, terms)
     verdict: Verdict = "inconclusive"
-    if found is not None and found.low is not None and found.high is not None and new.graded >= terms.after:
-        verdict = "pass" if found.low > -terms.margin else "fail" if found.high <= -terms.margin else "inconclusive"
+    difference, interval = (None, None) if found is None else (found.value, found.interval)
+    if interval is not None and new.graded >= terms.after:
+        verdict = "pass" if interval[0] > -terms.margin else "fail" if interval[1] <= -terms.margin else "inconclusive"
     share = {"pass": _next(route.percent, terms.steps), "fail": 0.0}.get(verdict, route.percent)
-    interval = None if found is None or found.low is None or found.high is None else (found.low, found.high)
-    difference = None if found is None else found.value
     return Promotion(name, verdict, route.percent, share, old, new, difference, interval, terms.margin, terms.after)
 
 
@@ -104,7 +103,7 @@ def _arm(model: str, graded: Sequence[tuple[float, str]], terms: Terms) -> Arm:
     found = _mean(graded, interval_confidence(terms.confidence))
     if found is None:
         return Arm(model, 0, None, None)
-    return Arm(model, len(graded), found.value, None if found.low is None else (found.low, found.high or 0.0))
+    return Arm(model, len(graded), found.value, found.interval)
 
 
 def _difference(graded: Mapping[str, list[tuple[float, str]]], models: Sequence[str], terms: Terms) -> Estimate | None:

@@ -215,9 +215,9 @@ def _tried(
         {"p50": each.percentile_ms(0.5), "p95": each.percentile_ms(0.95)},
         each.mean(choosing),
         None if score is None else score.value,
-        None if score is None or score.low is None or score.high is None else (score.low, score.high),
+        None if score is None else score.interval,
         None if difference is None else difference.difference,
-        None if difference is None or difference.low is None or difference.high is None else (difference.low, difference.high),
+        None if difference is None else difference.interval,
         p_value,
         each in complete and not any(_dominates(other, each, reporting) for other in complete),
     )
@@ -238,6 +238,7 @@ def _goods(each: Trial, queries: Sequence[str]) -> Iterator[float]:
 def _verdict(current: bool, difference: PairedDifference | None) -> SweepVerdict:
     if current:
         return "current"
-    if difference is None or difference.low is None or difference.high is None:
+    interval = None if difference is None else difference.interval
+    if interval is None:
         return "not told apart"
-    return "better" if difference.low > 0 else "worse" if difference.high < 0 else "not told apart"
+    return "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "not told apart"
