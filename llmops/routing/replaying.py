@@ -61,7 +61,6 @@ class Replay:
         self.fold = folds_of(records.groups)
         self._untimed = untimed(records).any(axis=1)
         self._served_by: dict[str, Served] = {}
-        self._clusters = _numbered(records.groups)
 
     def policies(
         self, features: Features | None, routes: "Mapping[str, RecordedRoute] | None" = None
@@ -255,7 +254,7 @@ class Replay:
 
         always = self._served(self._all(self.ends.strong))
         draws = list(self._weights())
-        quality = mean_interval(served.quality.tolist(), self._clusters, bounds=(0.0, 1.0))
+        quality = mean_interval(served.quality.tolist(), self.records.groups, bounds=(0.0, 1.0))
         if quality is not None and quality.interval is not None:
             yield "quality", quality.interval
         if np.isfinite(served.cost).all():
@@ -287,7 +286,7 @@ class Replay:
         """Quality that one policy gains over another; a bootstrap would know nothing of a loss that was never seen."""
         same = bool((before.model == after.model).all())
         sides = (before.quality.tolist(), after.quality.tolist())
-        found = paired_difference(*sides, clusters=self._clusters, bounds=(0.0, 1.0), unchanged=same)
+        found = paired_difference(*sides, clusters=self.records.groups, bounds=(0.0, 1.0), unchanged=same)
         return None if found is None else found.interval
 
     def _weights(self) -> Iterator["Floats"]:
@@ -299,12 +298,6 @@ class Replay:
         for _ in range(RESAMPLES):
             counts = np.bincount(draw.integers(0, len(groups), len(groups)), minlength=len(groups))
             yield counts[index].astype(float)
-
-
-def _numbered(groups: Sequence[str]) -> list[int]:
-    """The number of each request's group."""
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return [numbers[group] for group in groups]
 
 
 def _quantiles(values: Sequence[float]) -> Interval:

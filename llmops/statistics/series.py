@@ -1,6 +1,6 @@
 """Reads series of values that belong to cases."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import fsum, isfinite
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     """Integers."""
     Values = Sequence[float] | NDArray[Any]
     """One number per cell."""
-    Clusters = Sequence[int] | NDArray[Any]
-    """The number of the case that each value belongs to, in the order of the values."""
+    Clusters = Sequence[str] | Sequence[int] | NDArray[Any]
+    """The case that each value belongs to, by name or number, in the order of the values."""
 
 
 ROUNDING = 1e-12
@@ -117,12 +117,11 @@ def by_case(values: "Values", clusters: "Clusters | None") -> ByCase:
     if clusters is None:
         return ByCase(tuple(map(float, values)), (1,) * len(values))
     if len(clusters) != len(values):
-        raise ValueError(f"{len(values)} values but {len(clusters)} case numbers")
-    cases: dict[int, list[float]] = {}
+        raise ValueError(f"needs a case for each value, found {len(clusters)} for {len(values)}")
+    cases: dict[Hashable, list[float]] = {}
     for case, value in zip(clusters, values, strict=True):
-        cases.setdefault(int(case), []).append(float(value))
-    series = [cases[case] for case in sorted(cases)]
-    return ByCase(tuple(map(fsum, series)), tuple(map(len, series)))
+        cases.setdefault(case, []).append(float(value))
+    return ByCase(tuple(map(fsum, cases.values())), tuple(map(len, cases.values())))
 
 
 def is_binary(values: "Values") -> bool:

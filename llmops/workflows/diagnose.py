@@ -1,7 +1,7 @@
 """`llmops rag diagnose`: whose fault the wrong answers of a stored run are."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -232,8 +232,7 @@ def _shares(judged: Sequence[CellResult], wrong: Sequence[WrongAnswer]) -> Itera
         here = [each for each in wrong if (each.prompt, each.target) == (prompt, target)]
         counts = {fault: sum(each.fault == fault for each in here) for fault in FAULTS}
         known = [each for each in here if each.fault != "unknown"]
-        numbers: Mapping[str, int] = {case: number for number, case in enumerate({each.case_id for each in known})}
-        share = proportion_interval([each.fault in BEFORE_THE_MODEL for each in known], [numbers[e.case_id] for e in known])
+        share = proportion_interval([each.fault in BEFORE_THE_MODEL for each in known], [each.case_id for each in known])
         value, interval = (None, None) if share is None else (share.value, share.interval)
         yield Share(prompt, target, answers, len(here), counts, value, interval)
 

@@ -262,9 +262,7 @@ def _tags(records: Records, weak: int, strong: int) -> Iterator[TagReport]:
         if len(rows) < MIN_TAGGED:
             continue
         low, high = records.quality[rows, weak], records.quality[rows, strong]
-        groups = [records.groups[row] for row in rows]
-        numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-        found = mean_interval((high - low).tolist(), [numbers[group] for group in groups], bounds=(-1.0, 1.0))
+        found = mean_interval((high - low).tolist(), [records.groups[row] for row in rows], bounds=(-1.0, 1.0))
         if found is not None and found.interval is not None:
             yield TagReport(tag, len(rows), float(low.mean()), float(high.mean()), found.interval)
 

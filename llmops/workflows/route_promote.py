@@ -95,8 +95,7 @@ def _instant(text: str) -> datetime:
 def _mean(graded: Sequence[tuple[float, str]], confidence: float) -> Estimate | None:
     if not graded:
         return None
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(key for _, key in graded))}
-    return mean_interval([w for w, _ in graded], [numbers[key] for _, key in graded], bounds=(0, 1), confidence=confidence)
+    return mean_interval([w for w, _ in graded], [key for _, key in graded], bounds=(0, 1), confidence=confidence)
 
 
 def _arm(model: str, graded: Sequence[tuple[float, str]], terms: Terms) -> Arm:

@@ -90,7 +90,7 @@ def test_a_missing_value_is_refused_and_not_averaged(bad: float) -> None:
 
 
 def test_series_and_clusters_must_be_equally_long() -> None:
-    with pytest.raises(ValueError, match="2 values but 1 case numbers"):
+    with pytest.raises(ValueError, match="a case for each value, found 1 for 2"):
         mean_interval([0.5, 0.6], [1])
 
 
@@ -314,3 +314,13 @@ def test_amounts_that_happen_to_be_nothing_or_one_are_no_rate() -> None:
 def test_a_quantile_is_numpys(values: list[float], q: float) -> None:
     assert quantile(values, q) == pytest.approx(np.quantile(values, q), abs=1e-6)
     assert quantile([], q) is None
+
+
+def test_cases_are_told_apart_by_name_as_by_number() -> None:
+    values = [0.0, 1.0, 1.0, 0.0, 1.0, 0.25]
+    by_name = mean_interval(values, ["b", "a", "b", "c", "a", "c"])
+    assert by_name is not None
+    assert by_name == mean_interval(values, [1, 0, 1, 2, 0, 2])
+    assert by_name.n == 3
+    assert by_name.interval == (by_name.low, by_name.high)
+    assert mean_interval([2.0], ["a"]).interval is None  # type: ignore[union-attr]
