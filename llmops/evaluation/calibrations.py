@@ -125,8 +125,7 @@ class Calibration:
             return None, "people gave numbers, not yes or no"
         if not values:
             return None, "every answer has a label"
-        found = correct_rate(self.said_yes(values, cases), cases, self.confusion, confidence=confidence)
-        return found.corrected, found.reason
+        return correct_rate(self.said_yes(values, cases), cases, self.confusion, confidence=confidence)
 
     def said_yes(self, values: Sequence[float], cases: int) -> int:
         """Of so many independent cases those that pass; under a picked limit the mean over its cross-fitted thresholds."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import fsum, sqrt
 
 from llmops.domain.records import record
-from llmops.statistics.intervals import EQUAL, Estimate, wilson
+from llmops.statistics.intervals import EQUAL, Estimate
 from llmops.statistics.series import ROUNDING, finite, normal_critical, t_critical
 
 MOST_LABELS = 1000
@@ -68,21 +68,7 @@ class Confusion:
         )
 
 
-@record
-class CorrectedRate:
-    """A rate as the judge sees it and as people would."""
-
-    judged: Estimate
-    corrected: Estimate | None
-    """None when the judge tells too little to correct its rate; `reason` says why."""
-    sensitivity: Estimate | None
-    """Share of people's yes that the judge finds; None without such an item."""
-    specificity: Estimate | None
-    """Share of people's no that the judge finds; None without such an item."""
-    reason: str = ""
-
-
-def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: float = 0.95) -> CorrectedRate:
+def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: float = 0.95) -> tuple[Estimate | None, str]:
     """The rate that people would find, from a judge's rate and its errors on labelled items.
 
     The estimate is (p + specificity - 1) / (sensitivity + specificity - 1), clipped to 0..1 (Rogan and Gladen 1978). The
@@ -95,20 +81,16 @@ def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: flo
         confidence: two-sided.
 
     Returns:
-        The rates. `corrected` is None, with a reason, when labels of one kind are missing or when sensitivity +
-        specificity cannot be told from 1: such a judge answers independently of the truth.
+        The rate, or None and the reason: labels of one kind are missing, or sensitivity + specificity cannot be told from 1,
+        as such a judge answers independently of the truth.
 
     Raises:
         ValueError: not 0 <= said_yes <= n, or no items.
     """
-    judged = wilson(said_yes, n, confidence)
-    sensitivity, specificity = (
-        wilson(right, of, confidence) if of else None
-        for right, of in ((confusion.true_positives, confusion.positives), (confusion.true_negatives, confusion.negatives))
-    )
-    if sensitivity is None or specificity is None:
-        kind = "yes" if sensitivity is None else "no"
-        return CorrectedRate(judged, None, sensitivity, specificity, f"no labelled item is a {kind!r}")
+    if n <= 0 or not 0 <= said_yes <= n:
+        raise ValueError(f"needs 0 <= said_yes <= n and n > 0, found {said_yes} of {n}")
+    if not confusion.positives or not confusion.negatives:
+        return None, f"no labelled item is a {'no' if confusion.positives else 'yes'!r}"
     z = normal_critical(confidence)
     # One success and one failure are added to each error rate, z^2 / 2 of each to the judge's rate.
     se, se_n = (confusion.true_positives + 1) / (confusion.positives + 2), confusion.positives + 2
@@ -117,16 +99,17 @@ def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: flo
     youden = se + sp - 1
     if youden <= z * sqrt(se_variance + sp_variance):
         reason = f"sensitivity + specificity is {1 + youden:.2f}, which cannot be told from 1: the judge may be guessing"
-        return CorrectedRate(judged, None, sensitivity, specificity, reason)
+        return None, reason
     p_n = n + z**2
     p = (said_yes + z**2 / 2) / p_n
     centre = (p + sp - 1) / youden
     shift = 2 * z**2 * (centre * se_variance - (1 - centre) * sp_variance)
     error = sqrt(p * (1 - p) / p_n + centre**2 * se_variance + (1 - centre) ** 2 * sp_variance) / youden
-    value = (said_yes / n + specificity.value - 1) / (sensitivity.value + specificity.value - 1)
+    sensitivity, specificity = confusion.true_positives / confusion.positives, confusion.true_negatives / confusion.negatives
+    value = (said_yes / n + specificity - 1) / (sensitivity + specificity - 1)
     low, high = (min(1.0, max(0.0, centre + shift + side * z * error)) for side in (-1, 1))
     value = min(high, max(low, min(1.0, max(0.0, value))))
-    return CorrectedRate(judged, Estimate(value, low, high, n, "Rogan-Gladen"), sensitivity, specificity)
+    return Estimate(value, low, high, n, "Rogan-Gladen"), ""
 
 
 def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
@@ -143,7 +126,7 @@ def labels_to_halve(said_yes: int, n: int, confusion: Confusion) -> int | None:
     """
 
     def width(factor: int) -> float | None:
-        found = correct_rate(said_yes, n, confusion.times(factor)).corrected
+        found, _ = correct_rate(said_yes, n, confusion.times(factor))
         return None if found is None or found.interval is None else found.interval[1] - found.interval[0]
 
     now = width(1)

@@ -18,13 +18,11 @@ EXACT_UP_TO = 30
 """Cases up to which the exact unconditional interval stands in for the score interval."""
 
 
-def mcnemar_exact(wins: int, losses: int) -> float:
-    """Two-sided p-value of no difference, from the binomial of the flips (McNemar 1947; Fagerland et al. 2013)."""
-    return min(1.0, 2 * _flips_at_most(min(wins, losses), wins + losses))
-
-
 def mcnemar_mid_p(wins: int, losses: int) -> float:
-    """As `mcnemar_exact`, counting half of the observed outcome: less conservative (Fagerland et al. 2013)."""
+    """Two-sided p-value of no difference, from the binomial of the flips, counting half of the observed outcome.
+
+    Less conservative than McNemar's exact test of 1947 (Fagerland et al. 2013).
+    """
     fewer, flips = min(wins, losses), wins + losses
     return min(1.0, _flips_at_most(fewer, flips) + _flips_at_most(fewer - 1, flips))
 

@@ -4,33 +4,29 @@ import numpy as np
 import pytest
 
 from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
-from llmops.statistics.intervals import Estimate
+from llmops.statistics.intervals import Estimate, wilson
 from llmops.statistics.thresholds import chances
 
 
 def test_the_corrected_rate_is_that_of_rogan_and_gladen() -> None:
     # Sensitivity 0.9, specificity 0.8, judged 0.45: (0.45 + 0.8 - 1) / 0.7.
-    found = correct_rate(450, 1000, Confusion(90, 10, 80, 20))
-    assert found.judged.value == 0.45
-    assert found.corrected is not None
-    assert found.corrected.value == pytest.approx(0.25 / 0.7)
-    assert found.corrected.low is not None
-    assert found.corrected.high is not None
-    assert found.corrected.low < 0.25 / 0.7 < found.corrected.high
-    assert found.sensitivity is not None
-    assert found.sensitivity.value == 0.9
-    assert found.judged.high is not None
-    assert found.judged.low is not None
-    assert found.corrected.high - found.corrected.low > (found.judged.high - found.judged.low) / 0.7
+    found, reason = correct_rate(450, 1000, Confusion(90, 10, 80, 20))
+    judged = wilson(450, 1000)
+    assert not reason
+    assert found is not None
+    assert found.value == pytest.approx(0.25 / 0.7)
+    assert found.interval is not None
+    assert judged.interval is not None
+    assert found.interval[0] < 0.25 / 0.7 < found.interval[1]
+    assert found.interval[1] - found.interval[0] > (judged.interval[1] - judged.interval[0]) / 0.7
 
 
 def test_more_labels_narrow_the_corrected_interval() -> None:
     def width(factor: int) -> float:
-        found = correct_rate(450, 1000, Confusion(18 * factor, 2 * factor, 16 * factor, 4 * factor)).corrected
+        found, _ = correct_rate(450, 1000, Confusion(18 * factor, 2 * factor, 16 * factor, 4 * factor))
         assert found is not None
-        assert found.low is not None
-        assert found.high is not None
-        return found.high - found.low
+        assert found.interval is not None
+        return found.interval[1] - found.interval[0]
 
     assert width(1) > width(5) > width(50)
 
@@ -43,31 +39,28 @@ def test_the_corrected_interval_covers(rate: float, sensitivity: float, specific
     for _ in range(2_000):
         right = int(generator.binomial(60, sensitivity)), int(generator.binomial(60, specificity))
         said_yes = int(generator.binomial(400, judged_rate))
-        found = correct_rate(said_yes, 400, Confusion(right[0], 60 - right[0], right[1], 60 - right[1])).corrected
+        found, _ = correct_rate(said_yes, 400, Confusion(right[0], 60 - right[0], right[1], 60 - right[1]))
         assert found is not None
-        assert found.low is not None
-        assert found.high is not None
-        covered.append(found.low <= rate <= found.high)
+        assert found.interval is not None
+        covered.append(found.interval[0] <= rate <= found.interval[1])
     assert 0.93 <= np.mean(covered) <= 0.975
 
 
 @pytest.mark.parametrize("confusion", [Confusion(50, 50, 50, 50), Confusion(6, 4, 6, 4), Confusion(10, 90, 10, 90)])
 def test_a_judge_that_may_be_guessing_is_not_corrected(confusion: Confusion) -> None:
-    found = correct_rate(40, 100, confusion)
-    assert found.corrected is None
-    assert "cannot be told from 1" in found.reason
-    assert found.judged.value == 0.4
+    found, reason = correct_rate(40, 100, confusion)
+    assert found is None
+    assert "cannot be told from 1" in reason
 
 
 def test_labels_of_one_kind_do_not_calibrate() -> None:
-    found = correct_rate(40, 100, Confusion(20, 1, 0, 0))
-    assert found.corrected is None
-    assert found.specificity is None
-    assert "'no'" in found.reason
+    found, reason = correct_rate(40, 100, Confusion(20, 1, 0, 0))
+    assert found is None
+    assert "'no'" in reason
 
 
 def test_a_corrected_rate_stays_between_0_and_1() -> None:
-    found = correct_rate(2, 100, Confusion(90, 10, 80, 20)).corrected
+    found, _ = correct_rate(2, 100, Confusion(90, 10, 80, 20))
     assert found is not None
     assert found.value == found.low == 0.0
 

@@ -46,7 +46,7 @@ def test_cross_fitting_sees_that_noise_is_noise() -> None:
         return c.true_positives / c.positives + c.true_negatives / c.negatives - 1
 
     assert youden(honest.confusion) < youden(picked)
-    assert correct_rate(100, 200, honest.confusion).corrected is None
+    assert correct_rate(100, 200, honest.confusion)[0] is None
 
 
 @pytest.mark.parametrize("active", [False, True])
@@ -64,7 +64,7 @@ def test_the_corrected_rate_of_a_picked_threshold_covers(active: bool) -> None:
         found = cross_fitted(truth.tolist(), values.tolist(), weights)
         assert found is not None
         others = generator.normal(np.where(generator.random(500) < 0.7, 2.0, 0.0))
-        corrected = correct_rate(round(500 * found.said_yes(others.tolist())), 500, found.confusion).corrected
+        corrected, _ = correct_rate(round(500 * found.said_yes(others.tolist())), 500, found.confusion)
         assert corrected is not None
         assert corrected.low is not None
         assert corrected.high is not None
@@ -87,8 +87,8 @@ def test_labels_picked_for_doubt_beside_a_sample_cover_and_never_widen_the_inter
         weights = pooled_weights([None] * 80 + [float(chance[n]) for n in labelled[80:]])
         labels, verdicts = truth[labelled].tolist(), (values >= 1)[labelled].tolist()
         rest = np.delete(values >= 1, labelled)
-        found = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels, verdicts, weights)).corrected
-        sample = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels[:80], verdicts[:80])).corrected
+        found, _ = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels, verdicts, weights))
+        sample, _ = correct_rate(int(rest.sum()), len(rest), Confusion.count(labels[:80], verdicts[:80]))
         assert found is not None
         assert found.low is not None
         assert found.high is not None
@@ -129,7 +129,7 @@ def test_that_many_further_labels_halve_the_interval() -> None:
     assert more > 0
 
     def width(c: Confusion) -> float:
-        found = correct_rate(3000, 5000, c).corrected
+        found, _ = correct_rate(3000, 5000, c)
         assert found is not None
         assert found.low is not None
         assert found.high is not None
