@@ -17,7 +17,7 @@ from llmops.statistics.intervals import Estimate, mean_interval, proportion_inte
 from llmops.statistics.matched_pairs import score_bounds
 from llmops.statistics.paired import PairedDifference, paired_difference, paired_quantile_difference
 from llmops.statistics.power import reachable_margin
-from llmops.statistics.sequential import log_evidence
+from llmops.statistics.sequential import BETS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,6 +182,27 @@ def score_sizes() -> Table:
             ]
             made.add_row(str(n), f"{100 * margin:.0f}", f"{100 * np.mean(rates):.2f}", f"{100 * max(rates):.2f}")
     return made
+
+
+def log_evidence(differences: "NDArray[np.float64]", margin: float) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """`SequentialTest` for many series at once: log wealth after each case of both bettors.
+
+    The first path speaks for the candidate, against a mean difference of at most -margin; the second against it.
+
+    Args:
+        differences: of shape (..., cases), as are the two paths.
+        margin: as of the test.
+    """
+    centred = differences + margin
+    return _mixture(centred / (1 - margin)), _mixture(-centred / (1 + margin))
+
+
+def _mixture(gains: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Log of the average wealth over all bets; a gain of -1 loses the whole of a bet."""
+    total = np.full(gains.shape, -np.inf)
+    for bet in BETS:
+        total = np.logaddexp(total, np.cumsum(np.log1p(bet * gains), axis=-1))
+    return total - np.log(len(BETS))
 
 
 def sequential(runs: int) -> Table:

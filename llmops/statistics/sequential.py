@@ -7,13 +7,9 @@ is at most alpha, at whatever case one stops.
 """
 
 from math import exp, log, log1p
-from typing import TYPE_CHECKING
 
 from llmops.domain.reports import Verdict
 from llmops.statistics.series import check_confidence
-
-if TYPE_CHECKING:
-    from llmops.statistics.series import Floats
 
 BETS = (0.01, 0.02, 0.04, 0.07, 0.12, 0.18, 0.26, 0.36, 0.5, 0.7)
 """Shares of the largest safe bet, wealth split equally over them: no single bet suits both frequent and rare flips."""
@@ -33,7 +29,8 @@ class SequentialTest:
             ValueError: a margin or confidence out of range.
         """
         check_confidence(confidence)
-        _check_margin(margin)
+        if not 0 <= margin < 1:
+            raise ValueError(f"the margin must be at least 0 and below 1, found {margin!r}")
         self._margin = margin
         self._limit = -log(1 - confidence)
         self._for = [0.0] * len(BETS)
@@ -74,35 +71,3 @@ def _average(logs: list[float]) -> float:
     """Log of the mean wealth."""
     largest = max(logs)
     return largest + log(sum(exp(each - largest) for each in logs) / len(logs))
-
-
-def _check_margin(margin: float) -> None:
-    if not 0 <= margin < 1:
-        raise ValueError(f"the margin must be at least 0 and below 1, found {margin!r}")
-
-
-def log_evidence(differences: "Floats", margin: float) -> "tuple[Floats, Floats]":
-    """Log wealth after each case of both bettors; differences of shape (..., cases), as are the two paths.
-
-    The first path speaks for the candidate, against a mean difference of at most -margin; the second against it.
-
-    Raises:
-        ValueError: a difference is not within -1 to 1, or the margin is not at least 0 and below 1.
-    """
-    import numpy as np
-
-    _check_margin(margin)
-    if differences.size and np.abs(differences).max() > 1:
-        raise ValueError("differences must lie within -1 to 1: scale the metric by its range")
-    centred = differences + margin
-    return _mixture(centred / (1 - margin)), _mixture(-centred / (1 + margin))
-
-
-def _mixture(gains: "Floats") -> "Floats":
-    """Log of the average wealth over all bets; a gain of -1 loses the whole of a bet."""
-    import numpy as np
-
-    total = np.full(gains.shape, -np.inf)
-    for bet in BETS:
-        total = np.logaddexp(total, np.cumsum(np.log1p(bet * gains), axis=-1))
-    return total - log(len(BETS))
