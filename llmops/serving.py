@@ -16,7 +16,7 @@ from llmops.domain.errors import ModelError, UsageError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import given_hits
 from llmops.domain.routing import RouteRequest
 from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
@@ -156,7 +156,7 @@ class Router:
         return ask
 
     def _checker(self, asked: Asked, text: str) -> Any:  # noqa: ANN401 -- a Check
-        hits = tuple(Hit(passage, source="given", given=True) for passage in asked.contexts)
+        hits = given_hits(asked.contexts)
         case = Case(asked.key, {"question": text}, None, asked.contexts, asked.tags)
 
         async def check(completion: Completion) -> dict[str, bool]:

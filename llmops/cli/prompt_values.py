@@ -7,7 +7,7 @@ import typer
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
 from llmops.domain.prompts import Message
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import Hit, given_hits
 
 if TYPE_CHECKING:
     from llmops.prompting.template import PromptVersion
@@ -55,5 +55,5 @@ def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str
     here = session.start / dataset
     for case in load_dataset(here if here.is_file() else root / dataset, root).cases():
         if case.id == case_id:
-            return dict(case.vars), tuple(Hit(text, source="given", given=True) for text in case.contexts)
+            return dict(case.vars), given_hits(case.contexts)
     raise UsageError(f"{dataset} has no case {case_id!r}.")

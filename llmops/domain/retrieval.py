@@ -1,6 +1,6 @@
 """Documents, the chunks they are cut into, and the hits of a query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -61,3 +61,8 @@ class Hit:
     given: bool = False
     also_under: Sequence[str] = ()
     """Heading paths, as `heading`, of the other sections that a hit with its neighbours reaches into."""
+
+
+def given_hits(texts: Iterable[str]) -> tuple[Hit, ...]:
+    """The passages that a case brings along."""
+    return tuple(Hit(text, source="given", given=True) for text in texts)

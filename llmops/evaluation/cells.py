@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from llmops.domain.cases import Case
 from llmops.domain.errors import LlmopsError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import Hit, given_hits
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
 from llmops.domain.scores import JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, hits_from_json, outcome_from_json
@@ -113,7 +112,7 @@ class CellSteps:
         """A cell before its first node."""
         state = CellState(cell)
         if self.plan.retriever is None:
-            state.hits = _given(cell.case)
+            state.hits = given_hits(cell.case.contexts)
             return state
         writer = self.plan.retriever.writer
         try:
@@ -144,7 +143,7 @@ class CellSteps:
     def take_hits(self, state: CellState, node: Node) -> None:
         """Retrieved passages, followed by those that the case gives."""
         state.searched = node.run == self.run_id
-        state.hits = (*node.read(hits_from_json), *_given(state.cell.case))
+        state.hits = (*node.read(hits_from_json), *given_hits(state.cell.case.contexts))
 
     def render(self, state: CellState, rendered: dict[tuple[str, str], tuple[Message, ...] | str]) -> None:
         """Render the prompt and fix the key of the answer; `rendered` shares the work between targets and repeats."""
@@ -285,7 +284,3 @@ def _known_cost(calls: Sequence[RoutedCall]) -> float | None:
     """USD of the answers that a route got and could not serve, such as those in the shadow; None: it got none."""
     costs = [call.cost_usd for call in calls if not call.error and call.cost_usd is not None]
     return sum(costs) if costs else None
-
-
-def _given(case: Case) -> tuple[Hit, ...]:
-    return tuple(Hit(text, source="given", given=True) for text in case.contexts)

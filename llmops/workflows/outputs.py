@@ -10,7 +10,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import LlmopsError
 from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import Hit, given_hits
 from llmops.domain.runs import CellResult, Run
 from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
@@ -48,7 +48,7 @@ def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[Ca
         cells = tuple(group)
         case = sources.case(case_id)
         retrieved = _retrieved(parts.store, cells)
-        hits = None if retrieved is None else retrieved + _given(case)
+        hits = None if retrieved is None else retrieved + given_hits(case.contexts if case else ())
         references = dict.fromkeys(cell.prompt for cell in cells if cell.prompt)
         prompts = {reference: sources.rendered(reference, case, hits) for reference in references}
         yield CaseOutputs(case_id, hits, prompts, cells, "" if case is None else question_of(case))
@@ -73,10 +73,6 @@ def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...] |
         return ()
     node = store.nodes([key]).get(key)
     return None if node is None else node.read(hits_from_json)
-
-
-def _given(case: Case | None) -> tuple[Hit, ...]:
-    return tuple(Hit(text, source="given", given=True) for text in case.contexts) if case else ()
 
 
 class _Sources:

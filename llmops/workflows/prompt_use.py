@@ -11,7 +11,7 @@ from llmops.domain.models import Price
 from llmops.domain.ports import Store
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
-from llmops.domain.retrieval import Hit
+from llmops.domain.retrieval import Hit, given_hits
 from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.prompting.diff import PromptComparison, cost_deltas, diff_versions
@@ -99,8 +99,7 @@ def _inputs(name: str, parts: Parts) -> Iterator[tuple[Case, tuple[Hit, ...]]]:
         seen.add(suite.settings.dataset)
         passages = _passages_of_last_run(suite, parts.store)
         for case in load_dataset(parts.root / suite.settings.dataset, parts.root).cases():
-            given = tuple(Hit(text, source="given", given=True) for text in case.contexts)
-            yield case, (*passages.get(case.id, ()), *given)
+            yield case, passages.get(case.id, ()) + given_hits(case.contexts)
 
 
 def _passages_of_last_run(suite: Suite, store: Store) -> dict[str, tuple[Hit, ...]]:
