@@ -16,6 +16,7 @@ from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, p
 from llmops.cli.session import Session
 from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
+from llmops.domain.reports import EXIT_CODES
 from llmops.domain.serial import plain
 
 app = typer.Typer()
@@ -147,7 +148,7 @@ def promote(
         typer.echo(jsonlib.dumps(plain(found), indent=1))
     else:
         print_promotion(session.out, found, written=written)
-    raise typer.Exit({"pass": 0, "fail": 1}.get(found.verdict, 4))
+    raise typer.Exit(EXIT_CODES[found.verdict])
 
 
 def _shares(text: str) -> tuple[float, ...]:

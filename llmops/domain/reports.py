@@ -12,6 +12,7 @@ SCHEMA_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
 
 Verdict = Literal["pass", "fail", "inconclusive", "not judged"]
+EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 Direction = Literal["higher is better", "lower is better", "neither"]
 
 

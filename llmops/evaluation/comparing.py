@@ -25,8 +25,6 @@ MAX_OUTPUT = 2000
 ANY_VALUE = (-1e300, 1e300)
 """Bounds of what a missing value could be where there are none: beyond all values, and what lies between can be computed."""
 
-EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
-
 
 def partners(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
     """What each prompt or target of a candidate is held against in the baseline.

@@ -8,18 +8,9 @@ from llmops.domain.comparisons import ComparedMetric, Comparison
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
 from llmops.domain.records import record
-from llmops.domain.reports import Direction
+from llmops.domain.reports import EXIT_CODES, Direction
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
-from llmops.evaluation.comparing import (
-    EXIT_CODES,
-    Baseline,
-    Flips,
-    Pairs,
-    Question,
-    adjusted,
-    compared,
-    flip,
-)
+from llmops.evaluation.comparing import Baseline, Flips, Pairs, Question, adjusted, compared, flip
 from llmops.evaluation.evaluators.base import ANY, Bounds, Figures, Kind, better_when_lower, within
 from llmops.evaluation.evaluators.catalogue import NAMES, kind, recorded
 from llmops.evaluation.gating import status_of, value_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llmops import __version__
 from llmops.domain.amounts import dollars
-from llmops.domain.reports import SCHEMA_VERSION, Counts, Report, Timing, Verdict
+from llmops.domain.reports import EXIT_CODES, SCHEMA_VERSION, Counts, Report, Timing, Verdict
 from llmops.domain.runs import CellResult, Run, RunStatus
 from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
@@ -14,7 +14,6 @@ from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
 from llmops.evaluation.stopping import DECIDED
 from llmops.reporting.safe import one_line
 
-EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not judged": 0, "fail": 1, "inconclusive": 4}
 EXIT_UNFINISHED = {"incomplete": 3, "interrupted": 3, "over budget": 5}
 OUT_OF_TIME = "out of time"
 MAX_FLAKY = 100
