@@ -98,7 +98,7 @@ class Bench:
         lexical = Bm25Index(chunks, generation_folder(self.folder, key) / "bm25")
         by_id = {chunk.id: chunk for chunk in chunks}
         settings = self.settings.retrieve
-        return Retriever(settings, self.embedder, self.vectors, lexical, by_id, key, fusion_of(self.settings))
+        return Retriever(settings, self.embedder, self.vectors, lexical, by_id, fusion_of(self.settings))
 
 
 def generate(folder: Path, documents: int) -> None:

@@ -97,7 +97,7 @@ def slower_quantile(generator: np.random.Generator) -> Interval:
 def corrected(generator: np.random.Generator) -> Interval:
     found, refused = int(generator.binomial(60, 0.9)), int(generator.binomial(60, 0.8))
     said_yes = int(generator.binomial(400, 0.3 * 0.9 + 0.7 * 0.2))
-    return correct_rate(said_yes, 400, Confusion(found, 60 - found, refused, 60 - refused)).corrected
+    return correct_rate(said_yes, 400, Confusion(found, 60 - found, refused, 60 - refused))[0]
 
 
 def powered(generator: np.random.Generator) -> Interval:
@@ -199,10 +199,10 @@ def log_evidence(differences: "NDArray[np.float64]", margin: float) -> "tuple[ND
 
 def _mixture(gains: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Log of the average wealth over all bets; a gain of -1 loses the whole of a bet."""
-    total = np.full(gains.shape, -np.inf)
+    total: NDArray[np.float64] = np.full(gains.shape, -np.inf)
     for bet in BETS:
         total = np.logaddexp(total, np.cumsum(np.log1p(bet * gains), axis=-1))
-    return total - np.log(len(BETS))
+    return np.asarray(total - np.log(len(BETS)))
 
 
 def sequential(runs: int) -> Table:

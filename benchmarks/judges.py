@@ -36,7 +36,7 @@ def fixed(generator: np.random.Generator, rate: float, sensitivity: float, speci
 
 
 def _held(said: int, confusion: Confusion, rate: float) -> tuple[bool, bool, bool]:
-    found = correct_rate(said, CASES, confusion).corrected
+    found, _ = correct_rate(said, CASES, confusion)
     raw = wilson(said, CASES)
     held = found is not None and found.low is not None and found.high is not None and found.low <= rate <= found.high
     assert raw.low is not None and raw.high is not None  # noqa: PT018

@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ from llmops.rag.indexing import Indexer
 from llmops.rag.loading import Corpus, fingerprint
 from llmops.rag.retrieving import Retriever
 from llmops.settings.project import IndexSettings
-from llmops.settings.retrieval import RetrieveSettings
 
 RESAMPLES = 4000
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -116,13 +115,7 @@ def pipeline(data: LabelledSet, embedder: Embedder, kind: str) -> Retriever:
     chunks = load_chunks(root / "index", built.manifest.key)
     by_id = {chunk.id: chunk for chunk in chunks}
     every = settings.retrieve.model_copy(update={"k": settings.retrieve.dense + settings.retrieve.bm25})
-    return Retriever(every, embedder, vectors, Bm25Index(chunks), by_id, built.manifest.key, fusion_of(settings))
-
-
-def alone(retriever: Retriever, settings: RetrieveSettings) -> Retriever:
-    return Retriever(
-        settings, retriever.embedder, retriever.vectors, retriever.lexical, retriever.chunks, retriever.key, retriever.fusion
-    )
+    return Retriever(every, embedder, vectors, Bm25Index(chunks), by_id, fusion_of(settings))
 
 
 def chunk_rankings(retriever: Retriever, queries: Sequence[str]) -> list[Ranking]:
@@ -200,8 +193,8 @@ def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table, peer
     queries = list(data.queries.values())
     scores = Scores(data, retriever)
     settings = retriever.settings
-    bm25 = chunk_rankings(alone(retriever, settings.model_copy(update={"dense": 0})), queries)
-    dense = chunk_rankings(alone(retriever, settings.model_copy(update={"bm25": 0})), queries)
+    bm25 = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"dense": 0})), queries)
+    dense = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"bm25": 0})), queries)
     both = chunk_rankings(retriever, queries)
     parts = {name: scores.of(found) for name, found in (("bm25", bm25), ("dense", dense), ("fused", both))}
     better = max(("bm25", "dense"), key=lambda name: float(np.mean(parts[name]["nDCG@10"])))

@@ -59,8 +59,6 @@ class Retriever:
     lexical: LexicalIndex
     chunks: Mapping[str, Chunk]
     """Live chunks by id; what else is in the vector store belongs to another generation."""
-    key: str = ""
-    """Content key of the index."""
     fusion: Fusion | None = None
     """How the stages are weighed, as `fusion_of` gives it; None: the `dense_weight` of the settings."""
     reranker: Reranker | None = None
@@ -69,12 +67,6 @@ class Retriever:
     """As the settings name it."""
     watch: Stopwatch | None = None
     """Told how long each stage takes: `embed`, `dense`, `bm25`, `rerank` and `pack`."""
-
-    @property
-    def identity(self) -> str:
-        """As `retrieval_identity`."""
-        reranker, writer = (each.identity if each else "" for each in (self.reranker, self.writer))
-        return retrieval_identity(self.key, self.settings, self.fusion, reranker, writer)
 
     def retrieve(self, queries: Sequence[str]) -> list[tuple[Hit, ...]]:
         """For each query its hits, best first, at most `k` of the settings; a blank query has none.

@@ -161,7 +161,7 @@ class ProjectIndex:
         by_id = {chunk.id: chunk for chunk in chunks}
         lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
         how, fusion = self.settings.retrieve, fusion_of(self.settings)
-        return Retriever(how, self._embedder, self._vectors, lexical, by_id, self.key, fusion, self._reranker, self.writer)
+        return Retriever(how, self._embedder, self._vectors, lexical, by_id, fusion, self._reranker, self.writer)
 
     def retrieval_identity(self, key: str) -> str:
         """Changes whenever the same query could give other hits from the generation with this key."""

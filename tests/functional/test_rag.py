@@ -116,7 +116,7 @@ class Pipeline:
         chunks = load_chunks(self.folder, key)
         lexical = Bm25Index(chunks, generation_folder(self.folder, key) / "bm25")
         by_id = {chunk.id: chunk for chunk in chunks}
-        retriever = Retriever(self.settings.retrieve, self.embedder, self.vectors, lexical, by_id, key)
+        retriever = Retriever(self.settings.retrieve, self.embedder, self.vectors, lexical, by_id)
         return [[hit.source for hit in hits] for hits in retriever.retrieve(queries)]
 
 

@@ -18,7 +18,7 @@ def _retriever(settings: RetrieveSettings) -> Retriever:
     chunks = [Chunk(f"c{n}", f"d{n}.md", 0, len(text), text) for n, text in enumerate(TEXTS)]
     embedder, vectors = FakeEmbedder(), FakeVectors()
     vectors.upsert(chunks, embedder.embed(TEXTS))
-    return Retriever(settings, embedder, vectors, Bm25Index(chunks), {chunk.id: chunk for chunk in chunks}, "key")
+    return Retriever(settings, embedder, vectors, Bm25Index(chunks), {chunk.id: chunk for chunk in chunks})
 
 
 def _asked(question: str, number: int) -> PlacedQuestion:
