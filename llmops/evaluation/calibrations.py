@@ -202,7 +202,6 @@ def read_calibration(root: Path, name: str) -> CalibrationFile | None:
 def write_calibration(root: Path, content: CalibrationFile) -> Path:
     """Write the calibration of an evaluator; the file written."""
     path = calibration_path(root, content.evaluator)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
     return path
 

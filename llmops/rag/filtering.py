@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from llmops.domain.retrieval import Chunk
-from llmops.rag.globbing import pattern
+from llmops.rag.globbing import path_regex
 from llmops.settings.retrieval import WhereSettings
 
 
@@ -12,7 +12,7 @@ def searched(chunks: Mapping[str, Chunk], where: WhereSettings) -> dict[str, Chu
 
     Titles of headings are compared without regard to case.
     """
-    globs = None if where.documents is None else [pattern(text) for text in where.documents]
+    globs = None if where.documents is None else [path_regex(text) for text in where.documents]
     titles = None if where.headings is None else {text.casefold() for text in where.headings}
     named: dict[str, bool] = {}
 

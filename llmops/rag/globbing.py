@@ -29,7 +29,7 @@ def matching_files(patterns: Sequence[str], exclude: Sequence[str], root: Path) 
     outside the root are matches with a problem.
     """
     base = root.resolve()
-    left_out = [_regex(pattern) for pattern in exclude]
+    left_out = [path_regex(pattern) for pattern in exclude]
     found: dict[str, Match] = {}
     for pattern in patterns:
         count = len(found)
@@ -46,17 +46,12 @@ def matching_files(patterns: Sequence[str], exclude: Sequence[str], root: Path) 
     return [found[name] for name in sorted(found)]
 
 
-def pattern(text: str) -> re.Pattern[str]:
-    """A glob as a regular expression over a whole path."""
-    return _regex(text)
-
-
 def _matches(pattern: str, base: Path) -> Iterator[Match]:
     parts = _parts(pattern)
     fixed = 0
     while fixed < len(parts) - 1 and not _wild.search(parts[fixed]):
         fixed += 1
-    regex = _regex(pattern)
+    regex = path_regex(pattern)
     start = "/".join(parts[:fixed])
     if not _is_inside(base / start, base):
         yield Match(start, _LEADS_OUT)
@@ -122,8 +117,8 @@ def _dotted(parts: Sequence[str]) -> bool:
     return any(part.startswith(".") for part in parts)
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression over the whole path from the root."""
+def path_regex(pattern: str) -> re.Pattern[str]:
+    """A glob as a regular expression over the whole path from the root."""
     parts = _parts(pattern)
     text = ""
     for position, part in enumerate(parts):

@@ -13,7 +13,6 @@ from llmops.rag.rows import row_documents
 from llmops.settings.files import decode, read_bytes
 from llmops.settings.project import CorpusSettings
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_CHARACTERS = 16 * 1024 * 1024
 """Of the text of one document."""
 MAX_NAMED = 5
@@ -112,7 +111,7 @@ def _file(match: Match, root: Path, reader: DocumentReader) -> Document | Proble
     if match.problem is not None:
         return Problem(match.name, match.problem)
     try:
-        text = reader.text(match.name, read_bytes(root / match.name, root, max_bytes=MAX_FILE_BYTES))
+        text = reader.text(match.name, read_bytes(root / match.name, root))
     except InvalidFiles as error:
         return error.problems[0]
     if len(text) > MAX_CHARACTERS:

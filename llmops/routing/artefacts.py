@@ -55,18 +55,14 @@ class SavedRouter:
         return [float(each) for each in quality[0]], bool(unfamiliar[0])
 
 
-def save_router(folder: Path, saved: SavedRouter, card: str) -> str:
+def save_router(folder: Path, saved: SavedRouter, card: str) -> None:
     """Write a router into a folder; the manifest comes last, so that a folder with one is whole.
-
-    Returns:
-        Hash of the arrays and the settings: the router's identity.
 
     Raises:
         OSError: the folder cannot be written.
     """
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
     buffer = BytesIO()
     np.savez_compressed(buffer, **{name: getattr(saved.router, name).astype(np.float32) for name in STORED})
     arrays = buffer.getvalue()
@@ -86,7 +82,6 @@ def save_router(folder: Path, saved: SavedRouter, card: str) -> str:
     write_atomic(folder / ARRAYS, arrays)
     write_atomic(folder / CARD, card)
     write_atomic(folder / MANIFEST, json.dumps(head, indent=1) + "\n")
-    return router_identity(folder)
 
 
 def router_identity(folder: Path) -> str:
