@@ -105,7 +105,9 @@ class Group:
 
 
 CELLS = "cells"
-"""Unit of a figure that counts cells."""
+"""Unit of a figure that counts cells which failed."""
+NEW_FAILURES = "new failures"
+"""Unit of a figure that counts cells which failed and had passed in the baseline."""
 
 
 @record
@@ -127,7 +129,7 @@ class RuleVerdict:
     """Share of cases that flipped against the baseline; None for other rules than those on a paired pass rate."""
     unit: str = ""
     """Of value, low and high, as `Metric.unit`; rates have none here, so that they read as their limits do. `cells`: so many
-    of `n` cells failed."""
+    of `n` cells failed; `new failures`: so many did that had passed in the baseline."""
     confidence: float | None = None
     """Of the interval; None for a rule without one, and in runs that older versions stored."""
 

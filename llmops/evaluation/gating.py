@@ -5,7 +5,7 @@ from dataclasses import field, replace
 
 from llmops.domain.ports import Store
 from llmops.domain.records import record
-from llmops.domain.reports import CELLS, Direction, Power, RuleVerdict, Verdict
+from llmops.domain.reports import CELLS, NEW_FAILURES, Direction, Power, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult, Run
 from llmops.evaluation.aggregating import Aggregator, estimated, uncorrected
 from llmops.evaluation.case_rules import no_failures, no_new_failures
@@ -190,7 +190,7 @@ class Gate:
 
     def _unit(self, rule: GateRule) -> str:
         if rule.of_cases is not None:
-            return CELLS
+            return CELLS if rule.no_new_failures is None else NEW_FAILURES
         name, _, aggregate = (rule.metric or "").partition(".")
         named = (built.kind.unit for built in self._plan.evaluators if built.spec.name == name)
         return next(named, "") if aggregate in ("mean", "total", *QUANTILES) else ""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llmops.domain.amounts import amount, seconds
-from llmops.domain.reports import CELLS, EvaluatorSummary, Metric, RuleVerdict, Timing
+from llmops.domain.reports import CELLS, NEW_FAILURES, EvaluatorSummary, Metric, RuleVerdict, Timing
 from llmops.domain.words import many
 from llmops.reporting.safe import one_line
 
@@ -84,8 +84,8 @@ def estimate_of(rule: RuleVerdict) -> str:
     """The figure of a rule with its interval, where it has one, and the number of cases; nothing when there is no figure."""
     if rule.value is None:
         return ""
-    if rule.unit == CELLS:
-        return f"{rule.value:g} of {many(rule.n, 'cell')} failed"
+    if rule.unit in (CELLS, NEW_FAILURES):
+        return f"{rule.value:g} of {many(rule.n, 'cell')} {'failed' if rule.unit == CELLS else 'newly failed'}"
     shown = amount(rule.value, rule.unit)
     if rule.low is not None and rule.high is not None:
         shown += f" [{amount(rule.low, rule.unit)}, {amount(rule.high, rule.unit)}]"

@@ -170,7 +170,9 @@ def test_the_action_keeps_one_comment_up_to_date(repository: Path) -> None:
 def test_the_action_keeps_the_answers_of_a_run_that_did_not_pass() -> None:
     # `actions/cache` saves nothing when the job fails, and never twice under one key, as when a job is run again.
     steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
-    (restored,), (saved,) = ([each for each in steps if f"cache/{what}@" in each.get("uses", "")] for what in ("restore", "save"))
+    (restored,), (saved,) = (
+        [each for each in steps if f"cache/{what}@" in each.get("uses", "")] for what in ("restore", "save")
+    )
     assert "github.run_attempt" in restored["with"]["key"]
     assert (saved["if"], saved["with"]["path"]) == ("always()", restored["with"]["path"])
     assert saved["with"]["key"] == f"${{{{ steps.{restored['id']}.outputs.cache-primary-key }}}}"

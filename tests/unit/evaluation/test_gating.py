@@ -13,6 +13,7 @@ from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.evaluators.base import ANY, COUNT, SHARE, Bounds, BuiltEvaluator, Figures, Kind
 from llmops.evaluation.gating import Gate, overall, power_of, several_looks
+from llmops.reporting.figures import estimate_of
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
 from llmops.statistics.intervals import wilson
@@ -208,6 +209,12 @@ def test_no_new_failures_of_cases_that_the_baseline_does_not_have_are_not_judged
     )
     (rule,) = judged(plan_of([{"no_new_failures": {"tags": []}}], 5), cells([0.0] * 5, limit=0.5), cells([1.0] * 5, limit=0.5))
     assert (rule.verdict, rule.n) == ("fail", 5)
+
+
+def test_what_had_failed_before_is_no_new_failure() -> None:
+    before, after = cells([0.0, 0.0, 1.0, 1.0], limit=0.5), cells([0.0, 1.0, 1.0, 0.0], limit=0.5)
+    (rule,) = judged(plan_of([{"no_new_failures": {"tags": []}}], 4), after, before)
+    assert (rule.value, rule.n, rule.unit, estimate_of(rule)) == (1.0, 4, "new failures", "1 of 4 cells newly failed")
 
 
 @pytest.mark.parametrize(("bounds", "verdict"), [((1.0, 5.0), "pass"), (ANY, "inconclusive")])

@@ -17,6 +17,7 @@ def test_a_rule_has_its_figure_in_the_unit_of_its_metric() -> None:
     assert estimate_of(replace(rule, value=0.5, low=0.27, high=0.73, unit="")) == "0.5 [0.27, 0.73] n=8"
     assert estimate_of(replace(rule, value=0.02, low=None, unit="USD")) == "$0.020 n=8"
     assert estimate_of(replace(rule, value=2.0, low=None, unit="cells")) == "2 of 8 cells failed"
+    assert estimate_of(replace(rule, value=0.0, low=None, unit="new failures")) == "0 of 8 cells newly failed"
 
 
 def test_the_confidence_of_the_gate_stands_beside_that_of_the_table() -> None:
