@@ -16,7 +16,7 @@ from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, Evaluato
 from llmops.settings.suite import GateRule
 from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
 from llmops.statistics.gate import overall as overall_verdict
-from llmops.statistics.intervals import EQUAL, Estimate
+from llmops.statistics.intervals import EQUAL, Estimate, exact_proportion
 from llmops.statistics.looks import look_confidence
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
@@ -213,7 +213,7 @@ class Gate:
     ) -> RuleVerdict:
         text = rule_text(rule)
         confidence = interval_confidence(rule.confidence)
-        found = estimated(tally, aggregate, confidence) if tally is not None else None
+        found = _held(tally, aggregate, confidence) if tally is not None else None
         if found is None or tally is None:
             # Tries that failed could have been anything: a case that lacks some of its k says neither yes nor no.
             partly = tally is not None and tally.scored and tally.failed and OVER_TRIES.fullmatch(aggregate)
@@ -236,7 +236,7 @@ class Gate:
             verdict, reason = _without_interval(rule, found, aggregate, confidence)
         elif tally.failed and (bounds := _possible(tally, aggregate)) is not None:
             # What failed counts as the largest value that it could have had, and as the smallest (Manski 1990).
-            least, most = (judged(estimated(_filled(tally, aggregate, value), aggregate, confidence)) for value in bounds)
+            least, most = (judged(_held(_filled(tally, aggregate, value), aggregate, confidence)) for value in bounds)
             verdict = settle(verdict, most, least)
             reason = f"{tally.failed} without a value" if verdict == "inconclusive" else ""
         return RuleVerdict(text, group.prompt, group.target, verdict, found.value, found.low, found.high, found.n, reason)
@@ -301,6 +301,13 @@ class Gate:
             pairs.add(old, new, numbers.setdefault(result.case_id, len(numbers)))
             pairs.unchanged &= before.node_keys == result.node_keys and old == new
         return pairs
+
+
+def _held(tally: EvaluatorTally, aggregate: str, confidence: float) -> Estimate | None:
+    """The figure that a limit is held against: a rate with exact ends, since either of them may decide alone."""
+    if aggregate == "pass_rate":
+        return exact_proportion(tally.verdicts.values, clusters=tally.verdicts.cases, confidence=confidence)
+    return estimated(tally, aggregate, confidence)
 
 
 def _without_interval(rule: GateRule, found: Estimate, aggregate: str, confidence: float) -> tuple[Verdict, str]:

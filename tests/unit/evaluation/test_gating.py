@@ -16,7 +16,7 @@ from llmops.evaluation.gating import Gate, overall, power_of, several_looks
 from llmops.reporting.figures import estimate_of
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
-from llmops.statistics.intervals import wilson
+from llmops.statistics.intervals import exact_proportion, wilson
 from llmops.statistics.power import cases_for_drop, detectable_drop
 
 
@@ -356,6 +356,16 @@ def test_what_the_cases_can_show_is_told_at_the_confidence_of_the_rule() -> None
     assert sure.needed == cases_for_drop(0.1, 0.1, confidence=0.99)
 
 
+@pytest.mark.parametrize(("limit", "cases", "wrong"), [(0.99, 22, 1), (0.98, 134, 0), (0.8, 11, 0)])
+def test_a_limit_that_the_true_rate_just_keeps_is_seldom_failed_and_one_that_it_just_misses_seldom_passed(
+    limit: float, cases: int, wrong: int
+) -> None:
+    # At a rate of 0.99 one of 22 cases or more fails with a probability of 0.20; at 0.98 all of 134 pass with one of 0.067.
+    values: Sequence[float | None] = [0.0] * wrong + [1.0] * (cases - wrong)
+    (rule,) = judged(plan_of([{"metric": "grade.pass_rate", "min": limit}], cases), cells(values, limit=0.5))
+    assert rule.verdict == "inconclusive"
+
+
 def test_a_gate_that_may_look_again_is_stricter_each_time_and_says_so() -> None:
     values: Sequence[float | None] = [1.0] * 90 + [0.0] * 10
     rules: Sequence[Mapping[str, Any]] = [{"metric": "grade.pass_rate", "min": 0.83}, {"no_new_failures": {}}]
@@ -365,7 +375,8 @@ def test_a_gate_that_may_look_again_is_stricter_each_time_and_says_so() -> None:
         found[looks] = judged(plan, cells(values, limit=0.5))[0]
     once, five = found.values()
     assert (once.verdict, five.verdict) == ("pass", "inconclusive")
-    expected = wilson(90, 100, 2 * 0.9831 - 1)
+    expected = exact_proportion([1.0] * 90 + [0.0] * 10, confidence=2 * 0.9831 - 1)
+    assert expected is not None
     assert (five.low, five.high) == pytest.approx((expected.low, expected.high), abs=1e-4)
     told = "the gate may look 5 times, so each look has a confidence of 0.9831 for 0.95 in all"
     assert several_looks(plan_of(rules, 100, looks=(1, 2, 3, 4, 5))) == (told,)

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from llmops.statistics.intervals import (
     Estimate,
+    exact_proportion,
     mean_interval,
     proportion_interval,
     quantile,
@@ -59,6 +60,23 @@ def test_wilson_covers_as_often_as_the_inverted_score_test_enumerated(n: int) ->
         covered = sum(chance for (low, high), chance in zip(intervals, chances, strict=True) if low <= p <= high)
         kept = np.abs(outcomes / n - p) <= stats.norm.ppf(0.975) * np.sqrt(p * (1 - p) / n)
         assert covered == pytest.approx(chances[kept].sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (3, 7), (80, 80), (9_990, 10_000)])
+def test_exact_ends_agree_with_statsmodels(successes: int, n: int, confidence: float) -> None:
+    expected = proportion_confint(successes, n, alpha=1 - confidence, method="beta")
+    found = exact_proportion([1.0] * successes + [0.0] * (n - successes), confidence=confidence)
+    assert ends(found) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [5, 22, 134])
+def test_an_exact_end_errs_no_more_often_than_it_may_at_any_rate(n: int) -> None:
+    intervals = [ends(exact_proportion([1.0] * k + [0.0] * (n - k), confidence=0.9)) for k in range(n + 1)]
+    for p in np.linspace(0.001, 0.999, 400):
+        chances = stats.binom.pmf(np.arange(n + 1), n, p)
+        for wrong in ([low > p for low, _ in intervals], [high < p for _, high in intervals]):
+            assert chances[wrong].sum() <= 0.05 + 1e-9
 
 
 def test_an_estimate_is_the_same_to_the_last_digit_in_whatever_order_the_values_come() -> None:
@@ -207,6 +225,17 @@ def test_clustered_proportions_outside_that_range_count_each_case_once() -> None
     # Without a failure the estimated variance would be 0 and the interval a point.
     perfect = proportion_interval(np.ones(200), numbers)
     assert ends(perfect) == pytest.approx(ends(wilson(40, 40)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "cases", "correlation"), [(0.5, 20, 0.6), (0.9, 100, 0.6), (0.95, 100, 0.9), (0.98, 100, 0.6)]
+)
+def test_exact_ends_with_repeats_err_no_more_often_than_they_may(rate: float, cases: int, correlation: float) -> None:
+    numbers = np.repeat(np.arange(cases), 5)
+    samples = clustered(rate, cases, 5, correlation, seed=cases)[:1000]
+    found = [ends(exact_proportion(sample.ravel(), numbers, confidence=0.9)) for sample in samples]
+    assert np.mean([low > rate for low, _ in found]) <= 0.06
+    assert np.mean([high < rate for _, high in found]) <= 0.06
 
 
 def test_clustered_means_cover() -> None:
