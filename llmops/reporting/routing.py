@@ -1,9 +1,10 @@
 """A report of routing policies for a terminal, and its frontier drawn with text or as SVG."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,8 @@ from llmops.routing.artefacts import SavedRouter
 
 PLOT_WIDTH, PLOT_HEIGHT = 56, 12
 NAME_WIDTH = 26
+GAP = 2
+"""Between neighbouring columns."""
 SVG_WIDTH, SVG_HEIGHT, SVG_MARGIN = 640, 400, 60
 
 
@@ -26,7 +29,8 @@ def print_route_report(console: Console, report: RouteReport, *, monthly: float 
     ends = f"weak {unbroken(report.weak)}, strong {unbroken(report.strong)}"
     head = f"{report.requests} requests of {safe(report.source)}: {ends}"
     console.print(Text(head, style="bold"), soft_wrap=True)
-    console.print(_policies(report, monthly))
+    for table in _policies(report, monthly, console.width):
+        console.print(table)
     for line in _plot(report):
         console.print(Text(line), soft_wrap=True)
     for policy in report.policies:
@@ -44,38 +48,51 @@ def print_route_report(console: Console, report: RouteReport, *, monthly: float 
         console.print(Text.assemble(("note: ", "yellow"), safe(note)), soft_wrap=True)
 
 
-def _policies(report: RouteReport, monthly: float | None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("policy", no_wrap=True, max_width=NAME_WIDTH)
-    timed = any(p.latency_p95_s is not None for p in report.policies)
-    for name in (
-        "quality",
-        "$ per 1,000",
-        one_line(report.strong, NAME_WIDTH),
-        "APGR",
-        "CPT 50/80",
-        *(["over current"] if report.current else []),
-        *(["p50/p95"] if timed else []),
-        *(["$ a month" if report.machine is None else "$ a month, busy"] if monthly else []),
-    ):
-        table.add_column(Text(name))
-    for p in report.policies:
-        if p.quality is None:
-            continue
-        cpt = "–" if p.cpt50 is None and p.cpt80 is None else f"{_percent(p.cpt50)}/{_percent(p.cpt80)} %"
-        times = f"{_time(p.latency_p50_s)}\n{_time(p.latency_p95_s)}"
-        table.add_row(
-            Text(safe(p.name)),
-            _with_interval(p.quality, p, "quality"),
-            "unknown" if p.cost is None else dollars(p.cost),
-            f"{100 * p.share.get(report.strong, 0.0):.0f} %",
-            "–" if p.apgr is None else _with_interval(p.apgr, p, "apgr"),
-            cpt,
-            *([_gained(p)] if report.current else []),
-            *([times] if timed else []),
-            *([dollars(None if p.cost is None else p.cost * monthly / 1000)] if monthly else []),
-        )
+def _policies(report: RouteReport, monthly: float | None, width: int) -> Iterator[Table]:
+    """A row for each policy; figures that have no room beside the others stand in a table below."""
+    policies = [p for p in report.policies if p.quality is not None]
+    names = [one_line(p.name, NAME_WIDTH) for p in policies]
+    columns = [(title, [figure(p) for p in policies]) for title, figure in _figures(report, monthly)]
+    taken = longest = max(cell_len(each) for each in ("policy", *names)) + GAP
+    beside: list[tuple[str, list[Text]]] = []
+    for title, cells in columns:
+        needed = max(cell_len(line) for cell in (title, *(cell.plain for cell in cells)) for line in cell.splitlines()) + GAP
+        if beside and taken + needed > width:
+            yield _table(names, beside)
+            taken, beside = longest, []
+        taken += needed
+        beside.append((title, cells))
+    yield _table(names, beside)
+
+
+def _table(names: Sequence[str], columns: Sequence[tuple[str, Sequence[Text]]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for title in ("policy", *(title for title, _ in columns)):
+        table.add_column(Text(title), overflow="fold")
+    for name, *cells in zip(names, *(cells for _, cells in columns), strict=True):
+        table.add_row(Text(name), *cells)
     return table
+
+
+def _figures(report: RouteReport, monthly: float | None) -> Iterator[tuple[str, Callable[[PolicyReport], Text]]]:
+    """What is told of a policy, each with its title."""
+    yield "quality", lambda p: _with_interval(p.quality, p, "quality")
+    yield "$ per 1,000", lambda p: Text(dollars(p.cost))
+    yield one_line(report.strong, NAME_WIDTH), lambda p: Text(f"{100 * p.share.get(report.strong, 0.0):.0f} %")
+    yield "APGR", lambda p: _with_interval(p.apgr, p, "apgr")
+    yield "CPT 50/80", _thresholds
+    if report.current:
+        yield "over current", _gained
+    if any(p.latency_p95_s is not None for p in report.policies):
+        yield "p50/p95", lambda p: Text(f"{_time(p.latency_p50_s)}\n{_time(p.latency_p95_s)}")
+    if monthly:
+        title = "$ a month" if report.machine is None else "$ a month, busy"
+        yield title, lambda p: Text(dollars(None if p.cost is None else p.cost * monthly / 1000))
+
+
+def _thresholds(policy: PolicyReport) -> Text:
+    unknown = policy.cpt50 is None and policy.cpt80 is None
+    return Text("–" if unknown else f"{_percent(policy.cpt50)}/{_percent(policy.cpt80)} %")
 
 
 def _gained(policy: PolicyReport) -> Text:
@@ -91,11 +108,13 @@ def _time(value: float | None) -> str:
     return "–" if value is None else seconds(value)
 
 
-def _with_interval(value: float, policy: PolicyReport, name: str) -> str:
+def _with_interval(value: float | None, policy: PolicyReport, name: str) -> Text:
+    if value is None:
+        return Text("–")
     if name not in policy.intervals:
-        return f"{value:.3f}"
+        return Text(f"{value:.3f}")
     low, high = policy.intervals[name]
-    return f"{value:.3f}\n[{low:.3f}, {high:.3f}]"
+    return Text(f"{value:.3f}\n[{low:.3f}, {high:.3f}]")
 
 
 def _percent(share: float | None) -> str:

@@ -159,6 +159,22 @@ def test_policies_are_held_against_the_current_one(tmp_path: Path) -> None:
     assert (wrong.returncode, "Did you mean `length`?" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_narrow_terminal_gets_every_figure_whole(tmp_path: Path, columns: int) -> None:
+    what = ("--from", str(recorded(tmp_path / "r.jsonl")), "--embedder", "none", "--current", "large", "--monthly", "2M")
+    shown = llmops(tmp_path, "route", "report", *what, COLUMNS=str(columns)).stdout
+    table = shown.partition("quality over cost")[0]
+    assert max(len(line) for line in table.splitlines()[1:]) <= columns
+    for each in document(tmp_path, *what)["policies"]:
+        for name in ("quality", "apgr"):
+            low, high = each["intervals"].get(name, (0, 1))
+            assert name not in each["intervals"] or f"[{low:.3f}, {high:.3f}]" in table
+        if each["over_current"]:
+            low, high = each["over_current"]
+            assert f"[{low:+.3f}, {high:+.3f}]" in table
+    assert "…" not in shown
+
+
 def test_a_machine_by_the_hour_pays_from_a_volume_on(tmp_path: Path) -> None:
     recorded(tmp_path / "r.jsonl")
     what = ("--from", "r.jsonl", "--embedder", "none", "--gpu-hour", "3.6")

@@ -18,6 +18,13 @@ def test_a_project_that_stands_is_told_part_by_part(tmp_path: Path, monkeypatch:
         assert part in done.out
 
 
+def test_a_narrow_terminal_gets_every_note_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = "".join(line.split(maxsplit=1)[-1].strip() for line in call(project(tmp_path), "doctor").out.splitlines())
+    assert "…" not in shown
+    assert str(tmp_path)[-20:] in shown.replace(" ", "")
+
+
 def test_a_missing_extra_is_told_with_its_command_and_a_missing_core_package_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
