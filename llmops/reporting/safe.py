@@ -59,8 +59,8 @@ def one_line(text: str, width: int) -> str:
 
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"&": "&amp;", "\n": " ", "@": "@\u2060"})
 """Characters with a meaning in Markdown or HTML; an @ would notify whoever is called so."""
-_links = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
-"""Where a code host would know a bare address or issue for one."""
+_links = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH)(?=-\d)|(?<=#)(?=\d)", re.IGNORECASE)
+"""Where a code host would know a bare address or issue for one; it looks at what is shown, so that no backslash hides it."""
 
 
 def markdown_text(text: str) -> str:

@@ -104,7 +104,8 @@ def test_a_line_that_is_cut_shows_no_part_of_a_key() -> None:
         ("http://evil.example/x", "http:\u2060//evil.example/x"),
         ("see HTTPS://github.com/o/r/issues/1", "see HTTPS:\u2060//github.com/o/r/issues/1"),
         ("www.evil.example, WWW.evil.example", "www\u2060.evil.example, WWW\u2060.evil.example"),
-        ("a@b.example GH-12 #3", "a@\u2060b.example GH\u2060-12 \\#3"),
+        ("a@b.example GH-12 #3", "a@\u2060b.example GH\u2060-12 \\#\u20603"),
+        ("owner/repo#45, # 6, #x", "owner/repo\\#\u206045, \\# 6, \\#x"),
         ("a: b // c, docs/www/x, GH-x", "a: b // c, docs/www/x, GH-x"),
     ],
 )
