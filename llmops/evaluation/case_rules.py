@@ -40,9 +40,9 @@ def no_new_failures(results: Iterable[CellResult], tags: Collection[str], baseli
         before = baseline.cell(result)
         if before is not None and before.passed is not None:
             compared += 1
-            if before.passed and result.passed is not True:
+            if before.passed and (result.passed is False or result.status == "failed"):
                 broken.append(result.case_id)
-            elif before.passed and _lost(before, result):
+            elif before.passed and (result.passed is None or _lost(before, result)):
                 unknown.append(result.case_id)
     return _verdict(broken, unknown, compared, _nothing(tags, " in the baseline"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -325,6 +325,16 @@ def test_a_case_that_one_evaluator_failed_to_judge_may_have_broken(
     before, after = (with_check(cells([1.0] * 5, limit=0.5), value) for value in (old, new))
     (rule,) = judged(plan, after, before)
     assert (rule.verdict, rule.reason) == (verdict, {"inconclusive": "c0 without a value", "fail": "c0"}.get(verdict, ""))
+
+
+@pytest.mark.parametrize("status", ["failed", "unmeasured"])
+def test_a_case_that_the_only_evaluator_could_not_judge_is_not_seen_to_break(status: Literal["failed", "unmeasured"]) -> None:
+    before = cells([1.0] * 5, limit=0.5)
+    nothing = replace(before[0], evaluations={"grade": EvaluatorResult(status, reason="judge m: Timeout")})
+    (rule,) = judged(plan_of([{"no_new_failures": {}}], 5), [nothing, *before[1:]], before)
+    assert (rule.verdict, rule.reason) == ("inconclusive", "c0 without a value")
+    (rule,) = judged(plan_of([{"no_new_failures": {}}], 5), unanswered(before, 1), before)
+    assert (rule.verdict, rule.reason) == ("fail", "c0")
 
 
 @pytest.mark.parametrize(("limit", "verdict"), [(5.0, "not judged"), (3.0, "fail")])
