@@ -81,7 +81,7 @@ class HallucinationModel:
         return AnswerRead(own, chances, features, tuple(marks))
 
     def _judged(self, request: DetectionRequest, read: AnswerRead) -> Detection:
-        if not read.claims:
+        if all(claim.verbatim for claim in read.claims):
             return Detection(0.0)
         if not any(context.strip() for context in request.contexts):
             return Detection(1.0, tuple(Span(c.start, c.end, "not found") for c in read.claims[:MAX_SPANS]))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmops.domain.records import record
+from llmops.scoring.matching import folded
 from llmops.scoring.overlap import COPYING, Source, words
 from llmops.scoring.reading import terms
 from llmops.scoring.sentences import Sentence, split_sentences
@@ -63,6 +64,8 @@ class Claim:
     missing_names: tuple[str, ...]
     """Numbers and names that no passage holds."""
     negation_differs: bool
+    verbatim: bool
+    """A sentence of a passage says the same, word for word."""
 
 
 @record
@@ -72,13 +75,16 @@ class _Known:
     evidence: tuple[Evidence, ...]
     source: Source
     numbers: frozenset[str]
+    sentences: frozenset[str]
+    """As `_bare`."""
 
 
 def claims(output: str, contexts: Sequence[str]) -> list[Claim]:
     """The sentences of an answer with their features; a sentence without a content word claims nothing."""
     evidence = _evidence(contexts)
     numbers = frozenset(_digits(n) for e in evidence for n in _number.findall(e.text))
-    known = _Known(evidence, Source.of([e.text for e in evidence]), numbers)
+    sentences = frozenset(_bare(e.text) for e in evidence)
+    known = _Known(evidence, Source.of([e.text for e in evidence]), numbers, sentences)
     cleaned = [(s, _citation.sub("", s.text)) for s in split_sentences(output)[:MAX_SENTENCES]]
     own = [(sentence, text) for sentence, text in cleaned if terms(text)]
     found = [_claim(sentence, text, known, (place, len(own))) for place, (sentence, text) in enumerate(own)]
@@ -103,7 +109,8 @@ def _claim(sentence: Sentence, text: str, known: _Known, at: tuple[int, int]) ->
     counts = (min(3.0, float(len(each))) for each in (missing, numbers, absent, names))
     place = (at[0] / max(1, at[1] - 1), float(at[0] == 0), float(at[0] == at[1] - 1))
     features = (*known.source.copied(words(text)), *support, *counts, float(negation), *wording(text), *place)
-    return Claim(sentence.start, sentence.end, features, nearest, missing, absent, negation)
+    verbatim = _bare(text) in known.sentences
+    return Claim(sentence.start, sentence.end, features, nearest, missing, absent, negation, verbatim)
 
 
 def _support(own: frozenset[str], evidence: Sequence[Evidence]) -> tuple[float, float, float]:
@@ -134,6 +141,10 @@ def _evidence(contexts: Sequence[str]) -> tuple[Evidence, ...]:
         some = split_sentences(context)[: MAX_EVIDENCE - len(found)]
         found.extend(Evidence(sentence.text, number, terms(sentence.text)) for sentence in some)
     return tuple(found)
+
+
+def _bare(sentence: str) -> str:
+    return folded(sentence, ignore_case=True).rstrip(" .")
 
 
 def _digits(number: str) -> str:

@@ -34,6 +34,13 @@ def test_a_copied_sentence_is_supported_and_an_invented_one_is_not() -> None:
     assert invented.spans
 
 
+def test_a_negation_that_is_copied_word_for_word_is_supported() -> None:
+    passage = "The library opens at 9 am on weekdays. Study rooms are not available on Saturdays. Cards are free for residents."
+    copied = "Study rooms are not available on Saturdays. [1]"
+    assert hallucination(copied, (passage,)).value == 0.0
+    assert hallucination(f"{copied} They cost 20 euros.", (passage,)).value > 0.5
+
+
 def test_a_changed_number_raises_the_probability_and_is_named() -> None:
     right = hallucination("On Saturdays it closes at 4 pm.")
     wrong = hallucination("On Saturdays the library club closes at 7 pm in 1987.")

@@ -24,6 +24,14 @@ def test_a_copied_sentence_is_fully_supported() -> None:
     assert (claim.nearest.text, claim.nearest.passage) == ("It carries 40,000 cars a day.", 0)
 
 
+def test_a_sentence_stands_word_for_word_in_a_passage_only_as_a_whole() -> None:
+    passages = ("It is not true that rooms are free. “Rooms cost 5 euros.”", "- See the *desk*.\n\n## Prices")
+    same = ("It is  not true that rooms are free", '"Rooms cost 5 euros."', "It is not true that rooms are free [1].")
+    assert [[claim.verbatim for claim in claims(text, passages)] for text in same] == [[True]] * 3
+    for text in ("Rooms are free.", "Rooms cost 5.", "Rooms cost 0.5 euros.", "It is true that rooms are free."):
+        assert not claims(text, passages)[0].verbatim
+
+
 def test_a_number_is_the_same_with_and_without_thousands_separators() -> None:
     assert only("It carries 40000 cars a day.").missing_numbers == ()
     assert only("It carries 50,000 cars a day.").missing_numbers == ("50,000",)
