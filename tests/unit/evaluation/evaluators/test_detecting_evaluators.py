@@ -33,6 +33,21 @@ def test_refusal(bench: Bench, text: str, tags: tuple[str, ...], value: float, r
     assert bench.judge(EXPECTED, sample).passed is bool(value)
 
 
+@pytest.mark.parametrize("entry", [EXPECTED, "over-refusal"])
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Die Antwort steht nicht in den Passagen.", "de"),
+        ("申し訳ありませんが、お答えできません。", "ja"),
+        ("Je ne sais pas.", "fr"),
+    ],
+)
+def test_whether_an_answer_declines_is_told_in_english_alone(bench: Bench, entry: str, text: str, language: str) -> None:
+    found = bench.measure(entry, answer(text))
+    assert isinstance(found, Unmeasured)
+    assert f"the answer is in `{language}`" in found.reason
+
+
 def test_refusal_without_tags_expects_answers(bench: Bench) -> None:
     assert bench.judge("refusal", answer("I don't know.", tags=("unanswerable",))).passed is False
     assert bench.judge("refusal: {negate: true}", answer("I don't know.")).passed is True
