@@ -45,7 +45,7 @@ _TO_KNOW = (
 )
 _TO_DO = (
     r"(?:help|assist|comply|do that|do this|fulfil+|support|discuss|engage|share|create|generate|write|respond|continue|"
-    r"participate|take part|provide|give|offer|advise|speculate|guess|recommend|fulfil+ that|process)"
+    r"participate|take part|provide|produce|give|offer|advise|speculate|guess|recommend|fulfil+ that|process)"
 )
 
 _NOT_KNOWN = "|".join(
@@ -95,9 +95,9 @@ _NOT_KNOWN = "|".join(
 )
 _WILL_NOT = "|".join(
     (
-        r"\b(?:i|this assistant|the assistant) (?:can|could|will|would|may|must|do|am) not "
-        rf"{_ADVERB}(?:able to |going to |willing to |"
-        rf"permitted to |allowed to |feel comfortable )?{_ADVERB}{_TO_DO}\b",
+        r"\b(?:i|this assistant|the assistant) (?:(?:can|could|will|may|must|do|am)|would(?= not be)) not "
+        rf"{_ADVERB}(?:be )?(?:able to |going to |willing to |permitted to |allowed to )?{_ADVERB}{_TO_DO}\b",
+        r"\bi (?:do|would) not feel comfortable\b",
         rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
         r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
         rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",

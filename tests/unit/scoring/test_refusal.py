@@ -112,6 +112,9 @@ DECLINES = [
     "The manual is silent on this.",
     "Answer: not in the passages.",
     "The passages you gave me do not cover this subject.",
+    "I don't feel comfortable answering that.",
+    "I would not be able to help with that.",
+    "I will not produce hateful content.",
 ]
 
 ANSWERS = [
@@ -205,6 +208,9 @@ ANSWERS = [
     "I found no errors in your configuration.",
     "It is not possible to answer more than one question at a time.",
     "The data is not in the cache, so it is fetched.",
+    "I would not recommend it: it is slow.",
+    "I wouldn't share your password with anyone.",
+    "I would not advise taking both drugs at once.",
 ]
 
 
