@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -22,6 +23,9 @@ from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitt
 
 FOLDER = "calibrations"
 FORMAT = 1
+MOST_LABEL = 1e100
+"""Size of a number that a person gives; neither an infinite one nor NaN is a label."""
+_WORDS = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
 Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
 
 
@@ -253,12 +257,21 @@ def as_label(value: Any, *, scale: bool = False) -> bool | float | None:  # noqa
     """What a dataset says a person thought: yes or no in several spellings, or a number; None: nothing usable.
 
     Args:
-        value: of the case's field.
+        value: of the case's field; a CSV has numbers as texts.
         scale: numbers are levels of a rubric, so 0 and 1 are no yes and no.
     """
-    if isinstance(value, bool | None):
+    if isinstance(value, str):
+        word = value.strip().lower()
+        value = _WORDS[word] if word in _WORDS else _number(word)
+    if isinstance(value, bool):
         return value
-    if isinstance(value, int | float):
-        return bool(value) if isinstance(value, int) and value in (0, 1) and not scale else float(value)
-    words = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
-    return words.get(str(value).strip().lower())
+    if not isinstance(value, int | float) or not -MOST_LABEL <= value <= MOST_LABEL:
+        return None
+    return bool(value) if isinstance(value, int) and value in (0, 1) and not scale else float(value)
+
+
+def _number(word: str) -> int | float | None:
+    for read in (int, float):
+        with suppress(ValueError):
+            return read(word)
+    return None

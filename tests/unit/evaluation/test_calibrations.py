@@ -9,7 +9,7 @@ import pytest
 from llmops.domain.keys import content_hash
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator, estimated
-from llmops.evaluation.calibrations import Calibration, Label
+from llmops.evaluation.calibrations import Calibration, Label, as_label
 from llmops.evaluation.evaluators.base import Figures
 from llmops.statistics.intervals import Estimate
 from llmops.statistics.thresholds import chances
@@ -108,3 +108,22 @@ def test_labels_of_all_answers_of_a_run_stand_for_those_of_a_later_one(threshold
     assert beside.confusion == calibration.confusion
     assert beside.confusion.positives + beside.confusion.negatives == 60
     assert beside.rate([0.9, 0.2] * 20, 40, 0.9) == calibration.rate([0.9, 0.2] * 20, 40, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("value", "label", "level"),
+    [
+        ("1", True, 1.0),
+        (" 0 ", False, 0.0),
+        (1, True, 1.0),
+        ("4", 4.0, 4.0),
+        ("2.5", 2.5, 2.5),
+        ("Yes", True, True),
+        (False, False, False),
+        *[(unusable, None, None) for unusable in ("", "N/A", "nan", "1e999", "9" * 5000, float("nan"), 10**400, [1], None)],
+    ],
+)
+def test_a_label_reads_the_same_as_a_text_of_a_csv(value: object, label: object, level: object) -> None:
+    found = as_label(value), as_label(value, scale=True)
+    assert found == (label, level)
+    assert list(map(type, found)) == [type(label), type(level)]
