@@ -81,8 +81,8 @@ def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: flo
         confidence: two-sided.
 
     Returns:
-        The rate, or None and the reason: labels of one kind are missing, or sensitivity + specificity cannot be told from 1,
-        as such a judge answers independently of the truth.
+        The rate, or None and the reason: labels of one kind are missing, sensitivity + specificity cannot be told from 1, as
+        such a judge answers independently of the truth, or they are below 1.
 
     Raises:
         ValueError: not 0 <= said_yes <= n, or no items.
@@ -98,8 +98,10 @@ def correct_rate(said_yes: int, n: int, confusion: Confusion, *, confidence: flo
     se_variance, sp_variance = se * (1 - se) / se_n, sp * (1 - sp) / sp_n
     youden = se + sp - 1
     if youden <= z * sqrt(se_variance + sp_variance):
-        reason = f"sensitivity + specificity is {1 + youden:.2f}, which cannot be told from 1: the judge may be guessing"
-        return None, reason
+        reason = f"sensitivity + specificity is {1 + youden:.2f}, "
+        if youden < -z * sqrt(se_variance + sp_variance):
+            return None, reason + "below 1: judge and people contradict each other, as when one says yes to what is bad"
+        return None, reason + "which cannot be told from 1: the judge may be guessing"
     p_n = n + z**2
     p = (said_yes + z**2 / 2) / p_n
     centre = (p + sp - 1) / youden

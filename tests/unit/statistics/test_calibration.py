@@ -46,11 +46,17 @@ def test_the_corrected_interval_covers(rate: float, sensitivity: float, specific
     assert 0.93 <= np.mean(covered) <= 0.975
 
 
-@pytest.mark.parametrize("confusion", [Confusion(50, 50, 50, 50), Confusion(6, 4, 6, 4), Confusion(10, 90, 10, 90)])
+@pytest.mark.parametrize("confusion", [Confusion(50, 50, 50, 50), Confusion(6, 4, 6, 4), Confusion(45, 55, 45, 55)])
 def test_a_judge_that_may_be_guessing_is_not_corrected(confusion: Confusion) -> None:
     found, reason = correct_rate(40, 100, confusion)
     assert found is None
     assert "cannot be told from 1" in reason
+
+
+def test_a_judge_that_says_the_opposite_is_not_called_a_guess() -> None:
+    found, reason = correct_rate(40, 100, Confusion(2, 48, 3, 47))
+    assert found is None
+    assert "below 1: judge and people contradict each other" in reason
 
 
 def test_labels_of_one_kind_do_not_calibrate() -> None:
