@@ -10,7 +10,9 @@ from llmops.evaluation.evaluators.asking import check_labels, described, is_dete
 from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures, Kind, Services, WrongOption, identity, shape
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
+from llmops.scoring.citations import without_markers
 from llmops.scoring.labels import Grounding
+from llmops.scoring.reading import terms
 from llmops.scoring.refusal import refuses
 from llmops.settings.validation import Strict
 
@@ -61,7 +63,9 @@ class ByDetector:
         return self.detector.identity
 
     async def outcome(self, request: DetectionRequest) -> Outcome:
-        """The detector's probability."""
+        """The detector's probability; words such as `no` and `it is` alone are nothing that a passage could hold."""
+        if not terms(without_markers(request.output.strip())):
+            return Unmeasured("the answer has no words that can be looked for in the passages")
         found = await self.detector(request)
         return Score(found.value, described(request.output, found.spans), found.spans, found.parts)
 
@@ -76,7 +80,7 @@ class Hallucination:
     @property
     def identity(self) -> str:
         """The options and what checks."""
-        return identity("hallucination", 1, self.options, self.checking.identity)
+        return identity("hallucination", 2, self.options, self.checking.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Hold the answer against the passages; an answer that declines claims nothing."""

@@ -77,6 +77,13 @@ def test_the_limit_of_a_detector_is_one_half_unless_the_suite_says_otherwise(ben
     assert bench.judge("hallucination: {negate: true}", sample).passed is True
 
 
+@pytest.mark.parametrize("text", ["No.", "It is not. [1]", "", " \n", "👍"])
+def test_an_answer_without_words_of_substance_is_not_called_supported(bench: Bench, text: str) -> None:
+    found = bench.measure("hallucination", answer(text, hits=HITS))
+    assert found == Unmeasured("the answer has no words that can be looked for in the passages")
+    assert bench.detector.requests == []
+
+
 def test_an_answer_that_declines_claims_nothing(bench: Bench) -> None:
     outcome = bench.measure("hallucination", answer("The answer is not in the passages.", hits=HITS))
     assert outcome == Unmeasured("the answer declines, so it claims nothing")
