@@ -11,8 +11,8 @@ from llmops.domain.records import record
 from llmops.domain.reports import EXIT_CODES, Direction
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 from llmops.evaluation.comparing import Baseline, Flips, Pairs, Question, adjusted, compared, flip
-from llmops.evaluation.evaluators.base import ANY, Bounds, Figures, Kind, better_when_lower, within
-from llmops.evaluation.evaluators.catalogue import NAMES, kind, recorded
+from llmops.evaluation.evaluators.base import ANY, Bounds, Figures, Kind, direction, within
+from llmops.evaluation.evaluators.catalogue import known_by
 from llmops.evaluation.gating import status_of, value_of
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
@@ -272,16 +272,11 @@ class _Collected:
 
     def direction(self, name: str, aggregate: str) -> Direction:
         """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
-        known = self._kind(name)
-        if known is None or aggregate == "pass_rate":
-            return "higher is better"
-        if known[0].unit:
-            return "neither"
-        return "lower is better" if better_when_lower(*known, aggregate) else "higher is better"
+        return direction(self._kind(name), aggregate)
 
     def _kind(self, name: str) -> tuple[Kind, Figures] | None:
         if name not in self.kinds:
-            self.kinds[name] = _known(self.candidate, name)
+            self.kinds[name] = known_by(self.candidate.snapshot, name)
         return self.kinds[name]
 
 
@@ -290,14 +285,6 @@ def _aggregates(result: EvaluatorResult | None) -> dict[str, None]:
     if result is None or result.status != "scored" or result.value is None:
         return {}
     return dict.fromkeys(("mean" if result.passed is None else "pass_rate", *result.parts))
-
-
-def _known(run: Run, name: str) -> tuple[Kind, Figures] | None:
-    """The kind of a run's evaluator, and what its scores hold; one of a single case is known where it is called as its kind."""
-    told = run.snapshot.get("evaluators", {}).get(name)
-    if told is not None:
-        return recorded(told["identity"])
-    return (kind(name), Figures()) if name in NAMES else None
 
 
 def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question, direction: Direction) -> ComparedMetric | None:

@@ -14,6 +14,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.ports import NO_LABELS
 from llmops.domain.records import record
+from llmops.domain.reports import Direction
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.judging.asking import AskJudge, AskModel
@@ -240,6 +241,15 @@ def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
 def better_when_lower(kind: Kind, figures: Figures, aggregate: str) -> bool:
     """Whether a figure is better the lower it is; shares of passed cases never are."""
     return aggregate not in ("pass_rate", kind.verdict) and (kind.lower_is_better or figures.lower_is_better)
+
+
+def direction(known: tuple[Kind, Figures] | None, aggregate: str) -> Direction:
+    """Which way a figure of an evaluator is better; neither where it has a unit of its own, such as seconds."""
+    if known is None or aggregate == "pass_rate":
+        return "higher is better"
+    if known[0].unit:
+        return "neither"
+    return "lower is better" if better_when_lower(*known, aggregate) else "higher is better"
 
 
 def outside(limit: float, what: str, bounds: Bounds) -> tuple[str, str | None] | None:

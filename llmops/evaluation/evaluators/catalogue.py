@@ -1,11 +1,12 @@
 """All kinds of evaluators, and how the entries of a suite become evaluators."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from json import JSONDecoder, dumps
 from pathlib import Path
+from typing import Any
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Figures, Kind, Services, WrongOption, outside
@@ -172,6 +173,19 @@ def recorded(identity: str) -> tuple[Kind, Figures] | None:
         return each, each.figures_of(each.options.model_validate_json(dumps(options)))
     except (ValueError, TypeError, UsageError):
         return None
+
+
+def known_by(snapshot: Mapping[str, Any], name: str) -> tuple[Kind, Figures] | None:
+    """The kind of a run's evaluator, and what its scores hold; one of a single case is known where it is called as its kind.
+
+    Args:
+        snapshot: as the run recorded it.
+        name: of the evaluator.
+    """
+    told = snapshot.get("evaluators", {}).get(name)
+    if told is not None:
+        return recorded(told["identity"])
+    return (kind(name), Figures()) if name in NAMES else None
 
 
 def _located(error: UsageError, spec: EvaluatorSpec, positions: Positions) -> Problem:
