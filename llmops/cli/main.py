@@ -29,6 +29,7 @@ COMMANDS = {
     "gate": ("llmops.cli.gate", "Judge a stored run again."),
     "power": ("llmops.cli.power", "Say what the cases of a suite can show, and how many more it would take."),
     "compare": ("llmops.cli.compare", "Hold two runs, or results from elsewhere, against each other."),
+    "drift": ("llmops.cli.drift", "Say whether a model changed under a suite: since when, and where."),
     "score": ("llmops.cli.score", "Evaluate answers that exist already, such as a production log."),
     "judge": ("llmops.cli.judge", "Hold judges and detectors against people's labels."),
     "prompt": ("llmops.cli.prompt", "Version prompts: commit, compare, lint, label, promote."),

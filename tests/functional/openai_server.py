@@ -44,6 +44,8 @@ class OpenAiServer:
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
         """From a prompt to the tokens of it and of its answer."""
+        self.model: str | None = None
+        """That it says it answers with; None: the one that was asked for."""
         self.usage: dict[str, Any] | None = None
         """Of every answer; None: as `tokens` say."""
         self.logprob: Callable[[str], float] = lambda _: -0.25
@@ -121,7 +123,7 @@ class OpenAiServer:
             "id": "1",
             "object": "chat.completion",
             "created": 1,
-            "model": body["model"],
+            "model": self.model or body["model"],
             "choices": [{"index": 0, "message": message, "logprobs": sure, "finish_reason": finish}],
         }
         if fault != "no usage":

@@ -1,0 +1,103 @@
+"""What counts of the answers of several runs to the same requests."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from llmops.domain.drifts import Signal
+from llmops.domain.runs import CellResult, EvaluatorResult, Run
+from llmops.evaluation.drifting import LENGTH, Observation, SameRequests, new_models
+from llmops.evaluation.evaluators.base import identity
+from llmops.evaluation.evaluators.catalogue import kind
+from llmops.evaluation.evaluators.contains import ContainsOptions
+
+CONTAINS = identity("contains", 2, ContainsOptions(any="expected"))
+LATENCY = identity("latency", 1, kind("latency").options())
+SNAPSHOT: dict[str, Any] = {
+    "evaluators": {"contains": {"identity": CONTAINS, "common": {}}, "latency": {"identity": LATENCY, "common": {}}}
+}
+
+
+def run(number: int, **snapshot: Any) -> Run:  # noqa: ANN401 -- parts of a snapshot
+    return Run(f"r{number}", "evals/s.yaml", "finished", f"2026-01-0{number}", None, "k", 4, {**SNAPSHOT, **snapshot})
+
+
+def cell(case: int, passed: bool, *, repeat: int = 0, output: str = "yes", model: str = "m-1", key: str = "k") -> CellResult:
+    evaluations = {
+        "contains": EvaluatorResult("scored", float(passed), passed),
+        "latency": EvaluatorResult("scored", 0.1),
+    }
+    keys = {"generate": f"{key}{case}"}
+    return CellResult(
+        case, f"c{case}", "p", "t", repeat, "scored", output, None, evaluations, model=model, tags=("all",), node_keys=keys
+    )
+
+
+def observed(*runs: Iterable[CellResult], newest: Iterable[CellResult] | None = None) -> tuple[Signal, ...]:
+    listed = [list(each) for each in runs]
+    same = SameRequests(run(9), newest if newest is not None else listed[-1], prompts=(), targets=())
+    found = [same.observe(run(number), each) for number, each in enumerate(listed, start=1)]
+    return same.signals([each for each in found if each is not None], 0.95)
+
+
+def test_the_mean_of_each_run_over_cases_with_repeats_averaged() -> None:
+    first = [cell(1, True), cell(1, False, repeat=1), cell(2, True)]
+    contains, length = observed(first, [cell(1, True), cell(1, True, repeat=1), cell(2, False, output="no")])
+    assert (contains.name, contains.rate, contains.cases, contains.means) == ("contains.pass_rate", True, 2, (0.75, 0.5))
+    assert (length.name, length.direction, length.means) == (LENGTH, "neither", (3.0, 2.5))
+
+
+def test_seconds_are_not_looked_at() -> None:
+    assert {each.name for each in observed([cell(1, True)], [cell(1, True)])} == {"contains.pass_rate", LENGTH}
+
+
+def test_reused_failed_and_other_answers_say_nothing() -> None:
+    good = [cell(1, True), cell(2, True)]
+    same = SameRequests(run(9), good, prompts=(), targets=())
+    reused = [replace(each, cached=True) for each in good]
+    failed = [replace(each, output=None, status="failed") for each in good]
+    other = [cell(1, True, key="other"), cell(3, True)]
+    assert [same.observe(run(1), each) for each in (reused, failed, other)] == [None] * 3
+    found = same.observe(run(1), [*good[:1], *reused[1:], *other])
+    assert found is not None
+    assert found.run.answers == 1
+
+
+def test_an_evaluator_with_other_options_is_another_signal() -> None:
+    same = SameRequests(run(9), [cell(1, True)], prompts=(), targets=())
+    stricter = {"contains": {"identity": CONTAINS, "common": {"min": 0.5}}}
+    found = same.observe(run(1, evaluators=stricter), [cell(1, True)])
+    assert found is not None
+    assert {place[2] for place in found.values} == {LENGTH}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "answers"), [({"targets": ("t",)}, 1), ({"targets": ("u",)}, None), ({"prompts": ("q",)}, None)]
+)
+def test_prompts_and_targets_are_chosen(chosen: dict[str, tuple[str, ...]], answers: int | None) -> None:
+    same = SameRequests(run(9), [cell(1, True)], **{"prompts": (), "targets": (), **chosen})
+    found = same.observe(run(1), [cell(1, True)])
+    assert (found and found.run.answers) == answers
+
+
+def test_a_change_tells_its_runs_its_tags_and_its_cases() -> None:
+    before, after = (
+        [cell(case, case > bad, output=f"{'no' if case <= bad else 'yes'}") for case in range(20)] for bad in (-1, 9)
+    )
+    contains = observed(before, before, after, after)[0]
+    (change,) = contains.changes
+    assert (change.previous, change.run, change.cases) == ("r2", "r3", 20)
+    assert (change.before, change.after, change.difference) == (1.0, 0.5, -0.5)
+    (tag,) = change.tags
+    assert (tag.name, tag.cases, tag.before, tag.after) == ("all", 20, 1.0, 0.5)
+    assert {each.name for each in change.moved} == {f"c{case}" for case in range(10)}
+
+
+def test_a_name_of_a_model_is_new_once() -> None:
+    same = SameRequests(run(9), [cell(1, True)], prompts=(), targets=())
+    names = ["m-1", "m-1", "m-2", "m-1", "m-2"]
+    seen = [same.observe(run(number), [cell(1, True, model=name)]) for number, name in enumerate(names, start=1)]
+    (found,) = new_models(each for each in seen if isinstance(each, Observation))
+    assert (found.run, found.before, found.name) == ("r3", ("m-1",), "m-2")
