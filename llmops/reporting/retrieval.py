@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.amounts import dollars, seconds
 from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.words import many
+from llmops.reporting.columns import tables
 from llmops.reporting.figures import labels_of_nothing
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
@@ -16,18 +16,16 @@ from llmops.scoring.spans import SPAN_METRICS
 
 def print_measured(console: Console, measured: Sequence[Measured], depths: Sequence[int]) -> None:
     """One row per metric, one column per configuration; then what it took."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("metric")
-    for each in measured:
-        table.add_column(Text(safe(each.name)), no_wrap=True)
     names = [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "hit") for k in depths]
     spans = [f"{name}@{k}" for name in SPAN_METRICS for k in depths if any(f"{name}@{k}" in each.metrics for each in measured)]
-    for name in (*names, "mrr", "map", *spans) if any(each.queries for each in measured) else ():
-        table.add_row(name, *(_cell(each, name) for each in measured))
-    judged = [each.judged for each in measured if each.judged is not None]
-    for name in dict.fromkeys(name for each in judged for name in each.metrics):
-        table.add_row(name, *("" if each is None else _cell(each, name) for each in (one.judged for one in measured)))
-    console.print(table)
+    ranked = (*names, "mrr", "map", *spans) if any(each.queries for each in measured) else ()
+    judged = dict.fromkeys(name for each in measured if each.judged is not None for name in each.judged.metrics)
+    columns = [
+        (safe(each.name), [*(_cell(each, name) for name in ranked), *(_cell(each.judged, name) for name in judged)])
+        for each in measured
+    ]
+    for table in tables(("metric", [Text(name) for name in (*ranked, *judged)]), columns, console.width):
+        console.print(table)
     for each in measured:
         if each.judged is not None:
             console.print(Text(f"{safe(each.name)}: {_judged(each.judged)}", style="dim"), soft_wrap=True)
@@ -60,9 +58,9 @@ def _judged(judged: JudgedContexts) -> str:
     return f"{told}; {many(judged.calls, 'call')}, {cost}{stopped}"
 
 
-def _cell(measured: Measured | JudgedContexts, name: str) -> str:
-    if name not in measured.metrics:
-        return "not measured"
+def _cell(measured: Measured | JudgedContexts | None, name: str) -> Text:
+    if measured is None or name not in measured.metrics:
+        return Text("" if measured is None else "not measured")
     interval = measured.intervals.get(name)
     shown = f"{measured.metrics[name]:.3f}"
-    return shown if interval is None else f"{shown} [{interval[0]:.3f}, {interval[1]:.3f}]"
+    return Text(shown if interval is None else f"{shown} [{interval[0]:.3f}, {interval[1]:.3f}]")

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,14 +12,13 @@ from llmops.domain.amounts import dollars, seconds
 from llmops.domain.route_reports import Machine, PolicyReport, Promotion, RouteReport, ServedReport
 from llmops.domain.routing import Decision
 from llmops.domain.serial import members
+from llmops.reporting.columns import tables
 from llmops.reporting.quoted import BAR
 from llmops.reporting.safe import one_line, safe, unbroken
 from llmops.routing.artefacts import SavedRouter
 
 PLOT_WIDTH, PLOT_HEIGHT = 56, 12
 NAME_WIDTH = 26
-GAP = 2
-"""Between neighbouring columns."""
 SVG_WIDTH, SVG_HEIGHT, SVG_MARGIN = 640, 400, 60
 
 
@@ -29,7 +27,10 @@ def print_route_report(console: Console, report: RouteReport, *, monthly: float 
     ends = f"weak {unbroken(report.weak)}, strong {unbroken(report.strong)}"
     head = f"{report.requests} requests of {safe(report.source)}: {ends}"
     console.print(Text(head, style="bold"), soft_wrap=True)
-    for table in _policies(report, monthly, console.width):
+    policies = [p for p in report.policies if p.quality is not None]
+    names = ("policy", [Text(one_line(p.name, NAME_WIDTH)) for p in policies])
+    columns = [(title, [figure(p) for p in policies]) for title, figure in _figures(report, monthly)]
+    for table in tables(names, columns, console.width):
         console.print(table)
     for line in _plot(report):
         console.print(Text(line), soft_wrap=True)
@@ -46,32 +47,6 @@ def print_route_report(console: Console, report: RouteReport, *, monthly: float 
         console.print(_tags(report))
     for note in report.notes:
         console.print(Text.assemble(("note: ", "yellow"), safe(note)), soft_wrap=True)
-
-
-def _policies(report: RouteReport, monthly: float | None, width: int) -> Iterator[Table]:
-    """A row for each policy; figures that have no room beside the others stand in a table below."""
-    policies = [p for p in report.policies if p.quality is not None]
-    names = [one_line(p.name, NAME_WIDTH) for p in policies]
-    columns = [(title, [figure(p) for p in policies]) for title, figure in _figures(report, monthly)]
-    taken = longest = max(cell_len(each) for each in ("policy", *names)) + GAP
-    beside: list[tuple[str, list[Text]]] = []
-    for title, cells in columns:
-        needed = max(cell_len(line) for cell in (title, *(cell.plain for cell in cells)) for line in cell.splitlines()) + GAP
-        if beside and taken + needed > width:
-            yield _table(names, beside)
-            taken, beside = longest, []
-        taken += needed
-        beside.append((title, cells))
-    yield _table(names, beside)
-
-
-def _table(names: Sequence[str], columns: Sequence[tuple[str, Sequence[Text]]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for title in ("policy", *(title for title, _ in columns)):
-        table.add_column(Text(title), overflow="fold")
-    for name, *cells in zip(names, *(cells for _, cells in columns), strict=True):
-        table.add_row(Text(name), *cells)
-    return table
 
 
 def _figures(report: RouteReport, monthly: float | None) -> Iterator[tuple[str, Callable[[PolicyReport], Text]]]:

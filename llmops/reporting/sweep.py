@@ -3,12 +3,12 @@
 import json
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from llmops.domain.serial import members
 from llmops.domain.sweeps import Sweep, Tried
 from llmops.domain.words import many
+from llmops.reporting.columns import tables
 from llmops.reporting.figures import labels_of_nothing
 from llmops.reporting.safe import one_line, safe
 
@@ -33,16 +33,14 @@ def print_sweep(console: Console, sweep: Sweep) -> None:
     folds = f"chosen on {many(sweep.choosing, 'query')}, reported on {sweep.reporting} others"
     folds += "; * on the frontier of quality, speed, size"
     console.print(Text(folds, style="dim"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("")
-    table.add_column("configuration", overflow="fold")
-    for name in ("chosen on", sweep.metric, "difference", "p", "tokens", "ms", "MiB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in (sweep.today, *sweep.tried):
-        style = "bold" if each.name == sweep.winner else ""
-        mark = "*" if each.on_frontier and each is not sweep.today else ""
-        table.add_row(mark, Text(safe(each.name), style=style), *_cells(each))
-    console.print(table)
+    rows = (sweep.today, *sweep.tried)
+    names = [Text(_marked(each, sweep), style="bold" if each.name == sweep.winner else "") for each in rows]
+    figures = zip(*(_cells(each) for each in rows), strict=True)
+    columns = [
+        (title, [Text(cell, justify="right") for cell in cells]) for title, cells in zip(_titles(sweep), figures, strict=True)
+    ]
+    for table in tables(("  configuration", names), columns, console.width):
+        console.print(table)
     if sweep.unknown:
         told = labels_of_nothing(sweep.unknown, "no document of the corpus")
         console.print(Text(told, style="yellow"), soft_wrap=True)
@@ -50,6 +48,14 @@ def print_sweep(console: Console, sweep: Sweep) -> None:
         console.print(Text(f"left out: {one_line(line, 300)}", style="yellow"), soft_wrap=True)
     console.print(Text(f"winner: {safe(sweep.winner)}", style="bold"), soft_wrap=True)
     console.print(VERDICTS[sweep.verdict], soft_wrap=True)
+
+
+def _marked(each: Tried, sweep: Sweep) -> str:
+    return f"{'*' if each.on_frontier and each is not sweep.today else ' '} {safe(each.name)}"
+
+
+def _titles(sweep: Sweep) -> tuple[str, ...]:
+    return "chosen on", sweep.metric, "difference", "p", "tokens", "ms", "MiB"
 
 
 def _cells(each: Tried) -> list[str]:

@@ -67,6 +67,9 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     write(tmp_path, files)
     (found,) = measured(tmp_path)
     assert (found["queries"], found["metrics"]["recall@1"], found["metrics"]["map"]) == (1, 1.0, 1.0)
+    narrow = llmops(tmp_path, "rag", "eval", "i", *(f"-c{each}" for each in ("default", "bm25", "dense")), COLUMNS="60").stdout
+    assert [narrow.count(f"\n{name}") for name in ("recall@1 ", "mrr ")] == [2, 2]
+    assert "…" not in narrow
     shown = llmops(tmp_path, "rag", "eval", "i", "-c", "bm25").stdout
     assert "ndcg@10" in shown
     assert (found["unknown"], "name nothing" in shown) == ([], False)
