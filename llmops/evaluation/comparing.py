@@ -72,6 +72,11 @@ class Baseline:
         found = partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""])
         return cls(cells, *found, evaluators)
 
+    def cases(self) -> set[str]:
+        """Those with a cell that could be held against one of the candidate."""
+        prompts, targets = {*self.prompts.values()}, {*self.targets.values()}
+        return {case for case, prompt, target, _ in self.cells if prompt in prompts and target in targets}
+
     def otherwise(self, evaluators: Mapping[str, Any]) -> frozenset[str]:
         """Those of a candidate's evaluators, by name as its run records them, that had other options or limits here."""
         return frozenset(name for name, now in evaluators.items() if self.evaluators.get(name, now) != now)

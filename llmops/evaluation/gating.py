@@ -64,14 +64,15 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     judgement = Judgement(rules, power=power_of(plan, rules, aggregator), baseline=baseline, notes=notes)
     if held is None or baseline is None:
         return judgement
-    critical, flips, alone = _critical(plan), Flips(), 0
+    critical, flips, alone, gone = _critical(plan), Flips(), 0, held.cases()
     for after in store.results(run_id):
         before = held.cell(after)
+        gone.discard(after.case_id)
         if before is None:
             alone += 1
         elif (found := flip(before, after, critical)) is not None:
             flips.add(found)
-    notes += mismatch(store.run(baseline), plan, alone, held.otherwise(plan.snapshot()["evaluators"]))
+    notes += mismatch(store.run(baseline), plan, alone, len(gone), held.otherwise(plan.snapshot()["evaluators"]))
     return replace(judgement, flips=flips, notes=notes)
 
 
@@ -91,18 +92,20 @@ def several_looks(plan: Plan) -> tuple[str, ...]:
     return (f"{SEVERAL_LOOKS}{len(plan.looks)} times, so each look has a confidence of {told}",) if told else ()
 
 
-def mismatch(baseline: Run, plan: Plan, alone: int, otherwise: Collection[str]) -> tuple[str, ...]:
+def mismatch(baseline: Run, plan: Plan, alone: int, gone: int, otherwise: Collection[str]) -> tuple[str, ...]:
     """What makes a baseline a poor match, as a note; nothing when it is a whole run of the same cells, measured alike.
 
     Args:
         baseline: the run that a candidate is held against.
         plan: of the candidate.
         alone: cells of the candidate that it does not have.
+        gone: cases of it that the candidate does not have.
         otherwise: evaluators that were set otherwise in it.
     """
     cases = baseline.snapshot.get("dataset", {}).get("hash")
     told = [f"a run of {baseline.suite}"] if baseline.suite != plan.suite.path else []
-    told += ["over other cases"] if cases != plan.dataset.content_hash else []
+    missing = f", {gone:,} of which {'is' if gone == 1 else 'are'} not in this run" if gone else ""
+    told += [f"over other cases{missing}"] if cases != plan.dataset.content_hash else []
     told += [f"which measured {', '.join(sorted(otherwise))} otherwise"] if otherwise else []
     told += [f"which is {baseline.status}"] if baseline.status in ("running", "interrupted", "over budget") else []
     told += [f"which lacks {alone:,} of this run's cells"] if alone else []

@@ -80,6 +80,10 @@ def test_a_baseline_of_other_cases_or_of_another_suite_is_told(evaluated: Path) 
     assert verdicts(evaluated, "@last", "--baseline", baseline, code=0)["notes"] == []
     other = llmops(evaluated, "eval", "evals/other.yaml", "--baseline", baseline)
     assert f"note: held against {baseline}, a run of evals/say.yaml\n" in other.stdout
+    cases = evaluated / "datasets/say.jsonl"
+    cases.write_text("".join(cases.read_text().splitlines(keepends=True)[3:]))
+    shorter = report(llmops(evaluated, "eval", "evals/say.yaml", "--json"))
+    assert shorter["notes"] == [f"held against {baseline}, over other cases, 3 of which are not in this run"]
 
 
 def test_a_baseline_that_was_measured_otherwise_decides_nothing(evaluated: Path) -> None:
