@@ -38,6 +38,11 @@ def key_variable(settings: ModelSettings) -> str | None:
     return settings.api_key_env or KEY_VARIABLES.get(provider_of(settings.id))
 
 
+def needs_no_key(settings: ModelSettings) -> bool:
+    """A server of the user's own, whose key nobody has named, is asked without one where none is set."""
+    return settings.api_base is not None and settings.api_key_env is None
+
+
 def key_of(name: str, settings: ModelSettings) -> str | None:
     """The key of a model.
 
@@ -55,7 +60,7 @@ def key_of(name: str, settings: ModelSettings) -> str | None:
         )
     if key:
         return key
-    if settings.api_base is not None and settings.api_key_env is None:
+    if needs_no_key(settings):
         return NO_KEY
     hint = f"Set it in the environment or in a file `.env` beside llmops.yaml: {variable}=..."
     raise MissingCredential(f"Model {name!r} ({settings.id}) needs a key, and {variable} is not set.", hint=hint)

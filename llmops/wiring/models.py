@@ -89,12 +89,14 @@ class Models:
         settings = self._project.model(name)
         if settings.embedded:
             return "not needed"
-        from llmops.adapters.credentials import key_variable
+        from llmops.adapters.credentials import key_variable, needs_no_key
 
         variable = key_variable(settings)
         if variable is None:
             return "not known"
-        return f"{variable} is {'set' if os.environ.get(variable, '').strip() else 'not set'}"
+        if os.environ.get(variable, "").strip():
+            return f"{variable} is set"
+        return f"not needed, {variable} is not set" if needs_no_key(settings) else f"{variable} is not set"
 
     def price(self, name: str) -> Price | None:
         """What a model costs: the project's own figure, nothing for an embedded one, else LiteLLM's; None when nobody knows."""

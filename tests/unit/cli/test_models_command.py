@@ -42,6 +42,14 @@ def test_a_key_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     assert "SOME_KEY is not set" in call(tmp_path, "models").out
 
 
+def test_a_server_of_the_users_own_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    models = "models:\n  mine: {id: openai/m, api_base: http://127.0.0.1:1/v1}\n  gpt: {id: openai/gpt-4o-mini}\n"
+    (tmp_path / "llmops.yaml").write_text(models)
+    keys = [row["key"] for row in json.loads(call(tmp_path, "models", "--json").out)]
+    assert keys == ["not needed, OPENAI_API_KEY is not set", "OPENAI_API_KEY is not set"]
+
+
 def test_a_listed_price_names_its_source_and_a_price_per_hour_its_unit(tmp_path: Path) -> None:
     listed = (
         "  listed: {id: openai/gpt-4o-mini}\n  own: {id: openai/x, api_base: 'http://127.0.0.1:9', price: {usd_per_hour: 3}}\n"
