@@ -96,21 +96,24 @@ def _lost(comparison: Comparison) -> list[str]:
             shown = ", ".join(one_line(each, 40) for each in ids[:IDS_SHOWN])
             lines.append(f"only in the {side}: {many(len(ids), 'case')}: {shown}{' ...' if len(ids) > IDS_SHOWN else ''}")
     if comparison.unscored:
-        pairs = "pair" if comparison.unscored == 1 else "pairs"
-        lines.append(
-            f"{comparison.unscored} {pairs} without a value on one side; the verdict holds in their best and worst case"
-        )
+        held = "" if comparison.margin is None else "; a verdict has to hold in the best and in the worst case for them"
+        lines.append(f"{many(comparison.unscored, 'pair')} without a value on one side{held}")
     return lines
 
 
-def _verdict(comparison: Comparison) -> Text:
-    two_sided = 100 * (2 * comparison.confidence - 1)
-    told = f"\nIntervals are two-sided at {two_sided:g} %"
+def _levels(comparison: Comparison) -> str:
+    two_sided = f"Intervals are two-sided at {100 * (2 * comparison.confidence - 1):g} %"
     if comparison.margin is None:
-        return Text(f"{told}. Nothing was judged: give --margin, the largest loss that counts as none.", style="dim")
-    verdict = Text.assemble((told, "dim"), (f"; margin {comparison.margin:g}\n", "dim"))
+        return f"{two_sided}. Nothing was judged: give --margin, the largest loss that counts as none."
+    return f"{two_sided}; margin {comparison.margin:g}"
+
+
+def _verdict(comparison: Comparison) -> Text:
+    levels = Text(f"\n{_levels(comparison)}", style="dim")
+    if comparison.margin is None:
+        return levels
     style = f"bold {STYLES[comparison.verdict]}"
-    return Text.assemble(verdict, (comparison.verdict.upper(), style), f" (exit {comparison.exit_code})")
+    return Text.assemble(levels, "\n", (comparison.verdict.upper(), style), f" (exit {comparison.exit_code})")
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -131,7 +134,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
         difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
         lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
-    lines += ["", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
+    lines += ["", markdown_text(_levels(comparison)), "", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
     lines += ["", *markdown_flips(comparison, FLIPS_SHOWN)]
     return "\n".join(lines) + "\n"
 

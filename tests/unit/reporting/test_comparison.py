@@ -1,8 +1,13 @@
 """A comparison as people read it."""
 
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
 from llmops.domain.comparisons import Comparison
 from llmops.evaluation.comparing import Pairs, Question, adjusted, compared
-from llmops.reporting.comparison import comparison_markdown
+from llmops.reporting.comparison import comparison_markdown, print_comparison
 
 
 def test_a_tiny_p_value_is_not_zero() -> None:
@@ -15,3 +20,23 @@ def test_a_tiny_p_value_is_not_zero() -> None:
     text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, metrics))
     row = next(line for line in text.splitlines() if line.startswith("| m "))
     assert row.split("|")[5].strip() == "\\<0.001"
+
+
+@pytest.mark.parametrize(
+    ("margin", "levels", "held"),
+    [
+        (None, "Intervals are two-sided at 90 %. Nothing was judged", ""),
+        (0.05, "Intervals are two-sided at 90 %; margin 0.05", "; a verdict has to hold in the best and in the worst case"),
+    ],
+)
+def test_a_verdict_is_told_with_its_margin_and_never_said_to_hold_where_it_may_not(
+    margin: float | None, levels: str, held: str
+) -> None:
+    comparison = Comparison("a", "b", 0.95, margin, "inconclusive" if margin else "not judged", 0, (), unscored=1)
+    written = Console(file=StringIO(), width=200)
+    print_comparison(written, comparison)
+    assert isinstance(written.file, StringIO)
+    for text in (written.file.getvalue(), comparison_markdown(comparison)):
+        assert levels in text
+        assert f"1 pair without a value on one side{held}" in text
+        assert ("hold" in text) == bool(held)
