@@ -1,6 +1,5 @@
 """`llmops cache`: look at what is kept for reuse, bound it, carry it elsewhere, and check it."""
 
-import json as jsonlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +7,12 @@ from typing import Annotated
 import typer
 
 from llmops.cli.numbers import finite
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.caching import Removed
 from llmops.domain.errors import UsageError
 from llmops.domain.runs import NODE_KINDS
-from llmops.domain.serial import plain
 from llmops.domain.words import many
 from llmops.reporting.safe import safe
 
@@ -32,22 +31,18 @@ SHOWN = 20
 
 
 @app.command("list")
-def list_nodes(
-    ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
-) -> None:
+def list_nodes(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show how much is kept of each kind, and when it was last used."""
-    from rich.table import Table
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     kept, bound = session.wiring.store.cache.kept(), session.wiring.cache_bytes
     vectors, room = session.wiring.embeddings.kept(), session.wiring.embeddings_bytes
     if json:
-        found = {"kinds": [plain(each) for each in kept], "max_bytes": bound}
-        found |= {"embeddings": plain(vectors), "max_embeddings_bytes": room}
-        typer.echo(jsonlib.dumps(found, indent=1))
+        print_json({"kinds": kept, "max_bytes": bound, "embeddings": vectors, "max_embeddings_bytes": room})
         return
     _tell_notes(session)
-    table = Table("kind", "nodes", "MiB", "last used (UTC)", box=None, header_style="bold")
+    table = new_table("kind", "nodes", "MiB", "last used (UTC)")
     for each in (*kept, *([vectors] if vectors else [])):
         used = f"{each.oldest[:16]} to {each.newest[:16]}".replace("T", " ")
         table.add_row(each.kind, f"{each.nodes:,}", f"{each.bytes / MIB:,.1f}", used)

@@ -9,6 +9,7 @@ import typer
 from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.suites import suite_path
@@ -67,7 +68,7 @@ def compare(
         list[str] | None, typer.Option(help="Likewise with prompts, as the run names them.", autocompletion=completing.prompts)
     ] = None,
     lower: Annotated[list[str] | None, typer.Option("--lower", help="With --from: less is better for this metric.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
 ) -> None:
@@ -142,13 +143,13 @@ def _suite(session: Session, name: str | None, sides: list[str]) -> "Suite":
 
 
 def _tell(session: Session, found: Comparison, *, json: bool, files: tuple[tuple[Path | None, Writer], ...]) -> None:
-    from llmops.reporting.comparison import comparison_json, print_comparison
+    from llmops.reporting.comparison import print_comparison
 
     for path, render in files:
         if path is not None:
             write_file(path, render(found))
             session.err.print(f"wrote {path}", soft_wrap=True)
     if json:
-        typer.echo(comparison_json(found), nl=False)
+        print_json(found)
     elif not any(path for path, _ in files):
         print_comparison(session.out, found)

@@ -45,12 +45,14 @@ def doctor(ctx: typer.Context) -> None:
 
     Exit code 1 when a part of llmops is missing, or the project cannot be read or its store not written.
     """
-    from rich.table import Column, Table
+    from rich.table import Column
     from rich.text import Text
+
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     rows = [*_packages(), *_weights(), *_project(session)]
-    table = Table(*(Column(name, overflow="fold") for name in ("part", "state", "note")), box=None, header_style="bold")
+    table = new_table(*(Column(name, overflow="fold") for name in ("part", "state", "note")))
     for part, state, note, well in rows:
         table.add_row(Text(safe(part)), Text(safe(state), style="" if well else "red"), Text(safe(note)))
     session.out.print(table)

@@ -6,6 +6,7 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.suites import suite_path
@@ -40,13 +41,13 @@ def drift(
     confidence: Annotated[
         float, typer.Option(help="1 minus the chance of claiming any change when there is none: 0.5 to 0.99.")
     ] = 0.95,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Find out from stored runs whether a model answers the same requests in another way: since when, and where.
 
     No model is asked. Exit code 1: something changed.
     """
-    from llmops.reporting.drift import drift_json, print_drift
+    from llmops.reporting.drift import print_drift
     from llmops.settings.suite import load_suite
     from llmops.workflows.drift import DriftQuestion, drift_of
 
@@ -58,7 +59,7 @@ def drift(
     with ShownProgress(session.err) as progress:
         found = drift_of(path, session.wiring.store, question, progress)
     if json:
-        typer.echo(drift_json(found), nl=False)
+        print_json(found)
     else:
         print_drift(session.out, found)
     raise typer.Exit(found.exit_code)

@@ -1,6 +1,5 @@
 """`llmops eval`: run suites and judge their gates."""
 
-import json as jsonlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
+from llmops.cli.printing import print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
 from llmops.cli.suites import suites_named
@@ -22,7 +22,6 @@ from llmops.domain.cases import FIELDS
 from llmops.domain.errors import InvalidFiles, NothingFailed, NothingSelected, Problem, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
-from llmops.domain.serial import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -310,7 +309,7 @@ def tell_work(
                 runs = [each for each in (before, options) if each is not None]
             found += [explain(plan_suite(suite, session.wiring, each, progress), session.wiring, asked) for each in runs]
     if json:
-        typer.echo(jsonlib.dumps({"suites": [plain(each) for each in found]}, indent=1))
+        print_json({"suites": found})
         return
     for each in found:
         show(session.out, each)

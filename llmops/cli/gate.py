@@ -1,15 +1,14 @@
 """`llmops gate`: judge a stored run again."""
 
-import json as jsonlib
 from typing import Annotated
 
 import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.domain.serial import plain
 
 app = typer.Typer()
 
@@ -21,7 +20,7 @@ def gate(
     ctx: typer.Context,
     run: completing.RunArgument = "@last",
     baseline: Annotated[str | None, typer.Option(help="Run for the relative rules; default: the suite's baseline.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Judge a stored run by its suite's rules as they stand now. No model is asked; the exit code is the verdict."""
     from llmops.reporting.terminal import print_report
@@ -36,7 +35,7 @@ def gate(
         report = rejudge(chosen, against, session.wiring, progress)
     if json:
         kept = ("run_id", "suite", "status", "verdict", "exit_code", "baseline", "rules", "notes")
-        typer.echo(jsonlib.dumps({key: plain(getattr(report, key)) for key in kept}, indent=1))
+        print_json({key: getattr(report, key) for key in kept})
     else:
         print_report(session.out, report, quiet=True)
     raise typer.Exit(report.exit_code)

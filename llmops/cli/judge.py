@@ -1,6 +1,5 @@
 """`llmops judge`: hold evaluators against people."""
 
-import json as jsonlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmops.cli import completing
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.cli.suites import suite_path
-from llmops.domain.serial import plain
 from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe, unbroken
 
@@ -23,7 +22,6 @@ KEYS: "dict[str, Reply]" = {"y": True, "n": False, "s": "skip", "q": "stop", "\x
 
 EvaluatorOption = Annotated[str | None, typer.Option("--evaluator", "-e", help="Its name; default: the only slow one.")]
 RunOption = Annotated[str | None, typer.Option("--run", help="Run whose answers are labelled; default: the suite's last.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
@@ -48,7 +46,7 @@ def calibrate(
         session.err.print(f"{many(taken, 'label')} taken")
     report = calibrating.save()
     if json:
-        typer.echo(jsonlib.dumps(plain(report), indent=1))
+        print_json(report)
     else:
         print_calibration(session.out, report)
 
@@ -70,9 +68,7 @@ def next_(
     session: Session = ctx.obj
     rows = list(_calibrating(session, suite, evaluator, run).next(limit))
     if json:
-        typer.echo(
-            jsonlib.dumps([{"case": a.case, "output": a.output, "value": a.value, "chance": c} for a, c in rows], indent=1)
-        )
+        print_json([{"case": a.case, "output": a.output, "value": a.value, "chance": c} for a, c in rows])
         return
     for answer, chance in rows:
         head = Text.assemble((unbroken(answer.case), "bold"), f"  value {answer.value:.3g}  chance {chance:.2f}")

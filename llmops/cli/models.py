@@ -1,20 +1,19 @@
 """`llmops models`: what is configured, its price, and whether its key is set."""
 
-import json as jsonlib
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.domain.models import Price
-from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
 
 app = typer.Typer()
 
 
 @app.command()
-def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def models(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show the configured models, their prices and keys. No key is printed."""
     from rich.padding import Padding
     from rich.text import Text
@@ -22,7 +21,7 @@ def models(ctx: typer.Context, json: Annotated[bool, typer.Option("--json", help
     session: Session = ctx.obj
     rows = [_row(session, name) for name in session.project.settings.models]
     if json:
-        typer.echo(jsonlib.dumps([{**row, "price": plain(row["price"])} for row in rows], indent=1))
+        print_json(rows)
         return
     for row in rows:
         session.out.print(Text.assemble((safe(row["name"]), "bold"), f"  {safe(row['id'])}"), soft_wrap=True)

@@ -1,6 +1,5 @@
 """`llmops prompt`: look at prompts, compare and check them; `prompt_changes` holds the commands that write."""
 
-import json as jsonlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,12 +7,12 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.prompt_changes import NameArgument
 from llmops.cli.prompt_changes import app as changes
 from llmops.cli.prompt_values import CaseOption, DatasetOption, VarOption, rendered
 from llmops.cli.session import Session
 from llmops.domain.errors import InvalidFiles, Problem
-from llmops.domain.serial import plain
 from llmops.reporting.safe import one_line, safe
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NamesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="NAME", help="Default: all prompts.", autocompletion=completing.prompts)
 ]
@@ -34,17 +32,18 @@ Reference = Annotated[
 @app.command("list")
 def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     """List the prompts of the project with their hash, versions and labels."""
-    from rich.table import Table
+    from rich.table import Column
     from rich.text import Text
+
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     rows = [_row(session.wiring.registry, summary) for summary in session.wiring.registry.summaries()]
     if json:
-        typer.echo(jsonlib.dumps(rows, indent=1))
+        print_json(rows)
         return
-    table = Table("prompt", "hash", "newest", "labels", "variables", "description", box=None, header_style="bold")
-    for column in table.columns:
-        column.no_wrap, column.overflow = column.header == "hash", "fold"
+    others = (Column(name, overflow="fold") for name in ("newest", "labels", "variables", "description"))
+    table = new_table(Column("prompt", overflow="fold"), Column("hash", no_wrap=True), *others)
     for row in rows:
         labels = ", ".join(f"{label}={version}" for label, version in row["labels"].items())
         told = one_line(row["error"], 200) if row["error"] else row["description"]
@@ -92,15 +91,16 @@ def render(
 @app.command()
 def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> None:
     """Print the history of a prompt, newest first: versions, labels, who, when, why."""
-    from rich.table import Table
     from rich.text import Text
+
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     entries = session.wiring.registry.ledger(name).history[::-1]
     if json:
-        typer.echo(jsonlib.dumps([plain(entry) for entry in entries], indent=1))
+        print_json(entries)
         return
-    table = Table("when (UTC)", "what", "by", "reason", box=None, header_style="bold")
+    table = new_table("when (UTC)", "what", "by", "reason")
     for entry in entries:
         moved = f"{entry.label}: {entry.came_from or '(new)'} -> {entry.version}"
         what = f"version {entry.version}  {entry.prompt_hash[:12]}" if entry.action == "commit" else moved
@@ -135,7 +135,7 @@ def diff(
     models = model or list(session.project.settings.models)
     found = compare_prompts(wiring.prompt(before), wiring.prompt(after), models, wiring)
     if json:
-        typer.echo(jsonlib.dumps(plain(found), indent=1))
+        print_json(found)
     else:
         print_comparison(session.out, before, after, found)
 
@@ -158,7 +158,7 @@ def lint(
     versions = [registry.resolve(name) for name in names or registry.names()]
     findings = [finding for version in versions for finding in lint_prompt(version, session.wiring)]
     if form == "json":
-        typer.echo(jsonlib.dumps([plain(finding) for finding in findings], indent=1))
+        print_json(findings)
     elif form == "sarif":
         typer.echo(lint_sarif(findings), nl=False)
     else:

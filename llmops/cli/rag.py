@@ -1,12 +1,12 @@
 """`llmops rag`: build an index and ask it; measuring, making and looking into one stand beside it."""
 
-import json as jsonlib
 from typing import Annotated
 
 import typer
 
 from llmops.cli import completing
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_dataset import app as making
 from llmops.cli.rag_diagnose import app as diagnosis
@@ -18,7 +18,6 @@ from llmops.cli.rag_sweep import app as sweeping
 from llmops.cli.session import Session
 from llmops.domain.amounts import dollars
 from llmops.domain.errors import UsageError
-from llmops.domain.serial import plain
 from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe, unbroken
 
@@ -63,7 +62,7 @@ def query(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(help="What to search for.")],
     name: IndexOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Print the hits of a query with the score of each stage."""
     from rich.text import Text
@@ -77,7 +76,7 @@ def query(
         (written,) = retriever.written([text])
         (hits,) = retriever.search([written.query])
     if json:
-        typer.echo(jsonlib.dumps(plain(hits), indent=1))
+        print_json(hits)
         return
     for rewritten in written.query.rewrites:
         session.out.print(Text(f"also searched for: {unbroken(rewritten)}", style="dim"), soft_wrap=True)

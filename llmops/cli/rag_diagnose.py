@@ -7,6 +7,7 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.cli.writing import check_report, write_file
 
@@ -23,13 +24,13 @@ def diagnose(
         list[str] | None,
         typer.Option(help="Decides whether an answer is wrong; repeatable; default: those that judge what it says."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown.")] = None,
 ) -> None:
     """Attribute each wrong answer of a run to the stage that lost it. No model is asked and nothing is searched."""
     import asyncio
 
-    from llmops.reporting.diagnosis import diagnosis_json, diagnosis_markdown, print_diagnosis
+    from llmops.reporting.diagnosis import diagnosis_markdown, print_diagnosis
     from llmops.workflows.diagnose import diagnose as diagnosed
 
     session: Session = ctx.obj
@@ -40,6 +41,6 @@ def diagnose(
         write_file(markdown, diagnosis_markdown(found))
         session.err.print(f"wrote {markdown}", soft_wrap=True)
     if json:
-        typer.echo(diagnosis_json(found), nl=False)
+        print_json(found)
     elif markdown is None:
         print_diagnosis(session.out, found)

@@ -1,6 +1,5 @@
 """`llmops rag eval`: measure how well an index finds what is relevant."""
 
-import json as jsonlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +11,13 @@ import typer
 from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import BudgetSpent, UsageError
 from llmops.domain.measures import JudgedContexts, Measured
 from llmops.domain.ports import Progress
 from llmops.domain.records import record
-from llmops.domain.serial import plain
 
 if TYPE_CHECKING:
     from llmops.wiring import Wiring
@@ -52,7 +51,7 @@ def evaluate(
         float | None,
         typer.Option(min=0, callback=finite, help="Stop asking the judge once so many USD are spent; exit 5, resumable."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Measure how well an index finds what is relevant: recall, precision, nDCG, MRR and MAP with intervals, and timings."""
     from llmops.reporting.retrieval import print_measured
@@ -73,7 +72,7 @@ def evaluate(
         else:
             measured = _on_beir(session, session.start / beir, chosen, (depths, progress, None))
     if json:
-        typer.echo(jsonlib.dumps({"configurations": [plain(each) for each in measured]}, indent=1))
+        print_json({"configurations": measured})
     else:
         print_measured(session.out, measured, depths)
     if any(each.judged is not None and each.judged.stopped for each in measured):

@@ -1,16 +1,15 @@
 """`llmops rag status`, `show` and `drop`: look at an index, or remove it."""
 
-import json as jsonlib
 import sys
 from typing import Annotated
 
 import typer
 
 from llmops.cli import completing
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
 from llmops.domain.errors import UsageError
-from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
 
 app = typer.Typer()
@@ -19,7 +18,6 @@ IndexOption = Annotated[
     str | None,
     typer.Option("--index", "-i", help="Index of llmops.yaml; default: the only one.", autocompletion=completing.indexes),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
@@ -37,7 +35,7 @@ def status(
     names = [name] if name else list(session.project.settings.indexes)
     found = [session.wiring.index(each).status() for each in names]
     if json:
-        typer.echo(jsonlib.dumps({"indexes": [plain(each) for each in found]}, indent=1))
+        print_json({"indexes": found})
         return
     for each in found:
         print_status(session.out, each, session.project.index(each.name))
@@ -59,7 +57,7 @@ def show(
     live = session.wiring.index(only_index(session, name)).live
     chunks = live.passages(place)
     if json:
-        typer.echo(jsonlib.dumps({"index": live.index, "chunks": [plain(chunk) for chunk in chunks]}, indent=1))
+        print_json({"index": live.index, "chunks": chunks})
     elif place in live.documents:
         print_passages(session.out, place, chunks)
     else:

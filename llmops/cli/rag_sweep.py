@@ -7,6 +7,7 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.help import examples
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.rag_eval import only_index
 from llmops.cli.session import Session
@@ -34,10 +35,10 @@ def sweep(
         str | None, typer.Option(help="Labelled cases; default: those of the suites that use the index.")
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the winner into llmops.yaml.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare chunkers, sizes, embedders and ways to retrieve at an equal budget of context tokens."""
-    from llmops.reporting.sweep import print_sweep, sweep_json
+    from llmops.reporting.sweep import print_sweep
     from llmops.settings.positions import Positions
     from llmops.settings.space import DEFAULT, combinations, read_space
     from llmops.workflows.rag_eval import index_queries
@@ -56,7 +57,7 @@ def sweep(
         terms = Terms(cast(SweepMetric, metric), budget)
         found = swept(index, base, tried, labelled, terms, session.wiring, progress)
     if json:
-        typer.echo(sweep_json(found), nl=False)
+        print_json(found)
     else:
         print_sweep(session.out, found)
     if write:

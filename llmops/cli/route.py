@@ -1,6 +1,5 @@
 """`llmops route report`: which share of the traffic a small model can take, from recorded answers."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +8,13 @@ import typer
 from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_deploy import app as deploying
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
 from llmops.cli.writing import check_report, write_file
 from llmops.domain.errors import UsageError
-from llmops.domain.serial import plain
 
 if TYPE_CHECKING:
     from llmops.routing.recorded_routes import RecordedRoute
@@ -57,11 +56,11 @@ def report(
     ] = None,
     throughput: Annotated[str, typer.Option(help="Requests a second that the machine serves, or measured.")] = "measured",
     monthly: Annotated[str | None, typer.Option(help="Project the bill of so many requests a month, such as 2M.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
     svg: Annotated[Path | None, typer.Option(help="Write the frontier as SVG.")] = None,
 ) -> None:
     """Print what each policy would have cost and lost: quality, dollars, latency, share, APGR and CPT, with intervals."""
-    from llmops.reporting.routing import print_route_report, route_json, route_svg
+    from llmops.reporting.routing import print_route_report, route_svg
     from llmops.workflows.route import Question
     from llmops.workflows.route import report as route_report
 
@@ -83,7 +82,7 @@ def report(
         write_file(svg, route_svg(found))
         session.err.print(f"wrote {svg}", soft_wrap=True)
     if json:
-        typer.echo(route_json(found), nl=False)
+        print_json(found)
     else:
         print_route_report(session.out, found, monthly=None if monthly is None else _positive("--monthly", monthly))
 
@@ -102,7 +101,7 @@ def _tell_served(session: Session, log: Path, *, json: bool) -> None:
 
     found = served_report(session.start / log, session.start)
     if json:
-        typer.echo(jsonlib.dumps(plain(found), indent=1))
+        print_json(found)
     else:
         print_served(session.out, found)
 

@@ -1,6 +1,5 @@
 """`llmops route fit`, `explain` and `export`: from recorded answers to a served route."""
 
-import json as jsonlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +10,13 @@ import typer
 from llmops.cli import completing
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
 from llmops.cli.session import Session
 from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
 from llmops.domain.reports import EXIT_CODES
-from llmops.domain.serial import plain
 
 app = typer.Typer()
 
@@ -130,7 +129,7 @@ def promote(
     confidence: Annotated[float, typer.Option(help="One-sided, above 0.5.")] = 0.95,
     after: Annotated[int, typer.Option(min=1, help="Graded answers of the new model to wait for.")] = 100,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Give a canary its next share when it is no worse than the old model, and none when it is. Exit code 0, 1 or 4."""
     from llmops.reporting.routing import print_promotion
@@ -145,7 +144,7 @@ def promote(
     if written:
         apply(session.project, found)
     if json:
-        typer.echo(jsonlib.dumps(plain(found), indent=1))
+        print_json(found)
     else:
         print_promotion(session.out, found, written=written)
     raise typer.Exit(EXIT_CODES[found.verdict])

@@ -1,6 +1,5 @@
 """`llmops runs`: list, show, export and delete runs; choose a baseline."""
 
-import json as jsonlib
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from llmops.cli import completing
 from llmops.cli.documents import document
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
@@ -22,8 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="List, show, export and delete runs
 
 PARQUET = ".parquet"
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
 
 @app.command("list")
 def list_runs(
@@ -32,8 +30,10 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from rich.table import Column, Table
+    from rich.table import Column
     from rich.text import Text
+
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     runs = session.wiring.store.runs(limit)
@@ -41,10 +41,10 @@ def list_runs(
     if json:
         found = [{"verdict": v, "partial": run.partial, "aside": run.aside} for run, v in zip(runs, verdicts, strict=True)]
         told = [{name: value for name, value in plain(run).items() if name != "snapshot"} for run in runs]
-        typer.echo(jsonlib.dumps([first | second for first, second in zip(told, found, strict=True)], indent=1))
+        print_json([first | second for first, second in zip(told, found, strict=True)])
         return
     whole = [Column(name, no_wrap=True) for name in ("run (UTC)", "cells", "status", "note")]
-    table = Table(whole[0], Column("suite", overflow="fold"), *whole[1:], box=None, header_style="bold")
+    table = new_table(whole[0], Column("suite", overflow="fold"), *whole[1:])
     for run, verdict in zip(runs, verdicts, strict=True):
         status = verdict if run.status == "finished" and verdict not in (None, "not judged") else run.status
         note = "to compare" if run.aside else "some cases" if run.partial else ""
@@ -103,7 +103,7 @@ def _print_outputs(session: Session, run: Run, case: str | None, *, json: bool) 
         raise UsageError(f"Run {run.id} has {found}.", hint=hint)
     shown = chain([first], cases)
     if json:
-        typer.echo(jsonlib.dumps([plain(each) for each in shown], indent=1))
+        print_json(list(shown))
         return
     for each in shown:
         print_outputs(session.out, each)

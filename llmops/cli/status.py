@@ -1,11 +1,10 @@
 """`llmops status`: what the next `llmops eval` would do, and why."""
 
-from typing import Annotated
-
 import typer
 
 from llmops.cli import completing
 from llmops.cli.eval import tell_work
+from llmops.cli.printing import JsonOption
 from llmops.cli.session import Session
 from llmops.cli.suites import suites_named
 
@@ -16,7 +15,7 @@ app = typer.Typer()
 def status(
     ctx: typer.Context,
     suites: completing.SuitesArgument = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show what has changed since the last run of each suite, and what the next one would do."""
     from llmops.reporting.explanations import print_status

@@ -1,35 +1,33 @@
 """`llmops store`: what the store holds, its schema, and its way into another database."""
 
-import json as jsonlib
 from typing import Annotated
 
 import typer
 
+from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session
-from llmops.domain.serial import plain
 from llmops.reporting.safe import safe
 
 app = typer.Typer(no_args_is_help=True, help="Look at the store, migrate it, copy it into another.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show where the store is, its schema and its rows. Nothing is made or migrated."""
-    from rich.table import Table
     from rich.text import Text
+
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     found = session.wiring.store_status()
     if json:
-        typer.echo(jsonlib.dumps(plain(found), indent=1))
+        print_json(found)
         return
     behind = f"; this llmops writes {found.newest}: llmops store migrate" if found.schema < found.newest else ""
     session.out.print(Text(safe(found.name)), soft_wrap=True)
     session.out.print(f"schema {found.schema}{behind}" if found.schema else "Nothing is there yet.")
-    table = Table("table", "rows", box=None, header_style="bold")
+    table = new_table("table", "rows")
     for name, rows in found.rows.items():
         table.add_row(name, f"{rows:,}")
     if found.rows:
@@ -60,15 +58,15 @@ def copy(
     json: JsonOption = False,
 ) -> None:
     """Copy runs, results, answers and baselines that the other store lacks. Run again, it goes on where it stopped."""
-    from rich.table import Table
+    from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
     with ShownProgress(session.err) as progress:
         copied = session.wiring.copy_store(source, target, progress)
     if json:
-        typer.echo(jsonlib.dumps(plain(copied), indent=1))
+        print_json(copied)
         return
-    table = Table("table", "rows", "new there", box=None, header_style="bold")
+    table = new_table("table", "rows", "new there")
     for name, rows in copied.read.items():
         table.add_row(name, f"{rows:,}", f"{copied.written[name]:,}")
     session.out.print(table)

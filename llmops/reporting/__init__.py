@@ -1,1 +1,1 @@
-"""A report in, text out: terminal, JSON, JUnit, Markdown and CSV."""
+"""A report in, text out: terminal, HTML, JSON, JUnit, Markdown, CSV and SARIF."""

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from llmops.domain.calibrations import Agreement, CalibrationReport, Figure, Verdicts
 from llmops.reporting.safe import safe
+from llmops.reporting.tables import new_table
 
 
 def print_calibration(console: Console, report: CalibrationReport) -> None:
@@ -31,9 +32,7 @@ def print_calibration(console: Console, report: CalibrationReport) -> None:
 
 
 def _agreement(report: CalibrationReport) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for name in ("labels of", "n", "agree", "kappa [95 %]", "alpha"):
-        table.add_column(name)
+    table = new_table("labels of", "n", "agree", "kappa [95 %]", "alpha")
     for name, each in (("all", report.whole), *report.slices.items()):
         table.add_row(Text(safe(name)), *_row(each))
     return table
@@ -48,9 +47,7 @@ def _row(agreement: Agreement) -> tuple[str, ...]:
 
 
 def _verdicts(verdicts: Verdicts) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for name in ("people", "it passes", "it fails"):
-        table.add_column(name)
+    table = new_table("people", "it passes", "it fails")
     table.add_row("pass", str(verdicts.right_passes), str(verdicts.wrong_failures))
     table.add_row("fail", str(verdicts.wrong_passes), str(verdicts.right_failures))
     return table

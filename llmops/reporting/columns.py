@@ -6,8 +6,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-GAP = 2
-"""Between neighbouring columns."""
+from llmops.reporting.tables import GAP, new_table
 
 Column = tuple[str, Sequence[Text]]
 """A title and the cells below it."""
@@ -37,7 +36,7 @@ def _width(column: Column) -> int:
 
 
 def _table(columns: Sequence[Column], room: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table = new_table()
     for title, _ in columns:
         table.add_column(Text(title), overflow="fold", max_width=None if table.columns else room)
     for row in zip(*(cells for _, cells in columns), strict=True):

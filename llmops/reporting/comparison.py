@@ -1,20 +1,19 @@
-"""A comparison for a terminal, as Markdown, JSON or CSV."""
+"""A comparison for a terminal, as Markdown or CSV."""
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
-from llmops.domain.serial import members
 from llmops.domain.words import many
 from llmops.reporting.documents import spreadsheet
 from llmops.reporting.flips import markdown_flips, print_flip
 from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 from llmops.reporting.terminal import STYLES
 from llmops.statistics.paired import UNCHANGED
 
@@ -59,9 +58,8 @@ def _sides(comparison: Comparison) -> list[str]:
 
 def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment: Adjustment) -> Table:
     title = " · ".join(safe(part) for part in place if part) or "metric"
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict"):
-        table.add_column(Text(column), overflow="fold")
+    titles = (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict")
+    table = new_table(*(Column(Text(each), overflow="fold") for each in titles))
     for m in metrics:
         name = Text.assemble(unbroken(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
         counts = f"{m.wins}/{m.losses}/{m.ties}"
@@ -114,11 +112,6 @@ def _verdict(comparison: Comparison) -> Text:
         return levels
     style = f"bold {STYLES[comparison.verdict]}"
     return Text.assemble(levels, "\n", (comparison.verdict.upper(), style), f" (exit {comparison.exit_code})")
-
-
-def comparison_json(comparison: Comparison) -> str:
-    """The whole comparison."""
-    return json.dumps(comparison, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def comparison_markdown(comparison: Comparison) -> str:

@@ -1,17 +1,16 @@
-"""A diagnosis for a terminal, as Markdown, or as JSON."""
+"""A diagnosis for a terminal or as Markdown."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
-from llmops.domain.serial import members
 from llmops.domain.words import many
 from llmops.reporting.quoted import BAR
 from llmops.reporting.safe import markdown_text, one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 
 EXAMPLES = 3
 """Of each fault."""
@@ -32,11 +31,8 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     console.print(Text(f"wrong: not passed by {safe(', '.join(diagnosis.evaluators))}", style="dim"), soft_wrap=True)
     for line in _notes(diagnosis):
         console.print(Text(safe(line), style="yellow"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("fault", no_wrap=True)
-    for share in diagnosis.shares:
-        table.add_column(Text(safe(_place(share))), justify="right")
-    table.add_column("what helps")
+    places = (Column(Text(safe(_place(share))), justify="right") for share in diagnosis.shares)
+    table = new_table(Column("fault", no_wrap=True), *places, "what helps")
     table.add_row("wrong", *(f"{share.wrong} of {share.answers}" for share in diagnosis.shares), "")
     for fault in _seen(diagnosis):
         table.add_row(fault, *(str(share.counts[fault]) for share in diagnosis.shares), Text(ADVICE[fault], style="dim"))
@@ -57,11 +53,6 @@ def _print_example(console: Console, wrong: WrongAnswer) -> None:
     if wrong.places:
         console.print(Text(f"  {BAR}  it stands at {unbroken(', '.join(wrong.places))}", style="dim"), soft_wrap=True)
     console.print(Text(f"  {BAR}  answer: {one_line(wrong.output, 200)}", style="dim"), soft_wrap=True)
-
-
-def diagnosis_json(diagnosis: Diagnosis) -> str:
-    """The whole diagnosis."""
-    return json.dumps(diagnosis, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def diagnosis_markdown(diagnosis: Diagnosis) -> str:

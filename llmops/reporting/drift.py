@@ -1,6 +1,5 @@
 """What changed under a suite, for a terminal and as JSON."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -11,7 +10,6 @@ from rich.text import Text
 
 from llmops.domain.amounts import amount
 from llmops.domain.drifts import Change, Drift, Moved, Signal
-from llmops.domain.serial import members
 from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe, unbroken
 
@@ -112,8 +110,3 @@ def _left_out(drift: Drift) -> Iterator[str]:
         yield f"left out: {many(runs, 'run')}: {one_line(reason, 200)}"
     if rest := len(drift.left_out) - sum(runs for _, runs in shown):
         yield f"left out: {many(rest, 'run')} for other reasons"
-
-
-def drift_json(drift: Drift) -> str:
-    """The whole report."""
-    return json.dumps(drift, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from llmops.domain.amounts import amount, dollars, seconds
 from llmops.domain.explanations import Estimate, Explanation, Work
 from llmops.domain.words import many
 from llmops.reporting.safe import one_line, safe
+from llmops.reporting.tables import new_table
 
 REASONS_SHOWN = 3
 
@@ -18,9 +19,8 @@ REASONS_SHOWN = 3
 def print_explanation(console: Console, found: Explanation) -> None:
     """Every step with what it has to do and why, and the estimate."""
     _head(console, found)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("step", "of", "to do", "why"):
-        table.add_column(column, no_wrap=column in ("step", "to do"), overflow="fold")
+    columns = (Column(name, no_wrap=name in ("step", "to do"), overflow="fold") for name in ("step", "of", "to do", "why"))
+    table = new_table(*columns)
     for work in found.work:
         table.add_row(work.step, Text(safe(work.name)), _amount(work), Text(_why(work)))
     console.print(Padding(table, (0, 0, 0, 2)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from llmops.domain.retrieval import Chunk
@@ -12,6 +12,7 @@ from llmops.rag.chunking import HEADING_SEPARATOR
 from llmops.rag.inspecting import SHORT_ID, IndexStatus
 from llmops.reporting.quoted import Quoted
 from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 from llmops.settings.project import IndexSettings
 
 STYLES = {"up to date": "green", "out of date": "yellow", "never built": "yellow", "files lost": "red", "vectors lost": "red"}
@@ -48,10 +49,7 @@ def print_status(console: Console, status: IndexStatus, settings: IndexSettings)
 def print_passages(console: Console, document: str, chunks: Sequence[Chunk]) -> None:
     """How a document was cut: one row per chunk."""
     console.print(Text(f"{many(len(chunks), 'chunk')} of {unbroken(document)}", style="bold"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("chunk", no_wrap=True)
-    table.add_column("characters", no_wrap=True)
-    table.add_column("text")
+    table = new_table(Column("chunk", no_wrap=True), Column("characters", no_wrap=True), "text")
     for chunk in chunks:
         text = Text.assemble((f"{one_line(HEADING_SEPARATOR.join(chunk.headings), 80)}\n", "dim"), one_line(_body(chunk), 160))
         table.add_row(chunk.id[:SHORT_ID], f"{chunk.start}-{chunk.end}", Quoted(text))

@@ -13,6 +13,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult
 from llmops.reporting.quoted import BAR, Quoted
 from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 
 NARROWEST = 36
 """Columns of the terminal that an answer needs to be read."""
@@ -71,7 +72,7 @@ def _prompt(reference: str, messages: tuple[Message, ...] | str) -> Iterator[Ren
 
 
 def _beside(results: Sequence[CellResult]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = new_table()
     for result in results:
         repeat = f"#{result.repeat + 1}" if result.repeat else ""
         place = " · ".join(safe(part) for part in (result.prompt, result.target, repeat) if part)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from llmops.domain.amounts import dollars
@@ -12,6 +12,7 @@ from llmops.prompting.lint import RULES, Finding
 from llmops.prompting.variables import Variable
 from llmops.reporting.safe import one_line, safe
 from llmops.reporting.sarif import SarifResult, SarifRule, to_sarif
+from llmops.reporting.tables import new_table
 
 HELP = "docs/reference/lint-rules.md"
 LINE_STYLES = {" ": "dim", "-": "red", "+": "green"}
@@ -91,10 +92,8 @@ def _existence(change: ValueChange) -> str:
 
 
 def _cost_table(found: PromptComparison) -> Table:
-    table = Table("model", "tokens per call", "change", "$ per 1,000 calls", "change", box=None, header_style="bold")
-    table.columns[0].overflow = "fold"
-    for column in table.columns[1:]:
-        column.justify = "right"
+    figures = ("tokens per call", "change", "$ per 1,000 calls", "change")
+    table = new_table(Column("model", overflow="fold"), *(Column(name, justify="right") for name in figures))
     for delta in found.costs:
         mark = "about " if delta.model in found.estimated else ""
         table.add_row(Text(safe(delta.model)), *_token_cells(delta, mark), *_cost_cells(delta))

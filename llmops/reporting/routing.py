@@ -1,6 +1,5 @@
 """A report of routing policies for a terminal, and its frontier drawn with text or as SVG."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
@@ -11,10 +10,10 @@ from rich.text import Text
 from llmops.domain.amounts import dollars, seconds
 from llmops.domain.route_reports import Machine, PolicyReport, Promotion, RouteReport, ServedReport
 from llmops.domain.routing import Decision
-from llmops.domain.serial import members
 from llmops.reporting.columns import tables
 from llmops.reporting.quoted import BAR
 from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 from llmops.routing.artefacts import SavedRouter
 
 PLOT_WIDTH, PLOT_HEIGHT = 56, 12
@@ -154,9 +153,7 @@ def _plot(report: RouteReport) -> list[str]:
 
 
 def _tags(report: RouteReport) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("tag", "requests", safe(report.weak), safe(report.strong), "difference [95 %]", ""):
-        table.add_column(Text(name))
+    table = new_table("tag", "requests", safe(report.weak), safe(report.strong), "difference [95 %]", "")
     for each in report.tags:
         low, high = each.difference
         enough = "the small one is enough" if high <= 0 else "the large one is better" if low > 0 else "cannot be told apart"
@@ -168,9 +165,7 @@ def _tags(report: RouteReport) -> Table:
 def print_served(console: Console, report: ServedReport) -> None:
     """What a deployed route did."""
     console.print(Text(f"{safe(report.route)}: {report.requests} requests, {report.failed} without an answer", style="bold"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("served by", "requests", "share [95 %]"):
-        table.add_column(Text(name))
+    table = new_table("served by", "requests", "share [95 %]")
     for each in report.served:
         low, high = each.interval
         table.add_row(
@@ -193,9 +188,7 @@ def print_served(console: Console, report: ServedReport) -> None:
 
 def print_promotion(console: Console, found: Promotion, *, written: bool) -> None:
     """Both models of a canary, and what follows."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("model", "graded", "quality"):
-        table.add_column(Text(name))
+    table = new_table("model", "graded", "quality")
     for arm in (found.old, found.new):
         interval = "" if arm.interval is None else f" [{arm.interval[0]:.3f}, {arm.interval[1]:.3f}]"
         quality = "–" if arm.quality is None else f"{arm.quality:.3f}{interval}"
@@ -220,9 +213,7 @@ def print_promotion(console: Console, found: Promotion, *, written: bool) -> Non
 
 def print_fit(console: Console, saved: SavedRouter, folder: str) -> None:
     """What was learned, how good it is, and what to write into llmops.yaml."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("cross-fitted")
-    table.add_column("")
+    table = new_table("cross-fitted", "")
     for name, value in saved.figures.items():
         if isinstance(value, int | float):
             table.add_row(Text(safe(name)), f"{value:,}" if isinstance(value, int) else f"{value:.4g}")
@@ -237,11 +228,6 @@ def print_decision(console: Console, route: str, found: Decision) -> None:
     console.print(Text.assemble((safe(route), "bold"), f": {found.kind} over {safe(', '.join(found.models))}"))
     console.print(Text.assemble("  asks ", (safe(found.model), "bold"), f": {one_line(found.reason, 200)}"), soft_wrap=True)
     console.print(Text(f"  {safe(found.then)}", style="dim"), soft_wrap=True)
-
-
-def route_json(report: RouteReport) -> str:
-    """The whole report."""
-    return json.dumps(report, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"
 
 
 def route_svg(report: RouteReport) -> str:

@@ -1,11 +1,8 @@
-"""A sweep for a terminal or as JSON."""
-
-import json
+"""A sweep for a terminal."""
 
 from rich.console import Console
 from rich.text import Text
 
-from llmops.domain.serial import members
 from llmops.domain.sweeps import Sweep, Tried
 from llmops.domain.words import many
 from llmops.reporting.columns import tables
@@ -72,8 +69,3 @@ def _cells(each: Tried) -> list[str]:
 
 def _ends(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f" [{interval[0]:+.3f}, {interval[1]:+.3f}]"
-
-
-def sweep_json(sweep: Sweep) -> str:
-    """The whole sweep."""
-    return json.dumps(sweep, indent=1, ensure_ascii=True, allow_nan=False, default=members) + "\n"

@@ -6,7 +6,7 @@ from itertools import groupby
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from llmops.domain.amounts import amount, dollars
@@ -20,6 +20,7 @@ from llmops.reporting.flips import flaky, power, print_flips
 from llmops.reporting.marks import failing_spans, marks
 from llmops.reporting.quoted import Quoted
 from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.tables import new_table
 
 STYLES: dict[Verdict, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not judged": "dim"}
 NARROWEST = 24
@@ -68,7 +69,7 @@ def _fitting(groups: list[Cells], width: int) -> Iterable[list[Cells]]:
 
 
 def _evaluator_table(prompt: str, groups: Sequence[Cells], width: int) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
+    table = new_table()
     names = list(dict.fromkeys(e.name for g in groups for e in g.evaluators))
     title, room = safe(prompt) or "recorded answers", max(len("answers"), width - NARROWEST - 4)
     fits = max(cell_len(name) for name in (title, *names)) <= room
@@ -169,8 +170,7 @@ def _spend(groups: list[Cells]) -> str:
 
 
 def _gate(report: Report) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("gate", no_wrap=True)
+    table = new_table(Column("gate", no_wrap=True))
     table.add_column("rule", ratio=2, overflow="fold")
     table.add_column("for", ratio=1, overflow="fold")
     table.add_column("estimate", ratio=2)
