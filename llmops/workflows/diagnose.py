@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from llmops.domain.cases import Case
 from llmops.domain.diagnoses import BEFORE_THE_MODEL, FAULTS, Diagnosis, Fault, Share, WrongAnswer
 from llmops.domain.errors import UsageError
-from llmops.domain.ports import Store
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
@@ -18,7 +16,6 @@ from llmops.evaluation.attributing import STAGES, Corpus, Standing, Wanted, stan
 from llmops.evaluation.evaluators.base import Services
 from llmops.evaluation.evaluators.contains import needed_facts
 from llmops.evaluation.planning import query_of
-from llmops.prompting.template import PromptVersion
 from llmops.rag.inspecting import Generation
 from llmops.reporting.outputs import GONE, CaseOutputs
 from llmops.scoring.matching import found_in
@@ -28,6 +25,7 @@ from llmops.settings.secrets import masked_parts
 from llmops.settings.suite import Suite, load_suite
 from llmops.settings.validation import nearest
 from llmops.statistics.intervals import proportion_interval
+from llmops.workflows.outputs import Parts as OutputParts
 from llmops.workflows.outputs import outputs_of, recorded_cases
 
 RIGHTNESS = ("equals", "contains", "regex", "similarity", "refusal", "hallucination", "completeness", "criteria", "rubric")
@@ -49,23 +47,12 @@ class LiveIndex(Protocol):
         ...
 
 
-class Parts(Protocol):
+class Parts(OutputParts, Protocol):
     """What is read of a project; `wiring` provides it."""
-
-    root: Path
-
-    @property
-    def store(self) -> Store:
-        """Runs and nodes."""
-        ...
 
     @property
     def services(self) -> Services:
         """What evaluators may ask."""
-        ...
-
-    def prompt(self, reference: str) -> PromptVersion:
-        """The version that a reference names."""
         ...
 
     def index(self, name: str) -> LiveIndex:

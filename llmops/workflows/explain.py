@@ -16,25 +16,15 @@ from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import Plan, Target, step_of
 from llmops.evaluation.runner import windows
 from llmops.prompting.registry import Reference, Registry
-from llmops.workflows import differences, suite_plans
+from llmops.workflows import differences, prompt_use, suite_plans
 from llmops.workflows.previous import Before, Previous
-from llmops.workflows.prompt_use import ModelFacts
 
 COUNTED = 200
 """Prompts whose tokens are counted, of each prompt and target; the others are taken to be as long on average."""
 
 
-class Parts(suite_plans.Parts, Protocol):
+class Parts(suite_plans.Parts, prompt_use.Parts, Protocol):
     """What is read of a project."""
-
-    @property
-    def registry(self) -> Registry:
-        """Which version a recorded prompt was."""
-        ...
-
-    def facts(self, name: str) -> ModelFacts:
-        """How a model counts tokens."""
-        ...
 
 
 def explain(plan: Plan, parts: Parts, asked: set[str] | None = None) -> Explanation:
