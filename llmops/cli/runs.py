@@ -37,7 +37,8 @@ def list_runs(
 
     session: Session = ctx.obj
     runs = session.wiring.store.runs(limit)
-    verdicts = [_verdict(session.wiring.store.report(run.id)) for run in runs]
+    reports = (session.wiring.store.report(run.id) for run in runs)
+    verdicts = [None if report is None else str(report["verdict"]) for report in reports]
     if json:
         found = [{"verdict": v, "partial": run.partial, "aside": run.aside} for run, v in zip(runs, verdicts, strict=True)]
         told = [{name: value for name, value in plain(run).items() if name != "snapshot"} for run in runs]
@@ -50,10 +51,6 @@ def list_runs(
         note = "to compare" if run.aside else "some cases" if run.partial else ""
         table.add_row(run.id, Text(safe(run.suite)), str(run.cells), status, note)
     session.out.print(table if runs else "No runs yet. Make one: llmops eval")
-
-
-def _verdict(report: object) -> str | None:
-    return str(report["verdict"]) if isinstance(report, dict) else None
 
 
 @app.command()
@@ -85,7 +82,7 @@ def _report(session: Session, run: Run) -> Report:
     from llmops.workflows.continuing import continuing
 
     data = session.wiring.store.report(run.id)
-    if not isinstance(data, dict):
+    if data is None:
         raise UsageError(f"Run {run.id} is {run.status} and has no report.", hint=continuing(run))
     return report_from_json(data)
 

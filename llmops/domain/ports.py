@@ -355,7 +355,7 @@ class Store(Protocol):
         """The cell results of a run, in the order of case, prompt, target and repeat."""
         ...
 
-    def report(self, run_id: str) -> object | None:
+    def report(self, run_id: str) -> dict[str, Any] | None:
         """The JSON summary of a finished run."""
         ...
 

@@ -54,7 +54,7 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
         aggregator.add(result)
     held_against = baseline.id if baseline is not None else parts.store.baseline(run.suite)
     judged = judge_run(plan, parts.store, run.id, aggregator, held_against)
-    report, verdict = report_from_json(dict(stored)), overall(judged.rules)  # type: ignore[call-overload]
+    report, verdict = report_from_json(stored), overall(judged.rules)
     code = exit_code(report.status, verdict, suite.settings.on_inconclusive)
     notes = (*(note for note in report.notes if not note.startswith((HELD_AGAINST, SEVERAL_LOOKS))), *judged.notes)
     beside = {"rules": judged.rules, "flips": judged.flips, "power": judged.power, "baseline": held_against, "notes": notes}
@@ -113,7 +113,7 @@ def _judged(cases: int, suite: Suite, store: Store) -> tuple[int, str]:
         return cases, ""
     runs = (run for run in store.runs(1000) if run.suite == suite.path and not run.partial)
     report = next((found for run in runs if (found := store.report(run.id)) is not None), None)
-    groups = () if report is None else report_from_json(dict(report)).groups  # type: ignore[call-overload]
+    groups = () if report is None else report_from_json(report).groups
     shares = [
         ((each.judged + each.failed) / group.cells, metric)
         for group in groups

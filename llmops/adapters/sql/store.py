@@ -272,7 +272,7 @@ class SqlStore:
             yield from some
             last = some[-1].position
 
-    def report(self, run_id: str) -> object | None:
+    def report(self, run_id: str) -> dict[str, Any] | None:
         """As the port."""
         rows = self._rows(select(schema.runs.c.report).where(schema.runs.c.id == run_id))
         return loads(rows[0][0]) if rows and rows[0][0] else None
