@@ -38,6 +38,19 @@ async def together(calls: Iterable[Coroutine[Any, Any, Made]]) -> list[Made]:
     return [task.result() for task in tasks]
 
 
+async def finished(calls: Iterable[Coroutine[Any, Any, Made]]) -> list[Made]:
+    """What several calls give at once; those that were not made, as the run is being stopped, are left out.
+
+    Raises:
+        Exception: the first error of a call.
+    """
+    made = await asyncio.gather(*calls, return_exceptions=True)
+    for each in made:
+        if isinstance(each, BaseException) and not isinstance(each, Stopping):
+            raise each
+    return [each for each in made if not isinstance(each, BaseException)]
+
+
 class Endpoint:
     """A breaker: once open, nothing more is sent, or one call after each rest, and all again once one is answered."""
 

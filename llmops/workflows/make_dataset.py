@@ -1,6 +1,5 @@
 """`llmops rag make-dataset`: labelled questions about a corpus, for users who have none."""
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from llmops.domain.ports import Progress
 from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk
 from llmops.domain.scores import JudgeUse
-from llmops.evaluation.endpoints import Stopping
+from llmops.evaluation.endpoints import finished
 from llmops.evaluation.judging.asking import AskJudge
 from llmops.evaluation.judging.questions import Questioner
 from llmops.rag.known_items import known_items
@@ -134,7 +133,7 @@ async def make_questions(index: SearchedIndex, judge: AskJudge, wanted: int, see
     drawn = islice(_passages(retriever.chunks, seed), PASSAGES * wanted)
     stopped = False
     for batch in _batches(drawn, kept, wanted):
-        made = await _asked(questioner, batch)
+        made = await finished(map(questioner.question, batch))
         stopped = len(made) < len(batch)
         if made and all(each is None for each in made):
             hint = "Nothing was written. Replies so far are kept: run the same command again to go on."
@@ -149,15 +148,6 @@ async def make_questions(index: SearchedIndex, judge: AskJudge, wanted: int, see
     if not kept:
         raise _nothing(index.name, dropped, stopped=stopped)
     return MadeDataset(index.name, "generated", seed, tuple(kept), dict(dropped), judge.name, questioner.use, stopped)
-
-
-async def _asked(questioner: Questioner, batch: Sequence[Chunk]) -> list[PlacedQuestion | str | None]:
-    """What becomes of each passage; those that were not asked about any more, as the budget was spent, are left out."""
-    made = await asyncio.gather(*map(questioner.question, batch), return_exceptions=True)
-    for each in made:
-        if isinstance(each, BaseException) and not isinstance(each, Stopping):
-            raise each
-    return [each for each in made if not isinstance(each, BaseException)]
 
 
 def _nothing(index: str, dropped: Mapping[str, int], *, stopped: bool) -> UsageError | RunIncomplete | BudgetSpent:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from llmops.domain.errors import BudgetSpent, RunIncomplete, UsageError
 from llmops.domain.measures import JudgedContexts
 from llmops.domain.ports import Progress
-from llmops.domain.retrieval import Hit
-from llmops.evaluation.endpoints import Stopping
+from llmops.evaluation.endpoints import finished
 from llmops.evaluation.judging.asking import AskJudge
 from llmops.evaluation.judging.contexts import Context, ContextJudge
 from llmops.statistics.intervals import Estimate, mean_interval, proportion_interval
@@ -46,7 +45,8 @@ async def judge_contexts(
     progress.started(f"hits of {configuration.name}, judged by {judge.name}", len(asked))
     for start in range(0, len(asked), BATCH):
         batch = asked[start : start + BATCH]
-        done = await _judged(judging, batch, await asyncio.to_thread(retriever.retrieve, batch))
+        hits = await asyncio.to_thread(retriever.retrieve, batch)
+        done = await finished(judging.context(*each) for each in zip(batch, hits, strict=True))
         found += done
         progress.advanced(len(found), failures=_failed(found), spent_usd=judging.use.spent_usd)
         stopped = len(done) < len(batch)
@@ -54,16 +54,6 @@ async def judge_contexts(
             break
     progress.finished()
     return _told(judge.name, found, judging, stopped=stopped)
-
-
-async def _judged(judging: ContextJudge, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Context]:
-    """The verdicts; questions that were not asked about any more, as the budget was spent, are left out."""
-    calls = [judging.context(question, found) for question, found in zip(questions, hits, strict=True)]
-    done = await asyncio.gather(*calls, return_exceptions=True)
-    for each in done:
-        if isinstance(each, BaseException) and not isinstance(each, Stopping):
-            raise each
-    return [each for each in done if not isinstance(each, BaseException)]
 
 
 def _failed(found: Sequence[Context]) -> int:
