@@ -16,7 +16,7 @@ from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import content_hash
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.settings.files import read_text, shown, write_atomic
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Number, Strict
 from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import Estimate
 from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted, odds, pooled_weights
@@ -26,7 +26,6 @@ FORMAT = 1
 MOST_LABEL = 1e100
 """Size of a number that a person gives; neither an infinite one nor NaN is a label."""
 _WORDS = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
-Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
 
 
 class Label(Strict):

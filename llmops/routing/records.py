@@ -13,7 +13,7 @@ from llmops.domain.records import record
 from llmops.settings.files import shown
 from llmops.settings.lines import json_lines
 from llmops.settings.positions import Positions
-from llmops.settings.validation import Strict, validated
+from llmops.settings.validation import Amount, Number, Share, Strict, validated
 
 if TYPE_CHECKING:
     from numpy import bool_
@@ -24,18 +24,17 @@ if TYPE_CHECKING:
     Flags = NDArray[bool_]
 
 MAX_PROBLEMS = 20
-Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 
 
 class Answered(Strict):
     """What one model did with a request."""
 
-    quality: Annotated[float, Field(ge=0, le=1, strict=False)]
-    cost: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    quality: Share
+    cost: Amount | None = None
     """USD of this answer."""
-    latency: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    latency: Amount | None = None
     """Seconds."""
-    signals: dict[str, Finite] = Field(default_factory=dict)
+    signals: dict[str, Number] = Field(default_factory=dict)
     """What a cascade may look at, such as `hallucination`: higher means less trustworthy."""
     checks: dict[str, bool] = Field(default_factory=dict)
     """Whether the answer passed, by the name of the check that a route asks for."""

@@ -15,7 +15,7 @@ from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.routes import RouteSettings
 from llmops.settings.secrets import declare_credentials
-from llmops.settings.validation import Shape, Strict, nearest, validated
+from llmops.settings.validation import Amount, Positive, Shape, Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
 DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
@@ -28,8 +28,6 @@ Name = Annotated[
     Field(max_length=80),
     Shape(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "letters, digits, `.`, `_` and `-`, a letter or a digit first"),
 ]
-Positive = Annotated[int, Field(gt=0)]
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 
 def _relative(path: str) -> str:
@@ -45,11 +43,11 @@ InsidePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
 class PriceSettings(Strict):
     """What a model costs: per token, or per hour of the machine."""
 
-    input_per_million: Dollars | None = None
-    output_per_million: Dollars | None = None
-    cached_input_per_million: Dollars | None = None
-    reasoning_per_million: Dollars | None = None
-    usd_per_hour: Dollars | None = None
+    input_per_million: Amount | None = None
+    output_per_million: Amount | None = None
+    cached_input_per_million: Amount | None = None
+    reasoning_per_million: Amount | None = None
+    usd_per_hour: Amount | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -147,8 +145,8 @@ class ChunkerSettings(Strict):
 class EmbedderPriceSettings(Strict):
     """What a hosted embedder costs: per token, or per hour of the machine."""
 
-    input_per_million: Dollars | None = None
-    usd_per_hour: Dollars | None = None
+    input_per_million: Amount | None = None
+    usd_per_hour: Amount | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -4,9 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Amount, Number, Positive, Share, Strict
 
-Positive = Annotated[int, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -60,7 +59,7 @@ class AbstainSettings(Strict):
     """When to give no hits at all: no candidate reaches the score. Fused ranks have no scale, so they cannot say it."""
 
     cosine: Annotated[float, Field(ge=-1, le=1, strict=False)] | None = None
-    rerank: Annotated[float, Field(allow_inf_nan=False, strict=False)] | None = None
+    rerank: Number | None = None
     """On the scale of the reranker."""
 
     @model_validator(mode="after")
@@ -79,7 +78,7 @@ class RetrieveSettings(Strict):
     """Candidates from BM25; 0 switches it off."""
     fuse: Literal["rrf", "weighted"] = "rrf"
     """By rank, or by scores that are scaled to 0 .. 1 within each ranking."""
-    dense_weight: Annotated[float, Field(ge=0, strict=False)] = 1.0
+    dense_weight: Amount = 1.0
     """Weight of the vectors in the fusion, against 1 for BM25."""
     k: Positive = 5
     """Hits that a prompt gets."""
@@ -88,7 +87,7 @@ class RetrieveSettings(Strict):
     where: WhereSettings | None = None
     rerank: RerankSettings | None = None
     abstain: AbstainSettings | None = None
-    mmr: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    mmr: Share | None = None
     """Weight of relevance against novelty among the hits; 1: relevance alone."""
     neighbours: Annotated[int, Field(ge=1, le=10)] | None = None
     """Chunks of the same document that are added before and after each hit."""

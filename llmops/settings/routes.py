@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from llmops.settings.validation import LanguageCode, Shape, Strict
+from llmops.settings.validation import Amount, LanguageCode, Number, Shape, Strict
 
 Checks = list[str | dict[str, Any]]
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 
 def _distinct(models: list[str]) -> list[str]:
@@ -140,7 +139,7 @@ class LearnedRoute(Strict):
     router: Annotated[str, Field(min_length=1)]
     """Folder that `llmops route fit` wrote, relative to the project root."""
     models: Models
-    cost_weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    cost_weight: Amount | None = None
     """Quality that 1 USD per 1,000 requests is worth; default: as fitted."""
 
 
@@ -149,7 +148,7 @@ class BudgetRoute(Strict):
 
     kind: Literal["budget"]
     models: Pair
-    usd: Dollars
+    usd: Amount
     """Of one run, or of one process that serves."""
 
 
@@ -160,9 +159,9 @@ class BanditRoute(Strict):
     models: Models
     checks: Annotated[Checks, Field(min_length=1)]
     """Evaluators, as in a suite: an answer that passes them is worth 1."""
-    cost_weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
+    cost_weight: Amount = 0.0
     """Chance to pass that 1 USD per 1,000 requests is worth."""
-    floor: Annotated[float, Field(ge=0, strict=False)] = 0.05
+    floor: Amount = 0.05
     """Share of the requests that each model gets at least."""
 
     @model_validator(mode="after")
@@ -188,7 +187,7 @@ class AbRoute(Strict):
     """Each key, always the same way, gets one of several models."""
 
     kind: Literal["ab"]
-    shares: Annotated[dict[str, Annotated[float, Field(gt=0, strict=False)]], Field(min_length=2)]
+    shares: Annotated[dict[str, Annotated[Number, Field(gt=0)]], Field(min_length=2)]
     """Weight by model."""
     checks: Checks = Field(default_factory=list)
     """Evaluators, as in a suite, that grade what is served; they do not change it."""

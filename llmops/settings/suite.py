@@ -10,8 +10,8 @@ from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
-from llmops.settings.project import Dollars, InsidePath, Positive
-from llmops.settings.validation import Shape, Strict, validated
+from llmops.settings.project import InsidePath
+from llmops.settings.validation import Amount, Number, Positive, Shape, Share, Strict, validated
 
 RECORDED = "recorded"
 """Target name of a suite without targets: its cases carry their `output`."""
@@ -37,11 +37,11 @@ class CommonOptions(Strict):
     """Name in reports and in the gate; default: the kind."""
     negate: bool = False
     """Pass where it would fail, and fail where it would pass."""
-    weight: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 1.0
+    weight: Amount = 1.0
     """Weight of this evaluator in a case's overall score."""
-    min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    min: Number | None = None
     """A case passes when its value is at least this."""
-    max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    max: Number | None = None
     """A case passes when its value is at most this."""
 
 
@@ -76,11 +76,11 @@ class GateRule(Strict):
         | None
     ) = None
     """`<evaluator name>.<aggregate>`."""
-    min: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
-    max: Annotated[float, Field(strict=False, allow_inf_nan=False)] | None = None
+    min: Number | None = None
+    max: Number | None = None
     non_inferior_to: Literal["baseline"] | None = None
     superior_to: Literal["baseline"] | None = None
-    margin: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] = 0.0
+    margin: Amount = 0.0
     """Largest loss that counts as no worse, or least gain that counts as better, in the metric's own units."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """One-sided: 0.95 means an error rate of 0.05 for this rule."""
@@ -128,7 +128,7 @@ class Extension(Strict):
 
     repeats: Positive = 5
     """Answers per case, at most."""
-    budget: Dollars | None = None
+    budget: Amount | None = None
     """USD that the further answers may cost; None: the suite's own budget is the only one."""
 
 
@@ -145,9 +145,9 @@ class SuiteSettings(Strict):
     repeat: Positive = 1
     evaluators: list[str | dict[str, Any]] = Field(min_length=1)
     gate: list[GateRule] = Field(default_factory=list)
-    min_coverage: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.95
+    min_coverage: Share = 0.95
     """Share of cells that must have an answer and no failed evaluator; below it the run is incomplete."""
-    budget: Dollars | None = None
+    budget: Amount | None = None
     """USD that a run of this suite may spend, models and judges together; what is in flight then is finished."""
     on_inconclusive: Literal["exit4", "pass", "fail", "warn", "extend"] = "exit4"
     extend: Extension = Field(default_factory=Extension)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
@@ -13,6 +13,12 @@ from pydantic_core.core_schema import no_info_after_validator_function
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.records import record
 from llmops.settings.positions import Path, Positions
+
+Positive = Annotated[int, Field(gt=0)]
+Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+"""A finite one; a whole one need not be written with a point."""
+Amount = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -13,11 +13,10 @@ from llmops.domain.route_reports import ServedModel, ServedReport
 from llmops.settings.files import shown
 from llmops.settings.lines import json_lines
 from llmops.settings.positions import Positions
-from llmops.settings.validation import Strict, validated
+from llmops.settings.validation import Amount, Share, Strict, validated
 from llmops.statistics.intervals import mean_interval, proportion_interval, quantile
 
 MAX_REASONS = 8
-Amount = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
 
 class LoggedCall(Strict):
@@ -45,7 +44,7 @@ class LoggedDecision(Strict):
     text: str | None = None
     """The question, when the log was asked to keep it."""
     calls: list[LoggedCall]
-    quality: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    quality: Share | None = None
     """Added later, by a person or an evaluator."""
 
 

@@ -1,21 +1,17 @@
 """Do the answer's citations point to passages that exist and say it?"""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Span, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.citations import citations
 from llmops.scoring.refusal import refuses
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Share, Strict
 
 
 class CitationsOptions(Strict):
     """Options of `citations`."""
 
-    overlap: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.5
+    overlap: Share = 0.5
     """A citation is supported when this share of its sentence's words of substance stands in the passages it cites."""
     required: bool = False
     """An answer that cites nothing has value 0; otherwise it is unmeasured. One that declines is always unmeasured."""

@@ -4,8 +4,7 @@ from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.leakage import reproduced
-from llmops.settings.project import Positive
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Positive, Strict
 
 
 class PromptLeakageOptions(Strict):

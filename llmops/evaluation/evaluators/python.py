@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.keys import content_hash
@@ -21,13 +21,10 @@ from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind,
 from llmops.evaluation.evaluators.quoting import cut
 from llmops.settings.files import read_text
 from llmops.settings.secrets import masked
-from llmops.settings.validation import Shape, Strict, nearest
+from llmops.settings.validation import Number, Shape, Strict, nearest
 
 PASSED = "passed"
 RETURNS = "a bool, a number, None, or a mapping with `value` or `passed`, and `reason`, was expected"
-
-
-Finite = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 
 
 class PythonOptions(Strict):
@@ -37,7 +34,7 @@ class PythonOptions(Strict):
         str, Shape(r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$", "`FILE.py:FUNCTION`, such as `evals/style.py:brevity`")
     ]
     """`path/to/file.py:function`, relative to the project's root."""
-    range: tuple[Finite, Finite] | None = None
+    range: tuple[Number, Number] | None = None
     """Smallest and largest value that it returns."""
     lower_is_better: bool = False
 

@@ -76,6 +76,14 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
         ),
         ("models:\n  m: {id: x/y}\nroutes:\n  m: {kind: fixed, model: m}\n", "4 routes.m a model is called 'm', too."),
         ("models:\n  m: {id: x/y}\nstore: mysql://x\n", "3 store is neither a SQLite file nor a PostgreSQL server"),
+        (
+            "models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: [a]}, retrieve: {dense_weight: .inf}}\n",
+            "4 indexes.i.retrieve.dense_weight should be a finite number",
+        ),
+        (
+            "models:\n  m: {id: x/y}\n  n: {id: x/z}\nroutes:\n  r: {kind: ab, shares: {m: 1, n: .inf}}\n",
+            "5 routes.r.shares.n should be a finite number",
+        ),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {}}\n", "exactly one of"),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: ['../*.md']}}\n", "inside the project"),
     ],
