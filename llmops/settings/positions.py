@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from llmops.domain.errors import InvalidFiles, Problem
+from llmops.domain.errors import InvalidFiles, LlmopsError, Problem
 
 Path = tuple[str | int, ...]
 """Keys and list indexes from the document's root."""
@@ -41,6 +41,10 @@ class Positions:
         line, column = self.of(path)
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         return Problem(self.file, message, line=line, column=column, key=key or None, hint=hint)
+
+    def located(self, path: Path, error: LlmopsError) -> Problem:
+        """An error that names no place, as a problem at a path of this file."""
+        return self.problem(path, error.message, hint=error.hint)
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]

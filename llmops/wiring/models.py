@@ -81,8 +81,7 @@ class Models:
             if self.transport(name) == "litellm":
                 check_provider(settings.id, settings.api_base)
         except UsageError as error:
-            place = self._project.positions.problem
-            raise InvalidFiles([place(("models", name, "id"), error.message, hint=error.hint)]) from None
+            raise InvalidFiles([self._project.positions.located(("models", name, "id"), error)]) from None
 
     def key_state(self, name: str) -> str:
         """Whether a model's key is set, never the key."""

@@ -214,4 +214,4 @@ def _missing_references(suite: Suite, registry: Registry, names: set[str] | None
         except InvalidFiles:
             continue  # told by the check of the prompt itself
         except UsageError as error:
-            yield suite.positions.problem(("prompts", number), error.message, hint=error.hint)
+            yield suite.positions.located(("prompts", number), error)

@@ -236,7 +236,7 @@ def _checked(suite: Suite, problems: list[Problem], at: Path, load: Callable[[],
     except InvalidFiles as error:
         problems.extend(error.problems)
     except UsageError as error:
-        problems.append(suite.positions.problem(at, error.message, hint=error.hint))
+        problems.append(suite.positions.located(at, error))
     return None
 
 

@@ -96,7 +96,8 @@ def _check_providers(project: Project, parts: Parts, found: _Findings) -> None:
         found.of(partial(parts.check_model, name))
     for name, index in project.settings.indexes.items():
         if index.embedder.kind == "litellm":
-            found.of(partial(parts.embedder, index.embedder), partial(_at, project, ("indexes", name, "embedder", "name")))
+            place = partial(project.positions.located, ("indexes", name, "embedder", "name"))
+            found.of(partial(parts.embedder, index.embedder), place)
 
 
 def _check_writers(project: Project, registry: Registry, found: _Findings) -> None:
@@ -106,7 +107,7 @@ def _check_writers(project: Project, registry: Registry, found: _Findings) -> No
             reference = getattr(getattr(index.retrieve, stage), "prompt", None)
             if reference is not None:
                 at = ("indexes", name, "retrieve", stage, "prompt")
-                found.of(partial(registry.resolve, reference), partial(_at, project, at))
+                found.of(partial(registry.resolve, reference), partial(project.positions.located, at))
 
 
 def _check_corpora(project: Project, found: _Findings) -> None:
@@ -127,21 +128,17 @@ def _check_corpora(project: Project, found: _Findings) -> None:
                 found.problems.append(project.positions.problem((*at, source), f"there is no {path!r}."))
 
 
-def _at(project: Project, at: tuple[str, ...], error: UsageError) -> Problem:
-    return project.positions.problem(at, error.message, hint=error.hint)
-
-
 def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Registry, found: _Findings) -> None:
     settings, place = suite.settings, suite.positions.problem
     found.of(lambda: check_evaluators(suite.evaluators, suite.positions, root))
     for spec in suite.evaluators:
         found.of(partial(read_calibration, root, spec.name))
-    dataset = found.of(lambda: load_dataset(root / settings.dataset, root), partial(_located, suite, ("dataset",)))
+    dataset = found.of(lambda: load_dataset(root / settings.dataset, root), partial(suite.positions.located, ("dataset",)))
     if dataset is not None:
         _check_case_evaluators(dataset, suite, root, found)
     prompts: list[PromptVersion] = []
     for number, reference in enumerate(settings.prompts):
-        version = found.of(partial(registry.resolve, reference), partial(_located, suite, ("prompts", number)))
+        version = found.of(partial(registry.resolve, reference), partial(suite.positions.located, ("prompts", number)))
         prompts += [] if version is None else [version]
     _check_gate(suite, dataset, prompts, found)
     _check_query(suite, dataset, found)
@@ -174,7 +171,7 @@ def _check_query(suite: Suite, dataset: Dataset | None, found: _Findings) -> Non
         try:
             query_of(case, settings.query)
         except UsageError as error:
-            found.problems.append(_located(suite, ("query",) if settings.query else ("index",), error))
+            found.problems.append(suite.positions.located(("query",) if settings.query else ("index",), error))
             return
 
 
@@ -205,10 +202,6 @@ def _case_specs(dataset: Dataset, suite: Suite) -> list[EvaluatorSpec]:
         with suppress(InvalidFiles):
             found += evaluator_specs(list(case.evaluators), suite.positions, ("dataset",))
     return found
-
-
-def _located(suite: Suite, at: tuple[str | int, ...], error: UsageError) -> Problem:
-    return suite.positions.problem(at, error.message, hint=error.hint)
 
 
 def _check_case_evaluators(dataset: Dataset, suite: Suite, root: Path, found: _Findings) -> None:

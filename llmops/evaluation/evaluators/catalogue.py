@@ -190,4 +190,4 @@ def known_by(snapshot: Mapping[str, Any], name: str) -> tuple[Kind, Figures] | N
 
 def _located(error: UsageError, spec: EvaluatorSpec, positions: Positions) -> Problem:
     at = (*spec.at, error.key) if isinstance(error, WrongOption) else spec.at
-    return positions.problem(at, error.message, hint=error.hint)
+    return positions.located(at, error)
