@@ -68,9 +68,6 @@ class ShownFlip:
     before: list[tuple[str, str]]
     after: list[tuple[str, str]]
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- what the flip says
-        return getattr(self.flip, name)
-
 
 @record
 class ShownCell:

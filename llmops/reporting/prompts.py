@@ -7,6 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from llmops.domain.amounts import dollars
+from llmops.domain.words import many
 from llmops.prompting.diff import CostDelta, DiffLine, MessageDiff, PromptComparison, PromptDiff, ValueChange, VariableChange
 from llmops.prompting.lint import RULES, Finding
 from llmops.prompting.variables import Variable
@@ -141,10 +142,8 @@ def print_findings(console: Console, findings: Sequence[Finding], prompts: int) 
         if finding.hint:
             console.print(Text(f"    {safe(finding.hint)}", style="dim"), soft_wrap=True)
     errors = sum(finding.severity == "error" for finding in findings)
-    told = (
-        f"{errors} errors, {len(findings) - errors} warnings. Each rule is explained in {HELP}" if findings else "no findings"
-    )
-    console.print(Text(f"{prompts} prompt{'s' * (prompts != 1)}: {told}", style="dim"), soft_wrap=True)
+    told = f"{many(errors, 'error')}, {many(len(findings) - errors, 'warning')}. Each rule is explained in {HELP}"
+    console.print(Text(f"{many(prompts, 'prompt')}: {told if findings else 'no findings'}", style="dim"), soft_wrap=True)
 
 
 def lint_sarif(findings: Sequence[Finding]) -> str:

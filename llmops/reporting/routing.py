@@ -121,7 +121,7 @@ def _machine(machine: Machine) -> str:
 
 
 def _points(policies: Sequence[PolicyReport]) -> list[tuple[PolicyReport, float, float]]:
-    """Policies with cost and quality; without any cost, the share of calls stands for it in the plot's place."""
+    """Policies whose cost and quality are known."""
     return [(p, p.cost, p.quality) for p in policies if p.cost is not None and p.quality is not None]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress
 from llmops.domain.records import record
+from llmops.domain.words import many
 from llmops.routing.artefacts import SavedRouter, card_of, save_router
 from llmops.routing.learning import chosen_settings, cross_predicted, fit, folds_of, parted
 from llmops.routing.metrics import apgr, curve
@@ -79,10 +80,8 @@ def _check(records: Records) -> None:
         if not np.isfinite(cost):
             raise UsageError(f"The cost of {name} is not known.", hint=f"Give it: --price {name}=USD-per-1000-requests")
     if not parted(folds_of(records.groups)):
-        groups = len(set(records.groups))
-        found = (
-            f"The requests are of {groups} group{'s' if groups > 1 else ''}, too few to learn from one and judge on another."
-        )
+        groups = many(len(set(records.groups)), "group")
+        found = f"The requests are of {groups}, too few to learn from one and judge on another."
         raise UsageError(found, hint="A `group` is never split: give each user or document its own, or leave it out.")
 
 
