@@ -1,4 +1,4 @@
-"""What changed under a suite, for a terminal and as JSON."""
+"""What changed under a suite, for a terminal."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

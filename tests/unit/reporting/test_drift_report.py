@@ -1,13 +1,13 @@
 """What changed under a suite, as people read it."""
 
 import io
-import json
 
 from rich.console import Console
 
 from llmops.domain.drifts import Change, Drift, LeftOut, Moved, NewModel, SeenRun, Signal
 from llmops.domain.reports import Direction
-from llmops.reporting.drift import drift_json, print_drift
+from llmops.domain.serial import plain
+from llmops.reporting.drift import print_drift
 
 RUNS = tuple(SeenRun(f"r{day}", f"2026-03-0{day}T03:00:00+00:00", 20) for day in (1, 2, 3))
 CHANGE = Change(
@@ -70,6 +70,6 @@ def test_a_new_name_of_a_model_and_what_was_left_out_are_told() -> None:
 
 
 def test_the_document_holds_all_of_it() -> None:
-    found = json.loads(drift_json(Drift("s", 0.95, RUNS, (), (signal("x.pass_rate", CHANGE),), (), 1)))
+    found = plain(Drift("s", 0.95, RUNS, (), (signal("x.pass_rate", CHANGE),), (), 1))
     assert (found["schema_version"], found["exit_code"]) == (1, 1)
     assert found["signals"][0]["changes"][0]["interval"] == [-0.6, -0.2]
