@@ -337,8 +337,8 @@ class Store(Protocol):
         """Close a run at a UTC time (ISO 8601); `report` is its JSON summary, None leaves the one that is there."""
         ...
 
-    def runs(self, limit: int = 50) -> list[Run]:
-        """Newest first."""
+    def runs(self, limit: int | None = 50, *, suite: str | None = None) -> list[Run]:
+        """Newest first, at most so many; of one suite or of all."""
         ...
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:

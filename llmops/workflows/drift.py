@@ -13,8 +13,6 @@ from llmops.settings.validation import nearest
 from llmops.workflows.differences import changes
 from llmops.workflows.sides import run_of
 
-EVERY = 10**9
-
 
 @record
 class DriftQuestion:
@@ -77,7 +75,7 @@ def _runs(suite: str, store: Store, since: str | None) -> Iterator[Run]:
     Raises:
         UsageError: the run to begin with is not among the suite's.
     """
-    found = [run for run in store.runs(EVERY) if run.suite == suite]
+    found = store.runs(None, suite=suite)
     if since is not None:
         first = run_of(store, since, suite).id
         if first not in (ids := [run.id for run in found]):

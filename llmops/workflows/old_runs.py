@@ -9,7 +9,6 @@ from llmops.domain.runs import Run
 
 GOING_ON = timedelta(days=1)
 """A run that began longer ago and never ended was killed."""
-EVERY = 10**9
 
 
 def needed_runs(store: Store, runs: Iterable[Run]) -> dict[str, str]:
@@ -30,7 +29,7 @@ def old_runs(store: Store, keep: int) -> list[str]:
     """
     seen: Counter[tuple[str, bool]] = Counter()
     old: list[Run] = []
-    for run in store.runs(EVERY):
+    for run in store.runs(None):
         seen[run.suite, run.aside] += 1
         if seen[run.suite, run.aside] > keep:
             old.append(run)

@@ -220,9 +220,10 @@ class SqlStore:
             values["report"] = dumps(report)
         self._write(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
 
-    def runs(self, limit: int = 50) -> list[Run]:
+    def runs(self, limit: int | None = 50, *, suite: str | None = None) -> list[Run]:
         """As the port."""
-        return [run_of(row) for row in self._rows(select(schema.runs).order_by(schema.runs.c.number.desc()).limit(limit))]
+        chosen = select(schema.runs) if suite is None else select(schema.runs).where(schema.runs.c.suite == suite)
+        return [run_of(row) for row in self._rows(chosen.order_by(schema.runs.c.number.desc()).limit(limit))]
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
         """As the port."""
