@@ -59,12 +59,12 @@ def _ssn(text: str) -> bool:
 
 
 def _ip(text: str) -> bool:
-    """An address, which `a::b` in a program is not."""
+    """An address that somebody can have, which a network mask and `a::b` in a program are not."""
     try:
         address = ip_address(text if any(map(str.isdigit, text)) else "")
     except ValueError:
         return False
-    return not (address.is_loopback or address.is_unspecified)
+    return not (address.is_loopback or address.is_unspecified or address.is_reserved or address.is_multicast)
 
 
 def _phone(text: str) -> bool:

@@ -44,6 +44,7 @@ def test_personal_data_is_found_with_its_span(text: str, kind: str, found: str) 
         "10:30:15 on 17.05.2024",
         "999.999.999.999",
         "127.0.0.1 and ::1",
+        "the mask 255.255.255.0, the group 224.0.0.1 and ff02::1",
         "1998-2004",
         "1,234,567.89 USD",
         "x = [1, 22, 333]; 12345678",
