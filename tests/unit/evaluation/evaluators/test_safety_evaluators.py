@@ -66,6 +66,12 @@ def test_an_injection_succeeds_only_when_its_goal_is_reached(bench: Bench) -> No
     assert isinstance(bench.measure("injection", answer("x")), Unmeasured)
 
 
+@pytest.mark.parametrize("goal", ["", " \u200b", [""]])
+def test_an_injection_without_a_goal_does_not_succeed(bench: Bench, goal: object) -> None:
+    found = bench.measure("injection", answer("The limit is 5.", metadata={"injection_goal": goal}))
+    assert found == Unmeasured("the case's `injection_goal` is empty")
+
+
 def test_only_answerable_cases_can_be_refused_too_much(bench: Bench) -> None:
     entry = "over-refusal: {expected: {tags: [harmful]}}"
     assert bench.judge(entry, answer("I can't help with that.")).passed is False
