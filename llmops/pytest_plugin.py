@@ -224,11 +224,12 @@ _runs: pytest.StashKey[dict[str, SuiteRun]] = pytest.StashKey()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item for each case x prompt x target of the suite that a test is marked with."""
     mark = metafunc.definition.get_closest_marker("llmops")
-    if mark is None:
+    taken = "llmops_case" in metafunc.fixturenames
+    if mark is None or not (taken or mark in metafunc.definition.own_markers):  # a class or a module may hold other tests
         return
     suite = mark.kwargs.get("suite", mark.args[0] if mark.args else None)
     unknown = set(mark.kwargs) - {"suite", "min_pass"}
-    if not isinstance(suite, str) or unknown or "llmops_case" not in metafunc.fixturenames:
+    if not isinstance(suite, str) or unknown or not taken:
         raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: use @pytest.mark.{MARK}")
     floor = mark.kwargs.get("min_pass")
     if floor is not None and not (isinstance(floor, int | float) and 0 <= floor <= 1):

@@ -54,6 +54,27 @@ def test_each_case_is_an_item_and_a_failure_reads_as_one(
     assert server.requests == 4  # with two workers, too
 
 
+def test_a_mark_of_a_module_is_for_those_of_its_tests_that_take_a_case(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path
+) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        pytestmark = pytest.mark.llmops("evals/say.yaml")
+
+        @pytest.fixture
+        def answer(llmops_case):
+            return llmops_case.output
+
+        def test_answer(answer):
+            assert answer
+
+        def test_something_else():
+            pass
+        """)
+    run(pytester).assert_outcomes(passed=4, failed=1)
+
+
 def test_failures_within_the_tolerance_are_expected(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
     pytester.makepyfile(MARKED.format(more=", min_pass=0.7"))
     found = run(pytester, "-rx")
