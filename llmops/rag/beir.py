@@ -49,7 +49,8 @@ def read_judgements(folder: Path, root: Path) -> Judgements:
         chosen = [path for path in files if path.stem == "test"] or files
         if not chosen:
             hint = "A BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv."
-            raise InvalidFiles([Problem(shown(folder, root), "holds no relevance judgements.", hint=hint)])
+            found = "holds no relevance judgements." if folder.is_dir() else "no such folder."
+            raise InvalidFiles([Problem(shown(folder, root), found, hint=hint)])
         rows = (row for path in chosen for row in _from_table(path, root))
     found: Judgements = {}
     problems: list[Problem] = []

@@ -142,6 +142,7 @@ def case_queries(index: str, root: Path, dataset: str | None) -> LabelledQueries
     if not labelled.texts:
         source = f"a suite over the index {index!r}" if dataset is None else dataset
         hint = 'Say in the cases where answers stand: "relevant": ["docs/page.md#heading"]; '
+        hint += f"have some made: llmops rag make-dataset {index} --out datasets/made.jsonl; "
         hint += f"or have a judge read the hits: llmops rag eval {index} --judge MODEL"
         raise UsageError(f"No case of {source} has `relevant`.", hint=hint)
     return labelled

@@ -96,6 +96,7 @@ def test_cases_without_labels_are_told_by_their_dataset_with_a_way_that_exists(t
         done = llmops(tmp_path, "rag", command, *arguments)
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: No case of {source} has `relevant`.\n")
+        assert "have some made: llmops rag make-dataset i --out datasets/made.jsonl; " in done.stderr
         assert "or have a judge read the hits: llmops rag eval i --judge MODEL" in done.stderr
 
 
@@ -153,7 +154,8 @@ def test_labels_that_are_spans_are_measured_by_their_characters(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("edit", "arguments", "told"),
     [
-        ({}, ("--beir", "none"), "holds no relevance judgements"),
+        ({}, ("--beir", "none"), "none: no such folder."),
+        ({"bare/corpus.jsonl": ""}, ("--beir", "bare"), "bare: holds no relevance judgements"),
         ({"set/qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\n"}, ("--beir", "set"), "set/qrels/test.tsv:2"),
         ({"set/queries.jsonl": '{"_id": "q1"}\n'}, ("--beir", "set"), "set/queries.jsonl:1"),
         ({"set/qrels/test.tsv": "q1\td1\t0\n"}, ("--beir", "set"), "has a relevant document"),
