@@ -152,7 +152,8 @@ def _changes(settings: IndexSettings, base: IndexSettings) -> dict[str, Any]:
 def _name(settings: IndexSettings, current: IndexSettings, *, open_k: bool) -> str:
     """What it changes, short; empty: nothing. Where `k` is open it follows from the candidates."""
     changes = {key: value for key, value in _changes(settings, current).items() if not (open_k and key == "retrieve.k")}
-    return " ".join(f"{key.split('.')[1]}={value}" for key, value in changes.items())
+    parts = {key: key.split(".") for key in changes}
+    return " ".join(f"{section if name == 'kind' else name}={changes[key]}" for key, (section, name) in parts.items())
 
 
 def _rejects(other: Trial, measured: Trial, queries: Sequence[str]) -> bool:

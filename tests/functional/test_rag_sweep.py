@@ -70,6 +70,7 @@ def test_the_better_configuration_wins_at_an_equal_budget(folder: Path) -> None:
     assert winner["on_frontier"]
     assert (found["today"]["score"], by_name["current"]["score"]) == (0.5, 0.5)
     assert len(by_name) == len(found["tried"]) == 8
+    assert {name.split()[0] for name in by_name} == {"current", "chunker=sentences", "max_tokens=20", "bm25=20"}
     assert all(each["tokens"] <= found["budget"] for each in found["tried"])
     assert (found["budget"], found["budget_from"]) == (60, "largest chunk")
     assert swept(folder, "--budget", "70")["budget_from"] == "given"
