@@ -49,8 +49,8 @@ def read_judgements(folder: Path, root: Path) -> Judgements:
         chosen = [path for path in files if path.stem == "test"] or files
         if not chosen:
             hint = "A BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv."
-            found = "holds no relevance judgements." if folder.is_dir() else "no such folder."
-            raise InvalidFiles([Problem(shown(folder, root), found, hint=hint)])
+            problem = "holds no relevance judgements." if folder.is_dir() else "no such folder."
+            raise InvalidFiles([Problem(shown(folder, root), problem, hint=hint)])
         rows = (row for path in chosen for row in _from_table(path, root))
     found: Judgements = {}
     problems: list[Problem] = []
