@@ -12,11 +12,11 @@ from llmops.domain.amounts import amount
 from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
-from llmops.domain.ports import NO_LABELS
+from llmops.domain.ports import NO_LABELS, Evaluator
 from llmops.domain.records import record
 from llmops.domain.reports import Direction
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
+from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Score, Unmeasured
 from llmops.evaluation.judging.asking import AskJudge, AskModel
 from llmops.prompting.template import PromptVersion
 from llmops.settings.project import EmbedderSettings
@@ -65,19 +65,6 @@ class AskEmbedder(Protocol):
 
     async def __call__(self, text: str) -> "NDArray[float32]":
         """A unit vector, shape (dimensions,), float32."""
-        ...
-
-
-class Measuring(Protocol):
-    """The `Evaluator` port with an `identity` that is only read, as that of a frozen dataclass is."""
-
-    @property
-    def identity(self) -> str:
-        """Everything that can change the outcome, thresholds excluded."""
-        ...
-
-    async def evaluate(self, sample: Sample) -> Outcome:
-        """Measure one answer."""
         ...
 
 
@@ -145,7 +132,7 @@ class Kind:
     summary: str
     """One line, shown by the documentation and by `llmops schema`."""
     options: type[Strict]
-    build: Callable[[Any, Services], Measuring]
+    build: Callable[[Any, Services], Evaluator]
     """From validated options to an evaluator; raises `WrongOption`."""
     check: Callable[[Any, Path], object] | None = None
     """Looks at the files that options name, from the project's root, without running anything; raises `WrongOption`."""
@@ -182,7 +169,7 @@ class BuiltEvaluator:
 
     spec: EvaluatorSpec
     kind: Kind
-    evaluator: Measuring
+    evaluator: Evaluator
     figures: Figures = Figures()
     fields: tuple[str, ...] = ()
     """Fields of the case that its options name."""
