@@ -1,6 +1,5 @@
 """Builds embedders: the embedded ones, sentence-transformers, and hosted models."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmops.domain.models import Price
@@ -37,35 +36,23 @@ def build_embedder(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedde
     Raises:
         UsageError: a hosted one of no provider.
     """
-    builders: dict[str, Callable[[], Embedder]] = {
-        "minilm": _minilm,
-        "static": _static,
-        "sentence-transformers": lambda: _sentence_transformers(settings),
-        "litellm": lambda: _litellm(settings, meter),
-    }
-    return builders[settings.kind]()
+    if settings.kind == "static":
+        from llmops.adapters.static_embedder import StaticEmbedder
 
+        return StaticEmbedder()
+    if settings.kind == "sentence-transformers":
+        from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
 
-def _minilm() -> Embedder:
+        prefixes = (settings.query_prefix, settings.document_prefix)
+        return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
+    if settings.kind == "litellm":
+        return _hosted(settings, meter)
     from llmops.adapters.onnx_embedder import OnnxEmbedder
 
     return OnnxEmbedder()
 
 
-def _static() -> Embedder:
-    from llmops.adapters.static_embedder import StaticEmbedder
-
-    return StaticEmbedder()
-
-
-def _sentence_transformers(settings: EmbedderSettings) -> Embedder:
-    from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
-
-    prefixes = (settings.query_prefix, settings.document_prefix)
-    return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
-
-
-def _litellm(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
+def _hosted(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
     from llmops.adapters.litellm_embedder import Calls, LitellmEmbedder, identity_of
     from llmops.adapters.providers import check_provider
 
