@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -183,25 +184,26 @@ def _check_files(paths: list[Path], root: Path) -> None:
 def _check_names(session: Session, options: "EvaluateOptions") -> None:
     """Refuse models, prompts and a dataset of the command line that do not exist, before a suite is blamed for them."""
     from llmops.evaluation.datasets import reader_of
-    from llmops.settings.validation import nearest
 
     for name in options.models:
-        if not session.project.known_target(name):
-            routes = session.project.settings.routes
-            hint = nearest(name, [*session.project.settings.models, *routes])
-            raise UsageError(f"--model: No model{' or route' if routes else ''} is called {name!r}.", hint=hint)
+        with _said_of("--model"):
+            session.project.is_route(name)
     for name in options.prompts:
-        try:
+        with _said_of("--prompt"):
             session.wiring.prompt(name)
-        except InvalidFiles:
-            raise
-        except UsageError as error:
-            raise UsageError(f"--prompt: {error.message}", hint=error.hint) from None
     if options.dataset is not None:
-        try:
+        with _said_of("--dataset"):
             reader_of(session.root / options.dataset, session.root)
-        except UsageError as error:
-            raise UsageError(f"--dataset: {error.message}", hint=error.hint) from None
+
+
+@contextmanager
+def _said_of(option: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidFiles:
+        raise
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from None
 
 
 def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":

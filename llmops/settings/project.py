@@ -274,9 +274,17 @@ class Project:
             raise UsageError(f"No route is called {name!r}.", hint=hint)
         return self.settings.routes[name]
 
-    def known_target(self, name: str) -> bool:
-        """Whether a suite may name this as a target: a model or a route."""
-        return name in self.settings.models or name in self.settings.routes
+    def is_route(self, name: str) -> bool:
+        """Whether a target of a suite is a route; else it is a model.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        models, routes = self.settings.models, self.settings.routes
+        if name not in models and name not in routes:
+            found = f"No model{' or route' if routes else ''} is called {name!r}."
+            raise UsageError(found, hint=nearest(name, [*models, *routes]))
+        return name in routes
 
     def index(self, name: str) -> IndexSettings:
         """The settings of an index.

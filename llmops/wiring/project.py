@@ -7,13 +7,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
 from llmops.domain.ports import NO_LABELS, ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.rag.remembering import ProcessMemory
 from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, Project
-from llmops.settings.validation import nearest
 
 if TYPE_CHECKING:
     from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services
@@ -207,16 +205,9 @@ class Wiring:
         """
         from llmops.evaluation.planning import Target
 
-        if self._is_route(name):
+        if self.project.is_route(name):
             return Target(name, f"route/{name}", None, route=self.route_to_ask(name))
         return self._model_target(name)
-
-    def _is_route(self, name: str) -> bool:
-        if not self.project.known_target(name):
-            routes = self.project.settings.routes
-            known = nearest(name, [*self.project.settings.models, *routes])
-            raise UsageError(f"No model{' or route' if routes else ''} is called {name!r}.", hint=known)
-        return name in self.project.settings.routes
 
     def route(self, name: str) -> "Route":
         """The policy of that name with the models that it chooses between.

@@ -144,22 +144,17 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     _check_query(suite, dataset, found)
     if project is None:
         return
-    models, indexes = project.settings.models, project.settings.indexes
-    targets = [*models, *project.settings.routes]
+    models = project.settings.models
     for number, name in enumerate(settings.targets):
-        if name not in targets:
-            hint = nearest(name, targets)
-            kind = "model or route" if project.settings.routes else "model"
-            found.problems.append(place(("targets", number), f"no {kind} is called {name!r}.", hint=hint))
+        found.of(partial(project.is_route, name), partial(suite.positions.located, ("targets", number)))
     for spec in suite.evaluators:
         for name in judges_named(spec):
             if name not in models:
                 found.problems.append(place(spec.at, f"no model is called {name!r}.", hint=nearest(name, models)))
             elif models[name].embedded:
                 found.problems.append(place(spec.at, f"{name!r} {NO_JUDGE}.", hint=LANGUAGE_MODEL))
-    if settings.index is not None and settings.index not in indexes:
-        hint = nearest(settings.index, indexes)
-        found.problems.append(place(("index",), f"no index is called {settings.index!r}.", hint=hint))
+    if settings.index is not None:
+        found.of(partial(project.index, settings.index), partial(suite.positions.located, ("index",)))
 
 
 def _check_query(suite: Suite, dataset: Dataset | None, found: _Findings) -> None:

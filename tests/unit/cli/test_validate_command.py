@@ -40,9 +40,9 @@ def test_names_of_models_and_indexes_are_looked_up(tmp_path: Path) -> None:
     (tmp_path / "evals/say.yaml").write_text(suite)
     done = call(tmp_path, "validate")
     assert done.code == 2
-    assert "no model is called 'smal'" in done.error
+    assert "No model is called 'smal'" in done.error
     assert "Did you mean `small`?" in done.error
-    assert "no index is called 'docs'" in done.error
+    assert "No index is called 'docs'" in done.error
 
 
 def test_a_model_and_an_embedder_of_no_provider_are_told_before_anything_is_asked(tmp_path: Path) -> None:
