@@ -1,5 +1,6 @@
 """A newcomer's first ten minutes: the guide from an empty folder to a report on one's own documents, typed to the letter."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,3 +59,10 @@ def test_the_readme_shows_what_a_new_project_prints(tmp_path: Path) -> None:
     (shown,) = re.findall(r"^```text\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert llmops(tmp_path, "init").returncode == 0
     assert _alike(llmops(tmp_path, "eval").stdout) == _alike(shown)
+
+
+def test_a_new_project_measures_its_index(tmp_path: Path) -> None:
+    assert llmops(tmp_path, "init").returncode == 0
+    done = llmops(tmp_path, "rag", "eval", "--json")
+    (found,) = json.loads(done.stdout)["configurations"]
+    assert (found["queries"], found["unknown"], found["metrics"]["recall@5"]) == (6, [], 1.0)
