@@ -33,7 +33,7 @@ class Pairwise:
     @property
     def identity(self) -> str:
         """The options, the prompt's text and the judges."""
-        return identity("pairwise", 1, self.options, self.prompt.hash, self.panel.identity)
+        return identity("pairwise", 2, self.options, self.prompt.hash, self.panel.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the judges twice, the answers swapped."""
@@ -41,6 +41,8 @@ class Pairwise:
         if isinstance(other, Unmeasured):
             return other
         mine, theirs = sample.completion.text, "\n".join(texts_of(other))
+        if not theirs.strip():
+            return Unmeasured(f"the case's `{self.options.against}` is empty")
         asked = material(sample, ("question",))
 
         async def prefer(grading: Grading, first: str, second: str) -> Preference:

@@ -134,6 +134,12 @@ def test_a_rubric_gives_its_level_and_refuses_another(bench: Bench) -> None:
     assert isinstance(ask(bench, entry, answer("x", expected="y"), '{"level": 2}'), Failure)
 
 
+def test_an_answer_is_not_compared_with_an_empty_one(bench: Bench) -> None:
+    found = ask(bench, "pairwise: {judge: j}", answer("mine", expected=" "), '{"better": "first"}', '{"better": "second"}')
+    assert found == Unmeasured("the case's `expected` is empty")
+    assert bench.judges["j"].asked == []
+
+
 @pytest.mark.parametrize(
     ("forward", "back", "value", "consistent"),
     [("first", "second", 1.0, 1.0), ("second", "first", 0.0, 1.0), ("tie", "tie", 0.5, 1.0), ("first", "first", 0.5, 0.0)],
