@@ -276,8 +276,8 @@ def _run_of(suite: Suite, parts: Parts, reference: str | None) -> Run:
         if run.suite != suite.path:
             raise UsageError(f"Run {run.id} is of {run.suite}, not of {suite.path}.")
         return run
-    runs = (run for run in parts.store.runs(1000) if run.suite == suite.path and run.status != "running")
-    last = next((run for run in runs if not run.aside), None)
+    runs = parts.store.runs(None, suite=suite.path)
+    last = next((run for run in runs if run.status != "running" and not run.aside), None)
     if last is None:
         raise UsageError(f"{suite.path} has no run whose answers could be labelled.", hint=f"llmops eval {suite.path}")
     return last

@@ -14,7 +14,7 @@ def failing_cases(suite: Suite, store: Store) -> frozenset[str]:
         NothingSelected: the suite has no run.
     """
     last: dict[str, bool] = {}
-    runs = [run for run in store.runs(1000) if run.suite == suite.path and not (_to_be_continued(run) or run.aside)]
+    runs = [run for run in store.runs(None, suite=suite.path) if not (_to_be_continued(run) or run.aside)]
     if not runs:
         hint = f"Run it once: llmops eval {suite.path}"
         raise NothingSelected(f"--failed: {suite.path} has no earlier run.", hint=hint)

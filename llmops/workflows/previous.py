@@ -64,7 +64,7 @@ class Previous:
     @classmethod
     def of(cls, store: Store, suite: str) -> "Previous":
         """Read it."""
-        run = next((run for run in store.runs(1000) if run.suite == suite and not run.aside), None)
+        run = next((run for run in store.runs(None, suite=suite) if not run.aside), None)
         found = cls(run)
         if run is not None:
             found._read(store.results(run.id))

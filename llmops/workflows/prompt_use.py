@@ -106,7 +106,7 @@ def _passages_of_last_run(suite: Suite, store: Store) -> dict[str, tuple[Hit, ..
     """What the suite's newest run retrieved, by case id; nothing is searched for."""
     if suite.settings.index is None:
         return {}
-    run = next((run for run in store.runs(1000) if run.suite == suite.path), None)
+    run = next(iter(store.runs(1, suite=suite.path)), None)
     if run is None:
         return {}
     keys = {result.case_id: result.node_keys["retrieve"] for result in store.results(run.id) if "retrieve" in result.node_keys}

@@ -111,7 +111,7 @@ def _judged(cases: int, suite: Suite, store: Store) -> tuple[int, str]:
     metrics = {rule.metric for rule in suite.settings.gate if rule.metric and rule.metric.endswith(".pass_rate")}
     if not metrics:
         return cases, ""
-    runs = (run for run in store.runs(1000) if run.suite == suite.path and not run.partial)
+    runs = (run for run in store.runs(None, suite=suite.path) if not run.partial)
     report = next((found for run in runs if (found := store.report(run.id)) is not None), None)
     groups = () if report is None else report_from_json(report).groups
     shares = [

@@ -53,6 +53,15 @@ def test_a_node_that_is_broken_is_told_with_its_key(store: SqlStore) -> None:
     assert "llmops cache verify --remove" in (told.value.hint or "")
 
 
+def test_runs_come_newest_first_of_all_suites_or_of_one(store: SqlStore) -> None:
+    for number, suite in enumerate(["a", "b", "b", "a", "b"]):
+        store.begin_run(replace(RUN, id=f"r{number}", suite=suite))
+    assert [run.id for run in store.runs(2)] == ["r4", "r3"]
+    assert [run.id for run in store.runs(2, suite="a")] == ["r3", "r0"]
+    assert len(store.runs(None)) == 5
+    assert store.runs(suite="c") == []
+
+
 def test_a_name_that_is_not_utf_8_is_no_fault_of_the_store(store: SqlStore) -> None:
     for use in (lambda: store.run("\udcff"), lambda: store.begin_run(replace(RUN, suite="\udcff"))):
         with pytest.raises(StoreError, match=r"cannot hold '\\udcff': a name in UTF-8 was expected") as told:
