@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.drifts import Change, Moved, NewModel, SeenRun, Signal
+from llmops.domain.ports import Progress
 from llmops.domain.records import record
 from llmops.domain.reports import Direction
 from llmops.domain.runs import CellResult, Run
@@ -50,7 +51,7 @@ class SameRequests:
         self._snapshot = run.snapshot
         self._keys: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
-        self._tags: dict[str, list[int]] = {}
+        self._tags: dict[str, dict[int, None]] = {}
         for result in results:
             key = result.node_keys.get("generate")
             if key is None or (prompts and result.prompt not in prompts) or (targets and result.target not in targets):
@@ -58,8 +59,7 @@ class SameRequests:
             self._keys[result.id] = key
             number = self._numbers.setdefault(result.case_id, len(self._numbers))
             for tag in result.tags:
-                if number not in (numbers := self._tags.setdefault(tag, [])):
-                    numbers.append(number)
+                self._tags.setdefault(tag, {})[number] = None
 
     def observe(self, run: Run, results: Iterable[CellResult]) -> Observation | None:
         """What a run got as answers, reused ones left out; None: nothing."""
@@ -93,12 +93,13 @@ class SameRequests:
         named = {place: frozenset(each) for place, each in models.items()}
         return Observation(SeenRun(run.id, run.started_at, answers), values, named)
 
-    def signals(self, observed: list[Observation], confidence: float) -> tuple[Signal, ...]:
+    def signals(self, observed: list[Observation], confidence: float, progress: Progress) -> tuple[Signal, ...]:
         """Every signal that two runs have, in the order of the suite, with its changes.
 
         Args:
             observed: in the order of time.
             confidence: 1 minus the chance of claiming a change of any signal when there is none.
+            progress: of testing them.
         """
         import numpy as np
 
@@ -108,7 +109,10 @@ class SameRequests:
         tables = {place: table for place, table in tables.items() if ((~np.isnan(table)).sum(axis=1) > 1).any()}
         if not tables:
             return ()
-        found = find_changes(list(tables.values()), rates=[self._is_rate(place[2]) for place in tables], confidence=confidence)
+        progress.started("signals", len(tables))
+        rates = [self._is_rate(place[2]) for place in tables]
+        found = find_changes(list(tables.values()), rates=rates, confidence=confidence, done=progress.advanced)
+        progress.finished()
         runs = [each.run.id for each in observed]
         return tuple(
             Signal(

@@ -1,6 +1,6 @@
 """Finds when the values of the same cases changed, over runs in the order of time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -41,7 +41,12 @@ class Series:
 
 
 def find_changes(
-    series: "Sequence[Floats]", *, rates: Sequence[bool], confidence: float = 0.95, seed: int = SEED
+    series: "Sequence[Floats]",
+    *,
+    rates: Sequence[bool],
+    confidence: float = 0.95,
+    seed: int = SEED,
+    done: Callable[[int], None] = lambda _: None,
 ) -> list[Series]:
     """Test every series for a change of its mean between two runs, wherever that may be.
 
@@ -55,12 +60,16 @@ def find_changes(
         rates: whether the values of a series are shares of 1.
         confidence: 1 minus the chance of claiming a change in any series when there is none.
         seed: of the shuffles.
+        done: told how many series were shuffled.
     """
     import numpy as np
 
     generator = np.random.default_rng(seed)
     found = [cusum(each) for each in series]
-    largest = np.maximum.reduce([_shuffled_maxima(each, generator) for each in series])
+    largest = np.zeros(SHUFFLES)
+    for number, each in enumerate(series, start=1):
+        largest = np.maximum(largest, _shuffled_maxima(each, generator))
+        done(number)
     critical = float(np.sort(largest)[::-1][int((1 - confidence) * (SHUFFLES + 1)) - 1])
     return [
         Series(

@@ -34,7 +34,7 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
         suite: path of the suite file, as runs record it.
         store: holds the runs.
         question: which of them, and at which confidence.
-        progress: of reading them.
+        progress: of reading and of testing them.
 
     Raises:
         UsageError: fewer than two runs have answers of their own to compare, or no prompt or target is called so.
@@ -63,7 +63,7 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
     if len(observed) < 2:
         told = f"{suite} has {many(len(observed), 'run')} with new answers to what its newest run asks; a change needs two."
         raise UsageError(told, hint=f"Ask again, now and then: llmops eval {suite} --refresh generate")
-    signals = same.signals(observed, question.confidence)
+    signals = same.signals(observed, question.confidence, progress)
     runs, models = tuple(each.run for each in observed), tuple(new_models(observed))
     changed = bool(models) or any(signal.changes for signal in signals)
     return Drift(suite, question.confidence, runs, tuple(left_out), signals, models, int(changed))

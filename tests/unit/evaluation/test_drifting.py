@@ -1,11 +1,14 @@
 """What counts of the answers of several runs to the same requests."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from llmops.cli.progress import ShownProgress
 from llmops.domain.drifts import Signal
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
 from llmops.evaluation.drifting import LENGTH, Observation, SameRequests, new_models
@@ -39,7 +42,9 @@ def observed(*runs: Iterable[CellResult], newest: Iterable[CellResult] | None = 
     listed = [list(each) for each in runs]
     same = SameRequests(run(9), newest if newest is not None else listed[-1], prompts=(), targets=())
     found = [same.observe(run(number), each) for number, each in enumerate(listed, start=1)]
-    return same.signals([each for each in found if each is not None], 0.95)
+    return same.signals(
+        [each for each in found if each is not None], 0.95, ShownProgress(Console(file=io.StringIO()), quiet=True)
+    )
 
 
 def test_the_mean_of_each_run_over_cases_with_repeats_averaged() -> None:
