@@ -18,7 +18,7 @@ def no_command(text: str) -> bool:
 @pytest.mark.parametrize("columns", ["40", "80", "100"])
 def test_answers_and_ids_begin_no_line(tmp_path: Path, columns: str) -> None:
     with OpenAiServer().running() as server:
-        project(tmp_path, server.base, 2)
+        project(tmp_path, server.base, 3)
         edit(tmp_path / "datasets/say.jsonl", '"c0001"', json.dumps("::error::id\n::error::id"))
         edit(tmp_path / "evals/say.yaml", "gate:", "gate:\n  - {no_new_failures: {}}")
         assert llmops(tmp_path, "eval", "-q").returncode == 0

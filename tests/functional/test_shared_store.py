@@ -133,19 +133,19 @@ def test_an_answer_that_one_process_could_not_get_is_asked_for_by_the_other(tmp_
     url = postgres.database()
     with OpenAiServer().running() as server:
         server.delay_s = 0.3
-        server.faults = dict.fromkeys((1, 2), "500")
-        one = on_database(tmp_path / "one", url, server.base, cases=2)
+        server.faults = dict.fromkeys((1, 2, 3), "500")
+        one = on_database(tmp_path / "one", url, server.base, cases=3)
         (one / "llmops.yaml").write_text(
             (one / "llmops.yaml").read_text().replace("timeout_s: 5", "timeout_s: 5, max_retries: 0")
         )
         first = start(one, "eval", "--json")
-        while server.requests < 2:
+        while server.requests < 3:
             time.sleep(0.02)
-        two = finished(start(on_database(tmp_path / "two", url, server.base, cases=2), "eval", "--json"))
+        two = finished(start(on_database(tmp_path / "two", url, server.base, cases=3), "eval", "--json"))
         out, _ = first.communicate(timeout=200)
-        assert json.loads(out)["runs"][0]["counts"]["failed"] == 2
-    assert two["counts"]["scored"] == 2
-    assert server.requests == 4
+        assert json.loads(out)["runs"][0]["counts"]["failed"] == 3
+    assert two["counts"]["scored"] == 3
+    assert server.requests == 6
 
 
 def test_the_guide_can_be_followed_to_the_letter(tmp_path: Path, postgres: PostgresServer) -> None:
