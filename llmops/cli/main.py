@@ -49,7 +49,7 @@ EPILOG = """
 \b
 Exit codes:
   0    passed
-  1    a gate failed
+  1    a gate failed, or something was found by drift, lint or verify
   2    wrong usage, or a wrong file
   3    incomplete: cells without a score
   4    inconclusive: more cases are needed

@@ -38,7 +38,7 @@ def print_drift(console: Console, drift: Drift) -> None:
         _print_steady(console, [each for each in signals if not each.changes])
     for line in _left_out(drift):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    chance = f"With nothing changed, one report in {1 / (1 - drift.confidence):.3g} at most would claim a change."
+    chance = f"With nothing changed, at most one report in {1 / (1 - drift.confidence):.3g} claims a change."
     console.print(Text(f"\nTimes are UTC. {chance}", style="dim"), soft_wrap=True)
     verdict = Text("CHANGED", style="bold yellow") if drift.exit_code else Text("NO CHANGE FOUND", style="bold")
     console.print(Text.assemble(verdict, f" (exit {drift.exit_code})"))
