@@ -135,12 +135,18 @@ def fault(node: Any) -> str:  # noqa: ANN401 -- any JSON value
     if node["kind"] not in NODE_KINDS:
         return f"`kind` is none of {', '.join(NODE_KINDS)}"
     try:
-        json.dumps(node["value"], allow_nan=False)
         _check(node["kind"], node["value"])
     except (ValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
-        return f"`value` is no {node['kind']}: {told}"
+        return f"`value` is no {node['kind']}: {_told(error)}"
     return ""
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error}"
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"`{place}`: {first['msg']}" if place else first["msg"]
 
 
 def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
@@ -148,10 +154,10 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
     if kind == "evaluate":
         outcome_from_json(value)
         shape = {"scored": Score, "failed": Failure, "unmeasured": Unmeasured}[value["status"]]
-        _adapter(shape).validate_python({name: each for name, each in value.items() if name != "status"})
+        _typed(shape, {name: each for name, each in value.items() if name != "status"})
         return
     if kind == "sweep":
-        _adapter(Measured).validate_python(value)
+        _typed(Measured, value)
         return
     read, shape = (hit_from_json, Hit) if kind == "retrieve" else (completion_from_json, Completion)
     each = [value] if kind == "generate" else value
@@ -159,7 +165,7 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
         raise TypeError("a list was expected")
     for item in each:
         read(item)
-        checked = _adapter(shape).validate_python(item)
+        checked = _typed(shape, item)
         if isinstance(checked, Completion):
             _check_amounts(checked)
 
@@ -170,6 +176,12 @@ def _check_amounts(answer: Completion) -> None:
     for name, amount in found:
         if amount is not None and amount < 0:
             raise ValueError(f"`{name}` is {amount}, expected 0 or more")
+
+
+def _typed(shape: type, value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+    """A value as the type that it has to be: a number in quotes is text here, too."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")  # no lone surrogates in UTF-8
+    return _adapter(shape).validate_json(text, strict=True)
 
 
 @cache

@@ -95,6 +95,10 @@ def changed(kind: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 -- any 
         changed("generate", text=None),
         changed("generate", text=7),
         changed("generate", latency_s="soon"),
+        changed("generate", latency_s="0.5"),
+        changed("generate", attempts=True),
+        changed("generate", usage={"input_tokens": "1", "output_tokens": 1}),
+        changed("retrieve", scores={"bm25": "1.0"}),
         changed("generate", surprise=1),
         changed("generate", usage={"input_tokens": "many", "output_tokens": 1}),
         changed("generate", route=[{"model": "m"}]),
@@ -102,11 +106,18 @@ def changed(kind: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 -- any 
         changed("judge", usage=[]),
         changed("evaluate", status="perfect"),
         changed("evaluate", value="1.0 or so"),
+        changed("evaluate", value="1.0"),
+        changed("evaluate", value=float("nan")),
         changed("evaluate", spans=[{"start": "a", "end": 1, "kind": "x"}]),
     ],
 )
 def test_a_value_of_another_shape_is_no_node(node: dict[str, Any]) -> None:
     assert "`value` is no" in fault(node)
+
+
+def test_the_field_at_fault_is_named() -> None:
+    told = fault(changed("generate", usage={"input_tokens": "1", "output_tokens": 1}))
+    assert told == "`value` is no generate: `usage.input_tokens`: Input should be a valid integer"
 
 
 @pytest.mark.parametrize(
