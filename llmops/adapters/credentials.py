@@ -1,10 +1,10 @@
-"""Where the key of a hosted model comes from."""
+"""Where the key and the address of a hosted model come from."""
 
 import os
 
 from llmops.domain.errors import MissingCredential
 from llmops.settings.project import ModelSettings
-from llmops.settings.secrets import sendable
+from llmops.settings.secrets import masked, sendable
 
 KEY_VARIABLES = {
     "openai": "OPENAI_API_KEY",
@@ -24,6 +24,8 @@ KEY_VARIABLES = {
 }
 """The provider's usual variable, as LiteLLM reads it."""
 
+SPEAK_OPENAI = ("openai", "hosted_vllm", "lm_studio", "llamafile")
+"""Providers of LiteLLM ids whose endpoints speak OpenAI's protocol as it stands."""
 NO_KEY = "none"
 """Sent to an endpoint of the user's own that has no key: the protocol wants some text there."""
 
@@ -31,6 +33,13 @@ NO_KEY = "none"
 def provider_of(model_id: str) -> str:
     """The part of a LiteLLM id in front of the first slash; ids without one are OpenAI's."""
     return model_id.partition("/")[0] if "/" in model_id else "openai"
+
+
+def address_of(settings: ModelSettings) -> str:
+    """Where a model answers: `api_base`, else what the environment names; empty: at its provider's own address."""
+    provider = provider_of(settings.id)
+    variable = "OPENAI_BASE_URL" if provider in SPEAK_OPENAI else f"{provider.upper()}_API_BASE"
+    return settings.api_base or masked(os.environ.get(variable, "").strip())
 
 
 def key_variable(settings: ModelSettings) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from llmops.adapters.credentials import key_of, provider_of
+from llmops.adapters.credentials import SPEAK_OPENAI, key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
 from llmops.adapters.openai_protocol import (
     field,
@@ -42,15 +42,13 @@ from llmops.settings.secrets import masked
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-PROVIDERS = ("openai", "hosted_vllm", "lm_studio", "llamafile")
-"""Providers of LiteLLM ids whose endpoints speak the protocol as it stands."""
 WRONG_ADDRESS = (404, 405)
 """Answers of a server that does not know the path, as when `api_base` lacks its `/v1`."""
 
 
 def speaks_openai(settings: ModelSettings) -> bool:
     """Whether `transport: auto` asks the endpoint directly."""
-    return provider_of(settings.id) in PROVIDERS
+    return provider_of(settings.id) in SPEAK_OPENAI
 
 
 class DirectModel:

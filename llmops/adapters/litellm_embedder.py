@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmops.adapters.credentials import key_of
+from llmops.adapters.credentials import address_of, key_of
 from llmops.adapters.hf_tokenizer import encodable
 from llmops.adapters.litellm_model import load_litellm, translated
 from llmops.adapters.openai_protocol import seconds, usage_of
@@ -216,4 +216,4 @@ class LitellmEmbedder:
 
 def identity_of(name: str, api_base: str | None, prefixes: tuple[str, str]) -> str:
     """As the port's, of an embedder with these arguments."""
-    return "|".join(("litellm", name, api_base or "", *prefixes))
+    return "|".join(("litellm", name, address_of(ModelSettings(id=name, api_base=api_base)), *prefixes))

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
+from llmops.adapters.credentials import address_of
 from llmops.domain.errors import BadResponse, NoText
 from llmops.domain.models import Usage
 from llmops.settings.project import ModelSettings
@@ -25,7 +26,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
 def model_identity(settings: ModelSettings) -> str:
     """What decides which model answers; the transport does not."""
-    return f"{settings.id}|{settings.api_base or ''}"
+    return f"{settings.id}|{address_of(settings)}"
 
 
 def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usage_of`

@@ -64,6 +64,17 @@ def test_only_what_a_change_touches_is_asked_again(server: OpenAiServer, tmp_pat
     assert asked(server, tmp_path) == 10
 
 
+def test_an_answer_holds_for_the_address_that_the_environment_names(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 3)
+    edit(tmp_path / "llmops.yaml", f"api_base: {server.base}, ", "")
+    with OpenAiServer().running() as other:
+        for place, made in ((server, 3), (other, 3), (server, 0)):
+            before = place.requests
+            done = llmops(tmp_path, "eval", "--no-gate", "-q", OPENAI_API_KEY="none", OPENAI_BASE_URL=place.base)
+            assert done.returncode == 0, done.stderr
+            assert place.requests - before == made
+
+
 def test_a_judges_prompt_asks_the_judge_again_and_nobody_else(server: OpenAiServer, tmp_path: Path) -> None:
     server.reply = judged
     two_prompts(tmp_path, server.base)
