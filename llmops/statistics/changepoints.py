@@ -102,7 +102,7 @@ def _standardised(sums: "Floats", variances: "Floats") -> "Floats":
 
     deviations = np.sqrt(variances)
     found: Floats = np.divide(np.abs(sums), deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    return found
+    return np.round(found, 9)  # so that sums of the same deviations in another order are equal
 
 
 def _centred(values: "Floats") -> "tuple[Floats, Floats]":

@@ -1,6 +1,6 @@
 """Changes of the same cases over runs."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -49,6 +49,15 @@ def test_the_p_value_is_that_of_all_orders() -> None:
     orders = [np.array([a, b]) for a in permutations(table[0]) for b in permutations(table[1])]
     exact = np.mean([cusum(each).max() >= observed - 1e-9 for each in orders])
     assert found(table, rate=False).p_value == pytest.approx(exact, abs=0.04)
+
+
+def test_orders_that_are_as_far_from_steady_count_for_the_p_value() -> None:
+    table = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], *[[1.0, 1.0, 0.0]] * 4])
+    orders = product(*[set(permutations(row)) for row in table])
+    exact = np.mean([cusum(np.array(each)).max() >= cusum(table).max() - 1e-9 for each in orders])
+    assert exact > 0.055
+    assert found(table).p_value == pytest.approx(exact, abs=0.02)
+    assert [found(table, seed=seed).changes for seed in range(5)] == [()] * 5
 
 
 @pytest.mark.parametrize("at", [1, 4, 7])
