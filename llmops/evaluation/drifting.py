@@ -1,6 +1,6 @@
 """Gathers what the answers of several runs to the same requests were like, and finds when that changed."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmops.domain.drifts import Change, Moved, NewModel, SeenRun, Signal
@@ -33,7 +33,7 @@ class Observation:
 
     run: SeenRun
     values: "Mapping[tuple[str, str, str], Floats]"
-    """By prompt, target and signal: a value for each case, its repeats averaged, NaN where there is none."""
+    """By prompt, target and signal: shape (cases, repeats), NaN where there is none."""
     models: Mapping[Place, frozenset[str]]
     """Names of the models that said that they answered."""
 
@@ -51,23 +51,22 @@ class SameRequests:
         self._snapshot = run.snapshot
         self._keys: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
+        self._repeats = 1
         self._tags: dict[str, dict[int, None]] = {}
         for result in results:
             key = result.node_keys.get("generate")
             if key is None or (prompts and result.prompt not in prompts) or (targets and result.target not in targets):
                 continue
             self._keys[result.id] = key
+            self._repeats = max(self._repeats, result.repeat + 1)
             number = self._numbers.setdefault(result.case_id, len(self._numbers))
             for tag in result.tags:
                 self._tags.setdefault(tag, {})[number] = None
 
     def observe(self, run: Run, results: Iterable[CellResult]) -> Observation | None:
         """What a run got as answers, reused ones left out; None: nothing."""
-        import numpy as np
-
         names = [name for name, told in self._evaluators.items() if run.snapshot.get("evaluators", {}).get(name) == told]
-        sums: dict[tuple[str, str, str], Floats] = {}
-        counts: dict[tuple[str, str, str], Floats] = {}
+        values: dict[tuple[str, str, str], Floats] = {}
         models: dict[Place, set[str]] = {}
         answers = 0
         for result in results:
@@ -77,21 +76,20 @@ class SameRequests:
             answers += 1
             if result.model is not None and not result.route:
                 models.setdefault((result.prompt, result.target), set()).add(result.model)
-            number = self._numbers[result.case_id]
             for signal, value in _signals(result, names):
                 place = (result.prompt, result.target, signal)
-                if place not in sums:
-                    sums[place], counts[place] = np.zeros(len(self._numbers)), np.zeros(len(self._numbers))
-                sums[place][number] += value
-                counts[place][number] += 1
+                if place not in values:
+                    values[place] = self._nothing()
+                values[place][self._numbers[result.case_id], result.repeat] = value
         if not answers:
             return None
-        values = {
-            place: np.divide(total, counts[place], out=np.full_like(total, np.nan), where=counts[place] > 0)
-            for place, total in sums.items()
-        }
         named = {place: frozenset(each) for place, each in models.items()}
         return Observation(SeenRun(run.id, run.started_at, answers), values, named)
+
+    def _nothing(self) -> "Floats":
+        import numpy as np
+
+        return np.full((len(self._numbers), self._repeats), np.nan)
 
     def signals(self, observed: list[Observation], confidence: float, progress: Progress) -> tuple[Signal, ...]:
         """Every signal that two runs have, in the order of the suite, with its changes.
@@ -103,9 +101,9 @@ class SameRequests:
         """
         import numpy as np
 
-        absent = np.full(len(self._numbers), np.nan)
+        absent = self._nothing()
         places = dict.fromkeys(place for each in observed for place in each.values)
-        tables = {place: np.column_stack([each.values.get(place, absent) for each in observed]) for place in places}
+        tables = {place: equally_many([each.values.get(place, absent) for each in observed]) for place in places}
         tables = {place: table for place, table in tables.items() if ((~np.isnan(table)).sum(axis=1) > 1).any()}
         if not tables:
             return ()
@@ -173,6 +171,31 @@ class SameRequests:
     def _direction(self, signal: str) -> Direction:
         name, _, aggregate = signal.rpartition(".")
         return "neither" if signal == LENGTH else direction(known_by(self._snapshot, name), aggregate)
+
+
+def equally_many(answers: "Sequence[Floats]") -> "Floats":
+    """The mean of each case in each run over as many answers in one run as in the other; NaN where a run has fewer.
+
+    A mean of more answers varies less, and values that change places have to be alike. As many count of a case as leave
+    most answers to hold against those of another run.
+
+    Args:
+        answers: of each run, shape (cases, repeats), NaN where there is none.
+
+    Returns:
+        Shape (cases, runs).
+    """
+    import numpy as np
+
+    stacked = np.stack(answers, axis=1)
+    absent = np.isnan(stacked)
+    counts = (~absent).sum(axis=2)
+    sizes = np.arange(1, stacked.shape[2] + 1)
+    runs = (counts[:, :, None] >= sizes).sum(axis=1)
+    size = sizes[((runs - 1) * sizes).argmax(axis=1), None]
+    ordered = np.take_along_axis(np.nan_to_num(stacked), np.argsort(absent, axis=2, kind="stable"), axis=2)
+    means: Floats = np.take_along_axis(np.cumsum(ordered, axis=2), size[:, :, None] - 1, axis=2)[:, :, 0] / size
+    return np.where(counts >= size, means, np.nan)
 
 
 def new_models(observed: Iterable[Observation]) -> Iterator[NewModel]:

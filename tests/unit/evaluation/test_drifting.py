@@ -5,16 +5,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from llmops.cli.progress import ShownProgress
 from llmops.domain.drifts import Signal
 from llmops.domain.runs import CellResult, EvaluatorResult, Run
-from llmops.evaluation.drifting import LENGTH, Observation, SameRequests, new_models
+from llmops.evaluation.drifting import LENGTH, Observation, SameRequests, equally_many, new_models
 from llmops.evaluation.evaluators.base import identity
 from llmops.evaluation.evaluators.catalogue import kind
 from llmops.evaluation.evaluators.contains import ContainsOptions
+from llmops.statistics import changepoints
 
 CONTAINS = identity("contains", 2, ContainsOptions(any="expected"))
 LATENCY = identity("latency", 1, kind("latency").options())
@@ -52,6 +56,34 @@ def test_the_mean_of_each_run_over_cases_with_repeats_averaged() -> None:
     contains, length = observed(first, [cell(1, True), cell(1, True, repeat=1), cell(2, False, output="no")])
     assert (contains.name, contains.rate, contains.cases, contains.means) == ("contains.pass_rate", True, 2, (0.75, 0.5))
     assert (length.name, length.direction, length.means) == (LENGTH, "neither", (3.0, 2.5))
+
+
+def test_a_run_with_other_repeats_counts_where_most_answers_can_be_held_against_each_other() -> None:
+    once, thrice = ([cell(1, True, repeat=repeat, output="x" * (repeat + 1)) for repeat in range(n)] for n in (1, 3))
+    assert observed(once, once, thrice)[1].means == (1.0, 1.0, 1.0)
+    assert observed(once, thrice, thrice)[1].means == (None, 2.0, 2.0)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0, None]), min_size=3, max_size=3), min_size=2, max_size=6))
+def test_each_mean_of_a_case_is_of_as_many_answers(runs: list[list[float | None]]) -> None:
+    (means,) = equally_many([np.array([repeats], dtype=float) for repeats in runs])
+    present = [[value for value in repeats if value is not None] for repeats in runs]
+    size = max((1, 2, 3), key=lambda n: n * (sum(len(each) >= n for each in present) - 1))
+    expected = [sum(each[:size]) / size if len(each) >= size else np.nan for each in present]
+    assert np.allclose(means, expected, equal_nan=True)
+
+
+def test_more_repeats_from_a_run_on_are_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changepoints, "SHUFFLES", 99)
+    generator = np.random.default_rng(1)
+    claimed = 0
+    for seed in range(60):
+        rates = generator.beta(2, 1, size=(40, 1))
+        answers = [(generator.random((40, 8)) < rates).astype(float) for _ in range(8)]
+        answers[0][:, 1:] = np.nan
+        (found,) = changepoints.find_changes([equally_many(answers)], rates=[True], seed=seed)
+        claimed += bool(found.changes)
+    assert claimed <= 6  # 97 % of such counts at 5 %
 
 
 def test_seconds_are_not_looked_at() -> None:
