@@ -63,15 +63,19 @@ class SameRequests:
             for tag in result.tags:
                 self._tags.setdefault(tag, {})[number] = None
 
-    def observe(self, run: Run, results: Iterable[CellResult]) -> Observation | None:
-        """What a run got as answers, reused ones left out; None: nothing."""
+    def observe(self, run: Run, results: Iterable[CellResult]) -> Observation | str:
+        """What a run got as answers, reused ones left out; or why there are none: empty when it asked something else."""
         names = [name for name, told in self._evaluators.items() if run.snapshot.get("evaluators", {}).get(name) == told]
         values: dict[tuple[str, str, str], Floats] = {}
         models: dict[Place, set[str]] = {}
         answers = 0
+        silent: set[str] = set()
         for result in results:
             key = self._keys.get(result.id)
-            if key is None or result.cached or result.output is None or result.node_keys.get("generate") != key:
+            if key is None or result.node_keys.get("generate") != key:
+                continue
+            if result.output is None or result.cached:
+                silent.add("failed" if result.output is None else "was reused")
                 continue
             answers += 1
             if result.model is not None and not result.route:
@@ -82,7 +86,7 @@ class SameRequests:
                     values[place] = self._nothing()
                 values[place][self._numbers[result.case_id], result.repeat] = value
         if not answers:
-            return None
+            return f"every answer {' or '.join(sorted(silent))}" if silent else ""
         named = {place: frozenset(each) for place, each in models.items()}
         return Observation(SeenRun(run.id, run.started_at, answers), values, named)
 

@@ -7,7 +7,6 @@ from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.runs import Run
-from llmops.domain.words import many
 from llmops.evaluation.drifting import Observation, SameRequests, new_models
 from llmops.settings.validation import nearest
 from llmops.workflows.differences import changes
@@ -37,7 +36,7 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
         progress: of reading and of testing them.
 
     Raises:
-        UsageError: fewer than two runs have answers of their own to compare, or no prompt or target is called so.
+        UsageError: no two runs have answers of their own to compare, or no prompt or target is called so.
     """
     candidates = list(_runs(suite, store, question.since))
     if not candidates:
@@ -53,18 +52,19 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
         if len(observed) == question.runs:
             break
         found = same.observe(run, store.results(run.id))
-        if found is None:
-            left_out.append(LeftOut(run.id, "; ".join(changes(run.snapshot, newest.snapshot)) or "every answer was reused"))
-        else:
+        if isinstance(found, Observation):
             observed.append(found)
+        else:
+            differing = "; ".join(changes(run.snapshot, newest.snapshot)) or "other requests"
+            left_out.append(LeftOut(run.id, found or differing))
         progress.advanced(number + 1)
     progress.finished()
     observed.reverse()
-    if len(observed) < 2:
-        told = f"{suite} has {many(len(observed), 'run')} with new answers to what its newest run asks; a change needs two."
-        raise UsageError(told, hint=f"Ask again, now and then: llmops eval {suite} --refresh generate")
     signals = same.signals(observed, question.confidence, progress)
     runs, models = tuple(each.run for each in observed), tuple(new_models(observed))
+    if not (signals or models):
+        told = f"{suite} has no two runs with new answers to the same request of its newest run."
+        raise UsageError(told, hint=f"Ask again, now and then: llmops eval {suite} --refresh generate")
     changed = bool(models) or any(signal.changes for signal in signals)
     return Drift(suite, question.confidence, runs, tuple(left_out), signals, models, int(changed))
 

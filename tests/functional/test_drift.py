@@ -83,7 +83,7 @@ def test_reused_answers_and_other_requests_are_left_out_and_told(tmp_path: Path)
     with OpenAiServer().running() as server:
         watched(tmp_path, server, 1)
         alone = llmops(tmp_path, "drift", "say")
-        assert (alone.returncode, "evals/say.yaml has 1 run with new answers" in alone.stderr) == (2, True)
+        assert (alone.returncode, "evals/say.yaml has no two runs with new answers" in alone.stderr) == (2, True)
         assert "llmops eval evals/say.yaml --refresh generate" in alone.stderr
         edit(tmp_path / "prompts/say/prompt.j2", "Say {{ word }} now.", "Say {{ word }} at once.")
         for options in (ANEW, ANEW, ("eval", "-q", "--no-gate"), (*ANEW, "--limit", "5")):
@@ -94,6 +94,22 @@ def test_reused_answers_and_other_requests_are_left_out_and_told(tmp_path: Path)
     assert reasons[0] == "every answer was reused"
     assert reasons[1].startswith("prompt `say` ")
     assert len(reasons) == 2
+
+
+def test_runs_that_answer_no_request_alike_and_those_that_failed_are_told(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 3)
+        assert llmops(tmp_path, "eval", "-q", "--no-gate").returncode == 0
+        rows = (tmp_path / "datasets/say.jsonl").read_text()
+        (tmp_path / "datasets/say.jsonl").write_text(rows + rows.replace('"c0', '"d0').replace(': "w', ': "x'))
+        assert llmops(tmp_path, "eval", "-q", "--no-gate").returncode == 0  # asks the new cases alone
+        disjoint = llmops(tmp_path, "drift", "say")
+        assert (disjoint.returncode, "no two runs with new answers to the same request" in disjoint.stderr) == (2, True)
+        assert llmops(tmp_path, *ANEW).returncode == 0
+        server.always = "401"
+        assert llmops(tmp_path, *ANEW).returncode == 3
+    done = llmops(tmp_path, "drift", "say")
+    assert (done.returncode, "left out: 1 run: every answer failed" in done.stdout) == (0, True), done.stderr
 
 
 def test_what_it_is_not_given_is_told(tmp_path: Path) -> None:

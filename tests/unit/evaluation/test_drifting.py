@@ -47,7 +47,7 @@ def observed(*runs: Iterable[CellResult], newest: Iterable[CellResult] | None = 
     same = SameRequests(run(9), newest if newest is not None else listed[-1], prompts=(), targets=())
     found = [same.observe(run(number), each) for number, each in enumerate(listed, start=1)]
     return same.signals(
-        [each for each in found if each is not None], 0.95, ShownProgress(Console(file=io.StringIO()), quiet=True)
+        [each for each in found if isinstance(each, Observation)], 0.95, ShownProgress(Console(file=io.StringIO()), quiet=True)
     )
 
 
@@ -96,9 +96,10 @@ def test_reused_failed_and_other_answers_say_nothing() -> None:
     reused = [replace(each, cached=True) for each in good]
     failed = [replace(each, output=None, status="failed") for each in good]
     other = [cell(1, True, key="other"), cell(3, True)]
-    assert [same.observe(run(1), each) for each in (reused, failed, other)] == [None] * 3
+    told = ["every answer was reused", "every answer failed", "every answer failed or was reused", ""]
+    assert [same.observe(run(1), each) for each in (reused, failed, [*reused[:1], *failed[1:]], other)] == told
     found = same.observe(run(1), [*good[:1], *reused[1:], *other])
-    assert found is not None
+    assert isinstance(found, Observation)
     assert found.run.answers == 1
 
 
@@ -106,17 +107,15 @@ def test_an_evaluator_with_other_options_is_another_signal() -> None:
     same = SameRequests(run(9), [cell(1, True)], prompts=(), targets=())
     stricter = {"contains": {"identity": CONTAINS, "common": {"min": 0.5}}}
     found = same.observe(run(1, evaluators=stricter), [cell(1, True)])
-    assert found is not None
+    assert isinstance(found, Observation)
     assert {place[2] for place in found.values} == {LENGTH}
 
 
-@pytest.mark.parametrize(
-    ("chosen", "answers"), [({"targets": ("t",)}, 1), ({"targets": ("u",)}, None), ({"prompts": ("q",)}, None)]
-)
-def test_prompts_and_targets_are_chosen(chosen: dict[str, tuple[str, ...]], answers: int | None) -> None:
+@pytest.mark.parametrize(("chosen", "answers"), [({"targets": ("t",)}, 1), ({"targets": ("u",)}, 0), ({"prompts": ("q",)}, 0)])
+def test_prompts_and_targets_are_chosen(chosen: dict[str, tuple[str, ...]], answers: int) -> None:
     same = SameRequests(run(9), [cell(1, True)], **{"prompts": (), "targets": (), **chosen})
     found = same.observe(run(1), [cell(1, True)])
-    assert (found and found.run.answers) == answers
+    assert (found.run.answers if isinstance(found, Observation) else 0) == answers
 
 
 def test_a_change_tells_its_runs_its_tags_and_its_cases() -> None:

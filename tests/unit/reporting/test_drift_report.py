@@ -65,6 +65,7 @@ def test_a_new_name_of_a_model_and_what_was_left_out_are_told() -> None:
     left = tuple(LeftOut(f"o{number}", reason) for number, reason in enumerate(["every answer was reused"] * 2 + list("abcd")))
     text = shown(signal("x.pass_rate"), models=(NewModel("p", "t", "r3", ("m-1",), "m-2"),), left_out=left)
     assert "since 2026-03-03 03:00 the endpoint names m-2, and before m-1" in text
+    assert "names m-2" in shown(models=(NewModel("p", "t", "r3", ("m-1",), "m-2"),))
     assert "left out: 2 runs: every answer was reused" in text
     assert "left out: 1 run for other reasons" in text
 
