@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -34,6 +35,7 @@ SUFFIXES: dict[str, Format] = {
 
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of one, some in full width too."""
+_NUMBER = re.compile(r"[+-]\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?")
 COLUMNS: dict[str, type] = {
     "run": str,
     "suite": str,
@@ -51,6 +53,10 @@ COLUMNS: dict[str, type] = {
     "latency_s": float,
     "cached": bool,
     "cost_usd": float,
+    "model": str,
+    "input_tokens": int,
+    "output_tokens": int,
+    "tags": str,
 }
 """Of a table of results, with the type of their values; any may be missing."""
 
@@ -218,7 +224,10 @@ def table_rows(report: Report, results: Iterable[CellResult]) -> Iterator[tuple[
     """One row per cell and evaluator, in the order of `COLUMNS`."""
     for result in results:
         head = (report.run_id, report.suite, result.prompt, result.target, result.case_id, result.repeat)
-        tail = (result.output, result.error, result.latency_s, result.cached, result.cost_usd)
+        usage = result.usage
+        tokens = (None, None) if usage is None else (usage.input_tokens, usage.output_tokens)
+        paid = (result.latency_s, result.cached, result.cost_usd, result.model, *tokens)
+        tail = (result.output, result.error, *paid, ", ".join(result.tags))
         rows = [(name, e.status, e.value, e.passed, e.reason) for name, e in result.evaluations.items()]
         for row in rows or [("", result.status, None, None, "")]:
             yield (*head, *row, *tail)
@@ -242,4 +251,5 @@ def spreadsheet(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = safe(value)
-    return f"'{text}" if text.startswith(("\t", "\n")) or text.lstrip().startswith(FORMULAS) else text
+    runs = text.startswith(("\t", "\n")) or text.lstrip().startswith(FORMULAS)
+    return f"'{text}" if runs and not _NUMBER.fullmatch(text) else text

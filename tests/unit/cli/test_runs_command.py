@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 from calling import call, project
 
 from llmops.adapters.sql.store import open_store
+from llmops.domain.models import Usage
 from llmops.domain.ports import Store
 from llmops.domain.reports import Counts, EvaluatorSummary, Group, LatencySummary, Metric, Report, RuleVerdict, Spend, Timing
 from llmops.domain.retrieval import Hit
@@ -29,9 +31,9 @@ def result(position: int, case: str, target: str, output: str | None, passed: bo
     )
     error = "the endpoint is down" if output is None else None
     status: OutcomeStatus = "failed" if output is None else "scored"
-    return CellResult(
-        position, case, "say", target, 0, status, output, error, evaluations, node_keys={"retrieve": f"hits-{case}"}
-    )
+    usage = None if output is None else Usage(7, 2)
+    more = {"tags": ("sky", "near"), "node_keys": {"retrieve": f"hits-{case}"}}
+    return CellResult(position, case, "say", target, 0, status, output, error, evaluations, usage, **more)  # type: ignore[arg-type]
 
 
 RESULTS = [
@@ -149,6 +151,17 @@ def test_results_as_lines_of_json(folder: Path) -> None:
     assert call(folder, "runs", "export", "run-a", "-o", str(folder / "run.jsonl")).code == 0
     lines = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
     assert [(each["run"], each["case_id"]) for each in lines] == [("run-a", "c1"), ("run-a", "c1"), ("run-a", "c2")]
+
+
+def test_a_csv_file_has_a_row_for_each_evaluator_with_what_the_answer_took(folder: Path) -> None:
+    assert call(folder, "runs", "export", "run-a", "-o", str(folder / "run.csv")).code == 0
+    rows = list(csv.DictReader((folder / "run.csv").read_text(encoding="utf-8").splitlines()))
+    names = ("case", "target", "evaluator", "input_tokens", "output_tokens", "tags")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("c1", "small", "contains", "7", "2", "sky, near"),
+        ("c1", "paid", "contains", "7", "2", "sky, near"),
+        ("c2", "small", "", "", "", "sky, near"),
+    ]
 
 
 def test_a_parquet_file_holds_what_the_csv_file_holds(folder: Path) -> None:

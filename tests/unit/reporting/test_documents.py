@@ -16,14 +16,14 @@ from llmops.reporting.documents import Format, render, spreadsheet, to_junit, to
 
 @pytest.mark.parametrize(
     "cell",
-    ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\ttab", '\n=HYPERLINK("x")', "\nline", "  =1"]
+    ["=1+1", "+1+1", "-1+cmd|'x'!A", "-1 ", "-", "@SUM(1)", "\t=1", "\ttab", '\n=HYPERLINK("x")', "\nline", "  =1"]
     + ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20SUM(1)", "\n\uff1d1", "\x1b[0m=1"],
 )
 def test_a_formula_gets_a_quote(cell: str) -> None:
     assert str(spreadsheet(cell)).startswith("'")
 
 
-@pytest.mark.parametrize("cell", ["text", "a=b", "1-2", "", "a\n=b", -1, 0.5, None])
+@pytest.mark.parametrize("cell", ["text", "a=b", "1-2", "", "a\n=b", -1, 0.5, None, "-1", "+3.25", "-1,200", "-1e-7"])
 def test_other_cells_stay_as_they_are(cell: object) -> None:
     assert spreadsheet(cell) == cell
 
