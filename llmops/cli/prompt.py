@@ -16,7 +16,7 @@ from llmops.domain.errors import InvalidFiles, Problem
 from llmops.reporting.safe import one_line, safe
 
 if TYPE_CHECKING:
-    from llmops.prompting.registry import Registry, Summary
+    from llmops.prompting.registry import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Version prompts: commit, compare, lint, label, promote.")
 
@@ -38,7 +38,8 @@ def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     from llmops.reporting.tables import new_table
 
     session: Session = ctx.obj
-    rows = [_row(session.wiring.registry, summary) for summary in session.wiring.registry.summaries()]
+    registry = session.wiring.registry
+    rows = [_row(registry, name) for name in registry.names()]
     if json:
         print_json(rows)
         return
@@ -52,14 +53,15 @@ def list_prompts(ctx: typer.Context, json: JsonOption = False) -> None:
     session.out.print(table if rows else "No prompts: write one to prompts/NAME/prompt.j2")
 
 
-def _row(registry: "Registry", summary: "Summary") -> dict[str, Any]:
-    """A prompt as a listing shows it; one that cannot be parsed is listed with the reason."""
-    row = {"name": summary.name, "hash": "", "versions": list(summary.versions), "labels": dict(summary.labels)}
+def _row(registry: "Registry", name: str) -> dict[str, Any]:
+    """A prompt as a listing shows it; one whose files cannot be read is listed with the reason."""
+    row = {"name": name, "hash": "", "versions": [], "labels": {}, "variables": [], "description": "", "error": ""}
     try:
-        version = registry.working_copy(summary.name)
+        row |= {"versions": registry.versions(name), "labels": dict(registry.labels(name))}
+        version = registry.working_copy(name)
     except InvalidFiles as error:
-        return {**row, "variables": [], "description": "", "error": error.message}
-    return {**row, "hash": version.hash, "variables": list(version.variables), "description": version.description, "error": ""}
+        return row | {"error": error.message}
+    return row | {"hash": version.hash, "variables": list(version.variables), "description": version.description}
 
 
 @app.command()

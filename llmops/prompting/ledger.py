@@ -17,7 +17,12 @@ from llmops.settings.validation import Strict, validated
 
 LABELS = "labels.yaml"
 Action = Literal["commit", "label", "rollback"]
-_CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
+_MARKS = ("<<<<<<< ", "=======", ">>>>>>> ")
+"""What git writes around the two sides of a conflict."""
+
+
+class Unmerged(InvalidFiles):
+    """A file in which a merge left its marks."""
 
 
 @record
@@ -140,8 +145,7 @@ def read_labels(folder: Path, root: Path) -> Mapping[str, str]:
     if not path.exists():
         return {}
     text = read_text(path, root)
-    if _CONFLICT[0] in text and (problem := merge_conflict(text, shown(path, root), folder.name)):
-        raise InvalidFiles([problem])
+    refuse_marks(text, shown(path, root), keep_one_side(folder.name))
     head = text.partition("\nhistory:")[0]
     if head.strip() in ("labels: {}", ""):
         return {}
@@ -151,8 +155,7 @@ def read_labels(folder: Path, root: Path) -> Mapping[str, str]:
 def _read(path: Path, root: Path) -> tuple[_Labels, Positions]:
     file = shown(path, root)
     text = read_text(path, root)
-    if problem := merge_conflict(text, file, path.parent.name):
-        raise InvalidFiles([problem])
+    refuse_marks(text, file, keep_one_side(path.parent.name))
     return _parse(text, file)
 
 
@@ -161,17 +164,24 @@ def _parse(text: str, file: str) -> tuple[_Labels, Positions]:
     return validated(_Labels, {} if data is None else data, positions), positions
 
 
-def merge_conflict(text: str, file: str, name: str) -> Problem | None:
-    """The place at which a merge left its marks, and what to do."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith(_CONFLICT[0]) and f"\n{_CONFLICT[1]}" in text and f"\n{_CONFLICT[2]}" in text:
-            hint = (
-                f"Keep one side whole: git checkout --ours -- prompts/{name}/labels.yaml prompts/{name}/versions; put the text "
-                f"of the other side into prompts/{name}/prompt.j2 and commit it as a version of its own: "
-                f"llmops prompt commit {name} -m MESSAGE"
-            )
-            return Problem(file, "two branches committed versions, and the merge is not resolved.", line=number, hint=hint)
-    return None
+def refuse_marks(text: str, file: str, hint: str) -> None:
+    """Refuse a file in which a merge left its marks.
+
+    Raises:
+        Unmerged: with the line of the first mark.
+    """
+    if all(f"\n{mark}" in f"\n{text}" for mark in _MARKS):
+        line = f"\n{text}".partition(f"\n{_MARKS[0]}")[0].count("\n") + 1
+        raise Unmerged([Problem(file, "the merge of two branches is not resolved.", line=line, hint=hint)])
+
+
+def keep_one_side(name: str) -> str:
+    """What to do about a merge of two histories, whose hashes cannot be mixed."""
+    return (
+        f"Keep one side whole: git checkout --ours -- prompts/{name}/labels.yaml prompts/{name}/versions; put the text "
+        f"of the other side into prompts/{name}/prompt.j2 and commit it as a version of its own: "
+        f"llmops prompt commit {name} -m MESSAGE. Labels that only the other side moved are moved again."
+    )
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.records import record
 from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at
-from llmops.prompting.ledger import Ledger, merge_conflict, read_labels, read_ledger
+from llmops.prompting.ledger import Ledger, keep_one_side, read_labels, read_ledger, refuse_marks
 from llmops.prompting.semver import SemVer
 from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.settings.files import read_text
@@ -21,6 +21,7 @@ VERSIONS = "versions"
 LATEST = "latest"
 HASH = "sha256:"
 """Opens a content hash in a reference."""
+CHOOSE_LINES = "Keep the lines that shall stand, and delete the marks; a mark that is text is indented."
 MIN_HASH = 4
 MAX_BYTES = 4 * 1024 * 1024
 """Largest prompt file that is read."""
@@ -111,17 +112,6 @@ class Reference:
         return cls(name, which)
 
 
-@record
-class Summary:
-    """A prompt as a listing shows it; no template is parsed for it."""
-
-    name: str
-    versions: tuple[str, ...]
-    """Oldest first."""
-    labels: Mapping[str, str]
-    """Version by label."""
-
-
 class Registry:
     """Finds prompts below `prompts/`. Nothing is read before it is asked for."""
 
@@ -182,7 +172,13 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """All committed versions, oldest first."""
-        return _versions_in(self.folder(name))
+        try:
+            with scandir(self.folder(name) / VERSIONS) as entries:
+                names = [entry.name.removesuffix(".j2") for entry in entries if entry.name.endswith(".j2")]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        parsed = [(version, name) for name in names if (version := SemVer.parse(name))]
+        return [name for _, name in sorted(parsed)]
 
     def labels(self, name: str) -> Mapping[str, str]:
         """Version by label."""
@@ -191,11 +187,6 @@ class Registry:
     def ledger(self, name: str) -> Ledger:
         """Labels and history."""
         return read_ledger(self.folder(name), self.root)
-
-    def summaries(self) -> list[Summary]:
-        """All prompts with their versions and labels."""
-        folders = [self.root / PROMPTS / name for name in self.names()]
-        return [Summary(f.name, tuple(_versions_in(f)), read_labels(f, self.root)) for f in folders]
 
     def resolve(self, reference: str) -> PromptVersion:
         """The version that a reference names.
@@ -273,17 +264,6 @@ class Registry:
                     [Problem(file, "no such file.", hint=f"The working copy of a prompt is its `{WORKING_COPY}`.")]
                 )
             text = read_text(path, self.root, max_bytes=MAX_BYTES)
-            if problem := merge_conflict(text, file, name):
-                raise InvalidFiles([problem])
+            refuse_marks(text, file, CHOOSE_LINES if version is None else keep_one_side(name))
             self._loaded[name, key] = parse_prompt(text, file=file, shared=shared, name=name, version=version)
         return self._loaded[name, key]
-
-
-def _versions_in(folder: Path) -> list[str]:
-    try:
-        with scandir(folder / VERSIONS) as entries:
-            names = [entry.name.removesuffix(".j2") for entry in entries if entry.name.endswith(".j2")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    parsed = [(version, name) for name in names if (version := SemVer.parse(name))]
-    return [name for _, name in sorted(parsed)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Bump
 from llmops.domain.records import record
-from llmops.prompting.ledger import LABELS, Entry, Ledger, chain_problems, write_ledger
+from llmops.prompting.ledger import LABELS, Entry, Ledger, Unmerged, chain_problems, write_ledger
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, EditedVersion, Registry
 from llmops.prompting.semver import BUMPS, FIRST, SemVer, needed_bump
 from llmops.prompting.template import PromptVersion
@@ -121,11 +121,19 @@ def _drop_unrecorded(registry: Registry, name: str, ledger: Ledger, working: Pro
     known = registry.versions(name)
     if known and known[-1] not in ledger.committed:
         left = registry.version(name, known[-1])
-        file = f"{PROMPTS}/{name}/{VERSIONS}/{known[-1]}.j2"
         if left.hash != working.hash:
-            hint = f"It was not written by `llmops prompt commit`. Move it away, or into {PROMPTS}/{name}/{WORKING_COPY}."
-            raise InvalidFiles([Problem(file, "is not recorded in the history.", hint=hint)])
-        (registry.root / file).unlink()
+            raise InvalidFiles([_unrecorded(name, known[-1])])
+        (registry.root / left.file).unlink()
+
+
+def _unrecorded(name: str, version: str) -> Problem:
+    """A version file that a commit left which was cut short, or the other side of a merge."""
+    hint = (
+        f"Put its text into {PROMPTS}/{name}/{WORKING_COPY} if you want it, delete this file, "
+        f"and commit: llmops prompt commit {name} -m MESSAGE"
+    )
+    path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
+    return Problem(path, f"version {version} is not recorded in the history.", hint=hint)
 
 
 def move_label(registry: Registry, name: str, version: str, label: str, change: Change) -> Entry:
@@ -167,8 +175,7 @@ def _move(registry: Registry, name: str, label: str, change: Change, draft: Entr
         ledger = fresh.ledger(name)
         target = fresh.version(name, draft.version)
         if draft.version not in ledger.committed:
-            hint = f"See: llmops prompt verify {name}"
-            raise InvalidFiles([Problem(target.file, "is not recorded in the history.", hint=hint)])
+            raise InvalidFiles([_unrecorded(name, draft.version)])
         entry = replace(
             draft,
             at=change.time,
@@ -217,23 +224,17 @@ def verify(registry: Registry, name: str) -> list[Problem]:
 
 
 def _version_problems(registry: Registry, name: str, version: str, committed: Mapping[str, str]) -> list[Problem]:
-    path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
     if version not in committed:
-        hint = "Versions are made by `llmops prompt commit`; after a merge, keep the labels.yaml that records this one."
-        return [Problem(path, f"version {version} is not recorded in the history.", hint=hint)]
+        return [_unrecorded(name, version)]
     try:
         registry.version(name, version)
-    except EditedVersion as error:
+    except (EditedVersion, Unmerged) as error:
         return [*error.problems]
     except InvalidFiles as error:
         hint = f"Versions are immutable. Restore it: git checkout HEAD -- {PROMPTS}/{name}/{VERSIONS}"
-        edited = Problem(path, f"version {version} was edited after it was committed.", hint=hint)
-        return [*error.problems] if _conflicted(error) else [edited, *error.problems]
+        path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
+        return [Problem(path, f"version {version} was edited after it was committed.", hint=hint), *error.problems]
     return []
-
-
-def _conflicted(error: InvalidFiles) -> bool:
-    return any("merge is not resolved" in problem.message for problem in error.problems)
 
 
 def check(registry: Registry, name: str) -> list[Problem]:

@@ -235,8 +235,13 @@ def test_two_branches_that_commit_a_version_do_not_overwrite_each_other(reposito
         git(repository, "commit", "-qm", branch)
     assert "CONFLICT" in git(repository, "merge", "one")
     found = prompt(repository, "check", code=1)
-    assert "the merge is not resolved" in found
+    assert "the merge of two branches is not resolved" in found
     assert "git checkout --ours" in found
+    write(repository, {"prompts/other/prompt.j2": "---\ndescription: Another one\n---\nuser:\nhi\n"})
+    listed = prompt(repository, "list")
+    assert "Another one" in listed
+    assert "labels.yaml:" in listed
+    prompt(repository, "commit", "other", "-m", "Another one")
     git(repository, "checkout", "--ours", "--", "prompts/tides/labels.yaml", "prompts/tides/versions")
     git(repository, "checkout", "--theirs", "--", PROMPT)
     prompt(repository, "commit", "tides", "-m", "The wording of one, again")

@@ -191,9 +191,8 @@ def test_a_listing_parses_no_template(root: Path, write: Write) -> None:
     write("prompts/answer/versions/1.10.0.j2", "{% broken")
     write("prompts/answer/versions/1.9.0.j2", "{% broken")
     write("prompts/answer/versions/notes.txt", "x")
-    [summary] = Registry(root).summaries()
-    assert summary.versions == ("1.0.0", "1.9.0", "1.10.0")
-    assert summary.labels == {"production": "1.0.0"}
+    assert Registry(root).versions("answer") == ["1.0.0", "1.9.0", "1.10.0"]
+    assert Registry(root).labels("answer") == {"production": "1.0.0"}
 
 
 def test_listing_many_prompts_reads_their_labels_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +210,7 @@ def test_listing_many_prompts_reads_their_labels_alone(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("llmops.prompting.ledger.read_text", reading)
     monkeypatch.setattr("llmops.prompting.registry.read_text", reading)
-    assert all(each.labels == {"production": "1.2.0"} for each in Registry(tmp_path).summaries())
+    registry = Registry(tmp_path)
+    assert all(registry.labels(name) == {"production": "1.2.0"} for name in registry.names())
     assert {path.name for path in read} == {"labels.yaml"}
     assert len(read) == 200

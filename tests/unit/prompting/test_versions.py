@@ -217,14 +217,47 @@ def test_two_branches_that_commit_a_version_conflict_visibly(root: Path, git: Gi
     git("merge", "one", ok=False)
     found = messages(check(Registry(root), "answer"))
     with pytest.raises(InvalidFiles, match="two branches"):
-        Registry(root).summaries()
-    assert "two branches committed versions" in found
+        Registry(root).labels("answer")
+    assert f"{WORKING}:5: the merge of two branches is not resolved.\n    Keep the lines that shall stand" in found
+    assert "edited" not in found
     assert "git checkout --ours -- prompts/answer/labels.yaml prompts/answer/versions" in found
     git("checkout", "--ours", "--", "prompts/answer/labels.yaml", "prompts/answer/versions")
     write(WORKING, f"{HEAD}user:\none {{{{ question }}}}\n")
     assert commit(Registry(root), "answer", ME).version == "1.2.0"
     assert check(Registry(root), "answer") == []
     assert Registry(root).resolve("answer@1.1.0").messages[0].source == "two {{ question }}"
+
+
+def test_the_version_of_the_other_side_of_a_merge_is_told_with_what_to_do(root: Path, git: Git, write: Write) -> None:
+    commit(Registry(root), "answer", ME)
+    git("add", "-A")
+    git("commit", "-q", "-m", "base")
+    for branch, text in (("one", "user:\nnew {{ question }}\n"), ("two", "user:\n{# why #}{{ question }}\n")):
+        git("checkout", "-q", "-b", branch, "main")
+        write(WORKING, f"{HEAD}system:\n{{% include 'rules.j2' %}}\n{text}")
+        commit(Registry(root), "answer", ME)
+        git("add", "-A")
+        git("commit", "-q", "-m", branch)
+    git("merge", "one", ok=False)
+    git("checkout", "--ours", "--", "prompts/answer/labels.yaml", "prompts/answer/versions")
+    other = root / "prompts/answer/versions/1.1.0.j2"
+    write(WORKING, f"{HEAD}user:\nmerged {{{{ question }}}}\n")
+    told = "prompts/answer/versions/1.1.0.j2: version 1.1.0 is not recorded in the history.\n    Put its text into"
+    assert told in messages(check(Registry(root), "answer"))
+    with pytest.raises(InvalidFiles, match=r"delete this file, and commit: llmops prompt commit answer"):
+        commit(Registry(root), "answer", ME)
+    other.unlink()
+    commit(Registry(root), "answer", ME)
+    assert check(Registry(root), "answer") == []
+
+
+def test_marks_of_a_merge_in_the_working_copy_alone_are_no_matter_of_versions(root: Path, write: Write) -> None:
+    write(WORKING, "user:\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> x\n")
+    with pytest.raises(InvalidFiles, match="Keep the lines that shall stand") as refused:
+        Registry(root).working_copy("answer")
+    assert "checkout" not in str(refused.value)
+    write(WORKING, "user:\n  <<<<<<< HEAD\n  a\n  =======\n  b\n  >>>>>>> x\n")
+    assert Registry(root).working_copy("answer").messages
 
 
 def test_a_history_that_holds_both_sides_of_a_merge_is_refused_with_a_way_out(root: Path, write: Write) -> None:
