@@ -133,16 +133,22 @@ def main() -> None:
     sys.exit(code_with_loss(code))
 
 
+def _refused(error: PermissionError) -> UsageError:
+    """What a file or folder is told with that the account may not use, wherever that was found."""
+    return UsageError(f"{error.filename or 'a file'}: {error.strerror}.", hint="Allow the account that runs llmops to use it.")
+
+
 def _code(*, debug: bool) -> int:
     try:
         app()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except LlmopsError as error:
+    except (LlmopsError, PermissionError) as error:
         if debug:
             traceback.print_exc()
-        Session.tell(error)
-        return error.exit_code
+        told = error if isinstance(error, LlmopsError) else _refused(error)
+        Session.tell(told)
+        return told.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Bump
@@ -12,7 +13,7 @@ from llmops.prompting.ledger import LABELS, Entry, Ledger, Unmerged, chain_probl
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, EditedVersion, Registry
 from llmops.prompting.semver import BUMPS, FIRST, SemVer, needed_bump
 from llmops.prompting.template import PromptVersion
-from llmops.settings.files import write_atomic
+from llmops.settings.files import shown, write_atomic
 
 LOCK_TIMEOUT_S = 20
 
@@ -59,7 +60,9 @@ def _locked(registry: Registry, name: str) -> Iterator[None]:
     except Timeout:
         raise UsageError(f"another process is changing the prompt {name!r}.", hint="Try again when it is done.") from None
     except OSError as error:
-        raise UsageError(f"cannot write {error.filename or folder}: {error.strerror or error}.") from error
+        file = shown(Path(error.filename or folder), registry.root)
+        hint = "Check that its folder can be written, and that the disk is not full."
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}.", hint=hint) from error
 
 
 def next_version(registry: Registry, name: str, bump: Bump | None = None) -> tuple[str, Bump | None]:

@@ -148,8 +148,12 @@ def _descriptor(path: Path) -> int | None:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)  # not of the temporary file, which nobody asked for
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

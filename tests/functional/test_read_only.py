@@ -11,13 +11,14 @@ import pytest
 from command_line import COMMAND, environment, llmops
 
 PR_CAPBSET_DROP = 24
-CAP_DAC_OVERRIDE = 1
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 
 
 def _as_anyone() -> None:
-    """Takes from root what lets it write to every file."""
-    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0):
-        raise OSError
+    """Takes from root what lets it read and write every file."""
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) if os.geteuid() == 0 else ():
+        if ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError
 
 
 def reading(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -92,3 +93,26 @@ def test_what_writes_says_that_it_cannot(folder: Path) -> None:
     assert (done.returncode, "cannot be written (Permission denied)" in done.stderr) == (2, True), done.stderr
     done = reading(folder, "rag", "query", "delivery")
     assert (done.returncode, "Chroma writes to a folder that is only read, too" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("command", ["prompt list", "prompt show answer", "prompt show answer@1.0.0", "prompt verify"])
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, command: str) -> None:
+    prompt = tmp_path / "prompts/answer"
+    prompt.mkdir(parents=True)
+    (prompt / "prompt.j2").write_text("user:\nhi\n", encoding="utf-8")
+    (tmp_path / "llmops.yaml").write_text("models:\n  small: {id: embedded/reader-small}\n", encoding="utf-8")
+    prompt.chmod(0)
+    try:
+        done = reading(tmp_path, *command.split())
+    finally:
+        prompt.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert "prompts/answer" in done.stderr
+    assert "Permission denied.\nAllow the account that runs llmops to use it." in done.stderr
+
+
+def test_a_file_that_may_not_be_written_is_named_and_not_the_one_beside_it(folder: Path) -> None:
+    done = reading(folder, "prompt", "commit", "answer", "-m", "x")
+    assert done.returncode == 2
+    assert "Check that its folder can be written" in done.stderr
+    assert str(folder) not in done.stderr
