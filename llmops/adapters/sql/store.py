@@ -322,10 +322,8 @@ class SqlStore:
         self.database.transaction(lambda connection: connection.execute(statement))
 
 
-def _nodes(
-    connection: Connection, keys: Sequence[str], runs: Collection[str] | None
-) -> list[Row[str, NodeKind, str, str, int]]:
-    found: list[Row[str, NodeKind, str, str, int]] = []
+def _nodes(connection: Connection, keys: Sequence[str], runs: Collection[str] | None) -> list[_NodeRow]:
+    found: list[_NodeRow] = []
     for start in range(0, len(keys), KEYS_PER_QUERY):
         query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
         if runs is not None:
