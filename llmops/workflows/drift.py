@@ -48,7 +48,7 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
     observed: list[Observation] = []
     left_out: list[LeftOut] = []
     progress.started("runs", min(len(candidates), question.runs))
-    for number, run in enumerate(candidates):
+    for run in candidates:
         if len(observed) == question.runs:
             break
         found = same.observe(run, store.results(run.id))
@@ -57,7 +57,7 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
         else:
             differing = "; ".join(changes(run.snapshot, newest.snapshot)) or "other requests"
             left_out.append(LeftOut(run.id, found or differing))
-        progress.advanced(number + 1)
+        progress.advanced(len(observed))
     progress.finished()
     observed.reverse()
     signals = same.signals(observed, question.confidence, progress)
