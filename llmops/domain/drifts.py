@@ -41,7 +41,7 @@ class Change:
     """A change of a signal between two runs."""
 
     previous: str
-    """The last run before it."""
+    """The last run before it with a value."""
     run: str
     """The first run after it."""
     earliest: str

@@ -143,8 +143,9 @@ class SameRequests:
         before, after = (np.nanmean(side[both], axis=1) for side in sides)
         bounds = SHARE if self._is_rate(signal) else None
         found = paired_difference(before, after, bounds=bounds, confidence=confidence)
+        measured = np.flatnonzero(~np.isnan(sides[0]).all(axis=0))
         return Change(
-            runs[at - 1],
+            runs[first + measured[-1]],
             runs[at],
             runs[point[1].earliest],
             runs[point[1].latest],

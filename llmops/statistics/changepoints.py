@@ -164,7 +164,7 @@ def _segments(values: "Floats", critical: float, first: int = 0, end: int | None
     found = cusum(values[:, first:end])
     if not found.size or found.max() <= critical:
         return
-    at = first + 1 + int(found.argmax())
+    at = end - 1 - int(found[::-1].argmax())  # of equal ones the last: those before it have no values
     before, after = list(_segments(values, critical, first, at)), list(_segments(values, critical, at, end))
     yield from before
     yield (before[-1][1] if before else first), at, (after[0][1] if after else end)

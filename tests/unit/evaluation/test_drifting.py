@@ -131,6 +131,13 @@ def test_a_change_tells_its_runs_its_tags_and_its_cases() -> None:
     assert {each.name for each in change.moved} == {f"c{case}" for case in range(10)}
 
 
+def test_a_run_in_which_a_signal_was_not_measured_neither_begins_nor_ends_its_change() -> None:
+    before, after = ([cell(case, case > bad) for case in range(20)] for bad in (-1, 9))
+    silent = [replace(each, evaluations={}) for each in before]
+    (change,) = observed(before, before, silent, after, after)[0].changes
+    assert (change.previous, change.run, change.earliest, change.latest) == ("r2", "r4", "r3", "r4")
+
+
 def test_a_name_of_a_model_is_new_once() -> None:
     same = SameRequests(run(9), [cell(1, True)], prompts=(), targets=())
     names = ["m-1", "m-1", "m-2", "m-1", "m-2"]
