@@ -104,7 +104,8 @@ def log(ctx: typer.Context, name: NameArgument, json: JsonOption = False) -> Non
         return
     table = new_table("when (UTC)", "what", "by", "reason")
     for entry in entries:
-        moved = f"{entry.label}: {entry.came_from or '(new)'} -> {entry.version}"
+        after = "(none)" if entry.action == "unlabel" else entry.version
+        moved = f"{entry.label}: {entry.came_from or '(new)'} -> {after}"
         what = f"version {entry.version}  {entry.prompt_hash[:12]}" if entry.action == "commit" else moved
         what += " (rollback)" if entry.action == "rollback" else " (forced)" if entry.forced else ""
         when = entry.at[:19].replace("T", " ").removesuffix("Z")

@@ -17,6 +17,7 @@ from llmops.domain.prompts import Bump, PromptFormat
 from llmops.settings.files import read_text
 
 if TYPE_CHECKING:
+    from llmops.prompting.ledger import Entry
     from llmops.prompting.versions import Change
 
 app = typer.Typer()
@@ -29,6 +30,7 @@ VersionArgument = Annotated[
     ),
 ]
 LabelOption = Annotated[str, typer.Option("--label", help="Name of the label, such as production.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")]
 FormatOption = Annotated[PromptFormat | None, typer.Option("--format", help="Default: guessed from the file.")]
 
 
@@ -62,7 +64,7 @@ def label(
     ctx: typer.Context,
     reference: VersionArgument,
     label: LabelOption,
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Point a label at a version. A protected label moves by `promote` alone."""
     session: Session = ctx.obj
@@ -70,7 +72,22 @@ def label(
     from llmops.workflows.promote import set_label
 
     entry = set_label(session.project, session.wiring.registry, name, version, label, _change(session, reason))
-    _tell_move(session, name, label, entry.came_from, entry.version)
+    _tell_move(session, name, entry)
+
+
+@app.command(epilog=examples("llmops prompt unlabel answer --label staging"))
+def unlabel(
+    ctx: typer.Context,
+    name: NameArgument,
+    label: LabelOption,
+    reason: ReasonOption = "",
+) -> None:
+    """Take a label away; the history keeps it. A protected label stays."""
+    from llmops.workflows.promote import remove_label
+
+    session: Session = ctx.obj
+    entry = remove_label(session.project, session.wiring.registry, name, label, _change(session, reason))
+    session.out.print(f"{name}: {label} {entry.version} -> (none)", soft_wrap=True)
 
 
 @app.command(epilog=examples("llmops prompt promote answer@1.2.0 --to production"))
@@ -79,7 +96,7 @@ def promote(
     reference: VersionArgument,
     to: Annotated[str, typer.Option("--to", help="The label to move.")],
     force: Annotated[bool, typer.Option("--force", help="Move it without evidence; needs --reason.")] = False,
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Move a label onto a version; a protected one only onto text that passed the gates of its suites. Exit 1: refused."""
     session: Session = ctx.obj
@@ -91,7 +108,7 @@ def promote(
 
     with ShownProgress(session.err) as progress:
         entry = promote_on_evidence(session.wiring, name, version, to, change, progress)
-    _tell_move(session, name, to, entry.came_from, entry.version)
+    _tell_move(session, name, entry)
     if entry.forced:
         session.err.print("forced: recorded in the history without evidence", soft_wrap=True)
 
@@ -101,18 +118,19 @@ def rollback(
     ctx: typer.Context,
     name: NameArgument,
     label: LabelOption,
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Point a label at the version it had before. Always allowed."""
     from llmops.prompting import versions
 
     session: Session = ctx.obj
     entry = versions.rollback(session.wiring.registry, name, label, _change(session, reason))
-    _tell_move(session, name, label, entry.came_from, entry.version)
+    _tell_move(session, name, entry)
 
 
-def _tell_move(session: Session, name: str, label: str, before: str | None, after: str) -> None:
-    session.out.print(f"{name}: {label} {before or '(new)'} -> {after}", soft_wrap=True)
+def _tell_move(session: Session, name: str, entry: "Entry") -> None:
+    moved = f"{entry.came_from or '(new)'} -> {entry.version}" if entry.hash else f"stands on {entry.version} already"
+    session.out.print(f"{name}: {entry.label} {moved}", soft_wrap=True)
 
 
 def _version(text: str) -> tuple[str, str]:

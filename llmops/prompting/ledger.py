@@ -16,7 +16,7 @@ from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.validation import Strict, validated
 
 LABELS = "labels.yaml"
-Action = Literal["commit", "label", "rollback"]
+Action = Literal["commit", "label", "rollback", "unlabel"]
 _MARKS = ("<<<<<<< ", "=======", ">>>>>>> ")
 """What git writes around the two sides of a conflict."""
 
@@ -31,7 +31,7 @@ class Entry:
 
     action: Action
     version: str
-    """The version that was committed, or that the label points at from now on."""
+    """The version that was committed, or that the label points at from now on, or did until it was taken away."""
     at: str
     """ISO 8601, UTC."""
     by: str
@@ -84,25 +84,33 @@ class Ledger:
         """This ledger and one more entry; a label that the entry moves points at its version."""
         sealed = entry.sealed(self.history[-1].hash if self.history else "")
         labels = dict(self.labels)
-        if sealed.label is not None:
+        if sealed.action == "unlabel":
+            labels.pop(sealed.label or "", None)
+        elif sealed.label is not None:
             labels[sealed.label] = sealed.version
         return Ledger(labels, (*self.history, sealed))
 
     def path_of(self, label: str) -> list[str]:
         """The versions that a label went through, oldest first, each move that changed nothing left out.
 
-        A rollback takes off what came after the version that it went back to.
+        A rollback takes off what came after the version that it went back to; a label that was taken away begins anew.
         """
         path: list[str] = []
         for entry in self.history:
             if entry.label != label:
                 continue
-            if entry.action == "rollback":
+            if entry.action == "unlabel":
+                path.clear()
+            elif entry.action == "rollback":
                 while len(path) > 1 and path[-1] != entry.version:
                     path.pop()
             elif path[-1:] != [entry.version]:
                 path.append(entry.version)
         return path
+
+    def last_move(self, label: str) -> Entry | None:
+        """The newest entry about a label."""
+        return next((entry for entry in reversed(self.history) if entry.label == label), None)
 
 
 class _Entry(Strict):
@@ -230,6 +238,6 @@ def _label_problems(ledger: Ledger, file: str) -> list[Problem]:
         found, expected = ledger.labels.get(label), path[-1] if path else None
         if found != expected:
             message = f"`{label}` points at {found}, but its history ends at {expected}."
-            hint = f"Move labels with: llmops prompt label NAME@VERSION --label {label}"
+            hint = f"Labels move by commands alone. {f'Write `{label}: {expected}` again.' if expected else 'Take it out.'}"
             problems.append(Problem(file, message, key=f"labels.{label}", hint=hint))
     return problems

@@ -1,19 +1,19 @@
 """Committing prompt versions, moving labels, and proving that nothing was edited afterwards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Bump
 from llmops.domain.records import record
-from llmops.prompting.ledger import LABELS, Entry, Ledger, Unmerged, chain_problems, write_ledger
+from llmops.prompting.ledger import LABELS, Action, Entry, Ledger, Unmerged, chain_problems, write_ledger
 from llmops.prompting.registry import LATEST, PROMPTS, VERSIONS, WORKING_COPY, EditedVersion, Registry
 from llmops.prompting.semver import BUMPS, FIRST, SemVer, needed_bump
 from llmops.prompting.template import PromptVersion
 from llmops.settings.files import shown, write_atomic
+from llmops.settings.validation import nearest
 
 LOCK_TIMEOUT_S = 20
 
@@ -149,12 +149,15 @@ def move_label(registry: Registry, name: str, version: str, label: str, change: 
         label: its name.
         change: who moves it, why, and on what evidence.
 
+    Returns:
+        What was written; without a hash when nothing was, because the label stands there already on the same evidence.
+
     Raises:
         UsageError: no such version, or a name that cannot be a label.
         InvalidFiles: the version was edited after it was committed.
     """
     _check_label(label)
-    return _move(registry, name, label, change, Entry("label", version, "", "", "", "", run=change.run, forced=change.forced))
+    return _move(registry, name, label, "label", lambda ledger: version, change)
 
 
 def rollback(registry: Registry, name: str, label: str, change: Change) -> Entry:
@@ -163,31 +166,61 @@ def rollback(registry: Registry, name: str, label: str, change: Change) -> Entry
     Raises:
         UsageError: there is no label of this name, or nothing before its version.
     """
-    path = registry.ledger(name).path_of(label)
-    if not path:
-        raise UsageError(f"the prompt {name!r} has no label {label!r}.")
-    if len(path) < 2:
-        raise UsageError(f"{label!r} of {name!r} has had no version before {path[-1]}.")
-    return _move(registry, name, label, change, Entry("rollback", path[-2], "", "", "", ""))
+
+    def before(ledger: Ledger) -> str:
+        now, path = _pointed_at(ledger, name, label), ledger.path_of(label)
+        if len(path) < 2:
+            raise UsageError(f"{label!r} of {name!r} has had no version before {now}.")
+        return path[-2]
+
+    return _move(registry, name, label, "rollback", before, change)
 
 
-def _move(registry: Registry, name: str, label: str, change: Change, draft: Entry) -> Entry:
+def unlabel(registry: Registry, name: str, label: str, change: Change) -> Entry:
+    """Take a label away; the history keeps that it was there. Whether it may go is decided by the caller.
+
+    Raises:
+        UsageError: there is no label of this name.
+    """
+    return _move(registry, name, label, "unlabel", lambda ledger: _pointed_at(ledger, name, label), change)
+
+
+def _pointed_at(ledger: Ledger, name: str, label: str) -> str:
+    if label not in ledger.labels:
+        raise UsageError(f"the prompt {name!r} has no label {label!r}.", hint=nearest(label, ledger.labels))
+    return ledger.labels[label]
+
+
+def _move(registry: Registry, name: str, label: str, action: Action, choose: Callable[[Ledger], str], change: Change) -> Entry:
+    """Write a move of a label to the version that `choose` takes from the history, which nobody else changes meanwhile.
+
+    Returns:
+        The entry; it has no hash when nothing was written, because the label stands there already on the same evidence.
+    """
     folder = registry.folder(name)
     with _locked(registry, name):
         fresh = Registry(registry.root)
         ledger = fresh.ledger(name)
-        target = fresh.version(name, draft.version)
-        if draft.version not in ledger.committed:
-            raise InvalidFiles([_unrecorded(name, draft.version)])
-        entry = replace(
-            draft,
-            at=change.time,
-            by=change.by,
-            reason=change.reason,
-            prompt_hash=target.hash,
+        version = choose(ledger)
+        if action != "unlabel":
+            fresh.version(name, version)
+            if version not in ledger.committed:
+                raise InvalidFiles([_unrecorded(name, version)])
+        entry = Entry(
+            action,
+            version,
+            change.time,
+            change.by,
+            change.reason,
+            ledger.committed.get(version, ""),
             label=label,
             came_from=ledger.labels.get(label),
+            run=change.run,
+            forced=change.forced,
         )
+        last = ledger.last_move(label)
+        if action == "label" and last and (entry.came_from, last.run, last.forced) == (version, entry.run, entry.forced):
+            return entry
         moved = ledger.with_entry(entry)
         write_ledger(folder, moved)
     return moved.history[-1]
@@ -218,11 +251,6 @@ def verify(registry: Registry, name: str) -> list[Problem]:
             path = f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2"
             hint = f"Restore it from git: git checkout HEAD -- {path}"
             problems.append(Problem(path, f"version {version} was committed and its file is gone.", hint=hint))
-    for label, version in ledger.labels.items():
-        if version not in known:
-            message = f"points at version {version}, which does not exist."
-            hint = f"Move it: llmops prompt rollback {name} --label {label}"
-            problems.append(Problem(file, message, key=f"labels.{label}", hint=hint))
     return problems
 
 

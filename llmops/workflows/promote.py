@@ -15,7 +15,7 @@ from llmops.prompting.evidence import EVIDENCE, read_evidence
 from llmops.prompting.ledger import LABELS, Entry, Ledger
 from llmops.prompting.registry import PROMPTS, Reference, Registry
 from llmops.prompting.template import PromptVersion
-from llmops.prompting.versions import Change, check, move_label
+from llmops.prompting.versions import Change, check, move_label, unlabel
 from llmops.settings.project import LabelSettings, Project
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.guarding import gate_hashes, unproven
@@ -85,11 +85,24 @@ def set_label(project: Project, registry: Registry, name: str, which: str, label
     Raises:
         UsageError: it is protected, or there is no such version.
     """
+    _refuse_protected(project, label, f"Move it on evidence: llmops prompt promote {name}@{which} --to {label}")
+    return move_label(registry, name, str(_committed(registry, name, which).version), label, change)
+
+
+def remove_label(project: Project, registry: Registry, name: str, label: str, change: Change) -> Entry:
+    """Take away a label that nothing protects.
+
+    Raises:
+        UsageError: it is protected, or there is none of this name.
+    """
+    _refuse_protected(project, label, f"Take it out of `labels` there first, or: llmops prompt rollback {name} --label {label}")
+    return unlabel(registry, name, label, change)
+
+
+def _refuse_protected(project: Project, label: str, hint: str) -> None:
     guard = project.settings.labels.get(label)
     if guard is not None and guard.protected:
-        hint = f"Move it on evidence: llmops prompt promote {name}@{which} --to {label}"
         raise UsageError(f"the label {label!r} is protected in llmops.yaml.", hint=hint)
-    return move_label(registry, name, str(_committed(registry, name, which).version), label, change)
 
 
 def _committed(registry: Registry, name: str, which: str) -> PromptVersion:
@@ -184,7 +197,7 @@ def _unproven_labels(project: Project, registry: Registry, name: str) -> Iterato
         guard = project.settings.labels.get(label)
         if guard is None or not guard.protected or _by_hand(ledger, label):
             continue
-        prompt_hash, last = ledger.committed.get(version, ""), _moved(ledger, label)
+        prompt_hash, last = ledger.committed.get(version, ""), ledger.last_move(label)
         before = None if last is None or last.came_from == version else _text_of(ledger, last.came_from)
         passed = (read_evidence(registry, name, prompt_hash) or {}).get("suites", {}) if prompt_hash else {}
         for suite in _guarding(project.root, name, guard):
@@ -196,13 +209,8 @@ def _unproven_labels(project: Project, registry: Registry, name: str) -> Iterato
 
 
 def _by_hand(ledger: Ledger, label: str) -> bool:
-    last = _moved(ledger, label)
+    last = ledger.last_move(label)
     return last is not None and (last.forced or last.action == "rollback")
-
-
-def _moved(ledger: Ledger, label: str) -> Entry | None:
-    """The last move of a label."""
-    return next((entry for entry in reversed(ledger.history) if entry.label == label), None)
 
 
 def _missing_references(suite: Suite, registry: Registry, names: set[str] | None) -> Iterator[Problem]:

@@ -327,3 +327,16 @@ def test_the_guide_is_typed_to_the_letter(tmp_path: Path) -> None:
     assert "[-three-]" in printed["llmops prompt diff answer@production answer --model openai/gpt-4o-mini --model small"]
     assert "1.0.0 -> 1.1.0" in printed["llmops prompt promote answer@1.1.0 --to production"]
     assert json.loads(typed(tmp_path, "llmops prompt list --json"))[0]["labels"] == {"production": "1.0.0"}
+
+
+def test_labels_are_set_once_and_taken_away(repository: Path) -> None:
+    assert "staging (new) -> 1.0.0" in prompt(repository, "label", "tides@1.0.0", "--label", "staging")
+    before = (repository / "prompts/tides/labels.yaml").read_text()
+    assert "staging stands on 1.0.0 already" in prompt(repository, "label", "tides@latest", "--label", "staging")
+    assert (repository / "prompts/tides/labels.yaml").read_text() == before
+    assert "Did you mean `staging`?" in prompt(repository, "unlabel", "tides", "--label", "stagign", code=2)
+    assert "staging 1.0.0 -> (none)" in prompt(repository, "unlabel", "tides", "--label", "staging", "-m", "a slip")
+    assert "staging: 1.0.0 -> (none)" in prompt(repository, "log", "tides")
+    prompt(repository, "promote", "tides@1.0.0", "--to", "production", "--force", "--reason", "urgent")
+    assert "is protected in llmops.yaml" in prompt(repository, "unlabel", "tides", "--label", "production", code=2)
+    assert "in order" in prompt(repository, "check")

@@ -13,7 +13,7 @@ import yaml
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.prompting.evidence import evidence_path, read_evidence, write_evidence
 from llmops.prompting.registry import Registry
-from llmops.prompting.versions import Change, check, commit, move_label, rollback, verify
+from llmops.prompting.versions import Change, check, commit, move_label, rollback, unlabel, verify
 
 Write = Callable[[str, str], None]
 Git = Callable[..., str]
@@ -93,6 +93,34 @@ def test_labels_move_and_roll_back_one_step_at_a_time(root: Path, write: Write) 
         rollback(registry, "answer", "production", ME)
     assert registry.resolve("answer@production").version == "1.0.0"
     assert verify(registry, "answer") == []
+
+
+def test_a_label_that_stands_there_already_is_written_once_for_each_run(root: Path) -> None:
+    commit(Registry(root), "answer", ME)
+    path = root / "prompts/answer/labels.yaml"
+    for change in (ME, replace(ME, forced=True), replace(ME, run="run-1"), replace(ME, run="run-2")):
+        assert move_label(Registry(root), "answer", "1.0.0", "production", change).hash
+        before = path.read_text(encoding="utf-8")
+        assert not move_label(Registry(root), "answer", "1.0.0", "production", replace(change, reason="again")).hash
+        assert path.read_text(encoding="utf-8") == before
+    assert verify(Registry(root), "answer") == []
+
+
+def test_a_label_that_was_taken_away_begins_anew(root: Path, write: Write) -> None:
+    for n in range(2):
+        write(WORKING, f"user:\n{n} {{{{ question }}}}\n")
+        move_label(Registry(root), "answer", commit(Registry(root), "answer", ME).version, "staging", ME)
+    (root / "prompts/answer/versions/1.1.0.j2").unlink()
+    assert unlabel(Registry(root), "answer", "staging", ME).version == "1.1.0"
+    assert Registry(root).labels("answer") == {}
+    for attempt in (unlabel, rollback):
+        with pytest.raises(UsageError, match="no label 'staging'"):
+            attempt(Registry(root), "answer", "staging", ME)
+    move_label(Registry(root), "answer", "1.0.0", "staging", ME)
+    with pytest.raises(UsageError, match="no version before 1"):
+        rollback(Registry(root), "answer", "staging", ME)
+    write("prompts/answer/versions/1.1.0.j2", "user:\n1 {{ question }}\n")
+    assert verify(Registry(root), "answer") == []
 
 
 @pytest.mark.parametrize("label", ["latest", "1.0.0", "git:x", "a b", "", "é"])
@@ -181,8 +209,14 @@ def test_every_edit_of_the_history_is_found(root: Path, write: Write) -> None:
     assert "does not follow" in tried(lambda d: d["history"].reverse())
     assert "not recorded in the history" in tried(lambda d: d["history"].pop())
     assert "its history ends at 1.0.0" in tried(lambda d: d["labels"].update(production="1.1.0"))
-    assert "points at version 9.0.0" in tried(lambda d: d["labels"].update(production="9.0.0"))
+    assert (
+        "points at 9.0.0, but its history ends at 1.0.0.\n    Labels move by commands alone. Write `production: 1.0.0`"
+        in tried(lambda d: d["labels"].update(production="9.0.0"))
+    )
     assert "its history ends at 1.0.0" in tried(lambda d: d.update(labels={}))
+    assert "Take it out" in tried(lambda d: d["labels"].update(new="1.0.0"))
+    with pytest.raises(UsageError, match=r"'new' of 'answer' has had no version before 1\.0\.0"):
+        rollback(Registry(root), "answer", "new", ME)
     assert "unknown key" in tried(lambda d: d["history"][0].update(who="x"))
 
 
