@@ -13,7 +13,7 @@
   - BudgetSpent                nothing was made before the budget ended            exit 5
   - ModelError                 one call that did not give an answer                a failed cell
     - RateLimited, ModelTimeout, Unavailable, BadResponse      worth another try
-    - EndpointDown, Refused, NoAccess, ContextOverflow, NoText, WorkerLost   not worth another try
+    - EndpointDown, Refused, NoAccess, ContextOverflow, NoText, WorkerLost, FunctionFailed   not worth another try
 """
 
 from collections.abc import Sequence
@@ -200,6 +200,10 @@ class ContextOverflow(ModelError):
 
 class NoText(ModelError):
     """The answer ended before its first word, and would again: its tokens are used up, or a filter withholds it."""
+
+
+class FunctionFailed(ModelError):
+    """A function of the user's that answers in place of a model raised, or returned what is no answer."""
 
 
 class WorkerLost(ModelError):

@@ -6,6 +6,7 @@ from typing import Any
 
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
+from llmops.domain.retrieval import Hit
 
 
 @record
@@ -85,6 +86,16 @@ class Completion:
     """Every call that led to the answer, in order; empty without a route."""
     logprob: float | None = None
     """Mean natural log-probability of the answer's tokens; None when the model sent none."""
+    contexts: tuple[Hit, ...] = ()
+    """Passages that an application answered from, which it retrieved itself."""
+    told_usd: float | None = None
+    """What the call cost, as an application says of itself; None: it does not."""
+
+    def cost(self, price: "Price | None") -> float | None:
+        """USD of the call: what it says itself, else by a price; None when it cannot be known."""
+        if self.told_usd is not None or price is None:
+            return self.told_usd
+        return price.cost(self.usage, self.latency_s)
 
 
 @record

@@ -8,6 +8,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import StoreError
 from llmops.domain.models import RoutedCall, Usage
 from llmops.domain.records import record
+from llmops.domain.retrieval import Hit
 from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
@@ -128,6 +129,8 @@ class CellResult:
     """Keys of the `retrieve` and `generate` nodes, so that hits and prompt can be shown later."""
     route: tuple[RoutedCall, ...] = ()
     """The calls of a route, in order; empty for a plain model."""
+    contexts: tuple[Hit, ...] = ()
+    """Passages that came with the answer."""
 
     @property
     def served(self) -> str | None:

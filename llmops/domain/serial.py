@@ -76,7 +76,7 @@ def hits_from_json(data: Sequence[Json]) -> tuple[Hit, ...]:
 def completion_from_json(data: Json) -> Completion:
     """The inverse of `plain` for a completion."""
     usage = data["usage"]
-    fixed = {"usage": None if usage is None else Usage(**usage), "route": _route_from_json(data)}
+    fixed = {"usage": None if usage is None else Usage(**usage), "route": _route_from_json(data), "contexts": _contexts(data)}
     return Completion(**{**data, **fixed})
 
 
@@ -87,6 +87,10 @@ def completions_from_json(data: Sequence[Json]) -> tuple[Completion, ...]:
 
 def _route_from_json(data: Json) -> tuple[RoutedCall, ...]:
     return tuple(RoutedCall(**call) for call in data.get("route", ()))
+
+
+def _contexts(data: Json) -> tuple[Hit, ...]:
+    return hits_from_json(data.get("contexts", ()))
 
 
 def outcome_to_json(outcome: Outcome) -> Json:
@@ -121,7 +125,7 @@ def result_from_json(data: Json) -> CellResult:
         for name, each in data["evaluations"].items()
     }
     fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
-    fixed["route"] = _route_from_json(data)
+    fixed |= {"route": _route_from_json(data), "contexts": _contexts(data)}
     return CellResult(**{**data, **fixed})
 
 

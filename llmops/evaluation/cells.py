@@ -202,7 +202,7 @@ class CellSteps:
         """Fix the keys of the evaluations that are worth storing."""
         if state.completion is None:
             return
-        case, hits = state.cell.case, state.hits or ()
+        case, hits = state.cell.case, _passages(state, state.completion)
         for built in self.plan.evaluators_of(case.id):
             if built.kind.cached:
                 state.evaluate_keys[built.spec.name] = evaluate_key(built, case, hits, state.completion.text)
@@ -231,17 +231,15 @@ class CellSteps:
     def sample(self, state: CellState, completion: Completion) -> Sample:
         """What the evaluators see."""
         cell = state.cell
-        return Sample(
-            cell.case, cell.target, state.messages, state.hits or (), completion, state.reused, self.cost(state, completion)
-        )
+        passages, cost = _passages(state, completion), self.cost(state, completion)
+        return Sample(cell.case, cell.target, state.messages, passages, completion, state.reused, cost)
 
     def cost(self, state: CellState, completion: Completion) -> float | None:
         """USD that the answer cost when it was made."""
         if completion.route:
             costs = [call.cost_usd for call in completion.route]
             return None if None in costs else sum(cost or 0.0 for cost in costs)
-        price = self.plan.targets[state.cell.target].price
-        return None if price is None else price.cost(completion.usage, completion.latency_s)
+        return completion.cost(self.plan.targets[state.cell.target].price)
 
     def spent(self, state: CellState, completion: Completion) -> float:
         """USD that this run paid for the answer; a price that is not known counts as nothing."""
@@ -277,7 +275,13 @@ class CellSteps:
             tags=cell.case.tags,
             node_keys={kind: key for kind, key in keys.items() if key},
             route=completion.route if completion else state.calls,
+            contexts=completion.contexts if completion else (),
         )
+
+
+def _passages(state: CellState, completion: Completion) -> tuple[Hit, ...]:
+    """What an answer is held against: the passages of its prompt, and those that came with it."""
+    return (state.hits or ()) + completion.contexts
 
 
 def _known_cost(calls: Sequence[RoutedCall]) -> float | None:

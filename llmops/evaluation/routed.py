@@ -72,8 +72,7 @@ async def follow(
             answers.append(error)
             continue
         completion = found.completion
-        price = target.price
-        cost = None if price is None else price.cost(completion.usage, completion.latency_s)
+        cost = completion.cost(target.price)
         attempts = 0 if found.reused else completion.attempts
         timing = 0.0 if aside else completion.latency_s
         calls.append(RoutedCall(step.model, step.reason, timing, cost, "", found.reused, attempts))

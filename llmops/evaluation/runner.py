@@ -258,9 +258,7 @@ class Runner:
             node = await self._claims.node(key, self._slots[target.name], lambda: self._stored(generate), self._pause)
             if node.run == self._run_id and key not in state.made:  # by another process that runs this same run
                 self._steps.note_made(state, key)
-                if target.price is not None:
-                    made = node.read(completion_from_json)
-                    self._purse.pay(target.price.cost(made.usage, made.latency_s))
+                self._purse.pay(node.read(completion_from_json).cost(target.price))
             return node
 
         if target.embedded or "generate" in self._options.refresh:
@@ -277,8 +275,8 @@ class Runner:
             known = self._lookup("generate", [own]).get(own)
             node = known or await self._answered(state, inner, request, own)
             completion, made = node.read(completion_from_json), self._steps.is_made_for(state, node)
-            if known is not None and made and inner.price is not None:  # paid before this run was interrupted
-                self._purse.pay(inner.price.cost(completion.usage, completion.latency_s))
+            if known is not None and made:  # paid before this run was interrupted
+                self._purse.pay(completion.cost(inner.price))
             return Answered(completion, reused=not made)
 
         async def check(completion: Completion) -> dict[str, bool]:

@@ -86,7 +86,7 @@ class PaidCaller:
         if self.purse.empty:
             raise Stopping
         completion = storable(await self.caller.complete(request))
-        self.purse.pay(None if self.price is None else self.price.cost(completion.usage, completion.latency_s))
+        self.purse.pay(completion.cost(self.price))
         return completion
 
 

@@ -88,6 +88,8 @@ def _answer(result: CellResult) -> RenderableType:
         parts.append(Text(safe(result.error), style="red"))
     if result.output is not None:
         parts.append(Text(safe(result.output)))
+    for number, hit in enumerate(result.contexts, start=1):
+        parts.append(Text(f"[{number}] {one_line(f'{hit.source}: {hit.text}', 160)}", style="dim"))
     for name, evaluation in result.evaluations.items():
         if evaluation.passed is False or evaluation.status == "failed":
             parts.append(Text(f"{name}: {one_line(evaluation.reason, 300)}", style="red"))

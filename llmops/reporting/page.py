@@ -81,6 +81,8 @@ class ShownCell:
     answer: list[tuple[str, str]] | None
     evaluations: list[dict[str, str]]
     calls: list[str]
+    contexts: tuple[Hit, ...]
+    """What came with the answer."""
 
 
 @record
@@ -203,6 +205,7 @@ def _cell(result: CellResult) -> ShownCell:
         None if result.output is None else list(_marked(result.output, spans)),
         [_evaluation(name, result) for name in result.evaluations],
         [f"{call.model}: {call.error or 'answered'}, {call.reason}" for call in result.route],
+        result.contexts,
     )
 
 

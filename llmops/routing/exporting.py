@@ -18,7 +18,9 @@ def proxy_config(route: str, models: Mapping[str, ModelSettings]) -> str:
     served = {"model": f"llmops/{route}", "num_retries": 0}  # a route has tried again as often as its models allow
     entries: list[dict[str, Any]] = [{"model_name": route, "litellm_params": served}]
     entries += [
-        {"model_name": name, "litellm_params": _params(settings)} for name, settings in models.items() if not settings.embedded
+        {"model_name": name, "litellm_params": _params(settings)}
+        for name, settings in models.items()
+        if not settings.in_process
     ]
     provider = {"provider": "llmops", "custom_handler": f"{HANDLER}.handler"}
     config = {"model_list": entries, "litellm_settings": {"custom_provider_map": [provider]}}

@@ -1,5 +1,6 @@
 """llmops.yaml: models, indexes, labels and the store."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.settings.addresses import Address
 from llmops.settings.files import read_text, shown
+from llmops.settings.functions import FUNCTION
 from llmops.settings.parameters import Parameters
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
@@ -63,7 +65,7 @@ class ModelSettings(Strict):
     """A model under the name that suites use."""
 
     id: Annotated[str, Field(min_length=1)]
-    """LiteLLM id such as `openai/gpt-4o-mini`, or `embedded/reader-small`."""
+    """LiteLLM id such as `openai/gpt-4o-mini`, `embedded/reader-small`, or `python/FILE.py:FUNCTION`."""
     api_base: Address | None = None
     api_key_env: str | None = None
     """Environment variable that holds the key; default: the provider's usual one."""
@@ -91,10 +93,31 @@ class ModelSettings(Strict):
             raise ValueError(f"`id` {self.id!r} is not an embedded reader; those are {', '.join(EMBEDDED_READERS)}")
         return self
 
+    @model_validator(mode="after")
+    def _known_function(self) -> Self:
+        if self.function is None and not self.id.startswith(("python:", "file://")):
+            return self
+        if self.function is None or re.fullmatch(FUNCTION, self.function) is None:
+            raise ValueError(f"`id` {self.id!r} should be `python/FILE.py:FUNCTION`, such as `python/app/bot.py:answer`")
+        for key in ("api_base", "api_key_env", "transport"):
+            if key in self.model_fields_set:
+                raise ValueError(f"has `{key}`, which a function of your own does not take: it looks after its calls itself")
+        return self
+
     @property
     def embedded(self) -> bool:
         """Answered by a reader in this process."""
         return self.id.startswith("embedded/")
+
+    @property
+    def in_process(self) -> bool:
+        """Answered here, not by a server."""
+        return self.embedded or self.function is not None
+
+    @property
+    def function(self) -> str | None:
+        """`FILE.py:FUNCTION` of the user's own that answers; None: a model does."""
+        return self.id.removeprefix("python/") if self.id.startswith("python/") else None
 
 
 class CorpusSettings(Strict):

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Embedder
 from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
+from llmops.settings.functions import find_function
 from llmops.settings.project import EmbedderSettings, ModelSettings, Project
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ class Models:
             return DirectModel(name, settings)  # aiohttp keeps the timeout of a whole call by itself
         from llmops.evaluation.bounded import BoundedModel
 
-        return BoundedModel(self._embedded(settings) if settings.embedded else self._hosted(name, settings), settings.timeout_s)
+        made = {"embedded": self._embedded, "python": self._function}.get(transport, partial(self._hosted, name))
+        return BoundedModel(made(settings), settings.timeout_s)
 
     def _embedded(self, settings: ModelSettings) -> ChatModel:
         from llmops.adapters.embedded_reader import EmbeddedReader
@@ -50,43 +53,54 @@ class Models:
         # The passages of one question are those of others, too.
         return EmbeddedReader(settings.id, RememberingEmbedder(self._embedder(EmbedderSettings()), self._sentences))
 
+    def _function(self, settings: ModelSettings) -> ChatModel:
+        from llmops.adapters.function_model import FunctionModel
+
+        return FunctionModel(settings.id, find_function(str(settings.function), self._project.root))
+
     def _hosted(self, name: str, settings: ModelSettings) -> ChatModel:
         from llmops.adapters.litellm_model import LitellmModel
 
         return LitellmModel(name, settings)
 
     def transport(self, name: str) -> str:
-        """How a model is asked: `embedded`, `direct` or `litellm`."""
+        """How a model is asked: `embedded`, `python`, `direct` or `litellm`."""
         settings = self._project.model(name)
-        if settings.embedded:
-            return "embedded"
+        if settings.in_process:
+            return settings.id.partition("/")[0]
         from llmops.adapters.direct_model import speaks_openai
 
         direct = settings.transport == "direct" or (settings.transport == "auto" and speaks_openai(settings))
         return "direct" if direct else "litellm"
 
     def check_provider(self, name: str) -> None:
-        """Nothing when there is a provider such as a model's id names.
+        """Nothing when there is a provider, or a function, such as a model's id names.
 
         Raises:
             InvalidFiles: there is none.
         """
         settings = self._project.model(name)
+        try:
+            self._check(name, settings)
+        except UsageError as error:
+            raise InvalidFiles([self._project.positions.located(("models", name, "id"), error)]) from None
+
+    def _check(self, name: str, settings: ModelSettings) -> None:
         if settings.embedded:
+            return
+        if settings.function is not None:
+            find_function(settings.function, self._project.root)
             return
         from llmops.adapters.providers import check_provider, check_slash
 
-        try:
-            check_slash(settings.id)
-            if self.transport(name) == "litellm":
-                check_provider(settings.id, settings.api_base)
-        except UsageError as error:
-            raise InvalidFiles([self._project.positions.located(("models", name, "id"), error)]) from None
+        check_slash(settings.id)
+        if self.transport(name) == "litellm":
+            check_provider(settings.id, settings.api_base)
 
     def key_state(self, name: str) -> str:
         """Whether a model's key is set, never the key."""
         settings = self._project.model(name)
-        if settings.embedded:
+        if settings.in_process:
             return "not needed"
         from llmops.adapters.credentials import key_variable, needs_no_key
 

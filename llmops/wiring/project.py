@@ -253,7 +253,7 @@ class Wiring:
             settings.timeout_s,
             rpm=settings.rpm,
             tpm=settings.tpm,
-            endpoint=settings.api_base or ("" if settings.embedded else settings.id.partition("/")[0]),
+            endpoint=settings.api_base or ("" if settings.in_process else settings.id.partition("/")[0]),
         )
 
     def check_model(self, name: str) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from command_line import llmops, report, write
 
 FILES = {
@@ -29,3 +30,90 @@ def test_a_change_of_a_module_that_it_imports_evaluates_again(tmp_path: Path) ->
 def passed(root: Path) -> list[bool]:
     done = llmops(root, "eval", "--json")
     return [result["evaluations"]["python"]["passed"] for result in report(done)["results"]]
+
+
+APPLICATION = {
+    "llmops.yaml": "models:\n  shop: {id: python/shop/bot.py:answer, params: {top: 1}}\n",
+    "shop/__init__.py": "",
+    "shop/bot.py": "from .search import search\n\n\ndef answer(request):\n    print('asked')\n"
+    "    found = search(request['messages'][-1]['content'])[: request['params']['top']]\n"
+    "    return {'text': ' '.join(found), 'contexts': found, 'cost_usd': 0.25}\n",
+    "shop/search.py": "def search(question):\n"
+    "    return ['The small plan costs 19 dollars.', 'The large plan costs 49 dollars.']\n",
+    "prompts/ask/prompt.j2": "user:\n{{ question }}\n",
+    "evals/shop.yaml": "dataset: datasets/shop.jsonl\nprompts: [ask]\ntargets: [shop]\nevaluators:\n"
+    "  - contains: {all: expected}\n  - hallucination: {backend: embedded, max: 0.5}\n  - cost\n",
+    "datasets/shop.jsonl": '{"id": "small", "vars": {"question": "What is the small plan?"}, "expected": ["19"]}\n'
+    '{"id": "large", "vars": {"question": "What is the large plan?"}, "expected": ["49"]}\n',
+}
+
+
+def test_an_application_is_evaluated_with_what_it_retrieves_and_says_that_it_costs(tmp_path: Path) -> None:
+    done = llmops(write(tmp_path, APPLICATION), "eval", "--json")
+    found = report(done)
+    (small, large) = found["results"]
+    assert small["output"] == "The small plan costs 19 dollars."
+    assert small["contexts"][0]["text"] == small["output"]
+    assert [each["evaluations"]["contains"]["passed"] for each in (small, large)] == [True, False]
+    assert small["evaluations"]["hallucination"]["passed"] is True
+    assert (found["groups"][0]["spend"]["cost_usd"], small["usage"]) == (0.5, None)
+    assert done.stderr.count("asked") == 2
+    shown = llmops(tmp_path, "runs", "show", "--outputs").stdout
+    assert "[1] application: The small plan costs 19 dollars." in shown
+
+
+def test_an_application_is_asked_again_when_its_own_code_has_changed(tmp_path: Path) -> None:
+    write(tmp_path, APPLICATION)
+    assert [generated(tmp_path) for _ in range(2)] == [2, 0]
+    changed = APPLICATION["shop/search.py"].replace("['The small plan costs 19 dollars.', ", "['Ask a person: 49.', ")
+    write(tmp_path, {"shop/search.py": changed, "shop/unrelated.py": ""})
+    assert [generated(tmp_path) for _ in range(2)] == [2, 0]
+    write(tmp_path, {"llmops.yaml": APPLICATION["llmops.yaml"].replace("top: 1", "top: 2")})
+    assert generated(tmp_path) == 2
+
+
+def generated(root: Path) -> int:
+    return int(report(llmops(root, "eval", "--json"))["counts"]["generated"])
+
+
+def test_a_call_that_hangs_fails_its_case_and_does_not_hold_the_command(tmp_path: Path) -> None:
+    hanging = (
+        "import time\n\ndef answer(request):\n"
+        "    time.sleep(600 if 'large' in request['messages'][0]['content'] else 0)\n    return '19'\n"
+    )
+    settings = "models:\n  shop: {id: python/shop/bot.py:answer, timeout_s: 0.1, max_retries: 0}\n"
+    write(tmp_path, {**APPLICATION, "shop/bot.py": hanging, "llmops.yaml": settings})
+    done = llmops(tmp_path, "eval", "--json")
+    assert done.returncode == 3
+    assert [each["error"] for each in report(done)["results"]] == [None, "ModelTimeout: no answer within 0.1 s"]
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "step"),
+    [
+        ("python/shop/bot.py:anser", "'shop/bot.py' has no function 'anser'.", "Did you mean `answer`?"),
+        ("python/shop/bto.py:answer", "shop/bto.py: no such file.", ""),
+        ("python/../bot.py:answer", "'../bot.py' leads out of the project.", "Give a path inside it"),
+        ("python/shop/bot.py", "should be `python/FILE.py:FUNCTION`", ""),
+        ("python:shop/bot.py:answer", "should be `python/FILE.py:FUNCTION`", ""),
+        ("file://shop/bot.py", "should be `python/FILE.py:FUNCTION`", ""),
+        ("python/shop/bot.py:answer, api_base: 'http://127.0.0.1:1'", "has `api_base`, which a function of your own", ""),
+    ],
+)
+def test_an_application_that_is_not_there_is_told_before_the_run(tmp_path: Path, model: str, told: str, step: str) -> None:
+    write(tmp_path, {**APPLICATION, "llmops.yaml": f"models:\n  shop: {{id: {model}}}\n"})
+    for command in ("validate", "eval"):
+        done = llmops(tmp_path, command)
+        output = done.stdout + done.stderr
+        assert done.returncode == 2, output
+        assert "llmops.yaml:2:" in output
+        assert told in output
+        assert step in output
+
+
+def test_a_file_that_cannot_run_ends_the_evaluation_with_the_reason(tmp_path: Path) -> None:
+    write(tmp_path, {**APPLICATION, "shop/search.py": "import not_installed_here\n"})
+    done = llmops(tmp_path, "eval")
+    assert done.returncode == 2
+    assert "'shop/bot.py' cannot be loaded: ModuleNotFoundError: No module named 'not_installed_here'." in done.stderr
+    assert "Install it beside llmops, into the same environment." in done.stderr

@@ -243,9 +243,9 @@ class Judge(_Asked):
 
 def use_of(target: Target, completions: Sequence[Completion], *, asked: bool) -> JudgeUse:
     """What calls took; `asked`: they were made now."""
-    price, use = target.price, JudgeUse()
+    use = JudgeUse()
     for each in completions:
-        cost = None if price is None else price.cost(each.usage, each.latency_s)
+        cost = each.cost(target.price)
         tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
         use += JudgeUse(each.attempts, *tokens, cost, sent=each.attempts, spent_usd=cost, seconds=each.latency_s)
     return use if asked else use.reused()
