@@ -146,7 +146,9 @@ def _version(text: str) -> tuple[str, str]:
 @app.command("import", epilog=examples("llmops prompt import old/answer.prompty --name answer"))
 def import_file(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A .prompty file, OpenAI messages, a promptfoo prompt file, or plain text.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .prompty file, OpenAI messages, a promptfoo prompt file, a .j2 file, or plain text.")
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the prompt; default: the file's.")] = None,
     kind: FormatOption = None,
 ) -> None:
@@ -201,6 +203,9 @@ def export(
     version = session.wiring.prompt(reference)
     messages = rendered(session, version, var, case, dataset) if kind in ("text", "openai") else None
     text = export_prompt(version, kind, messages)
+    if kind != "prompty" and version.parameters:
+        left_out = f"left out what {kind} files do not hold: {', '.join(version.parameters)}"
+        session.err.print(left_out, style="yellow", soft_wrap=True)
     if output is None:
         typer.echo(text, nl=False)
     else:

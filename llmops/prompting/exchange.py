@@ -12,17 +12,19 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Message, PromptFormat
 from llmops.domain.records import record
 from llmops.prompting.frontmatter import settable, split_front_matter
-from llmops.prompting.roles import EXPANSION, ROLES
+from llmops.prompting.roles import EXPANSION, OPENING, ROLE_LINE, ROLES
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
 from llmops.settings.positions import parse_yaml
 
-_ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
 _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)
-_OPENING = re.compile(r"\{[{%#]")
 _DUMP = re.compile(r"\|\s*dump\b")
+_DUMPED = re.compile(r'"(?:\\.|[^"\\])*"|\{\{-?((?:(?!\}\}).)*?)\|\s*dump\s*-?\}\}')
+"""A JSON text, or a value that a template writes as one: `{"content": {{ question | dump }}}`."""
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _ALIASES = {"developer": "system"}
+_PROGRAMS = (".js", ".cjs", ".mjs", ".ts", ".py")
+_JINJA = (".j2", ".jinja", ".jinja2")
 _NOT_PARAMETERS = ("messages", "model", "stream", "stream_options", "user")
 """Keys of an OpenAI request that say nothing about the prompt."""
 
@@ -42,10 +44,10 @@ def guess_format(file: str, text: str) -> PromptFormat:
     suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
     if suffix == ".prompty":
         return "prompty"
-    if suffix in (".yaml", ".yml"):
+    if suffix in (".yaml", ".yml", *_PROGRAMS):
         return "promptfoo"
     if suffix == ".json":
-        return "promptfoo" if _OPENING.search(text) else "openai"
+        return "promptfoo" if OPENING.search(text) else "openai"
     return "text"
 
 
@@ -62,7 +64,11 @@ def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> li
     """
     text = normalised(text)
     chosen = kind or guess_format(file, text)
-    if chosen == "prompty":
+    if not text.strip():
+        raise _refuse(file, "is empty; a prompt was expected.")
+    if kind is None and file.lower().endswith(_JINJA):
+        found = [Imported(text)]  # a prompt file already
+    elif chosen == "prompty":
         found = [_from_prompty(text, file)]
     elif chosen == "text":
         found = [Imported(_from_text(text))]
@@ -71,8 +77,17 @@ def import_prompts(text: str, file: str, kind: PromptFormat | None = None) -> li
     else:
         found = _from_promptfoo(text, file)
     for each in found:
-        parse_prompt(each.text, file=file, shared=_AnyFile(), name="imported")
+        _check(each.text, file)
     return found
+
+
+def _check(text: str, file: str) -> None:
+    """Refuse what is no prompt; lines are those of `text`, which are not lines of the file."""
+    try:
+        parse_prompt(text, file=file, shared=_AnyFile(), name="imported")
+    except InvalidFiles as error:
+        hint = "Where its braces are text and no template: --format openai, or --format text."
+        raise InvalidFiles([Problem(file, each.message, hint=each.hint or hint) for each in error.problems]) from None
 
 
 class _AnyFile(Mapping[str, str]):
@@ -106,12 +121,12 @@ def _from_text(text: str) -> str:
 
 
 def _escaped_roles(text: str) -> str:
-    return _ROLE_LINE.sub(lambda match: f"\\{match[0]}", text)
+    return ROLE_LINE.sub(lambda match: f"\\{match[0]}", text)
 
 
 def _literal(text: str) -> str:
     """`text` as a template that renders to it."""
-    return _OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", _escaped_roles(text))
+    return OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", _escaped_roles(text))
 
 
 def _imported(messages: Sequence[tuple[str, str]], parameters: Mapping[str, Any], **front: Any) -> Imported:  # noqa: ANN401
@@ -142,7 +157,7 @@ def _from_prompty(text: str, file: str) -> Imported:
     return _imported(
         _prompty_messages(body, first_line, file),
         parameters if isinstance(parameters, dict) else {},
-        description=" ".join(str(data[key]) for key in ("name", "description") if data.get(key)),
+        description=str(data.get("description") or data.get("name") or ""),
         variables=_prompty_variables(data),
         tags=[str(tag) for tag in data["tags"]] if isinstance(data.get("tags"), list) else [],
     )
@@ -180,6 +195,8 @@ def _prompty_variables(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 entry["description"] = str(declared["description"])
             if declared.get("default") is not None:
                 entry["default"] = declared["default"]
+            elif declared.get("required") is False:
+                entry["required"] = False
             sample = declared.get("sample")
             if sample is not None and "examples" not in entry and FITS[entry["type"]](sample):
                 entry["examples"] = [sample]
@@ -236,12 +253,15 @@ def _json(text: str, file: str) -> Any:  # noqa: ANN401 -- any JSON value
 def _from_promptfoo(text: str, file: str) -> list[Imported]:
     """Nunjucks templates: chat messages as JSON or YAML, or text prompts separated by `---` lines."""
     suffix = PurePosixPath(file.replace("\\", "/")).suffix.lower()
-    if suffix in (".js", ".cjs", ".mjs", ".ts", ".py"):
+    if suffix in _PROGRAMS:
         raise _refuse(file, "is a program that makes prompts; it cannot be imported.", "Run it, and import what it prints.")
+    is_yaml = suffix in (".yaml", ".yml")
+    is_json = not is_yaml and text.lstrip().startswith(("[", "{\n", '{"'))
+    if is_json:
+        text = _DUMPED.sub(lambda match: match[0] if match[1] is None else json.dumps(f"{{{{{match[1]}}}}}"), text)
     text = _DUMP.sub("| tojson", text)
-    if suffix in (".yaml", ".yml") or text.lstrip().startswith(("[", "{\n", '{"')):
-        data = parse_yaml(text, file)[0] if suffix in (".yaml", ".yml") else _json(text, file)
-        messages, parameters = _messages_of(data, file)
+    if is_yaml or is_json:
+        messages, parameters = _messages_of(parse_yaml(text, file)[0] if is_yaml else _json(text, file), file)
         return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
@@ -279,9 +299,14 @@ def export_prompt(version: PromptVersion, kind: PromptFormat, messages: Sequence
 
 def _prompty_input(version: PromptVersion, name: str) -> dict[str, Any]:
     variable = version.variables[name]
-    entry = {"type": variable.type, "description": variable.description, "default": variable.default}
-    entry["sample"] = variable.examples[0] if variable.examples else None
-    return {key: value for key, value in entry.items() if value not in (None, "")}
+    entry: dict[str, Any] = {"type": variable.type}
+    if variable.description:
+        entry["description"] = variable.description
+    if not variable.required:
+        entry |= {"required": False} if variable.default is None else {"default": variable.default}
+    if variable.examples:
+        entry["sample"] = variable.examples[0]
+    return entry
 
 
 def _refuse_ours(version: PromptVersion, kind: str) -> None:

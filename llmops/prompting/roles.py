@@ -11,11 +11,11 @@ from llmops.domain.records import record
 ROLES: tuple[str, ...] = get_args(Role)
 EXPANSION = "messages"
 
-_OPENING = re.compile(r"\{[{%#]")
+OPENING = re.compile(r"\{[{%#]")
 _IN_TAG = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[-+]?[%}]\}", re.DOTALL)
 _TAG_NAME = re.compile(r"\{%[-+]?\s*([A-Za-z_]\w*)")
 _END_RAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
-_ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
+ROLE_LINE = re.compile(rf"^(\\*)({'|'.join(ROLES)}):[ \t]*$", re.MULTILINE)
 _EXPANSION_LINE = re.compile(r"^[ \t]*\{\{-?\s*messages\(\s*([A-Za-z_]\w*)\s*\)\s*-?\}\}[ \t]*$", re.MULTILINE)
 _SET_BLOCK = re.compile(r"\{%[-+]?\s*set\s+[\w.]+\s*(?:\||[-+]?%\})")
 _BLOCKS = frozenset(["if", "for", "macro", "call", "filter", "with", "autoescape", "block"])
@@ -53,7 +53,7 @@ def line_of(text: str, offset: int) -> int:
 def pieces(text: str) -> Iterator[Piece]:
     """The pieces of a template in order. A tag without its end runs to the end of the text: Jinja will report it."""
     at, open_blocks = 0, list[tuple[str, int]]()
-    while opening := _OPENING.search(text, at):
+    while opening := OPENING.search(text, at):
         block = open_blocks[-1] if open_blocks else None
         if opening.start() > at:
             yield Piece("text", at, opening.start(), block)
@@ -155,7 +155,7 @@ def split_messages(text: str, first_line: int, file: str) -> tuple[str, list[Mes
 def _openers(text: str, piece: Piece) -> Iterator[tuple[int, int, str, str]]:
     """Role lines, escapes and expansions that begin in `piece`, as (start, end, role, source)."""
     if piece.kind == "text":
-        for match in _ROLE_LINE.finditer(text, piece.start, piece.end):
+        for match in ROLE_LINE.finditer(text, piece.start, piece.end):
             # `^` and `$` of a bounded search match at the bounds too: the line must really begin and end there.
             begins = match.start() == 0 or text[match.start() - 1] == "\n"
             if begins and text[match.end() : match.end() + 1] in ("", "\n"):
