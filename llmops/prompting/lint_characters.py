@@ -15,6 +15,10 @@ _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a GitLab token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
     ("a Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
     ("a Google API key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
+    ("a Groq key", re.compile(r"\bgsk_[A-Za-z0-9]{40,}")),
+    ("an xAI key", re.compile(r"\bxai-[A-Za-z0-9]{40,}")),
+    ("a Stripe key", re.compile(r"\b[rs]k_live_[A-Za-z0-9]{20,}")),
+    ("a bearer token", re.compile(r"(?i)\bbearer[ \t]+(?=\S*\d)[A-Za-z0-9._~+/=-]{20,}")),
     ("a Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{30,}")),
     ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("a JSON web token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
@@ -34,7 +38,14 @@ _INVISIBLE = re.compile(
 )
 _JOINERS = "\u200c\u200d"
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+_TWINS = frozenset(
+    "\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0475\u0410\u0412\u0421"
+    "\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u0425\u0423\u051a\u051c\u043a\u04cf\u04c0"
+    "\u03bf\u03bd\u03b9\u03c1\u03c5\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+)
+"""Cyrillic and Greek letters that look like Latin ones; those of formulas, such as delta, do not."""
+_LATIN_TWINS = frozenset("aceopxy")
 _STYLED = ("FULLWIDTH", "MATHEMATICAL")
 
 
@@ -83,7 +94,7 @@ def _joins(line: str, at: int) -> bool:
 
 
 def look_alikes(version: PromptVersion) -> Iterator[Draft]:
-    """Words that mix Latin letters with those of a script that has similar ones, or use styled letters."""
+    """Words in which letters of another script pass for their own, and styled letters."""
     for file, number, line in _lines(version):
         if line.isascii():
             continue
@@ -91,12 +102,19 @@ def look_alikes(version: PromptVersion) -> Iterator[Draft]:
             word = match[0]
             if word.isascii():
                 continue
-            names = [unicodedata.name(letter, "") for letter in word]
-            scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}
-            odd = [n for n, name in enumerate(names) if name.startswith(_STYLED)]
-            if "LATIN" in scripts and len(scripts) > 1:
-                odd = odd or [n for n, name in enumerate(names) if not name.startswith("LATIN")]
-            if odd:
-                letter = word[odd[0]]
-                message = f"{word!r} holds {letter!r} ({names[odd[0]].lower()}, U+{ord(letter):04X})."
-                yield Draft("look-alike", message, number, match.start() + odd[0] + 1, file, "Type the plain letter.")
+            if odd := next(_odd_letters(word), None):
+                at, name = odd
+                message = f"{word!r} holds {word[at]!r} ({name.lower()}, U+{ord(word[at]):04X})."
+                yield Draft("look-alike", message, number, match.start() + at + 1, file, "Type the plain letter of its script.")
+
+
+def _odd_letters(word: str) -> Iterator[tuple[int, str]]:
+    """Place and name of each letter that passes for one of another script; a word may well join two scripts, as that for a change of T does."""
+    names = [unicodedata.name(letter, "") for letter in word]
+    yield from ((n, name) for n, name in enumerate(names) if name.startswith(_STYLED))
+    latin = [n for n, name in enumerate(names) if name.startswith("LATIN")]
+    foreign = [n for n, name in enumerate(names) if name.startswith(_SCRIPTS)]
+    if latin and all(word[n] in _TWINS or names[n].startswith(("ARMENIAN", "CHEROKEE")) for n in foreign):
+        yield from ((n, names[n]) for n in foreign)
+    elif all(word[n] in _LATIN_TWINS for n in latin):
+        yield from ((n, names[n]) for n in latin)

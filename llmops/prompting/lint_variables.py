@@ -19,6 +19,7 @@ _CLOCK = re.compile(r"now|(current_|todays_)?(date|time|datetime)|today|utcnow|t
 _HARMLESS_TYPES = frozenset(["integer", "number", "boolean", "messages"])
 _FENCES = ("```", '"""', "'''", "~~~", "---", "===", "###", "***", "<<<", ">>>")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "[": "]", "(": ")", "{": "}", "«": "»", "“": "”", "‘": "’", "<": ">", "|": "|"}
+_HEADING = re.compile(r"^#{1,6}(?:[ \t]|$)", re.MULTILINE)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w.:-]*)[^<>]*>")
 _BEGIN_END = re.compile(r"\b(BEGIN|START|END)\b")
 
@@ -146,6 +147,8 @@ def _delimited(before: str, after: str) -> bool:
     if any(fence in before and fence in after and before.count(fence) % 2 == 1 for fence in _FENCES):
         return True
     if "<<<" in before and ">>>" in after:
+        return True
+    if _HEADING.search(before) and _HEADING.match(after.lstrip("\0 \n\t")):
         return True
     begun = _BEGIN_END.findall(before)
     if begun and begun[-1] != "END" and "END" in _BEGIN_END.findall(after)[:1]:
