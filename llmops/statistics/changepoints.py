@@ -1,12 +1,13 @@
 """Finds when the values of the same cases changed, over runs in the order of time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from math import sqrt
+from math import ceil, log, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from llmops.domain.records import record
 from llmops.statistics.bootstrap import SEED
+from llmops.statistics.distributions import binomial_bounds
 
 if TYPE_CHECKING:
     from llmops.statistics.series import Floats
@@ -15,6 +16,8 @@ SHUFFLES = 999
 """Of the runs of each case: the smallest p-value is 0.001."""
 RESAMPLES = 500
 POWER = 0.8
+STEPS = 60
+"""To the smallest change that would be found, each nearer to it."""
 
 
 @record
@@ -75,7 +78,7 @@ def find_changes(
         Series(
             (1 + int((largest >= each.max(initial=0.0)).sum())) / (SHUFFLES + 1),
             tuple(_located(values, *place, confidence, generator) for place in _segments(values, critical)),
-            _smallest(values, critical, rate=rate),
+            _smallest(values, critical, confidence, rate=rate),
         )
         for values, each, rate in zip(series, found, rates, strict=True)
     ]
@@ -189,20 +192,30 @@ def _located(values: "Floats", first: int, at: int, end: int, confidence: float,
     return ChangePoint(at, first + 1 + low, first + 1 + high)
 
 
-def _smallest(values: "Floats", critical: float, *, rate: bool) -> float | None:
-    """The change d of the last run for which d A = (critical + z) sqrt(V + d G).
+def _smallest(values: "Floats", critical: float, confidence: float, *, rate: bool) -> float | None:
+    """The change d of the last run for which d A = critical sqrt(V + d G) + z sqrt(V + d H), or what fewer flips cannot show.
 
-    A is what a change adds to the sum, V its variance so far, and d G what it adds to that where a rate changes by flips.
+    A is what a change adds to the sum and V its variance so far. Where a rate changes by flips, d G is what they add to the
+    variance over all orders, and d H to that over all samples. Were n cases to flip and nothing else to vary, 2 in K^n orders
+    of their K values would be as far from steady: that has to be little enough.
     """
     import numpy as np
 
     counts = (~np.isnan(values)).sum(axis=1)
     last = ~np.isnan(values[:, -1]) & (counts > 1)
-    if not last.any():
+    cases = int(last.sum())
+    needed = ceil(log(2 / (1 - confidence)) / float(np.log(counts[last]).mean()) - 1e-9) if cases else 1
+    if needed > cases:
         return None
     shares = (counts[last] - 1) / counts[last]
     moved, base = float(shares.sum()), float(_by_case(values)[1][:, -1].sum())
-    flips = float((shares / counts[last]).sum()) if rate else 0.0
-    reach = (critical + NormalDist().inv_cdf(POWER)) ** 2
-    found = (reach * flips + sqrt(reach**2 * flips**2 + 4 * moved**2 * reach * base)) / (2 * moved**2)
-    return found if found <= 1 or not rate else None
+    z = NormalDist().inv_cdf(POWER)
+    if not rate:
+        return (critical + z) * sqrt(base) / moved
+    shuffled, sampled = float((shares / counts[last]).sum()), float((shares**2).sum())
+    found = 1.0
+    for _ in range(STEPS):
+        found = (critical * sqrt(base + found * shuffled) + z * sqrt(base + found * sampled)) / moved
+        if found > 1:
+            return None
+    return max(found, binomial_bounds(needed - 1, cases, 1 - POWER)[1])

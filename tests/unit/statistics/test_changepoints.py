@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from llmops.statistics import changepoints
 from llmops.statistics.changepoints import Series, cusum, find_changes
@@ -86,6 +87,28 @@ def test_nothing_that_varies_is_no_change_and_a_small_one_would_be_found() -> No
 def test_a_rate_of_so_few_cases_shows_nothing() -> None:
     assert found(np.array([[0.0, 1.0], [1.0, 0.0]])).smallest is None
     assert found(np.array([[1.0, NAN], [1.0, NAN]])).smallest is None
+
+
+@pytest.mark.parametrize(("cases", "runs", "flips"), [(100, 10, 2), (20, 2, 6), (20, 30, 2)])
+def test_where_nothing_varies_the_smallest_change_is_that_of_as_many_flips_as_it_takes(
+    cases: int, runs: int, flips: int
+) -> None:
+    table = np.ones((cases, runs))
+    smallest = found(table).smallest
+    assert smallest is not None
+    assert stats.binom.sf(flips - 1, cases, smallest) == pytest.approx(0.8)
+    table[: flips - 1, -1] = 0
+    assert found(table).changes == ()
+    table[:flips, -1] = 0
+    assert [each.at for each in found(table).changes] == [runs - 1]
+
+
+@pytest.mark.parametrize("rate", [True, False])
+def test_too_few_cases_show_no_change_at_all(rate: bool) -> None:
+    table = np.ones((5, 2))
+    assert found(table, rate=rate).smallest is None
+    table[:, -1] = 0
+    assert found(table, rate=rate).changes == ()
 
 
 def test_the_same_values_give_the_same_figures() -> None:
