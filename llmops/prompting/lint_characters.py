@@ -109,12 +109,12 @@ def look_alikes(version: PromptVersion) -> Iterator[Draft]:
 
 
 def _odd_letters(word: str) -> Iterator[tuple[int, str]]:
-    """Place and name of each letter that passes for one of another script; a word may well join two scripts, as that for a change of T does."""
+    """Place and name of each letter that passes for one of another script; a word may well join two scripts."""
     names = [unicodedata.name(letter, "") for letter in word]
     yield from ((n, name) for n, name in enumerate(names) if name.startswith(_STYLED))
     latin = [n for n, name in enumerate(names) if name.startswith("LATIN")]
     foreign = [n for n, name in enumerate(names) if name.startswith(_SCRIPTS)]
     if latin and all(word[n] in _TWINS or names[n].startswith(("ARMENIAN", "CHEROKEE")) for n in foreign):
         yield from ((n, names[n]) for n in foreign)
-    elif all(word[n] in _LATIN_TWINS for n in latin):
+    elif len(latin) < len(foreign) and all(word[n] in _LATIN_TWINS for n in latin):
         yield from ((n, names[n]) for n in latin)

@@ -90,7 +90,7 @@ CLEAN = [
     "user:\n<t>{{ q }}</t>\n{% if q == 'a' %}b{% elif q == 'b' %}c{% endif %}",
     "{% macro t(x) %}<t>{{ x }}</t>{% endmacro %}\nuser:\n{{ t(q) }}\nGo.",
     "user:\nПривет {{ q }}",
-    "user:\n\u0394T of 5 \u03bcm, 3 k\u03a9, iPhone\u043e\u043c, API\u0448\u043d\u044b\u0439 {{ q }}",
+    "user:\n\u0394T and \u0394x of 5 \u03bcm, 3 k\u03a9, iPhone\u043e\u043c, API\u0448\u043d\u044b\u0439 {{ q }}",
     "user:\n## Text\n\n{{ q }}\n\n## Task\nSummarise.",
     "user:\n### Rules\nBe brief.\n### Text\n{{ q }}\n### Task\nSummarise.",
     "user:\nSend the header Authorization: Bearer TOKEN {{ q }}",
