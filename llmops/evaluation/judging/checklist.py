@@ -9,7 +9,7 @@ from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import Services, identity
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
-from llmops.evaluation.judging.replies import ItemVerdict, Verdicts, in_order
+from llmops.evaluation.judging.replies import ItemVerdict, Verdicts, each_item
 from llmops.prompting.template import PromptVersion
 from llmops.settings.validation import Strict
 
@@ -67,7 +67,7 @@ class Checklist:
         blocks = material(sample, self.sees) + [quoted(f"item {n}", item.text) for n, item in enumerate(items, start=1)]
 
         async def grade(grading: Grading) -> Grade:
-            reply = await grading.ask(self.prompt, {"material": blocks}, Verdicts, lambda r: _complete(r, len(items)))
+            reply = await grading.ask(self.prompt, {"material": blocks}, Verdicts, each_item(len(items)))
             return self._grade(items, reply.verdicts)
 
         return await self.panel.outcome(grade)
@@ -114,10 +114,6 @@ def literal(texts: Sequence[str], weights: Sequence[float] = ()) -> Items:
     """Items that are the same for every case."""
     given = [Item(text, weight) for text, weight in zip(texts, weights or [1.0] * len(texts), strict=True)]
     return lambda sample: given
-
-
-def _complete(reply: Verdicts, wanted: int) -> str | None:
-    return in_order([each.item for each in reply.verdicts], wanted, "item")
 
 
 def texts_of(value: Any) -> list[str]:  # noqa: ANN401 -- any JSON value of a case

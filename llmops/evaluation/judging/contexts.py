@@ -9,7 +9,7 @@ from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
 from llmops.evaluation.judging.panel import Grading
 from llmops.evaluation.judging.prompts import shipped
 from llmops.evaluation.judging.quoting import quoted
-from llmops.evaluation.judging.replies import Verdicts, in_order
+from llmops.evaluation.judging.replies import Verdicts, each_item
 
 ENOUGH = "The question can be answered in full from the passages alone."
 
@@ -61,8 +61,5 @@ class ContextJudge:
 
 
 async def _verdicts(grading: Grading, prompt: str, material: Sequence[str], items: int) -> list[str]:
-    def complete(reply: Verdicts) -> str | None:
-        return in_order([each.item for each in reply.verdicts], items, "item")
-
-    reply = await grading.ask(shipped(prompt), {"material": list(material)}, Verdicts, complete)
+    reply = await grading.ask(shipped(prompt), {"material": list(material)}, Verdicts, each_item(items))
     return [each.verdict for each in reply.verdicts]

@@ -9,7 +9,7 @@ from llmops.evaluation.judging.asking import AskJudge, JudgeFailed
 from llmops.evaluation.judging.panel import Grading
 from llmops.evaluation.judging.prompts import shipped
 from llmops.evaluation.judging.quoting import quoted
-from llmops.evaluation.judging.replies import MadeQuestion, Verdicts, in_order
+from llmops.evaluation.judging.replies import MadeQuestion, Verdicts, each_item
 from llmops.rag.questions import PlacedQuestion, copies
 
 CHECKS = {
@@ -55,7 +55,7 @@ class Questioner:
             return "copied from its passage"
         items = [quoted(f"item {number}", statement) for number, statement in enumerate(CHECKS, start=1)]
         blocks = [passage, quoted("question", question), quoted("answer", answer), *items]
-        reply = await grading.ask(shipped("question-check"), {"material": blocks}, Verdicts, _complete)
+        reply = await grading.ask(shipped("question-check"), {"material": blocks}, Verdicts, each_item(len(CHECKS)))
         for problem, verdict in zip(CHECKS.values(), reply.verdicts, strict=True):
             if verdict.verdict != "yes":
                 return problem
@@ -72,7 +72,3 @@ def place_of(quote: str, chunk: Chunk) -> tuple[int, int] | None:
     body = chunk.text[len(chunk.text) - (chunk.end - chunk.start) :]
     found = re.search(r"\s+".join(map(re.escape, quote.split())), body) if quote.strip() else None
     return (chunk.start + found.start(), chunk.start + found.end()) if found else None
-
-
-def _complete(reply: Verdicts) -> str | None:
-    return in_order([each.item for each in reply.verdicts], len(CHECKS), "item")

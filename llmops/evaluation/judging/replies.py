@@ -121,6 +121,11 @@ def in_order(numbers: list[int], wanted: int, what: str) -> str | None:
     return f"should have one verdict for each of {wanted} {what}s, in order; has {len(numbers)}"
 
 
+def each_item(wanted: int) -> Check[Verdicts]:
+    """Objects to verdicts that are not on each of so many items, in order."""
+    return lambda reply: in_order([each.item for each in reply.verdicts], wanted, "item")
+
+
 def _told(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the reply"
