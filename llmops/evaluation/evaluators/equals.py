@@ -1,10 +1,12 @@
 """Is the answer the expected text?"""
 
 import json
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
+from llmops.domain.cases import Case
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
@@ -25,11 +27,14 @@ class EqualsOptions(Strict):
     """Ignore runs of space, typographic quotes and dashes, quotation marks around the answer and a final full stop."""
 
 
-def references(wanted: Any, name: str) -> list[str] | Failure:  # noqa: ANN401 -- a field of a dataset
-    """What a field of the case offers to compare with, as texts; numbers and booleans as JSON writes them."""
+def references(case: Case, to: str | Sequence[Scalar]) -> list[str] | Failure | Unmeasured:
+    """Literal answers, or those in a field of the case, as texts; numbers and booleans as JSON writes them."""
+    wanted = read_field(case, to) if isinstance(to, str) else to
+    if isinstance(wanted, Unmeasured):
+        return wanted
     items = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
     if not all(isinstance(item, Scalar) for item in items):
-        return Failure(f"the case's `{name}` holds more than texts and numbers")
+        return Failure(f"the case's `{to}` holds more than texts and numbers")
     return [item if isinstance(item, str) else json.dumps(item) for item in items]
 
 
@@ -46,12 +51,8 @@ class Equals:
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Compare the whole answer, space around it aside."""
-        to = self.options.to
-        wanted = read_field(sample.case, to) if isinstance(to, str) else to
-        if isinstance(wanted, Unmeasured):
-            return wanted
-        texts = references(wanted, to if isinstance(to, str) else "to")
-        if isinstance(texts, Failure):
+        texts = references(sample.case, self.options.to)
+        if not isinstance(texts, list):
             return texts
         output = sample.completion.text
         for text in texts:

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.records import record
-from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, read_field, shape
+from llmops.domain.scores import Outcome, Sample, Score
+from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, shape
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.quoting import quoted
 from llmops.settings.project import EmbedderSettings
@@ -36,12 +36,8 @@ class Similarity:
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Embed the answer and each reference."""
-        to = self.options.to
-        wanted = read_field(sample.case, to) if isinstance(to, str) else to
-        if isinstance(wanted, Unmeasured):
-            return wanted
-        texts = references(wanted, to if isinstance(to, str) else "to")
-        if isinstance(texts, Failure):
+        texts = references(sample.case, self.options.to)
+        if not isinstance(texts, list):
             return texts
         if not sample.completion.text.strip():
             return Score(0.0, "the answer is empty")
