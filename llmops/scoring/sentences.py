@@ -4,42 +4,10 @@ import re
 
 from llmops.domain.records import record
 
-_abbreviations = frozenset(
-    (
-        "e.g",
-        "i.e",
-        "etc",
-        "vs",
-        "cf",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "no",
-        "fig",
-        "approx",
-        "inc",
-        "ltd",
-        "jr",
-        "sr",
-        "dept",
-        "est",
-        "al",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "oct",
-        "nov",
-        "dec",
-    )
-)
+_shortened = """
+    e.g i.e etc vs cf mr mrs ms dr prof st no fig approx inc ltd jr sr dept est al jan feb mar apr jun jul aug sep oct nov dec
+"""
+_abbreviations = frozenset(_shortened.split())
 _end = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s|$)")
 _seen = re.compile(r"\S")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
