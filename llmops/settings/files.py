@@ -115,6 +115,11 @@ def opened_output(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def folder_or_name(model: str, root: Path) -> str:
+    """A model's folder in the project, wherever the command starts; the name of another model as it is."""
+    return str(root / model) if model and (root / model).is_dir() else model
+
+
 def is_file_or_new(path: Path) -> bool:
     """Whether `path` can be written beside itself and renamed: no pipe, no device, and nothing that is open already.
 

@@ -7,6 +7,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.ports import Detector
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.batching import Batcher
+from llmops.settings.files import folder_or_name
 from llmops.settings.validation import nearest
 
 
@@ -34,7 +35,7 @@ def build_detector(root: Path, kind: str, backend: str, labels: Mapping[str, str
         UsageError: no such backend.
     """
     name, _, model = backend.partition(":")
-    found = str(root / model) if model and (root / model).is_dir() else model
+    found = folder_or_name(model, root)
     if kind == "pii" and name == "presidio":
         from llmops.adapters.presidio_detector import DEFAULT_MODEL, PresidioDetector
 

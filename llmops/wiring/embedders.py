@@ -1,11 +1,13 @@
 """Builds embedders: the embedded ones, sentence-transformers, and hosted models."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmops.domain.models import Price
 from llmops.domain.ports import Embedder
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.spending import EmbeddingMeter
+from llmops.settings.files import folder_or_name
 from llmops.settings.project import EmbedderSettings
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class BatchedEmbedder:
         return await self._ask(text)
 
 
-def build_embedder(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
+def build_embedder(root: Path, settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedder:
     """The embedder that the settings name, with its weights or its endpoint untouched; `meter` is told what it takes.
 
     Raises:
@@ -44,7 +46,8 @@ def build_embedder(settings: EmbedderSettings, meter: EmbeddingMeter) -> Embedde
         from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
 
         prefixes = (settings.query_prefix, settings.document_prefix)
-        return SentenceTransformersEmbedder(str(settings.name), batch_size=settings.batch_size, prefixes=prefixes)
+        name = folder_or_name(str(settings.name), root)
+        return SentenceTransformersEmbedder(name, batch_size=settings.batch_size, prefixes=prefixes)
     if settings.kind == "litellm":
         return _hosted(settings, meter)
     from llmops.adapters.onnx_embedder import OnnxEmbedder

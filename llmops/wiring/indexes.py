@@ -23,6 +23,7 @@ from llmops.rag.manifests import Manifest, index_key, plan_changes
 from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.rag.searching import vectors_lost
+from llmops.settings.files import folder_or_name
 from llmops.settings.project import IndexSettings
 from llmops.wiring.queries import ProjectWriter
 
@@ -101,7 +102,7 @@ class ProjectIndex:
             return None
         from llmops.adapters.cross_encoder import CrossEncoderReranker
 
-        return CrossEncoderReranker(settings.name, batch_size=settings.batch_size)
+        return CrossEncoderReranker(folder_or_name(settings.name, self._root), batch_size=settings.batch_size)
 
     def build(self, progress: Progress, *, repair: bool = False) -> Built:
         """Bring it up to date; `repair` embeds what the vector store has lost.

@@ -288,7 +288,7 @@ class Wiring:
 
         key = repr(settings)
         if key not in self._embedders:
-            local = build_embedder(settings, self.embedding)
+            local = build_embedder(self.root, settings, self.embedding)
             if self._pool is not None and settings.kind != "litellm":  # one process asks an endpoint, so one keeps its limits
                 from llmops.evaluation.remote import RemoteEmbedder
 

@@ -1,6 +1,7 @@
 """Every option of `retrieve` on a real index; the cross-encoder is a tiny one with random weights."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ def test_a_cross_encoder_orders_the_candidates_and_counts_into_the_identity(tmp_
     project(tmp_path, "{rerank: {name: ./nowhere}}")
     missing = llmops(tmp_path, "rag", "query", QUERY)
     assert (missing.returncode, "Reranker './nowhere': there is no such folder" in missing.stderr) == (2, True)
+
+
+def test_models_in_a_folder_of_the_project_are_found_from_each_of_its_folders(tmp_path: Path, cross_encoder: Path) -> None:
+    shutil.copytree(cross_encoder, tmp_path / "models/tiny")
+    project(tmp_path, "{rerank: {name: models/tiny}, k: 4}\n    embedder: {kind: sentence-transformers, name: models/tiny}")
+    (tmp_path / "notes").mkdir()
+    found = hits(tmp_path)
+    assert hits(tmp_path / "notes") == found
+    assert "up to date" in llmops(tmp_path / "notes", "rag", "status").stdout
 
 
 @pytest.mark.parametrize(
