@@ -162,18 +162,17 @@ def settle(verdict: Verdict, best: Verdict, worst: Verdict) -> Verdict:
 
 @record
 class Imputed:
-    """A series, or a pair of them, with values in place of those that are missing."""
+    """Both sides with values in place of those that are missing."""
 
     baseline: tuple[float, ...]
-    """Empty for a rule without a baseline."""
     candidate: tuple[float, ...]
 
 
 def impute(
     candidate: Sequence[float | None],
-    baseline: Sequence[float | None] | None = None,
+    baseline: Sequence[float | None],
     *,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: tuple[float, float],
     lower_is_better: bool = False,
 ) -> tuple[Imputed, Imputed]:
     """The best and the worst case for cells without a value (Manski 1990).
@@ -183,7 +182,7 @@ def impute(
 
     Args:
         candidate: one entry per cell, None where there is no value.
-        baseline: of the same cells in the same order; None for a rule on the candidate alone.
+        baseline: of the same cells in the same order.
         bounds: smallest and largest value the metric can take.
         lower_is_better: the metric counts something bad.
 
@@ -191,9 +190,8 @@ def impute(
         The best case and the worst case.
     """
     bad, good = (bounds[1], bounds[0]) if lower_is_better else bounds
-    before = () if baseline is None else tuple(baseline)
 
     def filled(values: Sequence[float | None], value: float) -> tuple[float, ...]:
         return tuple(value if each is None else each for each in values)
 
-    return Imputed(filled(before, bad), filled(candidate, good)), Imputed(filled(before, good), filled(candidate, bad))
+    return Imputed(filled(baseline, bad), filled(candidate, good)), Imputed(filled(baseline, good), filled(candidate, bad))

@@ -119,7 +119,7 @@ def test_every_rule_must_pass(verdicts: list[Verdict], whole: Verdict) -> None:
 def test_missing_values_that_could_change_the_verdict_make_it_inconclusive() -> None:
     measured: list[float | None] = [*[1.0] * 190, *[0.0] * 10]
     for missing, verdict in ((0, "pass"), (5, "pass"), (40, "inconclusive")):
-        best, worst = impute(measured + [None] * missing)
+        best, worst = impute(measured + [None] * missing, [0.0] * (200 + missing), bounds=(0, 1))
         assert len(best.candidate) == len(worst.candidate) == 200 + missing
         verdicts: list[Verdict] = [
             judge_absolute(wilson(int(sum(side.candidate)), len(side.candidate), 0.9), minimum=0.88) for side in (best, worst)
@@ -133,5 +133,5 @@ def test_imputation_turns_the_baseline_the_other_way() -> None:
     best, worst = impute([None, 1.0], [0.5, None], bounds=(0, 1))
     assert (best.candidate, best.baseline) == ((1.0, 1.0), (0.5, 0.0))
     assert (worst.candidate, worst.baseline) == ((0.0, 1.0), (0.5, 1.0))
-    best, worst = impute([None], bounds=(0, 4), lower_is_better=True)
-    assert (best.candidate, worst.candidate, best.baseline) == ((0,), (4,), ())
+    best, worst = impute([None], [None], bounds=(0, 4), lower_is_better=True)
+    assert (best.candidate, worst.candidate, best.baseline) == ((0,), (4,), (4,))
