@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from llmops.settings.validation import Amount, LanguageCode, Number, Shape, Strict
 
@@ -39,6 +39,14 @@ def _instant(text: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+LIMITS = {"above": "max", "below": "min"}
+"""How a cascade says for which values it asks the next model, and how a suite says which values pass."""
+
+
+def _as_in_a_suite(options: Any) -> Any:  # noqa: ANN401 -- whatever the user wrote
+    return {LIMITS.get(key, key): value for key, value in options.items()} if isinstance(options, dict) else options
 
 
 class FixedRoute(Strict):
@@ -118,18 +126,37 @@ class CascadeRoute(Strict):
 
     kind: Literal["cascade"]
     models: Models
-    checks: Checks = Field(default_factory=list)
-    """Evaluators, as in a suite."""
+    escalate_when: Checks = Field(default_factory=list)
+    """Evaluators that an answer does not pass; of a value `above` or `below` is told in place of a suite's `max` and `min`."""
     agreement: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
     """Escalate when fewer of the samples than this share say the same."""
     samples: Annotated[int, Field(ge=2, le=20)] = 3
     """Answers that `agreement` compares; all but the first are asked for only then."""
 
+    @field_validator("escalate_when")
+    @classmethod
+    def _from_this_side(cls, entries: Checks) -> Checks:
+        for name, options in (item for entry in entries if isinstance(entry, dict) for item in entry.items()):
+            for ours, theirs in LIMITS.items() if isinstance(options, dict) else ():
+                if theirs in options:
+                    raise ValueError(f"`{name}` has `{theirs}`, which says what passes; when to escalate is told by `{ours}`")
+                if ours in options and (isinstance(options[ours], bool) or not isinstance(options[ours], int | float)):
+                    raise ValueError(f"`{name}`: `{ours}` should be a number")
+        return entries
+
     @model_validator(mode="after")
     def _some_check(self) -> Self:
-        if not self.checks and self.agreement is None:
-            raise ValueError("needs `checks` or `agreement`: when should the next model be asked?")
+        if not self.escalate_when and self.agreement is None:
+            raise ValueError("needs `escalate_when` or `agreement`: when should the next model be asked?")
         return self
+
+    @property
+    def checks(self) -> Checks:
+        """`escalate_when` as a suite would have it."""
+        return [
+            entry if isinstance(entry, str) else {name: _as_in_a_suite(it) for name, it in entry.items()}
+            for entry in self.escalate_when
+        ]
 
 
 class LearnedRoute(Strict):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 
 ROUTE_VERSION = 2
+CHECKED_BY = {"cascade": "escalate_when"}
+"""Keys of the evaluators that a route asks, where they are not called `checks`."""
 
 
 class Routes:
@@ -47,7 +49,7 @@ class Routes:
         """
         settings = self._project.route(name)
         targets = {model: self._model(model) for model in settings.models}
-        positions, at = self._project.positions, ("routes", name, "checks")
+        positions, at = self._project.positions, ("routes", name, CHECKED_BY.get(settings.kind, "checks"))
         specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CheckedRoute) else ()
         checks = build_evaluators(specs, positions, self._services()) if specs else []
         facts = {

@@ -21,7 +21,7 @@ def _then(settings: RouteSettings) -> str:
     if isinstance(settings, FallbackRoute):
         return f"goes on to {following} when it gives no answer"
     if isinstance(settings, CascadeRoute):
-        names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in settings.checks]
+        names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in settings.escalate_when]
         wrong = [f"its answer does not pass {name}" for name in names]
         if settings.agreement is not None:
             wrong.append(f"fewer than {100 * settings.agreement:g} % of {settings.samples} answers agree")

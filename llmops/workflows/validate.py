@@ -19,6 +19,7 @@ from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.globbing import matching_files
 from llmops.settings.environment import load_environment
+from llmops.settings.files import shown
 from llmops.settings.project import EmbedderSettings, Project, load_project
 from llmops.settings.suite import EvaluatorSpec, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
@@ -57,6 +58,7 @@ def problems_of(root: Path, parts: Callable[[Project], Parts]) -> list[Problem]:
         _check_providers(project, parts(project), found)
         _check_writers(project, registry, found)
         _check_corpora(project, found)
+        _check_guards(project, found)
     for path in suite_files(root):
         suite = found.of(partial(load_suite, path, root))
         if suite is not None:
@@ -126,6 +128,16 @@ def _check_corpora(project: Project, found: _Findings) -> None:
             path = getattr(corpus, source)
             if path is not None and not (project.root / path).exists():
                 found.problems.append(project.positions.problem((*at, source), f"there is no {path!r}."))
+
+
+def _check_guards(project: Project, found: _Findings) -> None:
+    """The suites that guard a label are there."""
+    for name, label in project.settings.labels.items():
+        for number, path in enumerate(label.guarded_by):
+            if not (project.root / path).is_file():
+                known = [shown(each, project.root) for each in suite_files(project.root)]
+                at = ("labels", name, "guarded_by", number)
+                found.problems.append(project.positions.problem(at, f"there is no suite {path!r}.", hint=nearest(path, known)))
 
 
 def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Registry, found: _Findings) -> None:

@@ -67,7 +67,7 @@ def folder(tmp_path: Path, servers: tuple[OpenAiServer, OpenAiServer]) -> Path:
     rows = [{"id": f"q{i}", "vars": {"question": q}, "expected": ["right"]} for i, q in enumerate(questions(1, CASES))]
     routes = (
         "routes:\n  learned: {kind: learned, models: [small, large], router: routes/learned}\n"
-        "  careful: {kind: cascade, models: [small, large], checks: [refusal]}\n"
+        "  careful: {kind: cascade, models: [small, large], escalate_when: [refusal]}\n"
     )
     return write(
         tmp_path,

@@ -178,3 +178,10 @@ def test_a_rule_on_an_evaluator_that_nobody_runs_is_refused(tmp_path: Path, comm
 def test_a_ranking_without_an_index_is_refused(tmp_path: Path, command: str) -> None:
     edit(project(tmp_path, BASE) / "evals/say.yaml", "  - latency\n", "  - retrieval\n")
     refused(tmp_path, "evals/say.yaml:6:", "the suite has no `index`", arguments=(command,))
+
+
+def test_a_label_that_a_missing_suite_guards_is_told_before_it_shall_move(tmp_path: Path) -> None:
+    with (project(tmp_path, BASE) / "llmops.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("labels:\n  production: {protected: true, guarded_by: [evals/sya.yaml]}\n")
+    told = ("llmops.yaml:4:", "there is no suite 'evals/sya.yaml'", "Did you mean `evals/say.yaml`?")
+    refused(tmp_path, *told, arguments=("validate",))

@@ -11,7 +11,7 @@ REST = """  other: {id: openai/o}
 indexes:
   manual: {corpus: {paths: ['docs/*.md']}}
 routes:
-  cheap: {kind: cascade, models: [m, other], checks: [refusal]}
+  cheap: {kind: cascade, models: [m, other], escalate_when: [refusal]}
 """
 
 

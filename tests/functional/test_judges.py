@@ -276,7 +276,7 @@ def test_a_failure_of_a_judge_that_passes_fails_one_answer(server: OpenAiServer,
 
 def test_the_judges_of_a_routes_checks_need_prices_under_a_budget(server: OpenAiServer, tmp_path: Path) -> None:
     judged(tmp_path, server.base, "criteria: {judge: a, items: [is short]}", ["one"], judges="ab")
-    route = "routes:\n  r: {kind: cascade, models: [a, a], checks: [{criteria: {judge: b, items: [is short]}}]}\n"
+    route = "routes:\n  r: {kind: cascade, models: [a, a], escalate_when: [{criteria: {judge: b, items: [is short]}}]}\n"
     settings = tmp_path / "llmops.yaml"
     text = settings.read_text() + route.replace("[a, a]", "[a, c]")
     unpriced = [line.replace(PRICE, "params: {}") if line.startswith("  b:") else line for line in text.splitlines()]

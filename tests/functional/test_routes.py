@@ -12,9 +12,9 @@ from test_bad_input import edit
 
 CASES = 40
 ROUTES = """routes:
-  careful: {kind: cascade, models: [small, large], checks: [refusal]}
+  careful: {kind: cascade, models: [small, large], escalate_when: [refusal]}
   backed: {kind: fallback, models: [small, large]}
-  sure: {kind: cascade, models: [small, large], checks: [{perplexity: {max: 1.5}}]}
+  sure: {kind: cascade, models: [small, large], escalate_when: [{perplexity: {above: 1.5}}]}
   finder: {kind: bandit, models: [small, large], checks: [refusal]}
   thrifty: {kind: budget, models: [large, small], usd: 0.0002}
 """
@@ -87,7 +87,9 @@ def test_an_unchanged_route_asks_nothing_and_a_changed_one_only_what_is_new(
     assert (small.requests, large.requests) == (CASES, 10)
     llmops(folder, "eval", "--model", "careful", "-q")
     assert (small.requests, large.requests) == (CASES, 10)
-    edit(folder / "llmops.yaml", "checks: [refusal]", "checks: [refusal, {regex: {pattern: surely, negate: true}}]")
+    edit(
+        folder / "llmops.yaml", "escalate_when: [refusal]", "escalate_when: [refusal, {regex: {pattern: surely, negate: true}}]"
+    )
     run = report(llmops(folder, "eval", "--model", "careful", "--json"))
     assert (small.requests, large.requests) == (CASES, 10)
     assert group(run, "careful")["served"] == {"small": 30, "large": 10}
@@ -101,7 +103,7 @@ def test_a_case_that_is_edited_where_only_the_route_looks_is_routed_again(
         folder / "llmops.yaml",
         "routes:\n",
         "routes:\n  tagged: {kind: rules, rules: [{when: {tag: hard}, use: large}], otherwise: small}\n"
-        "  checked: {kind: cascade, models: [small, large], checks: [{contains: {any: expected}}]}\n",
+        "  checked: {kind: cascade, models: [small, large], escalate_when: [{contains: {any: expected}}]}\n",
     )
     rows = [{"id": name, "vars": {"question": "Is it so?"}, "expected": ["fine"]} for name in ("a", "b")]
     rows[1]["tags"] = ["hard"]  # and the text of another case that is not
@@ -206,9 +208,16 @@ def test_an_edited_export_is_kept_until_it_is_forced(folder: Path) -> None:
 
 def test_a_wrong_route_is_told_where_it_stands(folder: Path) -> None:
     for before, after, told in (
-        ("models: [small, large], checks", "models: [small, lage], checks", "Did you mean `large`?"),
+        ("models: [small, large], escalate", "models: [small, lage], escalate", "Did you mean `large`?"),
         ("kind: fallback", "kind: fallbak", "Did you mean `fallback`?"),
-        ("checks: [refusal]", "checks: [refusl]", "refus"),
+        ("escalate_when: [refusal]", "escalate_when: [refusl]", "refus"),
+        ("escalate_when: [refusal]", "escalate_when: [{perplexity: {max: 2}}]", "when to escalate is told by `above`"),
+        (
+            "escalate_when: [refusal]",
+            "escalate_when: [{perplexity: {above: lots}}]",
+            "`perplexity`: `above` should be a number",
+        ),
+        ("escalate_when: [refusal]", "escalate_when: [{perplexity: {above: 0.5}}]", "0.5 is no limit"),
         ("usd: 0.0002", "usb: 0.0002", "unknown key"),
     ):
         text = (folder / "llmops.yaml").read_text()
