@@ -25,7 +25,9 @@ def print_drift(console: Console, drift: Drift) -> None:
     head = f"{safe(drift.suite)}: {many(len(drift.runs), 'run')}, {first}{f' to {last}' if last != first else ''}"
     console.print(Text(head, style="bold"), soft_wrap=True)
     began = {run.id: run.started_at[:16].replace("T", " ") for run in drift.runs}
-    for place in dict.fromkeys((each.prompt, each.target) for each in (*drift.signals, *drift.models)):
+    places = [(signal.prompt, signal.target) for signal in drift.signals]
+    places += [(model.prompt, model.target) for model in drift.models]
+    for place in dict.fromkeys(places):
         signals = [each for each in drift.signals if (each.prompt, each.target) == place]
         console.print(Text(f"\n{_place(place)}", style="bold"), soft_wrap=True)
         for model in drift.models:
