@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmops.prompting.template import PromptVersion
 
 CONTEXTS = "contexts"
+IMPORTED = "A macro of an imported file sees its arguments alone. Give it the value, or import the file `with context`."
 _UNDEFINED = re.compile(r"'([^']*)' is undefined\Z")
 
 
@@ -154,7 +155,8 @@ class Renderer:
         message, hint = str(error).rstrip("."), None
         if isinstance(error, UndefinedError) and (match := _UNDEFINED.match(str(error))):
             message = f"`{match[1]}` is undefined"
-            hint = nearest(match[1], [name for name in names if name not in self._globals])
+            known = [name for name in names if name not in self._globals]
+            hint = IMPORTED if match[1] in known else nearest(match[1], known)
         elif not isinstance(error, JinjaError):
             message = f"{type(error).__name__}: {message}"
         return TemplateError(f"{message}.", file=file or self._version.file, line=line, hint=hint)

@@ -426,3 +426,15 @@ def test_deeply_nested_values_are_refused() -> None:
     for _ in range(100_000):
         value = [value]
     assert "nested too deeply" in failure("user:\n{{ v }}", v=value).message
+
+
+def test_an_imported_macro_that_reads_a_variable_is_told_how_to_get_it() -> None:
+    shared = {"m.j2": "{% macro ask() %}{{ q }}{% endmacro %}"}
+    for how, works in (("", False), (" with context", True)):
+        text = f"---\nvariables:\n  q: {{type: string}}\n---\n{{% import 'm.j2' as m{how} %}}\nuser:\n{{{{ m.ask() }}}}"
+        version = parse_prompt(text, file="prompts/p/prompt.j2", shared=shared)
+        if works:
+            assert version.render({"q": "why"})[0].content == "why"
+        else:
+            with pytest.raises(TemplateError, match="`q` is undefined.\nA macro of an imported file sees its arguments alone"):
+                version.render({"q": "why"})
