@@ -13,6 +13,7 @@ from llmops.domain.prompts import Bump, Message
 from llmops.domain.records import record
 from llmops.prompting.roles import MessageSource
 from llmops.prompting.semver import needed_bump
+from llmops.prompting.syntax import SHARED
 from llmops.prompting.template import PromptVersion
 from llmops.prompting.variables import Variable
 
@@ -59,7 +60,10 @@ class Hunk:
 
 @record
 class MessageDiff:
-    """One message in both versions; a role of None means that this version has no such message."""
+    """One message or shared file in both versions; a role of None means that this version has no such message.
+
+    The role of a shared file is its path.
+    """
 
     before_role: str | None
     after_role: str | None
@@ -78,7 +82,7 @@ class VariableChange:
 
 @record
 class ValueChange:
-    """A model parameter or shared file whose value changed; None: not there."""
+    """A model parameter whose value changed; None: not there."""
 
     name: str
     before: Any
@@ -90,11 +94,9 @@ class PromptDiff:
     """Everything that differs, apart from tokens and cost."""
 
     messages: tuple[MessageDiff, ...]
-    """All messages, in the order of the new version."""
+    """All messages, in the order of the new version, then the shared files."""
     variables: tuple[VariableChange, ...]
     parameters: tuple[ValueChange, ...]
-    shared: tuple[ValueChange, ...]
-    """Texts of the shared files that changed."""
     description: tuple[str, str] | None
     """Before and after, when it changed."""
     bump: Bump | None
@@ -142,16 +144,16 @@ def diff_versions(before: PromptVersion, after: PromptVersion) -> PromptDiff:
         messages=tuple(_message_diffs(_parts(before), _parts(after))),
         variables=tuple(pair for pair in pairs if not _same_variable(pair.before, pair.after)),
         parameters=_changes(before.parameters, after.parameters),
-        shared=_changes(before.shared, after.shared),
         description=(before.description, after.description) if before.description != after.description else None,
         bump=needed_bump(before, after),
     )
 
 
 def _parts(version: PromptVersion) -> list[MessageSource]:
-    """The messages, and the preamble in front of them when there is one."""
+    """The messages, the preamble in front of them when there is one, and the shared files."""
+    shared = [MessageSource(f"{SHARED}/{name}", text, 1) for name, text in version.shared.items()]
     preamble = [MessageSource("preamble", version.preamble, version.preamble_line)] if version.preamble.strip() else []
-    return [*preamble, *version.messages]
+    return [*preamble, *version.messages, *shared]
 
 
 def _same_variable(before: Variable | None, after: Variable | None) -> bool:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from llmops.domain.amounts import dollars
 from llmops.domain.words import many
-from llmops.prompting.diff import CostDelta, DiffLine, MessageDiff, PromptComparison, PromptDiff, ValueChange, VariableChange
+from llmops.prompting.diff import CostDelta, DiffLine, MessageDiff, PromptComparison, PromptDiff, VariableChange
 from llmops.prompting.lint import RULES, Finding
 from llmops.prompting.variables import Variable
 from llmops.reporting.safe import one_line, safe
@@ -64,8 +64,7 @@ def _line(line: DiffLine) -> Text:
 
 def _changes(diff: PromptDiff) -> list[str]:
     lines = [_variable_line(change) for change in diff.variables]
-    lines += [_value_line("parameter", change) for change in diff.parameters]
-    lines += [f"shared file {change.name}: {_existence(change)}" for change in diff.shared]
+    lines += [f"~ parameter {change.name}: {change.before!r} -> {change.after!r}" for change in diff.parameters]
     if diff.description:
         lines.append(f"description: {one_line(diff.description[0], 80)!r} -> {one_line(diff.description[1], 80)!r}")
     return ["", *lines] if lines else []
@@ -82,14 +81,6 @@ def _variable_line(change: VariableChange) -> str:
 
 def _declared(variable: Variable) -> str:
     return f"{variable.type}, {'required' if variable.required else f'default {variable.default!r}'}"
-
-
-def _value_line(what: str, change: ValueChange) -> str:
-    return f"~ {what} {change.name}: {change.before!r} -> {change.after!r}"
-
-
-def _existence(change: ValueChange) -> str:
-    return "added" if change.before is None else "removed" if change.after is None else "changed"
 
 
 def _cost_table(found: PromptComparison) -> Table:

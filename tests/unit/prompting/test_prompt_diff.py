@@ -48,7 +48,9 @@ def test_variables_parameters_and_shared_files() -> None:
     changes = {change.name: (change.before is None, change.after is None) for change in diff.variables}
     assert changes == {"x": (False, False), "y": (False, True), "z": (True, False)}
     assert [(p.name, p.before, p.after) for p in diff.parameters] == [("seed", None, None), ("top_p", 1, 2)]
-    assert [(s.name, s.before, s.after) for s in diff.shared] == [("r", "1", "2")]
+    [_, shared] = diff.messages
+    assert shared.after_role == "prompts/_shared/r"
+    assert [(line.mark, line.text) for line in shared.hunks[0].lines] == [("-", "1"), ("+", "2")]
     assert diff.description == ("a", "b")
     assert diff.bump == "major"
 
