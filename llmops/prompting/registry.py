@@ -260,9 +260,10 @@ class Registry:
             self.folder(name)
             path = self.root / file
             if not path.is_file():
-                raise InvalidFiles(
-                    [Problem(file, "no such file.", hint=f"The working copy of a prompt is its `{WORKING_COPY}`.")]
-                )
+                hint = f"The working copy of a prompt is its `{WORKING_COPY}`."
+                raise InvalidFiles([Problem(file, "no such file.", hint=hint)])
+            if not path.resolve().is_relative_to(self.root.resolve()):
+                raise InvalidFiles([Problem(file, "leads out of the project through a link.", hint="Copy the file itself.")])
             text = read_text(path, self.root, max_bytes=MAX_BYTES)
             refuse_marks(text, file, CHOOSE_LINES if version is None else keep_one_side(name))
             self._loaded[name, key] = parse_prompt(text, file=file, shared=shared, name=name, version=version)

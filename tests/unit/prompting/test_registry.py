@@ -45,6 +45,16 @@ def test_an_unknown_prompt_gets_the_nearest_name(root: Path) -> None:
     assert caught.value.hint == "Did you mean `answer`?"
 
 
+def test_a_link_out_of_the_project_is_not_read(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret", encoding="utf-8")
+    for name, target in (("stolen", tmp_path / "key"), ("linked", root / "prompts/answer/prompt.j2")):
+        (root / "prompts" / name).mkdir()
+        (root / "prompts" / name / "prompt.j2").symlink_to(target)
+    with pytest.raises(InvalidFiles, match=r"^prompts/stolen/prompt\.j2: leads out of the project through a link\."):
+        Registry(root).working_copy("stolen")
+    assert Registry(root).working_copy("linked").messages
+
+
 def test_a_folder_without_working_copy_is_told(root: Path) -> None:
     (root / "prompts" / "empty").mkdir()
     with pytest.raises(InvalidFiles, match=r"prompts/empty/prompt\.j2: no such file"):
