@@ -139,32 +139,27 @@ def read_ledger(folder: Path, root: Path) -> Ledger:
     Raises:
         InvalidFiles: unreadable, or a merge left its marks in it.
     """
-    path = folder / LABELS
-    if not path.exists():
-        return Ledger()
-    model, positions = _read(path, root)
+    model, positions = _parse(_text(folder, root), shown(folder / LABELS, root))
     entries = tuple(Entry(**entry.model_dump()) for entry in model.history)
     return Ledger(model.labels, entries, tuple(positions.of(("history", n))[0] for n in range(len(entries))))
 
 
 def read_labels(folder: Path, root: Path) -> Mapping[str, str]:
     """The labels alone, without reading the history: `labels` stands first in the file."""
-    path = folder / LABELS
-    if not path.exists():
-        return {}
-    text = read_text(path, root)
-    refuse_marks(text, shown(path, root), keep_one_side(folder.name))
-    head = text.partition("\nhistory:")[0]
+    head = _text(folder, root).partition("\nhistory:")[0]
     if head.strip() in ("labels: {}", ""):
         return {}
-    return _parse(head, shown(path, root))[0].labels
+    return _parse(head, shown(folder / LABELS, root))[0].labels
 
 
-def _read(path: Path, root: Path) -> tuple[_Labels, Positions]:
-    file = shown(path, root)
+def _text(folder: Path, root: Path) -> str:
+    """The text of a prompt's `labels.yaml`; empty when it has none."""
+    path = folder / LABELS
+    if not path.exists():
+        return ""
     text = read_text(path, root)
-    refuse_marks(text, file, keep_one_side(path.parent.name))
-    return _parse(text, file)
+    refuse_marks(text, shown(path, root), keep_one_side(folder.name))
+    return text
 
 
 def _parse(text: str, file: str) -> tuple[_Labels, Positions]:

@@ -42,15 +42,11 @@ def _dead_branches(node: nodes.If, version: PromptVersion) -> Iterator[Draft]:
             yield Draft("unreachable-branch", f"this condition is never true{_why(branch.test, version)}.", branch.lineno)
         elif any(branch.test == earlier for earlier in seen):
             yield Draft("unreachable-branch", "this condition was asked before in the same `if`.", branch.lineno)
-        if truth is True and (branch is not node or node.elif_ or node.else_) and _something_follows(node, branch):
+        if truth is True and (node.else_ or branch is not (node, *node.elif_)[-1]):
             message = f"this condition is always true{_why(branch.test, version)}: what follows in this `if` is never rendered."
             yield Draft("unreachable-branch", message, branch.lineno)
             return
         seen.append(branch.test)
-
-
-def _something_follows(node: nodes.If, branch: nodes.If) -> bool:
-    return bool(node.else_) or (bool(node.elif_) and node.elif_[-1] is not branch)
 
 
 def _truth(test: nodes.Node, version: PromptVersion) -> bool | None:
@@ -66,22 +62,16 @@ def _truth(test: nodes.Node, version: PromptVersion) -> bool | None:
         if decisive in sides:
             return decisive
         return None if None in sides else not decisive
-    if _always_defined(test, version) and isinstance(test, nodes.Test):
-        return test.name == "defined"
+    return test.name == "defined" if isinstance(test, nodes.Test) and _asked(test, version) else None
+
+
+def _asked(test: nodes.Node, version: PromptVersion) -> str | None:
+    """The declared variable that `test` asks to be defined or not, which it always is."""
+    if isinstance(test, nodes.Test) and test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name):
+        return test.node.name if test.node.name in version.variables else None
     return None
 
 
-def _always_defined(test: nodes.Node, version: PromptVersion) -> bool:
-    return (
-        isinstance(test, nodes.Test)
-        and test.name in ("defined", "undefined")
-        and isinstance(test.node, nodes.Name)
-        and test.node.name in version.variables
-    )
-
-
 def _why(test: nodes.Node, version: PromptVersion) -> str:
-    inner = test.node if isinstance(test, nodes.Not) else test
-    if isinstance(inner, nodes.Test) and isinstance(inner.node, nodes.Name) and _always_defined(inner, version):
-        return f": `{inner.node.name}` is declared, so it is always defined (ask `is none`)"
-    return ""
+    name = _asked(test.node if isinstance(test, nodes.Not) else test, version)
+    return f": `{name}` is declared, so it is always defined (ask `is none`)" if name else ""

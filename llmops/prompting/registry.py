@@ -119,7 +119,7 @@ class Registry:
         """Args: `root`, the project's folder, which holds `prompts/`."""
         self.root = root
         self.shared = SharedFiles(root, root / PROMPTS / SHARED)
-        self._loaded: dict[tuple[str, str], PromptVersion] = {}
+        self._loaded: dict[tuple[str, str | None], PromptVersion] = {}
         self._committed: dict[str, dict[str, str]] = {}
 
     def names(self) -> list[str]:
@@ -149,7 +149,7 @@ class Registry:
             UsageError: no such prompt.
             InvalidFiles: the file cannot be read or parsed.
         """
-        return self._load(name, "", f"{PROMPTS}/{name}/{WORKING_COPY}", self.shared, None)
+        return self._load(name, None, f"{PROMPTS}/{name}/{WORKING_COPY}", self.shared)
 
     def version(self, name: str, version: str) -> PromptVersion:
         """A committed version.
@@ -164,7 +164,7 @@ class Registry:
             hint = nearest(version, known) or f"Make one: llmops prompt commit {name} -m MESSAGE"
             raise UsageError(f"the prompt {name!r} has no version {version}.", hint=hint)
         shared = SharedFiles(self.root, folder / VERSIONS / f"{version}.shared")
-        found = self._load(name, version, f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2", shared, version)
+        found = self._load(name, version, f"{PROMPTS}/{name}/{VERSIONS}/{version}.j2", shared)
         recorded = self._recorded(name, version)
         if recorded is not None and recorded != found.hash:
             raise _edited(found, recorded)
@@ -255,8 +255,8 @@ class Registry:
         shared = SharedFilesAt(self.root, commit, f"{PROMPTS}/{SHARED}")
         return parse_prompt(text, file=f"{path} at {revision}", shared=shared, name=name)
 
-    def _load(self, name: str, key: str, file: str, shared: Mapping[str, str], version: str | None) -> PromptVersion:
-        if (name, key) not in self._loaded:
+    def _load(self, name: str, version: str | None, file: str, shared: Mapping[str, str]) -> PromptVersion:
+        if (name, version) not in self._loaded:
             self.folder(name)
             path = self.root / file
             if not path.is_file():
@@ -266,5 +266,5 @@ class Registry:
                 raise InvalidFiles([Problem(file, "leads out of the project through a link.", hint="Copy the file itself.")])
             text = read_text(path, self.root, max_bytes=MAX_BYTES)
             refuse_marks(text, file, CHOOSE_LINES if version is None else keep_one_side(name))
-            self._loaded[name, key] = parse_prompt(text, file=file, shared=shared, name=name, version=version)
-        return self._loaded[name, key]
+            self._loaded[name, version] = parse_prompt(text, file=file, shared=shared, name=name, version=version)
+        return self._loaded[name, version]

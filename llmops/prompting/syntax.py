@@ -117,13 +117,5 @@ class SharedUse:
             self.used[name] = text
             self.problems += check_tree(tree, file, self._environment)
             self.follow(tree, file, above)
-        else:
-            self._refuse_cycle(tree, file, above)
         if with_context and not self.problems:
             self.names |= undeclared(tree)
-
-    def _refuse_cycle(self, tree: nodes.Template, file: str, above: tuple[str, ...]) -> None:
-        for reference in _references(tree):
-            name = reference.template.value if isinstance(reference.template, nodes.Const) else None
-            if name in above:
-                self.problems.append(Problem(file, f"includes itself through {name!r}.", line=reference.lineno))

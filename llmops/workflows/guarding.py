@@ -74,12 +74,11 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
     relative = {rule_text(rule) for rule in plan.suite.settings.gate if rule.relative}
     written = []
     for reference, version in plan.prompts.items():
-        if version.hash not in registry.ledger(version.name).committed.values():
-            continue
+        ledger = registry.ledger(version.name)
         rules = [rule for rule in report.rules if rule.prompt == reference]
-        if not rules:
+        if not rules or version.hash not in ledger.committed.values():
             continue
-        earlier = read_evidence(registry, version.name, version.hash) or {}
+        known = (read_evidence(registry, version.name, version.hash) or {}).get("suites", {})
         entry = {
             **hashes,
             **_figures(rules, relative),
@@ -88,10 +87,7 @@ def record_evidence(plan: Plan, report: Report, store: Store, settings: ProjectS
             "run": report.run_id,
             "at": report.timing.finished_at[:19] + "Z",
         }
-        known = earlier.get("suites", {})
-        if _proves_no_more(
-            entry, known.get(plan.suite.path), _standing(plan.suite.path, settings, registry.ledger(version.name))
-        ):
+        if _proves_no_more(entry, known.get(plan.suite.path), _standing(plan.suite.path, settings, ledger)):
             continue
         suites = {**known, plan.suite.path: entry}
         path = write_evidence(registry, version.name, version.hash, {"prompt": version.name, "suites": suites})

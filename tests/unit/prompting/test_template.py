@@ -213,3 +213,20 @@ def test_values_from_text(kind: str, text: str, value: object) -> None:
 def test_text_that_is_no_such_value_is_refused(kind: str, text: str) -> None:
     with pytest.raises(BadValue, match=f"expected {kind}"):
         from_text(Variable("v", kind), text)
+
+
+FILES = "abcd"
+
+
+@given(st.dictionaries(st.sampled_from(FILES), st.lists(st.sampled_from(FILES), max_size=3)))
+def test_every_circle_of_includes_is_refused_and_nothing_else(graph: dict[str, list[str]]) -> None:
+    def goes_round(name: str, above: str) -> bool:
+        return name in above or any(goes_round(each, above + name) for each in graph.get(name, []))
+
+    shared = {name: "".join(f"{{% include '{each}' %}}" for each in graph.get(name, [])) for name in FILES}
+    circles = goes_round("a", "")
+    text = "user:\nhi {% include 'a' %}\n"
+    if circles:
+        assert any("includes itself" in message for _, message in problems_of(text, shared))
+    else:
+        assert set(parse_prompt(text, file="p.j2", shared=shared).shared) <= set(FILES)
