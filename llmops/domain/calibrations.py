@@ -20,7 +20,7 @@ class Figure:
 
 @record
 class Agreement:
-    """How an evaluator and people agree on some answers."""
+    """How an evaluator and people agree on some answers; labels that were picked for doubt count by their chance."""
 
     labels: int
     same: float

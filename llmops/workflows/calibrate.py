@@ -30,7 +30,7 @@ from llmops.settings.validation import nearest
 from llmops.statistics.agreement import cohens_kappa, krippendorff_alpha
 from llmops.statistics.calibration import Confusion, labels_to_halve
 from llmops.statistics.intervals import Estimate, wilson
-from llmops.statistics.thresholds import chances
+from llmops.statistics.thresholds import chances, pooled_weights
 from llmops.workflows.suite_plans import Parts
 
 LEAST = 10
@@ -253,9 +253,12 @@ def _agreement(calibration: Calibration, labels: Sequence[Label]) -> Agreement:
     theirs = [each.value or 0.0 for each in labels]
     if calibration.binary:
         theirs = [float(calibration.passes(value)) for value in theirs]
-    alpha = krippendorff_alpha(list(zip(people, theirs, strict=True)), "nominal" if calibration.binary else "interval")
-    same = sum(a == b for a, b in zip(people, theirs, strict=True)) / len(labels)
-    return Agreement(len(labels), same, _figure(cohens_kappa(people, theirs)), alpha)
+    weights = pooled_weights([each.chance for each in labels])
+    pairs = list(zip(people, theirs, strict=True))
+    same = sum(weight for (a, b), weight in zip(pairs, weights, strict=True) if a == b) / sum(weights)
+    kappa = _figure(cohens_kappa(people, theirs, weights))
+    alpha = krippendorff_alpha(pairs, "nominal" if calibration.binary else "interval", weights)
+    return Agreement(len(labels), same, kappa, alpha)
 
 
 def _chosen(evaluators: Sequence[BuiltEvaluator], name: str | None, suite: Suite) -> BuiltEvaluator:

@@ -1,5 +1,7 @@
 """Agreement and calibration error against published examples and statsmodels."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa as reference_kappa
@@ -45,6 +47,41 @@ def test_kappa_agrees_with_statsmodels(table: list[list[int]]) -> None:
     assert found is not None
     assert found.value == pytest.approx(expected.kappa)
     assert (found.low, found.high) == pytest.approx((expected.kappa_low, expected.kappa_upp))
+
+
+@pytest.mark.parametrize("level", ["nominal", "interval"])
+def test_equal_weights_change_nothing(level: Literal["nominal", "interval"]) -> None:
+    weights = [0.3] * len(KRIPPENDORFF)
+    assert krippendorff_alpha(KRIPPENDORFF, level, weights) == pytest.approx(krippendorff_alpha(KRIPPENDORFF, level))
+    first, second = [0, 1, 1, 0, 1], [0, 1, 0, 0, 1]
+    weighted, plain = cohens_kappa(first, second, [0.3] * 5), cohens_kappa(first, second)
+    assert weighted is not None
+    assert plain is not None
+    assert (weighted.value, weighted.low, weighted.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def test_items_that_were_picked_for_doubt_count_by_the_inverse_of_their_chance() -> None:
+    generator = np.random.default_rng(3)
+    values = generator.random(4000)
+    people, judge = generator.random(4000) < 1 / (1 + np.exp(-12 * (values - 0.5))), values >= 0.5
+    chance = np.where(np.abs(values - 0.5) < 0.1, 0.8, 0.2)  # where the judge errs most
+    picked = generator.random(4000) < chance
+    some, theirs, weights = people[picked].tolist(), judge[picked].tolist(), (1 / chance[picked]).tolist()
+    pairs = list(zip(map(float, some), map(float, theirs), strict=True))
+    whole = list(zip(people.astype(float).tolist(), judge.astype(float).tolist(), strict=True))
+    true, plain, weighted = (
+        cohens_kappa(*each) for each in ((people.tolist(), judge.tolist()), (some, theirs), (some, theirs, weights))
+    )
+    assert true is not None
+    assert plain is not None
+    assert weighted is not None
+    assert plain.value < true.value - 0.1
+    assert weighted.value == pytest.approx(true.value, abs=0.04)
+    assert weighted.interval is not None
+    assert weighted.interval[0] < true.value < weighted.interval[1]
+    alpha = krippendorff_alpha(pairs, "nominal", weights)
+    assert alpha == pytest.approx(krippendorff_alpha(whole, "nominal"), abs=0.04)
+    assert alpha == pytest.approx(weighted.value, abs=0.01)  # of two raters who say yes equally often
 
 
 def test_kappa_without_variation_is_not_defined() -> None:
