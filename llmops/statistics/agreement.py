@@ -99,5 +99,5 @@ def _disagreement(ratings: Sequence[float], weights: Sequence[float], level: Lev
     total = sum(weights)
     if level == "nominal":
         return total * total * (1 - sum(share * share for share in _shares(ratings, weights).values()))
-    mean = sum(map(mul, ratings, weights)) / total
+    mean: float = sum(map(mul, ratings, weights)) / total
     return 2 * total * sum(weight * (rating - mean) ** 2 for rating, weight in zip(ratings, weights, strict=True))
