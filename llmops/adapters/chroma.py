@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import content_hash
+from llmops.domain.paging import pages
 from llmops.domain.retrieval import Chunk
 from llmops.rag.searching import vectors_lost
 from llmops.settings.project import VectorStoreSettings
@@ -65,8 +66,8 @@ class ChromaStore:
 
     def delete(self, ids: Sequence[str]) -> None:
         """As the port."""
-        for start in range(0, len(ids), IDS_PER_CALL):
-            self._asked(_delete(list(ids[start : start + IDS_PER_CALL])))
+        for some in pages(ids, IDS_PER_CALL):
+            self._asked(_delete(list(some)))
 
     def ids(self) -> set[str]:
         """As the port."""
@@ -89,8 +90,8 @@ class ChromaStore:
 
         wanted = list(dict.fromkeys(ids))
         rows: dict[str, NDArray[float32]] = {}
-        for start in range(0, len(wanted), IDS_PER_CALL):
-            rows |= self._asked(_vectors(wanted[start : start + IDS_PER_CALL]))
+        for some in pages(wanted, IDS_PER_CALL):
+            rows |= self._asked(_vectors(list(some)))
         lost = sum(key not in rows for key in wanted)
         if lost:
             raise vectors_lost(lost, len(wanted))

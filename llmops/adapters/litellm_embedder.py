@@ -14,6 +14,7 @@ from llmops.adapters.openai_protocol import seconds, usage_of
 from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 from llmops.domain.errors import BadResponse, ModelError, RateLimited
 from llmops.domain.models import Usage
+from llmops.domain.paging import pages
 from llmops.domain.ports import EmbeddingAccount, Tokenizer
 from llmops.domain.records import record
 from llmops.settings.project import ModelSettings
@@ -129,8 +130,7 @@ class LitellmEmbedder:
         self._loaded()
         # Providers refuse an empty text.
         ready = [(prefix + encodable(text)) or " " for text in texts]
-        size = self._calls.batch_size
-        parts = [ready[start : start + size] for start in range(0, len(ready), size)]
+        parts = list(pages(ready, self._calls.batch_size))
         with ThreadPoolExecutor(min(self._calls.concurrency, len(parts))) as pool:
             vectors = np.concatenate(list(pool.map(self._with_retries, parts)))
         if self._dimensions is None:

@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
+from llmops.domain.paging import pages
+
 TOKENS_PER_BATCH = 1024
 """Padded tokens that are worked on at a time, at most: what a layer makes of more no longer fits into the cache of a core."""
 
@@ -66,8 +68,7 @@ def equal_batches(lengths: Sequence[int], size: int) -> list[list[int]]:
     ordered = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     found: list[list[int]] = []
     for _, some in groupby(ordered, key=lengths.__getitem__):
-        alike = list(some)
-        found += [alike[start : start + size] for start in range(0, len(alike), size)]
+        found += map(list, pages(list(some), size))
     return found
 
 

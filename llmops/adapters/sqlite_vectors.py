@@ -6,16 +6,17 @@ started anew, and one that cannot be opened or written is done without.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from llmops.adapters.sqlite_files import read_only_uri
-from llmops.domain.caching import Kept, Removed
+from llmops.domain.caching import LOW_WATER, USED_EVERY_S, Kept, Removed, when_used
 from llmops.domain.keys import KEY_BYTES
+from llmops.domain.paging import pages
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -27,10 +28,6 @@ KIND = "embed"
 FORMAT = 1
 """Of the file, in its `user_version`."""
 BUSY_S = 30.0
-USED_EVERY_S = 3600
-"""A vector's last use is written again after so long."""
-LOW_WATER = 0.9
-"""A file that has outgrown its bound is brought down to this share of it."""
 PER_QUERY = 500
 PAGE_BYTES = 16384
 """Ten vectors of 384 dimensions fill a page, two of 1536."""
@@ -85,7 +82,7 @@ class SqliteVectors:
         """As the port."""
         query = "SELECT count(*), coalesce(sum(length(vector)), 0), min(used), max(used) FROM vectors"
         row = self._done(lambda connection: connection.execute(query).fetchone(), None) if self._path.exists() else None
-        return None if row is None or not row[0] else Kept(KIND, row[0], row[1], _when(row[2]), _when(row[3]))
+        return None if row is None or not row[0] else Kept(KIND, row[0], row[1], when_used(row[2]), when_used(row[3]))
 
     def remove(self, *, before: datetime | None = None) -> Removed:
         """As the port."""
@@ -167,12 +164,12 @@ def _found(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes,
     now = int(time.time())
     found: dict[bytes, bytes] = {}
     stale: list[bytes] = []
-    for some in _pages(keys):
+    for some in pages(keys, PER_QUERY):
         query = f"SELECT key, vector, used FROM vectors WHERE key IN ({','.join('?' * len(some))})"
         for key, vector, used in connection.execute(query, some).fetchall():
             found[key] = vector
             stale += [key] if used < now - USED_EVERY_S else []
-    for some in _pages(stale):
+    for some in pages(stale, PER_QUERY):
         connection.execute(f"UPDATE vectors SET used = ? WHERE key IN ({','.join('?' * len(some))})", (now, *some))
     return found
 
@@ -191,11 +188,6 @@ def _evict(connection: sqlite3.Connection, max_bytes: int) -> None:
     connection.execute(f"DELETE FROM vectors WHERE rowid IN ({oldest})", (wanted,))
 
 
-def _pages(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(keys), PER_QUERY):
-        yield keys[start : start + PER_QUERY]
-
-
 def _key(embedder: str, text: str) -> bytes:
     return blake2b(f"{embedder}\x00{text}".encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
@@ -209,7 +201,3 @@ def _vector(blob: object) -> "NDArray[float32] | None":
     vector = np.frombuffer(blob, "<f4").astype(np.float32, copy=False)
     length = float(np.linalg.norm(vector))
     return vector if abs(length - 1) <= LENGTH_TOLERANCE else None  # a NaN is no number near 1
-
-
-def _when(used: int) -> str:
-    return datetime.fromtimestamp(used, UTC).isoformat(timespec="seconds")

@@ -168,8 +168,8 @@ def gc(
 
 def _deleted(session: Session, runs: list[str]) -> None:
     cells = session.wiring.store.delete_runs(runs)
-    session.wiring.store.cache.compact()
     session.out.print(f"{many(len(runs), 'run')} removed, with {many(cells, 'result')}")
+    session.wiring.store.cache.compact()
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from datetime import timedelta
 from typing import Any, Literal, TypeVar, get_args
 
 from llmops.domain.cases import Case
@@ -15,6 +16,10 @@ RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over bu
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
 NodeKind = Literal["rewrite", "retrieve", "generate", "judge", "evaluate", "sweep"]
 NODE_KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
+UNFINISHED: tuple[RunStatus, ...] = ("running", "interrupted", "over budget")
+"""Runs that the same command continues."""
+GOING_ON = timedelta(days=1)
+"""A run that began longer ago and never ended was killed, and nobody will continue one that was stopped."""
 Step = Literal["rewrite", "retrieve", "generate", "judge", "detect"]
 """What a user can ask to have done again; `detect` is every stored evaluation that asks no judge."""
 STEPS: tuple[Step, ...] = get_args(Step)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmops.domain.jobs import Job, Part
 from llmops.domain.models import Completion, CompletionRequest
+from llmops.domain.paging import pages
 from llmops.domain.ports import ChatModel, Detector, Embedder, Tokenizer
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.evaluation.pool import Pool
@@ -117,4 +118,4 @@ class RemoteEmbedder:
 def shares(items: Sequence[Any], workers: int) -> list[list[Any]]:
     """The items in order, in at most so many even parts, none of them needlessly small."""
     size = max(FEWEST_TEXTS, -(-len(items) // workers))
-    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+    return [list(some) for some in pages(items, size)]

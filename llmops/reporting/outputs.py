@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from llmops.domain.paging import pages
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
@@ -57,8 +58,8 @@ def _parts(case: CaseOutputs, width: int) -> Iterator[RenderableType]:
     for reference, messages in case.prompts.items():
         yield from _prompt(reference, messages)
     columns = max(1, (width - 2) // (NARROWEST + 2))
-    for start in range(0, len(case.results), columns):
-        yield _indented(_beside(case.results[start : start + columns]))
+    for some in pages(case.results, columns):
+        yield _indented(_beside(some))
 
 
 def _prompt(reference: str, messages: tuple[Message, ...] | str) -> Iterator[RenderableType]:

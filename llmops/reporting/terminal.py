@@ -10,6 +10,7 @@ from rich.table import Column
 from rich.text import Text
 
 from llmops.domain.amounts import amount, dollars
+from llmops.domain.paging import pages
 from llmops.domain.reports import Group as Cells
 from llmops.domain.reports import Report, RuleVerdict, Verdict
 from llmops.domain.runs import CellResult
@@ -61,11 +62,11 @@ def _title(report: Report) -> Text:
     return title
 
 
-def _fitting(groups: list[Cells], width: int) -> Iterable[list[Cells]]:
+def _fitting(groups: list[Cells], width: int) -> Iterable[Sequence[Cells]]:
     """As many targets beside each other as the terminal is wide."""
     longest = max((len(e.name) for g in groups for e in g.evaluators), default=len("answers"))
     columns = max(1, (width - longest - 4) // (NARROWEST + 3))
-    return (groups[start : start + columns] for start in range(0, len(groups), columns))
+    return pages(groups, columns)
 
 
 def _evaluator_table(prompt: str, groups: Sequence[Cells], width: int) -> RenderableType:

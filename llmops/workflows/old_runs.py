@@ -2,13 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from llmops.domain.ports import Store
-from llmops.domain.runs import Run
-
-GOING_ON = timedelta(days=1)
-"""A run that began longer ago and never ended was killed."""
+from llmops.domain.runs import GOING_ON, Run
 
 
 def needed_runs(store: Store, runs: Iterable[Run]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from llmops.domain.errors import BudgetSpent, RunIncomplete, UsageError
 from llmops.domain.measures import JudgedContexts
+from llmops.domain.paging import pages
 from llmops.domain.ports import Progress
 from llmops.evaluation.endpoints import finished
 from llmops.evaluation.judging.asking import AskJudge
@@ -43,8 +44,7 @@ async def judge_contexts(
     found: list[Context] = []
     stopped = False
     progress.started(f"hits of {configuration.name}, judged by {judge.name}", len(asked))
-    for start in range(0, len(asked), BATCH):
-        batch = asked[start : start + BATCH]
+    for batch in pages(asked, BATCH):
         hits = await asyncio.to_thread(retriever.retrieve, batch)
         done = await finished(judging.context(*each) for each in zip(batch, hits, strict=True))
         found += done

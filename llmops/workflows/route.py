@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from llmops.domain.errors import UsageError
+from llmops.domain.paging import pages
 from llmops.domain.ports import Embedder, Progress, Store
 from llmops.domain.records import record
 from llmops.domain.route_reports import Machine, PolicyReport, RouteReport, TagReport
@@ -239,8 +240,7 @@ def features_of(prompts: Sequence[str], parts: Parts, kind: str, progress: Progr
     embedder = parts.embedder(EmbedderSettings.model_validate({"kind": kind}))
     progress.started("embedding prompts", len(prompts))
     vectors = []
-    for start in range(0, len(prompts), EMBED_AT_ONCE):
-        some = prompts[start : start + EMBED_AT_ONCE]
+    for some in pages(prompts, EMBED_AT_ONCE):
         vectors.append(embedder.embed(some))
         progress.advanced(len(some))
     progress.finished()

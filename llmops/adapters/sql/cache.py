@@ -2,24 +2,17 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from llmops.adapters.sql import schema
 from llmops.adapters.sql.database import Database
-from llmops.adapters.sql.rows import dumps
-from llmops.domain.caching import Kept, Removed
-from llmops.domain.runs import Node, RunStatus
+from llmops.adapters.sql.rows import node_rows
+from llmops.domain.caching import LOW_WATER, USED_EVERY_S, Kept, Removed, when_used
+from llmops.domain.paging import pages
+from llmops.domain.runs import GOING_ON, UNFINISHED, Node, RunStatus
 
-USED_EVERY_S = 3600
-"""A node's last use is written again after so long: a warm run of the same hour writes nothing."""
-GOING_ON = timedelta(days=1)
-"""A run that began longer ago and never ended was killed, and nobody will continue one that was stopped."""
-UNFINISHED: tuple[RunStatus, ...] = ("running", "interrupted", "over budget")
-"""Runs that need their nodes yet, unless somebody says what is to go."""
-LOW_WATER = 0.9
-"""A cache that has outgrown its bound is brought down to this share of it, so that not every run has to remove something."""
 NODES_PER_PAGE = 500
 
 _size = func.length(schema.nodes.c.value)
@@ -27,10 +20,9 @@ _size = func.length(schema.nodes.c.value)
 
 def mark_used(connection: Connection, keys: Sequence[str]) -> None:
     """Note that nodes were used just now."""
-    for start in range(0, len(keys), NODES_PER_PAGE):
+    for page in pages(keys, NODES_PER_PAGE):
         # Who finds a row locked leaves it to the other, so that two processes never wait for each other in a ring.
-        some = schema.nodes.c.key.in_(keys[start : start + NODES_PER_PAGE])
-        mine = select(schema.nodes.c.key).where(some).with_for_update(skip_locked=True)
+        mine = select(schema.nodes.c.key).where(schema.nodes.c.key.in_(page)).with_for_update(skip_locked=True)
         connection.execute(schema.nodes.update().where(schema.nodes.c.key.in_(mine)).values(used=int(time.time())))
 
 
@@ -46,7 +38,9 @@ class SqlCache:
         columns = (schema.nodes.c.kind, func.count(), func.sum(_size), func.min(used), func.max(used))
         query = select(*columns).group_by(schema.nodes.c.kind).order_by(schema.nodes.c.kind)
         rows = self._database.transaction(lambda connection: connection.execute(query).all())
-        return [Kept(kind, count, int(size), _when(oldest), _when(newest)) for kind, count, size, oldest, newest in rows]
+        return [
+            Kept(kind, count, int(size), when_used(oldest), when_used(newest)) for kind, count, size, oldest, newest in rows
+        ]
 
     def evict(self, max_bytes: int) -> Removed:
         """As the port."""
@@ -68,11 +62,7 @@ class SqlCache:
 
     def drop(self, keys: Sequence[str]) -> None:
         """As the port."""
-
-        def work(connection: Connection) -> None:
-            _delete(connection, keys)
-
-        self._database.transaction(work)
+        self._database.transaction(lambda connection: _delete(connection, keys))
 
     def nodes(self) -> Iterator[tuple[str, str, str]]:
         """As the port."""
@@ -89,16 +79,11 @@ class SqlCache:
 
     def add(self, nodes: Sequence[Node]) -> int:
         """As the port."""
-        now = int(time.time())
-        rows = [
-            {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
-            for n in sorted(nodes, key=lambda n: n.key)
-        ]
+        rows = node_rows(nodes)
+        given = select(schema.nodes.c.key).where(schema.nodes.c.key.in_([row["key"] for row in rows]))
 
         def work(connection: Connection) -> int:
-            known = set(
-                connection.execute(select(schema.nodes.c.key).where(schema.nodes.c.key.in_([n.key for n in nodes]))).scalars()
-            )
+            known = set(connection.execute(given).scalars())
             new = [row for row in rows if row["key"] not in known]
             if new:
                 connection.execute(self._database.insert(schema.nodes).on_conflict_do_nothing(index_elements=["key"]), new)
@@ -130,8 +115,8 @@ def _evict(connection: Connection, max_bytes: int) -> Removed:
 
 
 def _delete(connection: Connection, keys: Sequence[str]) -> None:
-    for start in range(0, len(keys), NODES_PER_PAGE):
-        connection.execute(schema.nodes.delete().where(schema.nodes.c.key.in_(keys[start : start + NODES_PER_PAGE])))
+    for page in pages(keys, NODES_PER_PAGE):
+        connection.execute(schema.nodes.delete().where(schema.nodes.c.key.in_(page)))
 
 
 def _totals(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, int]:
@@ -148,7 +133,3 @@ def _free(connection: Connection, statuses: Sequence[RunStatus]) -> ColumnElemen
     if first is None:
         return true()
     return schema.nodes.c.used < int(datetime.fromisoformat(first).timestamp()) - USED_EVERY_S
-
-
-def _when(used: int) -> str:
-    return datetime.fromtimestamp(used, UTC).isoformat(timespec="seconds")

@@ -1,6 +1,8 @@
 """Rows of the tables as domain objects, and back."""
 
 import json
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -40,6 +42,15 @@ def loads(text: str) -> Any:  # noqa: ANN401 -- any JSON value
         return orjson.loads(text)
     except ValueError:  # a lone surrogate may be the reason
         return json.loads(text)
+
+
+def node_rows(nodes: Iterable[Node]) -> list[dict[str, Any]]:
+    """Rows of `nodes`, used just now; in order, so that two processes never wait for each other in a ring."""
+    now = int(time.time())
+    return [
+        {"key": node.key, "kind": node.kind, "value": dumps(node.value), "run": node.run, "used": now}
+        for node in sorted(nodes, key=lambda node: node.key)
+    ]
 
 
 def node_of(key: str, kind: NodeKind, value: str, run: str) -> Node:

@@ -2,31 +2,34 @@
 
 import re
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from llmops.adapters.sql import schema
-from llmops.adapters.sql.cache import UNFINISHED, USED_EVERY_S, SqlCache, mark_used
+from llmops.adapters.sql.cache import SqlCache, mark_used
 from llmops.adapters.sql.claims import Claims
 from llmops.adapters.sql.database import Database
 from llmops.adapters.sql.migrations import Migrations
-from llmops.adapters.sql.rows import dump_result, dumps, loads, node_of, run_of
+from llmops.adapters.sql.rows import dump_result, dumps, loads, node_of, node_rows, run_of
 from llmops.adapters.sql.sqlite import sqlite_database
+from llmops.domain.caching import USED_EVERY_S
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
+from llmops.domain.paging import pages
 from llmops.domain.ports import Progress
-from llmops.domain.runs import BASELINE, CellResult, Claimed, Node, NodeKind, Run, RunStatus
+from llmops.domain.runs import BASELINE, UNFINISHED, CellResult, Claimed, Node, NodeKind, Run, RunStatus
 from llmops.domain.serial import plain, result_from_json
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.settings.project import SERVERS
 from llmops.settings.validation import close_to
 
+Read = TypeVar("Read")
 _NodeRow = Row[str, NodeKind, str, str, int]
 
 KEYS_PER_QUERY = 500
@@ -164,12 +167,7 @@ class SqlStore:
             used, self._unnoted = sorted(self._unnoted), set()
         if not (nodes or results or used):
             return
-        # In order, so that two processes that write the same rows never wait for each other in a ring.
-        now = int(time.time())
-        made = [
-            {"key": n.key, "kind": n.kind, "value": dumps(n.value), "run": n.run, "used": now}
-            for n in sorted(nodes, key=lambda n: n.key)
-        ]
+        made = node_rows(nodes)
         cells = [
             {"run": run, "position": r.position, "value": dump_result(r)} for r in sorted(results, key=lambda r: r.position)
         ]
@@ -210,8 +208,8 @@ class SqlStore:
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
         same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(UNFINISHED)
-        rows = self._rows(select(schema.runs).where(same).order_by(schema.runs.c.number.desc()).limit(1))
-        return run_of(rows[0]) if rows else None
+        found = self._runs(select(schema.runs).where(same).order_by(schema.runs.c.number.desc()).limit(1))
+        return found[0] if found else None
 
     def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
         """As the port."""
@@ -223,7 +221,7 @@ class SqlStore:
     def runs(self, limit: int | None = 50, *, suite: str | None = None) -> list[Run]:
         """As the port."""
         chosen = select(schema.runs) if suite is None else select(schema.runs).where(schema.runs.c.suite == suite)
-        return [run_of(row) for row in self._rows(chosen.order_by(schema.runs.c.number.desc()).limit(limit))]
+        return self._runs(chosen.order_by(schema.runs.c.number.desc()).limit(limit))
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
         """As the port."""
@@ -234,22 +232,25 @@ class SqlStore:
             counted = (run for run in self._newest_first() if run.id not in without and not run.aside)
             found = list(islice(counted, int(back[1] or 0), int(back[1] or 0) + 1))
         else:
-            query = select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
-            found = [run_of(row) for row in self._rows(query)]
+            found = self._runs(
+                select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
+            )
         if not found:
             known = (None if back else close_to(reference, ["@last"])) or "List them: llmops runs list"
-            hint = known if self._rows(select(schema.runs.c.id).limit(1)) else "Make one: llmops eval"
+            hint = known if self._first(select(schema.runs.c.id).limit(1), str) else "Make one: llmops eval"
             raise UsageError(f"No run is called {reference!r}.", hint=hint)
         if len(found) > 1:
             raise UsageError(f"More than one run begins with {reference!r}.", hint="Give more of its id.")
         return found[0]
 
     def _newest_first(self) -> Iterator[Run]:
-        number, below = schema.runs.c.number, None
+        number = schema.runs.c.number
         query = select(schema.runs).order_by(number.desc()).limit(RUNS_PER_FETCH)
-        while rows := self._rows(query if below is None else query.where(number < below)):
-            yield from map(run_of, rows)
-            below = rows[-1].number
+        found = self._runs(query)
+        while found:
+            yield from found
+            last = select(number).where(schema.runs.c.id == found[-1].id).scalar_subquery()
+            found = self._runs(query.where(number < last))
 
     def _baseline_of(self, suite: str) -> str:
         found = self.baseline(suite)
@@ -275,16 +276,14 @@ class SqlStore:
 
     def report(self, run_id: str) -> dict[str, Any] | None:
         """As the port."""
-        rows = self._rows(select(schema.runs.c.report).where(schema.runs.c.id == run_id))
-        return loads(rows[0][0]) if rows and rows[0][0] else None
+        return self._first(select(schema.runs.c.report).where(schema.runs.c.id == run_id), loads)
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
         """As the port."""
 
         def work(connection: Connection) -> int:
             removed: int = 0
-            for start in range(0, len(run_ids), KEYS_PER_QUERY):
-                some = run_ids[start : start + KEYS_PER_QUERY]
+            for some in pages(run_ids, KEYS_PER_QUERY):
                 removed += connection.execute(schema.results.delete().where(schema.results.c.run.in_(some))).rowcount
                 connection.execute(schema.baselines.delete().where(schema.baselines.c.run.in_(some)))
                 connection.execute(schema.runs.delete().where(schema.runs.c.id.in_(some)))
@@ -298,13 +297,11 @@ class SqlStore:
 
     def baseline(self, suite: str) -> str | None:
         """As the port."""
-        rows = self._rows(select(schema.baselines.c.run).where(schema.baselines.c.suite == suite))
-        return rows[0][0] if rows else None
+        return self._first(select(schema.baselines.c.run).where(schema.baselines.c.suite == suite), str)
 
     def manifest(self, index: str) -> object | None:
         """As the port."""
-        rows = self._rows(select(schema.manifests.c.value).where(schema.manifests.c.name == index))
-        return loads(rows[0][0]) if rows else None
+        return self._first(select(schema.manifests.c.value).where(schema.manifests.c.name == index), loads)
 
     def set_manifest(self, index: str, manifest: object) -> None:
         """As the port."""
@@ -315,8 +312,17 @@ class SqlStore:
         self._claims.close()
         self._engine.dispose()
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        return self.database.transaction(lambda connection: connection.execute(query).all())
+    def _runs(self, query: Select[Any]) -> list[Run]:
+        return self.database.transaction(lambda connection: [run_of(row) for row in connection.execute(query)])
+
+    def _first(self, query: Select[Any], read: Callable[[str], Read]) -> Read | None:
+        """What `read` makes of the only value of the first row; None: there is none."""
+
+        def work(connection: Connection) -> Read | None:
+            value = connection.execute(query).scalar()
+            return None if value is None else read(value)
+
+        return self.database.transaction(work)
 
     def _write(self, statement: Executable) -> None:
         self.database.transaction(lambda connection: connection.execute(statement))
@@ -324,8 +330,8 @@ class SqlStore:
 
 def _nodes(connection: Connection, keys: Sequence[str], runs: Collection[str] | None) -> list[_NodeRow]:
     found: list[_NodeRow] = []
-    for start in range(0, len(keys), KEYS_PER_QUERY):
-        query = select(schema.nodes).where(schema.nodes.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
+    for some in pages(keys, KEYS_PER_QUERY):
+        query = select(schema.nodes).where(schema.nodes.c.key.in_(some))
         if runs is not None:
             query = query.where(schema.nodes.c.run.in_(runs))
         found += connection.execute(query).all()

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +191,18 @@ def test_a_value_that_json_cannot_say_is_refused_before_anything_is_written(stor
 def test_another_database_is_refused_by_its_scheme(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="'mysql' URL"):
         open_store("mysql://user:hidden@host/db", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "read"), [("snapshot", lambda store: store.run("@last")), ("report", lambda store: store.report(RUN.id))]
+)
+def test_a_run_that_is_broken_is_told_as_a_fault_of_the_store(
+    store: SqlStore, column: str, read: Callable[[SqlStore], object]
+) -> None:
+    store.begin_run(RUN)
+    store.database.transaction(lambda connection: connection.execute(schema.runs.update().values({column: "{half"})))
+    with pytest.raises(StoreError, match="(is corrupt|failed): "):
+        read(store)
 
 
 def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path) -> None:
