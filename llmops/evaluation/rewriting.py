@@ -17,7 +17,8 @@ from llmops.domain.runs import Node
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completions_from_json
 from llmops.evaluation.endpoints import together
-from llmops.evaluation.judging.judges import Judges, repair, use_of
+from llmops.evaluation.judging.judges import Judges, readable, request_with, use_of
+from llmops.evaluation.judging.prompts import not_given
 from llmops.evaluation.judging.replies import Reply, Unreadable, read_reply
 from llmops.evaluation.planning import Target
 from llmops.evaluation.spending import PaidCaller
@@ -59,19 +60,17 @@ class Writing:
         return canonical([self.kind, model, dict(self.target.params), self.prompt.hash, self.count])
 
     def asks(self, text: str) -> "Iterator[Ask]":
-        """The calls for one query. What the model's own settings say wins over the prompt's; null takes a parameter away.
+        """The calls for one query.
 
         Raises:
             TemplateError: the prompt cannot be rendered.
         """
-        params = {**self.prompt.parameters, **self.target.params}
-        messages = self.prompt.render({"question": text, "count": self.count})
-        request = CompletionRequest(messages, {name: value for name, value in params.items() if value is not None})
+        request = request_with(self.target, self.prompt, {"question": text, "count": self.count})
         for sample in range(self.count if self.kind == "hyde" else 1):
             inputs = {
                 "model": self.target.model.identity if self.target.model else "",
                 "params": dict(request.params),
-                "messages": [message.to_json() for message in messages],
+                "messages": [message.to_json() for message in request.messages],
                 "kind": self.kind,
                 "sample": sample,
             }
@@ -109,20 +108,8 @@ class Ask:
         return tuple(new.values())[: self.writing.count]
 
     async def answered(self, caller: PaidCaller) -> tuple[Completion, ...]:
-        """The calls: a reply that cannot be read is asked for once more, with what is wrong with it.
-
-        Raises:
-            ModelError: no answer.
-            Unreadable: the second reply cannot be read, either.
-        """
-        first = await caller.complete(self.request)
-        try:
-            self.read(first.text)
-        except Unreadable as problem:
-            second = await caller.complete(repair(self.request, first.text, str(problem)))
-            self.read(second.text)
-            return first, second
-        return (first,)
+        """As `readable`."""
+        return await readable(caller, self.request, self.read, [])
 
 
 class Rewriter:
@@ -209,17 +196,13 @@ def _prompt(reference: str | None, kind: Kind, project: Callable[[str], PromptVe
     if reference is None:
         return _shipped(kind)
     version = project(reference)
-    unknown = sorted(name for name in {*version.used_variables, *version.variables} - set(GIVEN) if _needed(version, name))
+    unknown = not_given(version, GIVEN)
     if unknown:
         found = f"`{kind}`: the prompt {reference!r} uses `{unknown[0]}`, which it is not given."
         raise UsageError(found, hint="It is given `question` and `count`.")
     if "question" not in version.used_variables:
         raise UsageError(f"`{kind}`: the prompt {reference!r} does not use `question`, which holds the query.")
     return version
-
-
-def _needed(version: PromptVersion, name: str) -> bool:
-    return name not in version.variables or version.variables[name].required
 
 
 @cache

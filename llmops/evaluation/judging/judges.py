@@ -211,19 +211,13 @@ class Judge(_Asked):
     async def __call__(
         self, prompt: PromptVersion, vars: Mapping[str, Any], shape: type[Read], check: Check[Read] | None = None
     ) -> Judged[Read]:
-        """As the port. A reply that cannot be read is asked for once more, with what is wrong with it."""
+        """As the port."""
         made: list[Completion] = []
         try:
-            request = self._request(prompt, vars)
+            request = request_with(self._target, prompt, vars)
 
             async def ask(caller: PaidCaller) -> tuple[Completion, ...]:
-                made.append(await caller.complete(request))
-                try:
-                    read_reply(made[0].text, shape, check)
-                except Unreadable as problem:
-                    made.append(await caller.complete(repair(request, made[0].text, str(problem))))
-                    read_reply(made[1].text, shape, check)
-                return tuple(made)
+                return await readable(caller, request, lambda text: read_reply(text, shape, check), made)
 
             completions, asked = await self._judges.complete(self._target, self._key(request), ask)
             return Judged(read_reply(completions[-1].text, shape, check), self._use(completions, asked=asked))
@@ -234,11 +228,6 @@ class Judge(_Asked):
             raise JudgeFailed(f"judge {self.name}: {error.message}", self._use(made)) from None
         except Unreadable as error:
             raise JudgeFailed(f"judge {self.name}: the reply {error}", self._use(made)) from None
-
-    def _request(self, prompt: PromptVersion, vars: Mapping[str, Any]) -> CompletionRequest:
-        """What the model's own settings say wins over the prompt's; null takes a parameter away."""
-        params = {**prompt.parameters, **self._target.params}
-        return CompletionRequest(prompt.render(vars), {name: value for name, value in params.items() if value is not None})
 
 
 def use_of(target: Target, completions: Sequence[Completion], *, asked: bool) -> JudgeUse:
@@ -251,7 +240,36 @@ def use_of(target: Target, completions: Sequence[Completion], *, asked: bool) ->
     return use if asked else use.reused()
 
 
-def repair(request: CompletionRequest, reply: str, problem: str) -> CompletionRequest:
-    """The same request once more, with a reply that could not be used and what is wrong with it."""
-    told = (Message("assistant", reply), Message("user", REPAIR.format(problem=problem)))
-    return replace(request, messages=(*request.messages, *told))
+def request_with(target: Target, prompt: PromptVersion, vars: Mapping[str, Any]) -> CompletionRequest:
+    """A call. What the model's own settings say wins over the prompt's; null takes a parameter away.
+
+    Raises:
+        TemplateError: the prompt cannot be rendered.
+    """
+    params = {**prompt.parameters, **target.params}
+    return CompletionRequest(prompt.render(vars), {name: value for name, value in params.items() if value is not None})
+
+
+async def readable(
+    caller: PaidCaller, request: CompletionRequest, read: Callable[[str], object], made: list[Completion]
+) -> tuple[Completion, ...]:
+    """The calls: a reply that cannot be read is asked for once more, with what is wrong with it.
+
+    Args:
+        caller: of the model.
+        request: the first call.
+        read: raises `Unreadable` with what is wrong with a reply.
+        made: empty; gets each answer as it comes.
+
+    Raises:
+        ModelError: no answer.
+        Unreadable: the second reply cannot be read, either.
+    """
+    made.append(await caller.complete(request))
+    try:
+        read(made[0].text)
+    except Unreadable as problem:
+        told = (Message("assistant", made[0].text), Message("user", REPAIR.format(problem=problem)))
+        made.append(await caller.complete(replace(request, messages=(*request.messages, *told))))
+        read(made[1].text)
+    return tuple(made)
