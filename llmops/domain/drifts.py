@@ -79,7 +79,7 @@ class Signal:
     p_value: float
     """Of no change, adjusted for every run and every signal."""
     smallest: float | None
-    """A change in the newest run that would be found 4 times in 5; None: none would."""
+    """A change in the newest run that would be found 4 times in 5, alike in each case unless of a rate; None: none would."""
     changes: tuple[Change, ...]
 
 

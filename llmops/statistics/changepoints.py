@@ -40,7 +40,10 @@ class Series:
     changes: tuple[ChangePoint, ...]
     """In the order of time; empty when the p-value is not small enough."""
     smallest: float | None
-    """Change of the mean in the last run that would be found 4 times in 5; None: with so few values there is none."""
+    """Change of the mean in the last run that would be found 4 times in 5, alike in every case unless it is a rate.
+
+    None: with so few values there is none.
+    """
 
 
 def find_changes(
