@@ -24,14 +24,14 @@ class _Part:
     """Columns that pages follow."""
     key: tuple[str, ...]
     """Columns that name a row in every store."""
-    replaced: bool = False
-    """A row of the same key is written again: it may have changed since an earlier copy."""
+    run: str | None = None
+    """Column with the run of a row, which is written again where that run has gone on since an earlier copy."""
 
 
 PARTS = (
     _Part(nodes, ("key",), ("key",)),
-    _Part(results, ("run", "position"), ("run", "position"), replaced=True),
-    _Part(runs, ("number",), ("id",), replaced=True),  # after their results: a run that is there is there whole
+    _Part(results, ("run", "position"), ("run", "position"), run="run"),
+    _Part(runs, ("number",), ("id",), run="id"),  # after their results: a run that is there is there whole
     _Part(baselines, ("suite",), ("suite",)),
 )
 """Claims are of running processes, and manifests of the indexes on one machine: neither is copied."""
@@ -45,12 +45,13 @@ def copy(source: Database, target: Database, progress: Progress) -> Copied:
     """
     totals = {part.table.name: source.transaction(partial(_count, part.table)) for part in PARTS}
     written = dict.fromkeys(totals, 0)
-    done = 0
+    done, settled = 0, _settled(source, target)
     progress.started("rows", sum(totals.values()))
     try:
         for part in PARTS:
             for page in _pages(source, part):
-                written[part.table.name] += target.transaction(partial(_write, target, part, page))
+                rows = [row for row in page if part.run is None or row._mapping[part.run] not in settled]
+                written[part.table.name] += target.transaction(partial(_write, target, part, rows)) if rows else 0
                 done += len(page)
                 progress.advanced(done)
     finally:
@@ -60,6 +61,15 @@ def copy(source: Database, target: Database, progress: Progress) -> Copied:
 
 def _count(table: Table, connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _settled(source: Database, target: Database) -> set[str]:
+    """Runs that ended in the target as late as in the source, or later: what is there of them stays."""
+    ends = select(runs.c.id, runs.c.finished_at)
+    here, there = (
+        {row.id: row.finished_at or "" for row in database.transaction(partial(_read, ends))} for database in (source, target)
+    )
+    return {run for run, end in there.items() if end and end >= here.get(run, "")}
 
 
 def _pages(source: Database, part: _Part) -> Iterator[Sequence[Row[Any]]]:
@@ -81,7 +91,7 @@ def _write(target: Database, part: _Part, page: Sequence[Row[Any]], connection: 
     key = _columns(part, part.key)
     rows = {tuple(row._mapping[column] for column in key): _values(row) for row in page}
     known = {tuple(found) for found in connection.execute(select(*key).where(tuple_(*key).in_(list(rows))))}
-    if part.replaced:
+    if part.run is not None:
         connection.execute(target.replacing(part.table, *part.key), list(rows.values()))
     elif new := [values for place, values in rows.items() if place not in known]:
         connection.execute(target.insert(part.table).on_conflict_do_nothing(index_elements=list(part.key)), new)

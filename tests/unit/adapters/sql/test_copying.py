@@ -108,6 +108,27 @@ def test_what_the_target_has_stays_and_a_run_that_has_ended_since_is_brought_up_
     target.close()
 
 
+def test_a_run_that_went_on_in_the_target_is_not_set_back(filled: str, url: str) -> None:
+    copy_store(filled, url, HERE, Steps())
+    target = open_store(url, HERE)
+    again = replace(cell(7), output="asked once more")
+    target.commit([], RUN.id, [again])
+    target.finish_run(RUN.id, "over budget", "2026-01-02T00:00:00Z", {"a": 2})
+    target.close()
+    source = open_store(filled, HERE)
+    source.continue_run(RUN.id)  # it is running here, or was killed
+    source.close()
+    for _ in range(2):
+        copy_store(filled, url, HERE, Steps())
+        target = open_store(url, HERE)
+        assert (target.run("@last").status, target.report(RUN.id)) == ("over budget", {"a": 2})
+        assert list(target.results(RUN.id))[7] == again
+        target.close()
+        source = open_store(filled, HERE)
+        source.finish_run(RUN.id, "finished", "2026-01-01T12:00:00Z", {"a": 1})
+        source.close()
+
+
 def test_a_server_is_copied_back_into_a_file(filled: str, url: str, tmp_path: Path) -> None:
     copy_store(filled, url, HERE, Steps())
     back = f"sqlite:///{tmp_path / 'back.db'}"
