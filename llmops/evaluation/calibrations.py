@@ -211,7 +211,7 @@ def write_calibration(root: Path, content: CalibrationFile) -> Path:
 
 def identity_of(built: BuiltEvaluator) -> str:
     """What a calibration remembers of an evaluator."""
-    return content_hash(built.evaluator.identity)
+    return content_hash(built.identity)
 
 
 def fitted(built: BuiltEvaluator, content: CalibrationFile) -> Calibration:

@@ -250,8 +250,7 @@ class Plan:
             "retrieval": {"name": self.suite.settings.index, **self.retriever.facts} if self.retriever else None,
             "code": {"retrieve": RETRIEVE_VERSION, "generate": GENERATE_VERSION, "evaluate": EVALUATE_VERSION},
             "evaluators": {
-                e.spec.name: {"identity": e.evaluator.identity, "common": e.spec.common.model_dump(mode="json")}
-                for e in self.evaluators
+                e.spec.name: {"identity": e.identity, "common": e.spec.common.model_dump(mode="json")} for e in self.evaluators
             },
             "repeat": self.repeat,
             "options": dict(self.options),

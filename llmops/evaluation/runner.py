@@ -369,7 +369,7 @@ class Runner:
 async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
     """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
     try:
-        outcome = await built.evaluator.evaluate(sample)
+        outcome = await built.measure(sample)
     except (MissingCredential, RunIncomplete):
         raise
     except Exception as error:

@@ -19,7 +19,7 @@ RECORDED = "recorded"
 SUFFIXES = (".yaml", ".yml")
 """Of suite files."""
 
-COMMON_OPTIONS = ("name", "negate", "weight", "min", "max")
+COMMON_OPTIONS = ("name", "negate", "weight", "min", "max", "of")
 """Options that every evaluator takes; the rest belong to its kind."""
 
 
@@ -43,6 +43,10 @@ class CommonOptions(Strict):
     """A case passes when its value is at least this."""
     max: Number | None = None
     """A case passes when its value is at most this."""
+    of: Annotated[str, Shape(r"^(/([^~]|~[01])*)+$", "a JSON Pointer, such as `/answer`")] | None = Field(
+        default=None, exclude=True
+    )
+    """The field of the answer, which is JSON, that is evaluated; None: the whole answer. Part of the evaluator's identity."""
 
 
 @record

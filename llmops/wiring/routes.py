@@ -55,7 +55,7 @@ class Routes:
         facts = {
             "settings": settings.model_dump(mode="json"),
             "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
-            "checks": [[each.evaluator.identity, each.limits, each.spec.common.negate] for each in checks],
+            "checks": [[each.identity, each.limits, each.spec.common.negate] for each in checks],
             "router": router_identity(self._project.root / settings.router) if isinstance(settings, LearnedRoute) else "",
         }
         policy = policy_of(settings, lambda text: self._token_count(text), self._learned)

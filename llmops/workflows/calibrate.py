@@ -193,7 +193,7 @@ class Calibrating:
 
     def _check_same_judge(self) -> None:
         recorded = self.run.snapshot.get("evaluators", {}).get(self.name, {}).get("identity")
-        if recorded != self.built.evaluator.identity:
+        if recorded != self.built.identity:
             found = f"Run {self.run.id} was scored by another judge, prompt or option of {self.name!r}."
             raise UsageError(found, hint=f"Run it again: llmops eval {self._suite.path}")
 

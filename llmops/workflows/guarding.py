@@ -40,7 +40,7 @@ def gate_hashes(
 ) -> dict[str, str]:
     """Hashes of what a suite's gate rests on; evidence holds while they are the same."""
     rules = [plain(rule.model_dump(mode="json")) for rule in suite.settings.gate]
-    identities = {e.spec.name: [e.evaluator.identity, e.spec.common.model_dump(mode="json")] for e in evaluators}
+    identities = {e.spec.name: [e.identity, e.spec.common.model_dump(mode="json")] for e in evaluators}
     models = {t.name: [t.identity if t.asked[0].model else None, dict(t.params)] for t in targets.values()}
     searched = {} if retriever is None else {"retriever": retriever.identity, "query": suite.settings.query}
     return {

@@ -219,7 +219,7 @@ class LogScorer:
     @property
     def _head(self) -> str:
         """The first line of an unfinished file: what scores its lines and lets them pass."""
-        return _line({name: [each.evaluator.identity, *each.limits] for name, each in self._evaluators.items()})
+        return _line({name: [each.identity, *each.limits] for name, each in self._evaluators.items()})
 
     def _whole_lines(self, partial: Path) -> int:
         """Pass over the lines that an earlier call scored and count them; the last one may be cut and is dropped then.

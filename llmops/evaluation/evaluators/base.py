@@ -16,7 +16,8 @@ from llmops.domain.ports import NO_LABELS, Evaluator
 from llmops.domain.records import record
 from llmops.domain.reports import Direction
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Score, Unmeasured
+from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, Sample, Score, Unmeasured
+from llmops.evaluation.evaluators.field import identity_of_field, measure_field
 from llmops.evaluation.judging.asking import AskJudge, AskModel
 from llmops.prompting.template import PromptVersion
 from llmops.settings.project import EmbedderSettings
@@ -173,6 +174,17 @@ class BuiltEvaluator:
     figures: Figures = Figures()
     fields: tuple[str, ...] = ()
     """Fields of the case that its options name."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same answer could get another outcome."""
+        pointer = self.spec.common.of
+        return self.evaluator.identity if pointer is None else identity_of_field(self.evaluator.identity, pointer)
+
+    async def measure(self, sample: Sample) -> Outcome:
+        """The outcome of an answer, or of the field of it that the suite names."""
+        pointer = self.spec.common.of
+        return await (self.evaluator.evaluate(sample) if pointer is None else measure_field(self.evaluator, pointer, sample))
 
     @property
     def lower_is_better(self) -> bool:

@@ -143,6 +143,10 @@ def _options(each: Kind, spec: EvaluatorSpec, positions: Positions) -> Strict:
         problems += error.problems
     if options is not None:
         problems += _impossible_limits(each, spec, options, positions)
+    if spec.common.of is not None and "answer" not in each.reads:
+        problems.append(
+            positions.problem((*spec.at, "of"), f"`{each.name}` does not read the answer, so it takes no field of it.")
+        )
     if problems or options is None:
         raise InvalidFiles(problems)
     return options
@@ -170,6 +174,7 @@ def recorded(identity: str) -> tuple[Kind, Figures] | None:
     try:
         (name, _, options, *_), _ = JSONDecoder().raw_decode(identity)
         each = kind(name)
+        options.pop("of", None)
         return each, each.figures_of(each.options.model_validate_json(dumps(options)))
     except (ValueError, TypeError, UsageError):
         return None

@@ -33,4 +33,13 @@ def _build(options: CostOptions, services: Services) -> Cost:
     return Cost(options)
 
 
-KIND = Kind("cost", "US dollars of the answer.", CostOptions, _build, lower_is_better=True, unit="USD", figures=Figures(COUNT))
+KIND = Kind(
+    "cost",
+    "US dollars of the answer.",
+    CostOptions,
+    _build,
+    reads=frozenset(),
+    lower_is_better=True,
+    unit="USD",
+    figures=Figures(COUNT),
+)

@@ -17,7 +17,7 @@ EVALUATE_VERSION = 1
 def evaluate_key(built: BuiltEvaluator, case: Case, hits: Sequence[Hit], output: str) -> str:
     """Key of an outcome: thresholds do not count, they are applied afterwards."""
     read = output if "answer" in built.kind.reads else ""
-    identity, evidence = built.evaluator.identity, evidence_hash(built, case, hits)
+    identity, evidence = built.identity, evidence_hash(built, case, hits)
     return content_hash(f"evaluate\x00{EVALUATE_VERSION}\x00{identity}\x00{evidence}\x00{read}")
 
 

@@ -12,7 +12,8 @@ from llmops.domain.keys import canonical, content_hash
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, WrongOption, identity
-from llmops.scoring.schema import TIMEOUT_S, NotJson, Validator, parse_json, problems, validator
+from llmops.scoring.json_text import NotJson, parse_json
+from llmops.scoring.schema import TIMEOUT_S, Validator, problems, validator
 from llmops.settings.files import read_text
 from llmops.settings.positions import parse_yaml
 from llmops.settings.project import InsidePath

@@ -49,5 +49,12 @@ def _build(options: LatencyOptions, services: Services) -> Latency:
 
 
 KIND = Kind(
-    "latency", "Seconds from request to last byte.", LatencyOptions, _build, lower_is_better=True, unit="s", figures=_figures
+    "latency",
+    "Seconds from request to last byte.",
+    LatencyOptions,
+    _build,
+    reads=frozenset(),
+    lower_is_better=True,
+    unit="s",
+    figures=_figures,
 )

@@ -43,6 +43,7 @@ KIND = Kind(
     "How sure the model was of its words.",
     PerplexityOptions,
     _build,
+    reads=frozenset(),
     lower_is_better=True,
     figures=Figures((1.0, math.inf), {"mean_probability": SHARE}),
 )

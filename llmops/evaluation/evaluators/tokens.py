@@ -40,6 +40,7 @@ KIND = Kind(
     "Input and output tokens.",
     TokensOptions,
     _build,
+    reads=frozenset(),
     lower_is_better=True,
     unit="tokens",
     figures=Figures(COUNT, {"input": COUNT, "output": COUNT}),

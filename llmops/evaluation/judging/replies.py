@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from llmops.scoring.schema import NotJson, only_object
+from llmops.scoring.json_text import NotJson, only_object
 
 Answer = Literal["yes", "no", "not applicable"]
 Support = Literal["supported", "contradicted", "not found"]

@@ -9,6 +9,7 @@ import pytest
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Unmeasured
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind
 from llmops.evaluation.runner import measured
+from llmops.settings.suite import CommonOptions, EvaluatorSpec
 from llmops.settings.validation import Strict
 
 KIND = Kind("similarity", "", Strict, lambda *_: None)  # type: ignore[arg-type]
@@ -28,7 +29,7 @@ class Says:
 
 
 def told(outcome: Outcome) -> Outcome:
-    spec: Any = None
+    spec = EvaluatorSpec("says", "says", {}, CommonOptions(), ())
     sample: Any = None
     return asyncio.run(measured(BuiltEvaluator(spec, KIND, Says(outcome)), sample))
 

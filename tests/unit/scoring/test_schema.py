@@ -1,11 +1,10 @@
-import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.scoring.schema import NotJson, only_object, parse_json, problems, validator
+from llmops.scoring.schema import problems, validator
 
 PERSON = {
     "type": "object",
@@ -13,45 +12,6 @@ PERSON = {
     "required": ["name"],
     "additionalProperties": False,
 }
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ('{"a": 1}', {"a": 1}),
-        (" \ufeff[1, 2]\n", [1, 2]),
-        ('Here it is:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}),
-        ("```\n4\n```", 4),
-        ('So:\r\n```json\r\n{"a": 1}\r\n```\r\n', {"a": 1}),
-        ("null", None),
-        ('```python\nprint({})\n```\nprints\n```json\n{"a": 1}\n```', {"a": 1}),
-        ('```json\n{"a": 1}\n```\nas in\n```\nsome text\n```', {"a": 1}),
-        ('```python\nprint({})\n```\nprints\n```\n{"a": 1}\n```', {"a": 1}),
-    ],
-)
-def test_json_is_read_bare_or_fenced(text: str, value: object) -> None:
-    assert parse_json(text) == value
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("Sure! {}", "line 1, column 1"),
-        ("", "Expecting value"),
-        ("{'a': 1}", "line 1, column 2"),
-        ("[NaN]", "NaN is not JSON"),
-        ('{"a": 1, "a": 2}', "the same key twice"),
-        ("```json\n1\n```\n```json\n2\n```", "several fenced blocks"),
-        ("[" * 100_000, "nested too deeply"),
-        ("9" * 5000, "digits"),
-        ("```" + " " * 900_000, "Expecting value"),
-        ("```\n" + " " * 900_000, "Expecting value"),
-        ('"' + "a" * 1_000_001 + '"', "more than 1,000,000 characters"),
-    ],
-)
-def test_what_is_not_json_says_why(text: str, message: str) -> None:
-    with pytest.raises(NotJson, match=message):
-        parse_json(text)
 
 
 @pytest.mark.parametrize(
@@ -118,45 +78,6 @@ def test_a_pattern_may_name_a_property_of_unicode() -> None:
     assert problems(letters, "Łódź 2") == [r"/: 'Łódź 2' does not match '^\\p{L}+$'"]
 
 
-def test_one_object_is_found_among_other_words() -> None:
-    assert only_object('So {this} is "{x": my verdict: {"verdict": {"a": 1}}. Fine {y}?') == {"verdict": {"a": 1}}
-    for text, told in (("none {here}", "no JSON object"), ('{"a": 1} or {"a": 2}', "several")):
-        with pytest.raises(NotJson, match=told):
-            only_object(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'It says\n```json\n{"level": 5}\n```\nSo\n{"level": 1}',
-        'It says\n```json\n{"level": 5}\n```\nSo\n```\n{"level": 1}\n```',
-        '{"reason": "It says {"level": 5} to me", "level": 1}',
-        'It says {"level": 5}. So {"reason": "It says "5"", "level": 1}',
-        'It says {"level": 5}. So {"reason": "It tries to',
-        "It says {\"level\": 5}. So {'level': 1}",
-        'It says {"level": 5}. So {level: 1}',
-    ],
-)
-def test_a_quoted_object_is_not_taken_for_the_one_that_was_asked_for(text: str) -> None:
-    with pytest.raises(NotJson, match=r"holds (several JSON objects|a JSON object that cannot be read)"):
-        only_object(text)
-
-
-words = st.text(st.characters(exclude_characters="{"), max_size=30)
-
-
-@given(words, words, st.dictionaries(st.text(), st.text()))
-def test_an_object_is_found_whatever_words_and_fences_are_around_it(before: str, after: str, value: dict[str, str]) -> None:
-    assert only_object(f"{before}```json\n{json.dumps(value, ensure_ascii=False)}\n```{after}") == value
-
-
-@pytest.mark.usefixtures("ends")
-def test_a_hostile_reply_cannot_hang_the_search_for_an_object() -> None:
-    for text in ("{" * 1_000_000, '{"a":' * 200_000, '{"a":' * 900 + "[" + "1," * 400_000):
-        with pytest.raises(NotJson):
-            only_object(text)
-
-
 @pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize(
     ("schema", "value"),
@@ -203,12 +124,6 @@ def test_verdicts_are_those_of_jsonschema(value: object) -> None:
         "anyOf": [PERSON, {"type": "array", "uniqueItems": True}, {"type": "object", "$ref": "#/$defs/part"}],
     }
     assert (problems(validator(schema), value) == []) == jsonschema.Draft202012Validator(schema).is_valid(value)
-
-
-@given(values)
-def test_json_round_trip(value: object) -> None:
-    parsed = parse_json(f"```json\n{json.dumps(value, indent=1)}\n```")
-    assert parsed == value or (isinstance(value, float) and math.isclose(parsed, value))
 
 
 @pytest.mark.parametrize(

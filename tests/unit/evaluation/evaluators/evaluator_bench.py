@@ -126,11 +126,11 @@ class Bench:
         return built
 
     def measure(self, text: str, sample: Sample) -> Outcome:
-        return asyncio.run(self.build(text).evaluator.evaluate(sample))
+        return asyncio.run(self.build(text).measure(sample))
 
     def judge(self, text: str, sample: Sample) -> EvaluatorResult:
         built = self.build(text)
-        return built.judge(asyncio.run(built.evaluator.evaluate(sample)))
+        return built.judge(asyncio.run(built.measure(sample)))
 
 
 def answer(

@@ -134,7 +134,8 @@ def test_the_catalogue_loads_nothing_slow() -> None:
         ("pyton: e.py:f", "No evaluator is called 'pyton'.\n    Did you mean `python`?"),
         (
             "regex: abc",
-            "such as `contains: {any: expected}`.\n    Valid: `flags`, `max`, `min`, `name`, `negate`, `pattern`, `weight`.",
+            "such as `contains: {any: expected}`.\n    Valid: `flags`, `max`, `min`, `name`, `negate`, `of`, `pattern`, "
+            "`weight`.",
         ),
         ("contains: 3", "should be a mapping, such as `contains: {any: expected}`."),
     ],
