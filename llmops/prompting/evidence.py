@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
+from llmops.prompting.ledger import refuse_marks
 from llmops.prompting.registry import Registry
 from llmops.settings.files import read_text, shown, write_atomic
 
@@ -24,20 +25,23 @@ def read_evidence(registry: Registry, name: str, prompt_hash: str) -> Mapping[st
     """The evidence for this text; None when there is none.
 
     Raises:
-        InvalidFiles: not JSON, or evidence for another text.
+        InvalidFiles: not JSON, evidence for another text, or a merge left its marks.
     """
     path = evidence_path(registry, name, prompt_hash)
     if not path.exists():
         return None
     file = shown(path, registry.root)
+    text = read_text(path, registry.root)
+    refuse_marks(text, file, f"Keep one side: git checkout --ours -- {file}. What it lacks, a run of the suite adds.")
+    again = "Delete it, and run the suites again."
     try:
-        document = json.loads(read_text(path, registry.root))
+        document = json.loads(text)
     except ValueError as error:
-        raise InvalidFiles([Problem(file, f"is not valid JSON: {error}.")]) from None
+        raise InvalidFiles([Problem(file, f"is not valid JSON: {error}.", hint=again)]) from None
     except RecursionError:
-        raise InvalidFiles([Problem(file, "is nested too deeply.")]) from None
+        raise InvalidFiles([Problem(file, "is nested too deeply.", hint=again)]) from None
     if not isinstance(document, dict) or document.get("prompt_hash") != prompt_hash:
-        raise InvalidFiles([Problem(file, "is not evidence for this text.", key="prompt_hash", hint="Run the suites again.")])
+        raise InvalidFiles([Problem(file, "is not evidence for this text.", key="prompt_hash", hint=again)])
     return document
 
 

@@ -336,7 +336,10 @@ def test_evidence_belongs_to_one_text(root: Path) -> None:
     with pytest.raises(InvalidFiles, match="not evidence for this text"):
         read_evidence(registry, "answer", "ab12")
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(InvalidFiles, match="not valid JSON"):
+    with pytest.raises(InvalidFiles, match="not valid JSON.*\n.*Delete it, and run the suites again"):
+        read_evidence(registry, "answer", digest)
+    path.write_text('{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> two\n}\n', encoding="utf-8")
+    with pytest.raises(InvalidFiles, match=r"json:2: the merge .*\n.*git checkout --ours -- prompts/answer/evidence/"):
         read_evidence(registry, "answer", digest)
     with pytest.raises(UsageError, match="not a content hash"):
         evidence_path(registry, "answer", "../../x")
