@@ -233,7 +233,18 @@ def _marked(old: str, new: str) -> tuple[tuple[Words, ...] | None, tuple[Words, 
             left.append(Words("".join(words[0][i1:i2]), tag != "equal"))
         if j2 > j1:
             right.append(Words("".join(words[1][j1:j2]), tag != "equal"))
-    return tuple(left), tuple(right)
+    return _joined(left), _joined(right)
+
+
+def _joined(parts: Sequence[Words]) -> tuple[Words, ...]:
+    """Changed words that nothing but space parts as one stretch."""
+    joined: list[Words] = []
+    for part in parts:
+        if part.changed and len(joined) > 1 and joined[-2].changed and joined[-1].text.isspace():
+            joined[-2:] = [Words(joined[-2].text + joined[-1].text + part.text, True)]
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def cost_deltas(

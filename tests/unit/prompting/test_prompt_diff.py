@@ -24,6 +24,13 @@ def test_changed_words_are_marked() -> None:
     assert (hunk.before_line, hunk.after_line) == (2, 2)
 
 
+def test_neighbouring_words_that_changed_are_one_stretch() -> None:
+    [message] = diff_versions(parse("user:\nUse one to three lines."), parse("user:\nUse one or two lines.")).messages
+    [old, new] = [line.words for line in message.hunks[0].lines]
+    assert old == (Words("Use one ", False), Words("to three", True), Words(" lines.", False))
+    assert new == (Words("Use one ", False), Words("or two", True), Words(" lines.", False))
+
+
 def test_messages_that_come_and_go_are_shown_by_role() -> None:
     diff = diff_versions(parse("system:\na\nuser:\nb\n"), parse("user:\nb\nassistant:\nc\n"))
     assert [(m.before_role, m.after_role, len(m.hunks)) for m in diff.messages] == [
