@@ -26,6 +26,7 @@ MAX_PROBLEMS = 20
 KEPT_BYTES = 16 * 2**20
 """Cases that take no more memory than this, roughly, are kept once they are checked; more are read again."""
 STRAY = 'What the prompt reads stands in `vars`, such as {"vars": {"question": "..."}}; other data in `metadata`.'
+ID = 'Each case has one of its own, such as {"id": "1"}: results are kept and compared by it.'
 DATASETS = "datasets"
 """Where `llmops init` and most projects keep them."""
 CASE_BYTES = 1000
@@ -208,7 +209,8 @@ def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Iterator[
     except InvalidFiles as error:
         for each in error.problems:
             stray = each.key in data and each.key not in _FIELDS and close_to(each.key, _FIELDS) is None
-            yield problem(each.message, key=each.key, hint=STRAY if stray else each.hint)
+            lacks_id = each.key == "id" and "id" not in data
+            yield problem(each.message, key=each.key, hint=STRAY if stray else ID if lacks_id else each.hint)
     else:
         yield problem("is nested too deeply.")
 

@@ -10,7 +10,7 @@ from llmops.domain.records import record
 from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at
 from llmops.prompting.ledger import Ledger, keep_one_side, read_labels, read_ledger, refuse_marks
 from llmops.prompting.semver import SemVer
-from llmops.prompting.template import PromptVersion, parse_prompt
+from llmops.prompting.template import PromptVersion, name_of, parse_prompt
 from llmops.settings.files import read_text
 from llmops.settings.validation import nearest
 
@@ -36,7 +36,9 @@ def check_name(name: str) -> None:
     """
     if not _NAME.match(name):
         hint = "Lower-case letters, digits, `-` and `_` are, with a letter or a digit first."
-        raise UsageError(f"{name!r} is not a prompt name.", hint=hint)
+        folder = name_of(name)
+        meant = f"Did you mean `{folder}`?" if "/" in name and _NAME.match(folder) else None
+        raise UsageError(f"{name!r} is not a prompt name.", hint=meant or hint)
 
 
 class SharedFiles(Mapping[str, str]):

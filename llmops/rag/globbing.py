@@ -40,10 +40,14 @@ def matching_files(patterns: Sequence[str], exclude: Sequence[str], root: Path) 
             hits += 1
             found.setdefault(match.name, match)
         if not hits and len(found) == count:
-            found.setdefault(
-                pattern, Match(pattern, "no file has this name." if not _wild.search(pattern) else "matches no file.")
-            )
+            found.setdefault(pattern, Match(pattern, _why_nothing(pattern, base)))
     return [found[name] for name in sorted(found)]
+
+
+def _why_nothing(pattern: str, base: Path) -> str:
+    if (base / pattern).is_dir():
+        return f"is a folder; its files are `{pattern.rstrip('/')}/**/*.md`, for example."
+    return "matches no file." if _wild.search(pattern) else "no file has this name."
 
 
 def _matches(pattern: str, base: Path) -> Iterator[Match]:

@@ -20,6 +20,8 @@ from llmops.settings.secrets import declare_credentials
 from llmops.settings.validation import Amount, Positive, Shape, Strict, nearest, validated
 
 FILE_NAME = "llmops.yaml"
+OTHER_SUFFIX = "llmops.yml"
+"""Not read, and easily written."""
 DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
 SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 """Schemes of the servers that can hold the store; else it is a SQLite file."""
@@ -306,7 +308,8 @@ class Project:
         models, routes = self.settings.models, self.settings.routes
         if name not in models and name not in routes:
             found = f"No model{' or route' if routes else ''} is called {name!r}."
-            raise UsageError(found, hint=nearest(name, [*models, *routes]))
+            unnamed = f"Give it a name under `models` of {FILE_NAME}, such as `mine: {{id: {name}}}`."
+            raise UsageError(found, hint=unnamed if "/" in name else nearest(name, [*models, *routes]))
         return name in routes
 
     def index(self, name: str) -> IndexSettings:
@@ -329,7 +332,8 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / FILE_NAME).is_file():
             return folder
-    raise UsageError(f"No {FILE_NAME} in {str(start)!r} or above it.", hint="Start a project here: llmops init")
+    renamed = f"There is an {OTHER_SUFFIX}: rename it." if (start / OTHER_SUFFIX).is_file() else None
+    raise UsageError(f"No {FILE_NAME} in {str(start)!r} or above it.", hint=renamed or "Start a project here: llmops init")
 
 
 def load_project(root: Path) -> Project:

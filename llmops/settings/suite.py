@@ -227,7 +227,8 @@ def _spec(entry: str | dict[str, Any], positions: Positions, at: tuple[str | int
         return EvaluatorSpec(entry, entry.partition(":")[0], {}, CommonOptions(), at)
     if len(entry) != 1:
         found = f"has the keys {', '.join(map(str, entry))}" if entry else "is empty"
-        raise InvalidFiles([positions.problem(at, f"{found}; one `kind: {{options}}` was expected.")])
+        told = f"{found}; one `kind: {{options}}` was expected."
+        raise InvalidFiles([positions.problem(at, told, hint="As in `- contains: {any: expected}`.")])
     ((kind, options),) = entry.items()
     at = (*at, str(kind))
     if kind == "python" and isinstance(options, str):

@@ -1,7 +1,8 @@
 """From plain data to a validated model: pydantic's findings, told in the user's terms and with their place."""
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -61,9 +62,30 @@ LANGUAGES = (
 LanguageCode = Annotated[str, Shape(f"^({'|'.join(LANGUAGES)})$", f"a language that can be told: {', '.join(LANGUAGES)}")]
 
 
+_ELSEWHERE: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(["providers", "provider"], ["models", "targets"]),
+    **dict.fromkeys(["models", "model"], ["targets", "id", "name"]),
+    **dict.fromkeys(["tests", "testcases", "test_cases", "cases"], ["dataset"]),
+    **dict.fromkeys(["assert", "asserts", "metrics", "scorer", "scorers"], ["evaluators"]),
+    **dict.fromkeys(["base_url", "endpoint", "url"], ["api_base"]),
+    **dict.fromkeys(["answer", "ground_truth", "reference", "target", "ideal"], ["expected"]),
+    **dict.fromkeys(["context", "retrieval_context", "retrieved_contexts", "documents", "passages"], ["contexts"]),
+    **dict.fromkeys(["temperature", "max_tokens", "top_p", "seed", "stop"], ["params", "parameters"]),
+    "input": ["input_per_million"],
+    "output": ["output_per_million"],
+    "chunk_size": ["max_tokens"],
+    "chunk_overlap": ["overlap"],
+    "top_k": ["k"],
+}
+"""What other tools call a key of ours; the first that is valid in its place is meant."""
+LISTED = 40
+"""Names that are listed when none is close."""
+
+
 def close_to(name: str, names: Iterable[str]) -> str | None:
-    """`Did you mean ...?` when one of `names` is close to `name`."""
-    close = get_close_matches(name, sorted({str(n) for n in names}), n=1, cutoff=0.6)
+    """`Did you mean ...?` when one of `names` is close to `name`, or is what other tools call so."""
+    known = sorted({str(n) for n in names})
+    close = [n for n in _ELSEWHERE.get(name, ()) if n in known] or get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean `{close[0]}`?" if close else None
 
 
@@ -75,8 +97,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         return close
     if not known:
         return None
-    listed = ", ".join(f"`{n}`" for n in known[:12])
-    return f"Valid: {listed}{' ...' if len(known) > 12 else ''}."
+    listed = ", ".join(f"`{n}`" for n in known[:LISTED])
+    return f"Valid: {listed}{' ...' if len(known) > LISTED else ''}."
 
 
 def validated(model: type[Model], data: Any, positions: Positions, *, at: Path = ()) -> Model:  # noqa: ANN401
@@ -147,12 +169,20 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
     if kind in ("literal_error", "enum"):
         return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
     if kind in ("model_type", "dict_type"):
-        return f"should be a mapping of keys; found {_kind(value)}.", None
+        keys = _fields_at(model, detail["loc"]) if kind == "model_type" else []
+        return f"should be a mapping of keys; found {_kind(value)}.", f"As in `{{{keys[0]}: ...}}`." if keys else None
+    if kind == "list_type":
+        return f"should be a list; found {_kind(value)}.", _meant([value]) if isinstance(value, str) else None
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith(("Input", "Value", "String")) else message
     if kind == "value_error" and isinstance(value, dict | list):
-        return f"{message}.", None
-    return f"{message.removeprefix('input ').removeprefix('string ')}; found {_kind(value)}.", None
+        return message if message.endswith("?") else f"{message}.", None
+    hint = _meant(str(value)) if kind == "string_type" and type(value) in (int, float) else None
+    return f"{message.removeprefix('input ').removeprefix('string ')}; found {_kind(value)}.", hint
+
+
+def _meant(value: Any) -> str:  # noqa: ANN401
+    return f"Did you mean `{json.dumps(value, ensure_ascii=False)}`?"
 
 
 def _literals(expected: str) -> list[str]:

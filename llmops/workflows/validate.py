@@ -121,9 +121,9 @@ def _check_corpora(project: Project, found: _Findings) -> None:
             files = matching_files(corpus.paths, corpus.exclude, project.root)
             if all(each.problem for each in files):
                 told = "no file matches, so that there is nothing to index."
-                found.problems.append(
-                    project.positions.problem((*at, "paths"), told, hint="Paths start at the project's root.")
-                )
+                folders = (f"{each.name!r} {each.problem}" for each in files if (project.root / each.name).is_dir())
+                hint = next(folders, "Paths start at the project's root.")
+                found.problems.append(project.positions.problem((*at, "paths"), told, hint=hint))
         for source in ("beir", "jsonl", "csv"):
             path = getattr(corpus, source)
             if path is not None and not (project.root / path).exists():

@@ -45,6 +45,17 @@ def test_names_of_models_and_indexes_are_looked_up(tmp_path: Path) -> None:
     assert "No index is called 'docs'" in done.error
 
 
+def test_a_folder_where_a_pattern_was_expected_is_told_with_its_pattern(tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "handbook").mkdir()
+    (tmp_path / "handbook/leave.md").write_text("# Leave\n")
+    settings = FILES["llmops.yaml"] + "indexes: {docs: {corpus: {paths: [handbook/]}}}\n"
+    (tmp_path / "llmops.yaml").write_text(settings)
+    assert "'handbook/' is a folder; its files are `handbook/**/*.md`" in call(tmp_path, "validate").error
+    told = call(tmp_path, "rag", "index").error
+    assert "handbook/: is a folder; its files are `handbook/**/*.md`" in told
+
+
 def test_a_model_and_an_embedder_of_no_provider_are_told_before_anything_is_asked(tmp_path: Path) -> None:
     project(tmp_path)
     models = """models:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,9 +144,35 @@ def test_all_that_is_wrong_in_a_row_is_told_at_once(tmp_path: Path, name: str) -
     place = f"{name}:1: `" if name.endswith("l") else f"{name}:1:1: `[0]."
     assert [line for line in lines if line.startswith(name)] == [
         f"{place}id`: is missing.",
-        f"{place}tags`: should be a valid list; found 'x'.",
+        f"{place}tags`: should be a list; found 'x'.",
         f"{place}input`: unknown key.",
         f"{place}var`: unknown key.",
     ]
-    assert lines[3].strip().startswith('What the prompt reads stands in `vars`, such as {"vars": {')
-    assert lines[5].strip() == "Did you mean `vars`?"
+    told = {
+        line.split("`")[1].rpartition(".")[2]: hint.strip()
+        for line, hint in zip(lines, lines[1:], strict=False)
+        if "`:" in line
+    }
+    assert told["id"].startswith('Each case has one of its own, such as {"id": "1"}')
+    assert told["tags"] == 'Did you mean `["x"]`?'
+    assert told["input"].startswith('What the prompt reads stands in `vars`, such as {"vars": {')
+    assert told["var"] == "Did you mean `vars`?"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"id": "1", "target": "x"}, "Did you mean `expected`?"),
+        ({"id": "1", "ground_truth": "x"}, "Did you mean `expected`?"),
+        ({"id": "1", "expected_output": "x"}, "Did you mean `expected`?"),
+        ({"id": "1", "retrieved_contexts": ["x"]}, "Did you mean `contexts`?"),
+        ({"id": "1", "retrieval_context": ["x"]}, "Did you mean `contexts`?"),
+        ({"id": "1", "assert": []}, "Did you mean `evaluators`?"),
+        ({"id": 1}, 'Did you mean `"1"`?'),
+    ],
+)
+def test_what_another_tool_calls_a_field_is_told_by_our_name(tmp_path: Path, row: dict[str, Any], told: str) -> None:
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row))
+    with pytest.raises(InvalidFiles) as refused:
+        load_dataset(tmp_path / "cases.jsonl", tmp_path)
+    assert str(refused.value).endswith(told)

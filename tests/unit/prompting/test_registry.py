@@ -39,6 +39,13 @@ def test_what_is_no_name_is_refused(root: Path, name: str, which: str) -> None:
         Registry(root).resolve(f"{name}{which}")
 
 
+def test_the_path_of_a_prompt_is_told_to_be_its_name(root: Path) -> None:
+    for path in ("prompts/answer/prompt.j2", "prompts/answer", "answer/prompt.j2"):
+        with pytest.raises(UsageError) as caught:
+            Registry(root).resolve(path)
+        assert caught.value.hint == "Did you mean `answer`?"
+
+
 def test_an_unknown_prompt_gets_the_nearest_name(root: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Registry(root).resolve("anwser@latest")

@@ -30,6 +30,20 @@ def test_without_a_file_the_next_step_is_told(tmp_path: Path) -> None:
     assert "llmops init" in str(caught.value.hint)
 
 
+def test_a_file_with_the_other_suffix_is_told(tmp_path: Path) -> None:
+    (tmp_path / "llmops.yml").write_text("models:\n  small: {id: embedded/reader-small}\n")
+    with pytest.raises(UsageError) as caught:
+        find_root(tmp_path)
+    assert caught.value.hint == "There is an llmops.yml: rename it."
+
+
+def test_a_target_that_is_an_id_is_told_to_take_a_name(tmp_path: Path) -> None:
+    (tmp_path / "llmops.yaml").write_text("models:\n  small: {id: embedded/reader-small}\n")
+    with pytest.raises(UsageError) as caught:
+        load_project(tmp_path).is_route("openai/gpt-4o-mini")
+    assert caught.value.hint == "Give it a name under `models` of llmops.yaml, such as `mine: {id: openai/gpt-4o-mini}`."
+
+
 def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "llmops.yaml").write_text("models:\n  small: {id: embedded/reader-small}\n")
     project = load_project(tmp_path)
@@ -65,7 +79,18 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
             "2 models.m.api_base should hold no user and no",
         ),
         ("models:\n  m: {id: x/y, params: {temperature: .nan}}\n", "2 models.m.params `temperature` is nan, which JSON cannot"),
-        ("models:\n  m: embedded/reader-small\n", "2 models.m should be a mapping of keys; found 'embedded/reader-small'."),
+        (
+            "models:\n  m: embedded/reader-small\n",
+            "2 models.m should be a mapping of keys; found 'embedded/reader-small'. As in `{id: ...}`.",
+        ),
+        ("models:\n  m: {id: x/y, temperature: 0}\n", "2 models.m.temperature unknown key. Did you mean `params`?"),
+        ("models:\n  m: {id: x/y, base_url: 'http://h'}\n", "2 models.m.base_url unknown key. Did you mean `api_base`?"),
+        ("providers: [openai:gpt-4o-mini]\n", "1 providers unknown key. Did you mean `models`?"),
+        (
+            "models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: '**/*.md'}, retrieve: {top_k: 3}}\n",
+            "4 indexes.i.corpus.paths should be a list; found '**/*.md'. Did you mean `[\"**/*.md\"]`?\n"
+            "4 indexes.i.retrieve.top_k unknown key. Did you mean `k`?",
+        ),
         (
             "models:\n  m: {id: x/y}\n  n: {id: x/z}\nroutes:\n  r: {kind: fallback, models: [m, o]}\n",
             "5 routes.r.models[1] names the model 'o', which `models` does not have. Valid: `m`, `n`.",

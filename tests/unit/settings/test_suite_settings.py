@@ -46,6 +46,27 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("dataset:", "tests:", "1 tests unknown key. Did you mean `dataset`?"),
+        ("targets:", "providers:", "3 providers unknown key. Did you mean `targets`?"),
+        ("targets:", "models:", "3 models unknown key. Did you mean `targets`?"),
+        ("evaluators:", "assert:", "4 assert unknown key. Did you mean `evaluators`?"),
+        ("[p]", "p", "2 prompts should be a list; found 'p'. Did you mean `[\"p\"]`?"),
+        ("[latency]", "[{type: contains, value: x}]", "4 evaluators[0] has the keys type, value; one `kind: {options}` was "),
+        ("[latency]", "[latency]\nzzz: 1", "`repeat`, `targets`."),
+    ],
+)
+def test_what_a_user_of_another_tool_writes_is_told_in_our_words(tmp_path: Path, before: str, after: str, told: str) -> None:
+    assert told in "\n".join(problems(tmp_path, HEAD.replace(before, after)))
+
+
+def test_a_message_that_asks_ends_with_its_question_mark(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, HEAD + "gate: [{metric: latency.mean, non_inferior_to: baseline}]\n")
+    assert told.endswith("still no loss?")
+
+
+@pytest.mark.parametrize(
     ("rule", "told"),
     [
         ("{min: 0.5}", "needs `metric`"),
