@@ -8,6 +8,7 @@ from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.suite_metrics import refused_rules
+from llmops.prompting.needs import always_read, in_single_braces
 from llmops.prompting.rendering import CONTEXTS
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
@@ -27,7 +28,7 @@ def disagreements(
     variables: Iterable[str] = (),
     prompts: Iterable[PromptVersion] = (),
 ) -> list[Problem]:
-    """A rule that can never be judged or has nothing to judge, a field or variable of no case, a ranking without an index.
+    """A rule without anything to judge, a field of no case, a variable of no case or unread, a ranking without an index.
 
     Args:
         suite: as it was read.
@@ -41,7 +42,9 @@ def disagreements(
     problems = refused_rules(suite, [*suite.evaluators, *case_specs], answers)
     given = frozenset(variables)
     problems += _missing_fields(suite, dataset, given.difference(FIELDS))
-    problems += _missing_variables(suite, dataset, prompts, given)
+    versions = list(prompts)
+    problems += _missing_variables(suite, dataset, versions, given)
+    problems += _unread_variables(dataset, versions, given)
     problems += _rules_for_nothing(suite, dataset)
     for spec in suite.evaluators:
         if spec.kind == "retrieval" and suite.settings.index is None:
@@ -86,20 +89,39 @@ def _missing_fields(suite: Suite, dataset: Dataset, given: frozenset[str]) -> It
 def _missing_variables(
     suite: Suite, dataset: Dataset, prompts: Iterable[PromptVersion], given: frozenset[str]
 ) -> Iterator[Problem]:
-    """Variables that a prompt requires and no case has: it could not be rendered once."""
+    """Variables that a prompt requires or always reads and no case has: it could not be rendered once."""
     for version in prompts:
-        missing = {name for name, variable in version.variables.items() if variable.required} - given
+        read = always_read(version)
+        missing = {name for name, variable in version.variables.items() if variable.required}.union(read) - given
         for case in dataset.cases() if missing else ():
             missing -= case.vars.keys()
             if not missing:
                 break
-        known = sorted({name for case in dataset.cases() for name in case.vars} | given) if missing else []
+        known = sorted(_variables(dataset) | given) if missing else []
         for name in sorted(missing):
-            close = nearest(name, known) or ""
+            close = nearest(name, [*known, CONTEXTS]) or ""
             hint = f"{close} " if close.startswith("Did") else ""
-            told = f"no case of {dataset.path} has the variable {name!r}, which the prompt {version.name!r} requires."
             hint += f"The cases have {_listed(known) or 'no variables'}."
-            yield suite.positions.problem(("prompts",), told, hint=hint)
+            if name in read:
+                told = f"`{name}` is undefined: no case of {dataset.path} has such a variable."
+                yield Problem(version.file, told, line=read[name], hint=hint)
+            else:
+                told = f"no case of {dataset.path} has the variable {name!r}, which the prompt {version.name!r} requires."
+                yield suite.positions.problem(("prompts",), told, hint=hint)
+
+
+def _unread_variables(dataset: Dataset, prompts: Iterable[PromptVersion], given: frozenset[str]) -> Iterator[Problem]:
+    """Variables of the cases in single braces, which Jinja sends as they stand: all cases would ask the same."""
+    for version in prompts:
+        braced = in_single_braces(version)
+        known = _variables(dataset) | given if braced else set[str]()
+        for name in (each for each in braced if each in known):
+            told = f"`{{{name}}}` is sent as it stands: a variable is written in two braces."
+            yield Problem(version.file, told, line=braced[name], hint=f"Write `{{{{ {name} }}}}`.")
+
+
+def _variables(dataset: Dataset) -> set[str]:
+    return {name for case in dataset.cases() for name in case.vars}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -123,7 +123,8 @@ def test_a_report_does_not_replace_a_file_of_the_project(tmp_path: Path, command
 
 def test_a_quiet_run_tells_why_it_is_incomplete(tmp_path: Path) -> None:
     prompt = FILES["prompts/say/prompt.j2"].replace("Say {{ word }}", "Say {{ word }} of {{ topic }}")
-    project(tmp_path, **{"prompts/say/prompt.j2": prompt})
+    cases = FILES["datasets/say.jsonl"].replace('"word": "sun"', '"word": "sun", "topic": "light"')
+    project(tmp_path, **{"prompts/say/prompt.j2": prompt, "datasets/say.jsonl": cases})
     done = call(tmp_path, "eval", "-q")
     assert done.code == 3
     assert (

@@ -45,6 +45,31 @@ def test_names_of_models_and_indexes_are_looked_up(tmp_path: Path) -> None:
     assert "No index is called 'docs'" in done.error
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("{{ word }}", "{{ wrod }}", "8: `wrod` is undefined: no case of datasets/say.jsonl has such a variable.\n"),
+        ("in contexts", "in context", "8: `context` is undefined: no case of datasets/say.jsonl has such a variable.\n"),
+        ("{{ word }}", "{word}", "8: `{word}` is sent as it stands: a variable is written in two braces.\n"),
+    ],
+)
+def test_a_prompt_that_would_ask_without_its_variable_is_refused(tmp_path: Path, before: str, after: str, told: str) -> None:
+    text = FILES["prompts/say/prompt.j2"].replace(before, after)
+    project(tmp_path, **{"prompts/say/prompt.j2": text})
+    for command in ("validate", "eval"):
+        done = call(tmp_path, command)
+        assert (done.code, f"prompts/say/prompt.j2:{told}" in done.error) == (2, True), done
+
+
+def test_a_variable_that_only_some_cases_need_or_the_command_line_gives_is_no_fault(tmp_path: Path) -> None:
+    text = FILES["prompts/say/prompt.j2"] + "{% if word == 'sun' %}{{ hint }}{% endif %}\n"
+    project(tmp_path, **{"prompts/say/prompt.j2": text})
+    assert call(tmp_path, "validate").code == 0
+    project(tmp_path, **{"prompts/say/prompt.j2": FILES["prompts/say/prompt.j2"] + "{{ hint }}\n"})
+    assert call(tmp_path, "eval").code == 2
+    assert call(tmp_path, "eval", "--var", "hint=x").code == 0
+
+
 def test_a_folder_where_a_pattern_was_expected_is_told_with_its_pattern(tmp_path: Path) -> None:
     project(tmp_path)
     (tmp_path / "handbook").mkdir()

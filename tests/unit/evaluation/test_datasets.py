@@ -148,15 +148,15 @@ def test_all_that_is_wrong_in_a_row_is_told_at_once(tmp_path: Path, name: str) -
         f"{place}input`: unknown key.",
         f"{place}var`: unknown key.",
     ]
-    told = {
+    hints = {
         line.split("`")[1].rpartition(".")[2]: hint.strip()
         for line, hint in zip(lines, lines[1:], strict=False)
         if "`:" in line
     }
-    assert told["id"].startswith('Each case has one of its own, such as {"id": "1"}')
-    assert told["tags"] == 'Did you mean `["x"]`?'
-    assert told["input"].startswith('What the prompt reads stands in `vars`, such as {"vars": {')
-    assert told["var"] == "Did you mean `vars`?"
+    assert hints["id"].startswith('Each case has one of its own, such as {"id": "1"}')
+    assert hints["tags"] == 'Did you mean `["x"]`?'
+    assert hints["input"].startswith('What the prompt reads stands in `vars`, such as {"vars": {')
+    assert hints["var"] == "Did you mean `vars`?"
 
 
 @pytest.mark.parametrize(
