@@ -25,6 +25,8 @@ OTHER_SUFFIX = "llmops.yml"
 DEFAULT_STORE = "sqlite:///.llmops/llmops.db"
 SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 """Schemes of the servers that can hold the store; else it is a SQLite file."""
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""What a variable of the environment may be called."""
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
 Name = Annotated[
@@ -69,7 +71,7 @@ class ModelSettings(Strict):
     id: Annotated[str, Field(min_length=1)]
     """LiteLLM id such as `openai/gpt-4o-mini`, `embedded/reader-small`, or `python/FILE.py:FUNCTION`."""
     api_base: Address | None = None
-    api_key_env: str | None = None
+    api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": VARIABLE})
     """Environment variable that holds the key; default: the provider's usual one."""
     params: Parameters = Field(default_factory=dict)
     """Sampling parameters, passed through."""
@@ -104,6 +106,16 @@ class ModelSettings(Strict):
         for key in ("api_base", "api_key_env", "transport"):
             if key in self.model_fields_set:
                 raise ValueError(f"has `{key}`, which a function of your own does not take: it looks after its calls itself")
+        return self
+
+    @model_validator(mode="after")
+    def _names_a_variable(self) -> Self:
+        """Does not repeat what was written, which may be the key."""
+        if self.api_key_env is not None and re.fullmatch(VARIABLE, self.api_key_env) is None:
+            raise ValueError(
+                "`api_key_env` is the name of the environment variable that holds the key, such as OPENAI_API_KEY; "
+                "a key itself stands in the environment or in `.env`"
+            )
         return self
 
     @property

@@ -167,8 +167,8 @@ async def test_faults_are_told_apart_and_not_retried_here(
 
 async def test_a_path_that_the_server_does_not_know_is_told(server: OpenAiServer) -> None:
     server.always = "404"
-    model = DirectModel("m", ModelSettings(id="openai/m", api_base=f"{server.base}/chat/completions/"))
-    with pytest.raises(Refused, match=f"HTTP 404 from {server.base}/chat/completions/chat/completions: 404: Not Found"):
+    model = DirectModel("m", ModelSettings(id="openai/m", api_base=f"{server.base}/nowhere/"))
+    with pytest.raises(Refused, match=f"HTTP 404 from {server.base}/nowhere/chat/completions: 404: Not Found"):
         await model.complete(REQUEST)
     await model.close()
 

@@ -78,6 +78,10 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
             "models:\n  m: {id: x/y, api_base: 'http://u:pw@host/v1'}\n",
             "2 models.m.api_base should hold no user and no",
         ),
+        (
+            "models:\n  m: {id: x/y, api_base: 'http://h/v1/chat/completions'}\n",
+            "2 models.m.api_base should end before `/chat/completions`, which is added to it; found 'http://h/v1/chat",
+        ),
         ("models:\n  m: {id: x/y, params: {temperature: .nan}}\n", "2 models.m.params `temperature` is nan, which JSON cannot"),
         (
             "models:\n  m: embedded/reader-small\n",
@@ -151,6 +155,13 @@ def test_a_credential_among_the_parameters_is_refused_and_not_shown(tmp_path: Pa
     assert told.startswith(f"3 models.mine.{key} ")
     assert "`api_key_env`" in told
     assert "written" not in told.replace("not written into", "")
+
+
+@pytest.mark.parametrize("key", ["sk-written-1234567890", "Bearer written", "$OPENAI_API_KEY", ""])
+def test_a_key_where_the_name_of_its_variable_was_expected_is_refused_and_not_shown(tmp_path: Path, key: str) -> None:
+    told = refused(tmp_path, f"models:\n  gpt: {{id: openai/gpt-4o-mini, api_key_env: '{key}'}}\n")
+    assert told.startswith("2 models.gpt `api_key_env` is the name of the environment variable that holds the key")
+    assert "written" not in told
 
 
 def test_an_address_among_the_parameters_is_sent_to_the_models_own_key(tmp_path: Path) -> None:
