@@ -76,7 +76,8 @@ def _tell(session: Session, done: "Scored", out: Path | None) -> None:
     for name, tally in done.tallies.items():
         parts = [f"{tally.not_passed} of {tally.scored} did not pass"]
         parts += [f"{count} {what}" for count, what in ((tally.failed, "failed"), (tally.unmeasured, "unmeasured")) if count]
-        session.err.print(Text(f"  {safe(name)}: {', '.join(parts)}"), soft_wrap=True)
+        why = f": {tally.reason}" if tally.reason and not tally.scored else ""
+        session.err.print(Text(f"  {safe(name)}: {', '.join(parts)}{safe(why)}"), soft_wrap=True)
     for problem in done.invalid:
         session.err.print(Text(f"skipped {safe(str(problem))}", style="yellow"), soft_wrap=True)
     if more := done.skipped - len(done.invalid):

@@ -42,6 +42,8 @@ class Tally:
     failed: int = 0
     unmeasured: int = 0
     not_passed: int = 0
+    reason: str = ""
+    """Why the first line has no score that has none."""
 
     def add(self, result: EvaluatorResult) -> None:
         """Count one line."""
@@ -49,6 +51,7 @@ class Tally:
         self.failed += result.status == "failed"
         self.unmeasured += result.status == "unmeasured"
         self.not_passed += result.passed is False
+        self.reason = self.reason or ("" if result.status == "scored" else result.reason)
 
 
 @dataclass(slots=True)

@@ -54,6 +54,17 @@ def test_each_line_comes_back_with_its_scores(tmp_path: Path) -> None:
     assert "3 lines scored" in done.stderr
 
 
+def test_a_log_in_which_nothing_is_measured_says_why(tmp_path: Path) -> None:
+    lines(tmp_path / "log.jsonl", {"output": "It leaves at 9:15.", "context": "The boat leaves at 9:15."})
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "hallucination")
+    assert done.returncode == 0
+    told = "hallucination: 0 of 0 did not pass, 1 unmeasured: there are no passages (`contexts`) to hold the answer against\n"
+    assert told in done.stderr
+    lines(tmp_path / "log.jsonl", GOOD, TOXIC)
+    told = "hallucination: 0 of 1 did not pass, 1 unmeasured\n"
+    assert told in llmops(tmp_path, "score", "log.jsonl", "-e", "hallucination").stderr
+
+
 def test_evaluators_thresholds_and_their_keys(tmp_path: Path) -> None:
     lines(tmp_path / "log.jsonl", TOXIC)
     (row,) = scored(

@@ -85,7 +85,7 @@ class Hallucination:
     async def evaluate(self, sample: Sample) -> Outcome:
         """Hold the answer against the passages; an answer that declines claims nothing."""
         if not sample.hits:
-            return Unmeasured("there are no passages to hold the answer against")
+            return Unmeasured("there are no passages (`contexts`) to hold the answer against")
         output = sample.completion.text
         if refuses(output):
             return Unmeasured("the answer declines, so it claims nothing")

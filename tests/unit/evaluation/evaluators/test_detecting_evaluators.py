@@ -91,7 +91,9 @@ def test_an_answer_that_declines_claims_nothing(bench: Bench) -> None:
 
 
 def test_without_passages_there_is_nothing_to_hold_against(bench: Bench) -> None:
-    assert bench.measure("hallucination", answer("It is 5.")) == Unmeasured("there are no passages to hold the answer against")
+    assert bench.measure("hallucination", answer("It is 5.")) == Unmeasured(
+        "there are no passages (`contexts`) to hold the answer against"
+    )
 
 
 def test_the_reason_quotes_the_spans(bench: Bench) -> None:
