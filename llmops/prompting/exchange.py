@@ -261,7 +261,11 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
         text = _DUMPED.sub(lambda match: match[0] if match[1] is None else json.dumps(f"{{{{{match[1]}}}}}"), text)
     text = _DUMP.sub("| tojson", text)
     if is_yaml or is_json:
-        messages, parameters = _messages_of(parse_yaml(text, file)[0] if is_yaml else _json(text, file), file)
+        data = parse_yaml(text, file)[0] if is_yaml else _json(text, file)
+        if isinstance(data, dict) and "prompts" in data:
+            told = "is a configuration of promptfoo; a file of one of its `prompts` was expected."
+            raise _refuse(file, told, "Write a prompt that stands in it into a file: llmops prompt import answer.txt")
+        messages, parameters = _messages_of(data, file)
         return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]

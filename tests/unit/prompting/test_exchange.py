@@ -165,6 +165,7 @@ def test_a_jinja_file_is_a_prompt_file_already() -> None:
         ("a.json", '[{"role": "user", "content": "{{ no template }}"}]', "a.json: expected token .*\n.*--format openai"),
         ("a.json", "{", "not valid JSON"),
         ("a.json", '{"a": 1}', "a list of messages was expected"),
+        ("promptfooconfig.yaml", "prompts: ['Say {{ word }}']\nproviders: [a]\n", "is a configuration of promptfoo; a file of"),
         ("a.json", "[]", "a list of messages was expected"),
         ("a.json", '[{"role": "tool", "content": "x"}]', "the role 'tool'"),
         ("a.json", '[{"content": "x"}]', "message 1 has no role"),
