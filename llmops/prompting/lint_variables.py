@@ -8,10 +8,9 @@ from jinja2 import nodes
 
 from llmops.prompting.findings import Draft
 from llmops.prompting.lint_flow import trees
-from llmops.prompting.rendering import CONTEXTS
 from llmops.prompting.roles import EXPANSION, MessageSource, line_of, pieces
 from llmops.prompting.sandbox import PromptEnvironment
-from llmops.prompting.syntax import SyntaxProblem, parse_tree
+from llmops.prompting.syntax import CONTEXTS, SyntaxProblem, parse_tree
 from llmops.prompting.template import PromptVersion
 from llmops.settings.validation import nearest
 

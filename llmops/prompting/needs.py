@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from jinja2 import nodes
 
 from llmops.prompting.lint_flow import trees
-from llmops.prompting.rendering import CONTEXTS
 from llmops.prompting.roles import EXPANSION, line_of, pieces
+from llmops.prompting.syntax import CONTEXTS
 from llmops.prompting.template import PromptVersion
 
 _BRACED = re.compile(r"(?<![\w{}\\])\{ ?([A-Za-z_]\w*) ?\}(?!\})")

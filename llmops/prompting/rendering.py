@@ -13,14 +13,13 @@ from llmops.domain.prompts import Message, Role
 from llmops.prompting.budget import Budget, Limits, OverBudget, active
 from llmops.prompting.roles import EXPANSION, MessageSource, without_own_lines
 from llmops.prompting.sandbox import PromptEnvironment
-from llmops.prompting.syntax import SyntaxProblem, parse_tree
+from llmops.prompting.syntax import CONTEXTS, SyntaxProblem, parse_tree
 from llmops.prompting.variables import BadValue, Variable, plain
 from llmops.settings.validation import nearest
 
 if TYPE_CHECKING:
     from llmops.prompting.template import PromptVersion
 
-CONTEXTS = "contexts"
 IMPORTED = "A macro of an imported file sees its arguments alone. Give it the value, or import the file `with context`."
 _UNDEFINED = re.compile(r"'([^']*)' is undefined\Z")
 

@@ -10,6 +10,9 @@ from llmops.prompting.sandbox import PromptEnvironment
 from llmops.settings.validation import nearest
 
 SHARED = "prompts/_shared"
+CONTEXTS = "contexts"
+PASSAGE = ("text", "source", "heading")
+"""What a template sees of each of the `contexts`."""
 
 
 class SyntaxProblem(Exception):
@@ -56,6 +59,8 @@ def _faults(tree: nodes.Template, environment: PromptEnvironment) -> Iterator[tu
     for loop in tree.find_all(nodes.For):
         if loop.recursive:
             yield loop, "recursive loops are not allowed.", "Use a loop per level."
+        if isinstance(loop.iter, nodes.Name) and loop.iter.name == CONTEXTS and isinstance(loop.target, nodes.Name):
+            yield from _no_part_of_a_passage(loop, loop.target.name)
     for call in tree.find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name == EXPANSION:
             hint = "Write it on a line of its own, outside of every block: `{{ messages(history) }}`."
@@ -65,6 +70,24 @@ def _faults(tree: nodes.Template, environment: PromptEnvironment) -> Iterator[tu
             yield reference, "the name of an included file must be written out.", 'As in `{% include "rules.j2" %}`.'
         if isinstance(reference, nodes.Include) and (reference.ignore_missing or not reference.with_context):
             yield reference, "`ignore missing` and `without context` are not supported.", "Leave it out."
+
+
+def _no_part_of_a_passage(loop: nodes.For, hit: str) -> Iterator[tuple[nodes.Node, str, str | None]]:
+    """What the body of a loop over the passages asks of one that has no such part, unless a default or a test stands by."""
+    checks = loop.find_all((nodes.Filter, nodes.Test))
+    guarded = {_part_of(hit, each.node) for each in checks if each.name in ("default", "d", "defined", "undefined")}
+    for asked in loop.find_all((nodes.Getattr, nodes.Getitem)):
+        name = _part_of(hit, asked)
+        if name is not None and name not in guarded and name not in PASSAGE and not hasattr(dict, name):
+            yield asked, f"a passage has no {name!r}.", nearest(name, PASSAGE)
+
+
+def _part_of(hit: str, node: nodes.Node | None) -> str | None:
+    """The name of what `hit.name` or `hit["name"]` reads."""
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name) or node.node.name != hit:
+        return None
+    name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+    return name if isinstance(name, str) else None
 
 
 def _references(tree: nodes.Template) -> Iterator[nodes.Include | nodes.Import | nodes.FromImport]:

@@ -71,6 +71,7 @@ _ELSEWHERE: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(["answer", "ground_truth", "reference", "target", "ideal"], ["expected"]),
     **dict.fromkeys(["context", "retrieval_context", "retrieved_contexts", "documents", "passages"], ["contexts"]),
     **dict.fromkeys(["temperature", "max_tokens", "top_p", "seed", "stop"], ["params", "parameters"]),
+    **dict.fromkeys(["content", "page_content", "body"], ["text"]),
     "input": ["input_per_million"],
     "output": ["output_per_million"],
     "chunk_size": ["max_tokens"],

@@ -9,7 +9,7 @@ from llmops.evaluation.evaluators.catalogue import options_of
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.suite_metrics import refused_rules
 from llmops.prompting.needs import always_read, in_single_braces
-from llmops.prompting.rendering import CONTEXTS
+from llmops.prompting.syntax import CONTEXTS
 from llmops.prompting.template import PromptVersion
 from llmops.settings.suite import RECORDED, EvaluatorSpec, Suite, SuiteSettings
 from llmops.settings.validation import nearest

@@ -85,6 +85,8 @@ def test_a_role_line_in_a_comment_or_a_string_is_none() -> None:
         ("user:\n{{ x \n", 2, "unexpected"),
         ("user:\n\n{{ x | uper }}\n", 3, "Did you mean `upper`?"),
         ("user:\n{% if x %}{{ x | nope }}{% endif %}\n", 2, "no filter named 'nope'"),
+        ("user:\n{% for hit in contexts %}\n{{ hit.content }}{% endfor %}\n", 3, "a passage has no 'content'"),
+        ("user:\n{% for c in contexts %}{{ c['score'] | round }}{% endfor %}\n", 2, "a passage has no 'score'"),
         ("user:\n{{ x is evn }}\n", 2, "Did you mean `even`?"),
         ("user:\n{% include 'rulez.j2' %}\n", 2, "Did you mean `rules.j2`?"),
         ("user:\n{% include name %}\n", 2, "must be written out"),
@@ -230,3 +232,25 @@ def test_every_circle_of_includes_is_refused_and_nothing_else(graph: dict[str, l
         assert any("includes itself" in message for _, message in problems_of(text, shared))
     else:
         assert set(parse_prompt(text, file="p.j2", shared=shared).shared) <= set(FILES)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "hit.text ~ hit['source'] ~ hit.heading",
+        "hit.title | default('x')",
+        "hit.title if hit.title is defined",
+        "hit.items() | list",
+        "other.content",
+    ],
+)
+def test_parts_of_a_passage_that_are_there_or_may_be_missing(read: str) -> None:
+    text = f"user:\n{{% for hit in contexts %}}{{{{ {read} }}}}{{% endfor %}}"
+    assert parse_prompt(text, file="prompts/p/prompt.j2", shared={}).used_variables >= {"contexts"}
+
+
+def test_another_word_for_the_text_of_a_passage_is_told_ours() -> None:
+    text = "user:\n{% for doc in contexts %}{{ doc.page_content }}{% endfor %}"
+    with pytest.raises(InvalidFiles) as caught:
+        parse_prompt(text, file="prompts/p/prompt.j2", shared={})
+    assert caught.value.problems[0].hint == "Did you mean `text`?"
