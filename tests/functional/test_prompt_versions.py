@@ -324,7 +324,7 @@ def test_the_guide_is_typed_to_the_letter(tmp_path: Path) -> None:
             settings.write_text(settings.read_text() + body)
         elif language == "sh":
             printed |= {line: typed(tmp_path, line) for line in body.splitlines()}
-    assert "[-three-]" in printed["llmops prompt diff answer@production answer --model openai/gpt-4o-mini --model small"]
+    assert "[-to three-]" in printed["llmops prompt diff answer@production answer --model openai/gpt-4o-mini --model small"]
     assert "1.0.0 -> 1.1.0" in printed["llmops prompt promote answer@1.1.0 --to production"]
     assert json.loads(typed(tmp_path, "llmops prompt list --json"))[0]["labels"] == {"production": "1.0.0"}
 
