@@ -8,6 +8,7 @@ from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.domain.models import Price
 from llmops.reporting.safe import safe
+from llmops.settings.project import NO_MODELS
 
 app = typer.Typer()
 
@@ -23,6 +24,8 @@ def models(ctx: typer.Context, json: JsonOption = False) -> None:
     if json:
         print_json(rows)
         return
+    if not rows:
+        session.out.print(f"no models. {NO_MODELS}", soft_wrap=True)
     for row in rows:
         session.out.print(Text.assemble((safe(row["name"]), "bold"), f"  {safe(row['id'])}"), soft_wrap=True)
         told = (_price(row["price"]), f"key {row['key']}", f"transport {row['transport']}", f"{row['concurrency']} at once")

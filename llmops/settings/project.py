@@ -27,6 +27,7 @@ SERVERS = ("postgresql", "postgres", "postgresql+psycopg")
 """Schemes of the servers that can hold the store; else it is a SQLite file."""
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """What a variable of the environment may be called."""
+NO_MODELS = "Write one under `models:` of llmops.yaml."
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
 Name = Annotated[
@@ -297,7 +298,7 @@ class Project:
             UsageError: no such name.
         """
         if name not in self.settings.models:
-            raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.settings.models))
+            raise UsageError(f"No model is called {name!r}.", hint=nearest(name, self.settings.models) or NO_MODELS)
         return self.settings.models[name]
 
     def route(self, name: str) -> RouteSettings:
@@ -321,7 +322,7 @@ class Project:
         if name not in models and name not in routes:
             found = f"No model{' or route' if routes else ''} is called {name!r}."
             unnamed = f"Give it a name under `models` of {FILE_NAME}, such as `mine: {{id: {name}}}`."
-            raise UsageError(found, hint=unnamed if "/" in name else nearest(name, [*models, *routes]))
+            raise UsageError(found, hint=unnamed if "/" in name else nearest(name, [*models, *routes]) or NO_MODELS)
         return name in routes
 
     def index(self, name: str) -> IndexSettings:
@@ -356,10 +357,8 @@ def load_project(root: Path) -> Project:
     """
     path = root / FILE_NAME
     data, positions = parse_yaml(read_text(path, root), shown(path, root))
-    settings = validated(ProjectSettings, data, positions)
+    settings = validated(ProjectSettings, {} if data is None else data, positions)
     declare_credentials(model.api_key_env for model in settings.models.values() if model.api_key_env)
-    if not settings.models:
-        raise InvalidFiles([Problem(positions.file, "names no model under `models`.", line=1)])
     problems = [*_unknown_writers(settings, positions), *_unknown_routed(settings, positions)]
     if problems:
         raise InvalidFiles(problems)

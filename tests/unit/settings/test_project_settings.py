@@ -54,10 +54,19 @@ def test_an_unknown_name_tells_the_nearest(tmp_path: Path) -> None:
         project.index("manual")
 
 
+@pytest.mark.parametrize("text", ["", "# models:\n", "{}", "store: sqlite:///x.db"])
+def test_a_project_may_have_no_model(tmp_path: Path, text: str) -> None:
+    (tmp_path / "llmops.yaml").write_text(text)
+    project = load_project(tmp_path)
+    for ask in (project.model, project.is_route):
+        with pytest.raises(UsageError) as caught:
+            ask("m")
+        assert caught.value.hint == "Write one under `models:` of llmops.yaml."
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}", "names no model"),
         ("models:\n  m: {id: embedded/reader-huge}\n", "is not an embedded reader"),
         ("models:\n  m: {id: x/y, price: {input_per_million: 1}}\n", "output_per_million"),
         ("models:\n  m: {id: x/y, price: {input_per_million: 1, output_per_million: 1, usd_per_hour: 1}}\n", "both"),
