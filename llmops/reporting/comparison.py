@@ -80,10 +80,10 @@ def _p(metric: ComparedMetric) -> str:
 
 def _difference(metric: ComparedMetric) -> str:
     points = metric.name.endswith(".pass_rate")
-    shown = f"{100 * metric.difference:+.1f} points" if points else f"{metric.difference:+.4g}"
+    shown = f"{100 * metric.difference:+z.1f} points" if points else f"{metric.difference:+.4g}"
     if metric.interval is None:
         return f"{shown}\n{metric.method}"
-    low, high = (f"{100 * end:+.1f}" if points else f"{end:+.4g}" for end in metric.interval)
+    low, high = (f"{100 * end:+z.1f}" if points else f"{end:+.4g}" for end in metric.interval)
     return f"{shown}\n[{low}, {high}]"
 
 

@@ -82,7 +82,7 @@ def _moved(signal: Signal, moved: Moved) -> str:
 
 
 def _signed(signal: Signal, value: float) -> str:
-    return f"{100 * value:+.1f}" if signal.rate else f"{'+' if value > 0 else ''}{amount(value, '')}"
+    return f"{100 * value:+z.1f}" if signal.rate else f"{'+' if value > 0 else ''}{amount(value, '')}"
 
 
 def _difference(signal: Signal, change: Change) -> str:

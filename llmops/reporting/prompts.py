@@ -96,7 +96,7 @@ def _token_cells(delta: CostDelta, mark: str) -> tuple[str, str]:
     if delta.before_tokens is None or delta.after_tokens is None:
         return "not measured", ""
     change = delta.after_tokens - delta.before_tokens
-    share = f" ({100 * change / delta.before_tokens:+.1f} %)" if delta.before_tokens else ""
+    share = f" ({100 * change / delta.before_tokens:+z.1f} %)" if delta.before_tokens else ""
     return f"{mark}{delta.before_tokens:,.1f} -> {delta.after_tokens:,.1f}", f"{change:+,.1f}{share}"
 
 

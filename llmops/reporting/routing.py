@@ -75,7 +75,7 @@ def _gained(policy: PolicyReport) -> Text:
         return Text("–")
     low, high = policy.over_current
     word, style = ("better", "green") if low > 0 else ("worse", "red") if high < 0 else ("not told apart", "")
-    return Text.assemble(f"[{low:+.3f}, {high:+.3f}]\n", (word, style))
+    return Text.assemble(f"[{low:+z.3f}, {high:+z.3f}]\n", (word, style))
 
 
 def _time(value: float | None) -> str:
@@ -157,7 +157,7 @@ def _tags(report: RouteReport) -> Table:
     for each in report.tags:
         low, high = each.difference
         enough = "the small one is enough" if high <= 0 else "the large one is better" if low > 0 else "cannot be told apart"
-        figures = (str(each.requests), f"{each.weak_quality:.3f}", f"{each.strong_quality:.3f}", f"[{low:+.3f}, {high:+.3f}]")
+        figures = (str(each.requests), f"{each.weak_quality:.3f}", f"{each.strong_quality:.3f}", f"[{low:+z.3f}, {high:+z.3f}]")
         table.add_row(Text(f"{BAR}{unbroken(each.tag)}"), *figures, enough)
     return table
 
@@ -196,7 +196,7 @@ def print_promotion(console: Console, found: Promotion, *, written: bool) -> Non
     console.print(table)
     if found.difference is not None and found.interval is not None:
         low, high = found.interval
-        told = f"difference {found.difference:+.3f} [{low:+.3f}, {high:+.3f}], margin {found.margin:g}"
+        told = f"difference {found.difference:+z.3f} [{low:+z.3f}, {high:+z.3f}], margin {found.margin:g}"
         console.print(Text(told), soft_wrap=True)
     if found.new.graded < found.after:
         console.print(Text(f"{found.new.graded} of {found.after} graded answers of {safe(found.new.model)}"), soft_wrap=True)

@@ -59,7 +59,7 @@ def _cells(each: Tried) -> list[str]:
     return [
         f"{each.chosen_on:.3f}",
         "rejected" if each.score is None else f"{each.score:.3f}",
-        "" if each.difference is None else f"{each.difference:+.3f}{_ends(each.difference_interval)}",
+        "" if each.difference is None else f"{each.difference:+z.3f}{_ends(each.difference_interval)}",
         "" if each.p_value is None else f"{each.p_value:.2g}",
         f"{each.tokens:.0f}",
         f"{each.query_ms['p50']:.1f}",
@@ -68,4 +68,4 @@ def _cells(each: Tried) -> list[str]:
 
 
 def _ends(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f" [{interval[0]:+.3f}, {interval[1]:+.3f}]"
+    return "" if interval is None else f" [{interval[0]:+z.3f}, {interval[1]:+z.3f}]"

@@ -40,3 +40,14 @@ def test_a_verdict_is_told_with_its_margin_and_never_said_to_hold_where_it_may_n
         assert levels in text
         assert f"1 pair without a value on one side{held}" in text
         assert ("hold" in text) == bool(held)
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
+    pairs = Pairs()
+    for case in range(3000):
+        pairs.add(1.0, float(case > 0), case)
+    metric = compared("contains.pass_rate", pairs, Question())
+    assert metric is not None
+    text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, adjusted([metric], "holm")))
+    assert "+0.0 points" in text
+    assert "-0.0 points" not in text
