@@ -114,11 +114,17 @@ def _each(what: str, old: Snapshot, new: Snapshot, how: Callable[[Any, Any], str
 
 def _target(old: Snapshot, new: Snapshot) -> str:
     found = list(_parts("params", old.get("params"), new.get("params")))
-    if old.get("model") != new.get("model"):
-        found.insert(0, " → ".join(str(side.get("model")).strip("|") for side in (old, new)))
+    before, after = str(old.get("model")), str(new.get("model"))
+    if before != after:
+        found.insert(0, "its code" if _asked_of(before) == _asked_of(after) else f"{_asked_of(before)} → {_asked_of(after)}")
     if old.get("price") != new.get("price"):
         found.append("price")
     return ", ".join(found)
+
+
+def _asked_of(model: str) -> str:
+    """What an identity says is asked: a model and its address, or a function of the user's without the hash of its code."""
+    return model.partition("|")[0] if model.startswith("python/") else model.strip("|")
 
 
 def _evaluator(old: Snapshot, new: Snapshot) -> str:

@@ -117,3 +117,10 @@ def test_a_file_that_cannot_run_ends_the_evaluation_with_the_reason(tmp_path: Pa
     assert done.returncode == 2
     assert "'shop/bot.py' cannot be loaded: ModuleNotFoundError: No module named 'not_installed_here'." in done.stderr
     assert "Install it beside llmops, into the same environment." in done.stderr
+
+
+def test_the_reason_to_ask_an_application_again_is_its_code(tmp_path: Path) -> None:
+    write(tmp_path, APPLICATION)
+    generated(tmp_path)
+    write(tmp_path, {"shop/__init__.py": "# another\n"})
+    assert "model `shop`: its code (2)" in llmops(tmp_path, "eval", "--explain").stdout
