@@ -167,20 +167,22 @@ def false_passes(runs: int) -> Table:
 
 
 def score_sizes() -> Table:
-    made = table("Score test at the margin, by enumeration (%; allowed 5)", "cases", "margin", "mean over flips", "most")
-    for n in (40, 80, 200):
+    title = "Wrong verdicts of the score interval at the margin, over rates of flips, by enumeration (%; allowed 5)"
+    made = table(title, "cases", "margin", "passes: mean", "most", "fails: mean", "most")
+    for n in (40, 60, 80, 200):
         wins, losses = (axis.ravel().astype(float) for axis in np.indices((n + 1, n + 1)))
         possible = wins + losses <= n
         wins, losses = wins[possible], losses[possible]
         size: Any = np.float64(n)
-        low, _ = score_bounds(wins, losses, size, float(stats.norm.ppf(0.95)))
+        low, high = score_bounds(wins, losses, size, float(stats.norm.ppf(0.95)))
         for margin in (0.05, 0.08):
-            counts = np.column_stack([wins, losses, n - wins - losses])[low > -margin]
-            rates = [
-                stats.multinomial.pmf(counts, n, [q - margin, q, 1 - 2 * q + margin]).sum()
-                for q in np.linspace(margin, 0.3, 30)
+            counts = np.column_stack([wins, losses, n - wins - losses])
+            chances = [
+                stats.multinomial.pmf(counts, n, [q - margin, q, 1 - 2 * q + margin]) for q in np.linspace(margin, 0.3, 30)
             ]
-            made.add_row(str(n), f"{100 * margin:.0f}", f"{100 * np.mean(rates):.2f}", f"{100 * max(rates):.2f}")
+            wrong = ([float(chance[verdict].sum()) for chance in chances] for verdict in (low > -margin, high < -margin))
+            shares = (f"{100 * f(rates):.2f}" for rates in wrong for f in (np.mean, max))
+            made.add_row(str(n), f"{100 * margin:.0f}", *shares)
     return made
 
 
