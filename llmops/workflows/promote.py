@@ -126,24 +126,24 @@ def _evidence(parts: Parts, version: PromptVersion, label: str, guard: LabelSett
         raise PromotionRefused(f"no suite that guards {label!r} names the prompt {version.name!r}.", hint=hint)
     passed = (read_evidence(parts.registry, version.name, version.hash) or {}).get("suites", {})
     ledger = parts.registry.ledger(version.name)
-    standing = None if ledger.labels.get(label) == version.version else _text_of(ledger, ledger.labels.get(label))
+    other = None if ledger.labels.get(label) == version.version else ledger.labels.get(label)
+    standing = _text_of(ledger, other)
     found = ((suite.path, _missing(parts, suite, passed.get(suite.path), standing, progress)) for suite in suites)
     missing = {path: reason for path, reason in found if reason}
     if missing:
         told = "\n".join(f"  {path}: {reason}" for path, reason in missing.items())
         message = f"{version.name}@{version.version} may not become {label!r}:\n{told}"
-        raise PromotionRefused(message, hint=_next_step(parts.registry, version, label, suites, missing))
+        raise PromotionRefused(message, hint=_next_step(version, label, other, suites, missing))
     return ", ".join(str(passed[suite.path]["run"]) for suite in suites)
 
 
 def _next_step(
-    registry: Registry, version: PromptVersion, label: str, suites: Sequence[Suite], missing: Mapping[str, str]
+    version: PromptVersion, label: str, other: str | None, suites: Sequence[Suite], missing: Mapping[str, str]
 ) -> str:
-    """The commands that make the evidence; relative rules are held against the version that the label stands on."""
+    """The commands that make the evidence; relative rules are held against the `other` version that the label stands on."""
     name = f"{version.name}@{version.version}"
     relative = {suite.path for suite in suites if any(rule.relative for rule in suite.settings.gate)}
-    stands = registry.ledger(version.name).labels.get(label)
-    against = "" if stands in (None, str(version.version)) else f" --baseline {version.name}@{label}"
+    against = "" if other is None else f" --baseline {version.name}@{label}"
     commands = "\n".join(f"  llmops eval {path} --prompt {name}{against if path in relative else ''}" for path in missing)
     first = f"\nNothing to hold it against: llmops prompt promote {name} --to {label} --force --reason TEXT"
     return f"Make the evidence:\n{commands}{'' if against or not relative & set(missing) else first}"
