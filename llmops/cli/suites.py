@@ -52,13 +52,15 @@ def _places(session: Session, name: str) -> Iterator[Path]:
 
 def suite_path(session: Session, name: str) -> Path:
     """A suite by its path from here or from the project's root, or by its name in evals/."""
-    from llmops.settings.suite import suite_files
+    from llmops.settings.suite import SUFFIXES, suite_files
     from llmops.settings.validation import nearest
 
     root = session.project.root
     for path in _places(session, name):
-        if path.is_file():
+        if path.is_file() and path.suffix in SUFFIXES:
             return path
+        if path.is_file():
+            raise UsageError(f"{name!r} is no suite, which is a YAML file.", hint="Run all suites of evals/: llmops eval")
     files = [path.relative_to(root) for path in suite_files(root)]
     names = (path.relative_to("evals").with_suffix("") for path in files)
     known = (path.as_posix() for path in (files if Path(name).suffix else names))

@@ -272,5 +272,14 @@ def _case_evaluators(
     if problems:
         raise InvalidFiles(problems)
     if not count:
-        raise NothingSelected(f"No case of {dataset.path} is selected.", hint="Check --filter, --limit and --failed.")
+        raise _none_selected(dataset, selection)
     return own, count
+
+
+def _none_selected(dataset: Dataset, selection: Selection) -> NothingSelected:
+    """Names the tag that no case has, if that is why."""
+    tags = {tag for case in dataset.cases() for tag in case.tags}
+    strange = next((tag for tag in selection.tags if tag not in tags), None)
+    close = "" if strange is None else nearest(strange, tags) or ""
+    hint = "Check --filter, --limit and --failed." if strange is None else f"None has the tag {strange!r}. {close}".rstrip()
+    return NothingSelected(f"No case of {dataset.path} is selected.", hint=hint)

@@ -12,13 +12,16 @@ from calling import FILES, call, project
     [
         ("-m smal", "--model: No model is called 'smal'.\nDid you mean `small`?"),
         ("-p sya", "--prompt: there is no prompt 'sya' in `prompts/`.\n"),
+        ("datasets/say.jsonl", "'datasets/say.jsonl' is no suite, which is a YAML file.\n"),
+        ("--filter tag=eazy", "No case of datasets/say.jsonl is selected.\nNone has the tag 'eazy'. Did you mean `easy`?"),
         ("--baseline nope", "'nope' names neither a run nor a prompt: there is no prompt 'nope'"),
         ("--dataset nope.jsonl", "--dataset: nope.jsonl: no such dataset file.\nValid: `datasets/say.jsonl`."),
         ("--dataset says.jsonl", "--dataset: says.jsonl: no such dataset file.\nDid you mean `datasets/say.jsonl`?"),
     ],
 )
 def test_a_wrong_name_is_the_fault_of_its_option_and_not_of_the_suite(tmp_path: Path, arguments: str, told: str) -> None:
-    done = call(project(tmp_path), "eval", *arguments.split())
+    cases = FILES["datasets/say.jsonl"].replace('"c2"', '"c2", "tags": ["easy"]')
+    done = call(project(tmp_path, **{"datasets/say.jsonl": cases}), "eval", *arguments.split())
     assert done.code == 2
     assert done.error.startswith(told)
     assert "evals/say.yaml" not in done.error
