@@ -43,6 +43,9 @@ def disagreements(
     given = frozenset(variables)
     problems += _missing_fields(suite, dataset, given.difference(FIELDS))
     versions = list(prompts)
+    if not suite.settings.targets and not versions and all(case.output is None for case in dataset.cases()):
+        told = f"no case of {dataset.path} has an `output`, and the suite names no `prompts` and `targets` that make one."
+        problems.append(suite.positions.problem(("dataset",), told, hint="Name both, or give the cases their `output`."))
     problems += _missing_variables(suite, dataset, versions, given)
     problems += _unread_variables(dataset, versions, given)
     problems += _rules_for_nothing(suite, dataset)

@@ -61,6 +61,28 @@ def test_a_prompt_that_would_ask_without_its_variable_is_refused(tmp_path: Path,
         assert (done.code, f"prompts/say/prompt.j2:{told}" in done.error) == (2, True), done
 
 
+def test_a_suite_that_has_no_answer_and_makes_none_is_refused(tmp_path: Path) -> None:
+    suite = FILES["evals/say.yaml"].replace("prompts: [say]\ntargets: [small]\n", "")
+    project(tmp_path, **{"evals/say.yaml": suite})
+    for command in ("validate", "eval"):
+        done = call(tmp_path, command)
+        told = "evals/say.yaml:1:1: `dataset`: no case of datasets/say.jsonl has an `output`, and the suite names no `prompts`"
+        assert (done.code, told in done.error) == (2, True), done
+    assert call(tmp_path, "eval", "--model", "small", "--prompt", "say").code == 0
+    cases = FILES["datasets/say.jsonl"].replace('"c2"', '"c2", "output": "sun"')
+    project(tmp_path, **{"evals/say.yaml": suite, "datasets/say.jsonl": cases})
+    assert call(tmp_path, "validate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("faithfulness", "hallucination"), ("exact_match", "equals"), ("is-json", "json-schema"), ("g-eval", "criteria")],
+)
+def test_an_evaluator_of_another_tool_is_told_by_our_name(tmp_path: Path, name: str, ours: str) -> None:
+    project(tmp_path, **{"evals/say.yaml": FILES["evals/say.yaml"] + f"  - {name}\n"})
+    assert f"No evaluator is called '{name}'.\n    Did you mean `{ours}`?" in call(tmp_path, "validate").error
+
+
 def test_a_variable_that_only_some_cases_need_or_the_command_line_gives_is_no_fault(tmp_path: Path) -> None:
     text = FILES["prompts/say/prompt.j2"] + "{% if word == 'sun' %}{{ hint }}{% endif %}\n"
     project(tmp_path, **{"prompts/say/prompt.j2": text})
