@@ -174,8 +174,8 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
         return "needs a `kind`.", None
     if kind in ("literal_error", "enum"):
         return f"{value!r} is not one of the valid values.", nearest(str(value), _literals(context.get("expected", "")))
-    if kind in ("model_type", "dict_type"):
-        keys = _fields_at(model, detail["loc"]) if kind == "model_type" else []
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        keys = [] if kind == "dict_type" else _fields_at(model, detail["loc"])
         return f"should be a mapping of keys; found {_kind(value)}.", f"As in `{{{keys[0]}: ...}}`." if keys else None
     if kind == "list_type":
         return f"should be a list; found {_kind(value)}.", _meant([value]) if isinstance(value, str) else None

@@ -112,6 +112,10 @@ def test_a_project_may_have_no_model(tmp_path: Path, text: str) -> None:
             "models:\n  m: {id: x/y}\nroutes:\n  r: {kind: fixed, model: mm}\n",
             "4 routes.r names the model 'mm', which `models` does not have. Did you mean `m`?",
         ),
+        (
+            "models:\n  m: {id: x/y}\nroutes:\n  r: [m, m]\n",
+            "4 routes.r should be a mapping of keys; found a list of 2. As in `{kind: ...}`.",
+        ),
         ("models:\n  m: {id: x/y}\nroutes:\n  m: {kind: fixed, model: m}\n", "4 routes.m a model is called 'm', too."),
         ("models:\n  m: {id: x/y}\nstore: mysql://x\n", "3 store is neither a SQLite file nor a PostgreSQL server"),
         (
