@@ -158,6 +158,11 @@ def test_the_action_keeps_one_comment_up_to_date(repository: Path) -> None:
     (repository / "known.txt").write_text("99\n100\n")
     assert job(repository, steps["Comment"]["run"], **told).returncode == 0
     assert "-X PATCH repos/o/r/issues/comments/99" in (repository / "calls.txt").read_text()
+    (repository / "llmops-report.md").write_text("## a long report\n" + "- Größe\n" * 10_000)
+    assert job(repository, steps["Comment"]["run"], **told).returncode == 0
+    comment = (repository / "llmops-comment.md").read_text()
+    assert len(comment) < 65_536
+    assert comment.endswith("- Größe\n\n\nCut here: the summary of the run has the whole report.\n")
     (repository / "refused").touch()
     from_a_fork = job(repository, steps["Comment"]["run"], **told | {"SUITES": "evals/answers.yaml"})
     assert (from_a_fork.returncode, from_a_fork.stdout[:11]) == (0, "::warning::")
