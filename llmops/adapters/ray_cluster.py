@@ -18,6 +18,9 @@ from llmops.domain.ports import Worker
 CALLS_AT_ONCE = 1000
 """Of one worker, at most."""
 CONNECT_S = 10.0
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""How a client of gRPC, which Ray speaks, begins; what answers begins with a frame of settings, too (RFC 9113, 3.4)."""
+SETTINGS = 4
 SILENCE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
 """No telemetry, and nothing on stdout: Ray's driver prints what its machines report there, unless a pattern skips it."""
 NEXT_STEP = "Start one: ray start --head; or leave --address out for one on this machine alone."
@@ -110,14 +113,21 @@ class RayWorker:
 
 
 def _reach(address: str) -> None:
-    """Ray itself tries for a minute and then ends the process."""
+    """Ray itself tries for minutes and then ends the process."""
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdigit():
         raise UsageError(f"--address {address!r} is not `HOST:PORT`.", hint=NEXT_STEP)
     try:
-        socket.create_connection((host.removeprefix("ray://"), int(port)), CONNECT_S).close()
+        with socket.create_connection((host.removeprefix("ray://"), int(port)), CONNECT_S) as peer:
+            if os.environ.get("RAY_USE_TLS", "0") not in ("0", ""):
+                return
+            peer.sendall(PREFACE)
+            answer = peer.recv(9)
     except (OSError, OverflowError) as error:
         raise UsageError(f"--address {address!r}: nothing answers there: {error}", hint=NEXT_STEP) from None
+    if answer[3:4] != bytes((SETTINGS,)):
+        hint = "Give the port that `ray start --head` tells, 6379 unless --port changed it; that of the dashboard is another."
+        raise UsageError(f"--address {address!r}: what answers there is no Ray cluster.", hint=hint)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from command_line import llmops, project, write
+from openai_server import OpenAiServer
 
 
 def test_an_index_has_engines_too(tmp_path: Path) -> None:
@@ -28,3 +29,13 @@ def test_a_wrong_engine_is_told_in_one_message(tmp_path: Path, arguments: tuple[
     done = llmops(tmp_path, "eval", *arguments, PYTHONPATH=f"{hidden}:{Path(__file__).parents[2]}")
     assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
     assert done.stdout == ""
+
+
+def test_another_server_at_the_address_is_told_at_once(tmp_path: Path) -> None:
+    present = write(tmp_path / "present", {"ray.py": ""})
+    with OpenAiServer().running() as server:
+        address = server.base.removeprefix("http://").removesuffix("/v1")
+        project(tmp_path, server.base)
+        found = f"{present}:{Path(__file__).parents[2]}"
+        done = llmops(tmp_path, "eval", "--engine", "ray", "--address", address, PYTHONPATH=found)
+    assert (done.returncode, f"'{address}': what answers there is no Ray cluster" in done.stderr) == (2, True), done.stderr
