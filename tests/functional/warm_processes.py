@@ -1,7 +1,8 @@
 """Processes that have imported llmops and its vendors already: a command that runs in a fork of one starts many times faster.
 
 There are two such processes, which take turns, so that the order of a set, which each process of Python draws anew, still
-differs from one command of a test to the next. What a command imports by itself is the matter of `test_startup.py`.
+differs from one command of a test to the next. LiteLLM, which takes longer than all others, is imported after the first
+command that did so. What a command imports by itself is the matter of `test_startup.py`.
 """
 
 import atexit
@@ -21,12 +22,13 @@ from pkgutil import walk_packages
 import llmops
 
 VENDORS = (
-    *("aiohttp", "asyncio", "chromadb", "jinja2", "numpy", "rich.progress", "rich.table", "sqlalchemy"),
-    *("sqlalchemy.dialects.sqlite", "typer.testing", "yaml"),
+    *("aiohttp", "asyncio", "bm25s", "charset_normalizer", "chromadb", "chromadb_rust_bindings", "filelock", "ir_measures"),
+    *("jinja2", "jsonschema", "numpy", "regex", "rich.progress", "rich.table", "scipy.optimize", "scipy.special"),
+    *("sqlalchemy", "sqlalchemy.dialects.sqlite", "tokenizers", "typer.testing", "yaml"),
 )
-OURS = ("adapters.sql", "cli", "reporting", "wiring", "workflows")
+"""All but those whose threads no fork would have: onnxruntime and torch."""
 FORKING = """
-import atexit, contextlib, gc, importlib, json, os, random, signal, sys, threading
+import atexit, contextlib, gc, importlib, json, mmap, os, random, signal, sys, threading
 
 def late(*_):
     global in_time
@@ -37,8 +39,13 @@ def late(*_):
 for name in sys.argv[1:]:
     importlib.import_module(name)
 gc.freeze()
+calls_litellm = mmap.mmap(-1, 1)
 for line in sys.stdin:
     task = json.loads(line)
+    if calls_litellm[0] and "litellm" not in sys.modules:
+        from llmops.adapters.litellm_model import load_litellm
+        load_litellm()
+        gc.freeze()
     child = os.fork()
     if child == 0:
         break
@@ -73,9 +80,9 @@ threading._shutdown()  # from here on as the interpreter ends, which then would 
 atexit._run_exitfuncs()
 sys.stdout.flush()
 sys.stderr.flush()
+calls_litellm[0] |= "litellm" in sys.modules
 os._exit(code)
 """
-_PREFIXES = tuple(f"llmops.{name}." for name in OURS)
 _turns = count()
 
 
@@ -109,7 +116,7 @@ def run(
 @cache
 def _forking(_number: int) -> "subprocess.Popen[str]":
     kept = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
-    ours = (each.name for each in walk_packages(llmops.__path__, "llmops.") if each.name.startswith(_PREFIXES))
+    ours = (each.name for each in walk_packages(llmops.__path__, "llmops.") if each.name != "llmops.pytest_plugin")
     command = [sys.executable, "-c", FORKING, *VENDORS, *ours]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=kept, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
