@@ -1,4 +1,5 @@
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from yaml import safe_load
 from llmops.evaluation.evaluators.catalogue import kinds
 
 
-def schema(folder: Path, name: str) -> Draft202012Validator:
-    done = call(folder, "schema", name)
+@cache
+def schema(name: str) -> Draft202012Validator:
+    done = call(Path.cwd(), "schema", name)
     assert done.code == 0
     document = json.loads(done.out)
     Draft202012Validator.check_schema(document)
@@ -19,8 +21,8 @@ def schema(folder: Path, name: str) -> Draft202012Validator:
 
 
 @pytest.mark.parametrize(("name", "file"), [("project", "llmops.yaml"), ("suite", "evals/say.yaml")])
-def test_valid_files_fit_and_a_typo_does_not(tmp_path: Path, name: str, file: str) -> None:
-    validator = schema(tmp_path, name)
+def test_valid_files_fit_and_a_typo_does_not(name: str, file: str) -> None:
+    validator = schema(name)
     data = safe_load(FILES[file])
     assert list(validator.iter_errors(data)) == []
     assert list(validator.iter_errors({**data, "modles": {}})) != []
@@ -30,15 +32,15 @@ def test_valid_files_fit_and_a_typo_does_not(tmp_path: Path, name: str, file: st
     "entry",
     ["latency", {"latency": None}, {"contains": {"any": "expected", "min": 0.5, "name": "facts"}}, {"python": "a.py:f"}],
 )
-def test_evaluators_fit_as_a_suite_and_a_case_write_them(tmp_path: Path, entry: Any) -> None:  # noqa: ANN401
+def test_evaluators_fit_as_a_suite_and_a_case_write_them(entry: Any) -> None:  # noqa: ANN401
     suite = {"dataset": "d.jsonl", "evaluators": [entry]}
-    assert list(schema(tmp_path, "suite").iter_errors(suite)) == []
-    assert list(schema(tmp_path, "case").iter_errors({"id": "1", "evaluators": [entry]})) == []
+    assert list(schema("suite").iter_errors(suite)) == []
+    assert list(schema("case").iter_errors({"id": "1", "evaluators": [entry]})) == []
 
 
 @pytest.mark.parametrize("entry", ["latancy", {"contains": {"anny": "expected"}}, {"latency": {}, "cost": {}}, {}])
-def test_other_evaluators_do_not_fit(tmp_path: Path, entry: Any) -> None:  # noqa: ANN401
-    assert list(schema(tmp_path, "suite").iter_errors({"dataset": "d.jsonl", "evaluators": [entry]})) != []
+def test_other_evaluators_do_not_fit(entry: Any) -> None:  # noqa: ANN401
+    assert list(schema("suite").iter_errors({"dataset": "d.jsonl", "evaluators": [entry]})) != []
 
 
 def test_every_kind_of_evaluator_is_described(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_clustered_proportions_outside_that_range_count_each_case_once() -> None
 )
 def test_exact_ends_with_repeats_err_no_more_often_than_they_may(rate: float, cases: int, correlation: float) -> None:
     numbers = np.repeat(np.arange(cases), 5)
-    samples = clustered(rate, cases, 5, correlation, seed=cases)[:1000]
+    samples = clustered(rate, cases, 5, correlation, seed=cases)[:500]  # as cases of their own, they err three times as often
     found = [ends(exact_proportion(sample.ravel(), numbers, confidence=0.9)) for sample in samples]
     assert np.mean([low > rate for low, _ in found]) <= 0.06
     assert np.mean([high < rate for _, high in found]) <= 0.06
