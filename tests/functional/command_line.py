@@ -27,6 +27,16 @@ def llmops(folder: Path, *arguments: str, **extra: str) -> "subprocess.Completed
     return warm_processes.run(arguments, folder, environment(**extra), TIMEOUT_S)
 
 
+def llmops_after(first: str, folder: Path, *arguments: str, **extra: str) -> "subprocess.CompletedProcess[str]":
+    """As `llmops`, in a process that runs some code first, which limits, changes or kills it."""
+    return warm_processes.run(arguments, folder, environment(**extra), TIMEOUT_S, first)
+
+
+def files_up_to(size: int) -> str:
+    """Code after which a process writes no file larger than so many bytes."""
+    return f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+
+
 def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         path = folder / name

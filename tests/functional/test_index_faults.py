@@ -1,14 +1,13 @@
 """What goes wrong while an index is built: nothing is lost, readers keep the last complete index, the message helps."""
 
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
-from command_line import COMMAND, environment, llmops, write
+from command_line import COMMAND, environment, files_up_to, llmops, llmops_after, write
 
 LLMOPS = """models:
   m: {id: embedded/reader-small}
@@ -98,19 +97,7 @@ def test_a_disk_that_is_full_keeps_the_old_index_and_says_so(tmp_path: Path) -> 
     built(tmp_path)
     grown(tmp_path, 200)
     room = max(path.stat().st_size for path in (tmp_path / ".llmops/chroma").rglob("*") if path.is_file()) + 100_000
-
-    def bounded() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    done = subprocess.run(
-        [*COMMAND, "rag", "index"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        preexec_fn=bounded,
-        check=False,
-    )
+    done = llmops_after(files_up_to(room), tmp_path, "rag", "index")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "cannot be" in done.stderr

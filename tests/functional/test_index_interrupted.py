@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import COMMAND, environment, llmops, write
+from command_line import environment, files_up_to, llmops, llmops_after, write
 from test_nothing_lost import full_disk, small_disk
 
 SETTINGS = """\
@@ -28,7 +27,6 @@ PATCHED = """\
 import os, signal, sys, time
 from pathlib import Path
 from llmops.adapters.chroma import ChromaStore
-from llmops.cli.main import main
 from llmops.rag import indexing
 from llmops.rag.manifests import Manifest
 
@@ -49,8 +47,6 @@ def when(owner, name, act, call=1, after=False):
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-%s
-main()
 """
 POINTS = {
     "between two batches": ("when(ChromaStore, 'upsert', die, call=3)", "old", CHANGED - 16),
@@ -66,11 +62,9 @@ def pages(word: str, first: int = 0, last: int = PAGES) -> dict[str, str]:
     return {f"notes/{n:02}.md": f"# Page {n}\n\nThe lamp of page {n} is {word}{n}.\n" for n in range(first, last)}
 
 
-def patched(folder: Path, what: str, *arguments: str) -> "subprocess.Popen[str]":
-    """`llmops` with batches of 8 and something that happens at a certain point."""
-    command = [sys.executable, "-c", PATCHED % what, *arguments]
-    out = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=out, text=True)
+def patched(folder: Path, what: str) -> "subprocess.CompletedProcess[str]":
+    """`llmops rag index` with batches of 8 and something that happens at a certain point."""
+    return llmops_after(PATCHED + what, folder, "rag", "index")
 
 
 def shown(folder: Path, page: int) -> str:
@@ -127,9 +121,7 @@ def folder(complete: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("point", POINTS)
 def test_a_build_that_is_killed_leaves_a_whole_generation_and_is_continued(folder: Path, point: str) -> None:
     what, seen, missing = POINTS[point]
-    killed = patched(folder, what, "rag", "index")
-    killed.communicate(timeout=120)
-    assert killed.returncode == -signal.SIGKILL
+    assert patched(folder, what).returncode == -signal.SIGKILL
     assert {"old": "amber3", "new": "blue3"}[seen] in shown(folder, 3)
     told = built(llmops(folder, "rag", "index"))
     assert f" {missing} chunks embedded" in told
@@ -160,12 +152,7 @@ def test_a_full_disk_ends_the_build_and_loses_nothing(small: Path) -> None:
 
 @pytest.mark.parametrize("kib", [8, 64])
 def test_a_quota_on_files_ends_the_build_and_loses_nothing(folder: Path, kib: int) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kib * 1024, kib * 1024))
-
-    failed = subprocess.run(
-        [*COMMAND, "rag", "index"], cwd=folder, env=environment(), capture_output=True, text=True, preexec_fn=limit, check=False
-    )
+    failed = llmops_after(files_up_to(kib * 1024), folder, "rag", "index")
     assert failed.returncode == 2, failed.stderr
     assert "Traceback" not in failed.stderr
     assert "run the same command again" in failed.stderr
@@ -196,9 +183,7 @@ def test_another_embedder_is_told_and_a_killed_change_of_it_leaves_the_old_one_w
     settings = folder / "llmops.yaml"
     settings.write_text(SETTINGS.replace("static", "minilm"))
     assert "a build embeds all documents: the embedder changed" in built(llmops(folder, "rag", "status"))
-    killed = patched(folder, "when(ChromaStore, 'upsert', die, call=3)", "rag", "index")
-    killed.communicate(timeout=120)
-    assert killed.returncode == -signal.SIGKILL
+    assert patched(folder, "when(ChromaStore, 'upsert', die, call=3)").returncode == -signal.SIGKILL
     settings.write_text(SETTINGS)
     check_old_generation_whole(folder)
     settings.write_text(SETTINGS.replace("static", "minilm"))
@@ -211,9 +196,10 @@ def test_another_embedder_is_told_and_a_killed_change_of_it_leaves_the_old_one_w
 
 def test_a_second_build_is_told_to_wait_while_readers_go_on(folder: Path) -> None:
     wait = "[time.sleep(0.05) for _ in iter(lambda: Path('go').exists(), True)]"
-    first = patched(
-        folder, f"when(ChromaStore, 'upsert', lambda: (print('embedding', flush=True), {wait}), call=2)", "rag", "index"
-    )
+    what = f"when(ChromaStore, 'upsert', lambda: (print('embedding', flush=True), {wait}), call=2)"
+    command = [sys.executable, "-c", f"{PATCHED}{what}\nfrom llmops.cli.main import main; main()", "rag", "index"]
+    out = subprocess.PIPE
+    first = subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=out, text=True)
     try:
         assert first.stdout is not None
         assert first.stdout.readline() == "embedding\n"
@@ -236,11 +222,9 @@ VANISH = "from llmops.rag import loading\nwhen(loading, 'matching_files', lambda
 
 
 def test_a_document_that_vanishes_midway_is_told_and_stops_nothing(folder: Path) -> None:
-    process = patched(folder, VANISH, "rag", "index")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert f"notes: {PAGES - 1} documents, {PAGES - 1} chunks, 1 left out" in out
-    assert "left out: notes/03.md: no such file" in err
+    done = patched(folder, VANISH)
+    assert f"notes: {PAGES - 1} documents, {PAGES - 1} chunks, 1 left out" in built(done)
+    assert "left out: notes/03.md: no such file" in done.stderr
     assert "blue4" in asked(folder, "lamp of page 4 blue4")[0]
     assert "up to date" in built(llmops(folder, "rag", "status"))
 
@@ -252,7 +236,7 @@ def facts(folder: Path) -> Any:  # noqa: ANN401
 
 def test_status_says_what_is_left_to_do_after_a_kill(folder: Path) -> None:
     before = facts(folder)["facts"]
-    patched(folder, POINTS["before the switch"][0], "rag", "index").communicate(timeout=120)
+    patched(folder, POINTS["before the switch"][0])
     after = facts(folder)
     assert after["facts"] == before
     assert (after["state"], len(after["changes"]["changed"])) == ("out of date", CHANGED)

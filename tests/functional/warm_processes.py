@@ -71,6 +71,7 @@ sys.stdin = open(0, encoding="utf-8", closefd=False)
 sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
 sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 sys.argv = ["-c", *task["arguments"]]
+exec(task["first"], {})
 from llmops.cli.main import main
 try:
     main()
@@ -87,9 +88,16 @@ _turns = count()
 
 
 def run(
-    arguments: Sequence[str], folder: Path, environment: dict[str, str], timeout_s: int
+    arguments: Sequence[str], folder: Path, environment: dict[str, str], timeout_s: int, first: str = ""
 ) -> "subprocess.CompletedProcess[str]":
     """As `subprocess.run` of the command line with its output captured.
+
+    Args:
+        arguments: of the command line.
+        folder: that it runs in.
+        environment: all of it.
+        timeout_s: after which it is killed.
+        first: code that the process runs before the command.
 
     Raises:
         subprocess.TimeoutExpired: it took too long and was killed.
@@ -100,7 +108,7 @@ def run(
     with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
         task = {"arguments": arguments, "folder": str(folder), "environment": environment, "timeout_s": timeout_s}
         try:
-            process.stdin.write(json.dumps({**task, "out": out.name, "err": err.name}) + "\n")
+            process.stdin.write(json.dumps({**task, "first": first, "out": out.name, "err": err.name}) + "\n")
             process.stdin.flush()
             code, in_time = json.loads(process.stdout.readline())
         except BaseException:  # whoever comes next must not read what was meant for this command
