@@ -3,15 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import project
+from command_line import llmops_after, project
 from openai_server import OpenAiServer
 from test_bad_input import edit
 
 pytest_plugins = ["pytester"]
+
+Run = Callable[[pytest.Pytester], pytest.RunResult]
 
 MARKED = """
 import pytest
@@ -37,15 +39,26 @@ def folder(pytester: pytest.Pytester, server: OpenAiServer, monkeypatch: pytest.
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """With no other plugin, in a process that has imported all of llmops before."""
+    pytest_alone = "import pytest, sys; sys.exit(pytest.main(['-p', 'llmops.pytest_plugin', *sys.argv[1:]]))"
+    done = llmops_after(pytest_alone, pytester.path, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+
+def run_apart(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """As users run it, with what is installed."""
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)  # slow to load
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+RUNS = pytest.mark.parametrize("run", [run, lambda pytester: run_apart(pytester, "-n", "2")], ids=["alone", "xdist"])
+
+
+@RUNS
 def test_each_case_is_an_item_and_a_failure_reads_as_one(
-    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, workers: tuple[str, ...]
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, run: Run
 ) -> None:
     pytester.makepyfile(MARKED.format(more=""))
-    found = run(pytester, *workers)
+    found = run(pytester)
     found.assert_outcomes(passed=3, failed=1)
     found.stdout.fnmatch_lines(
         ["*test_say*c0002*", "evals/say.yaml · c0002 · say · m", "  contains: missing: 'w2'", "  │ echo"]
@@ -127,14 +140,14 @@ def test_a_case_without_an_answer_fails_with_the_reason_whatever_the_test_assert
     run(pytester, "--llmops-no-cache").assert_outcomes(passed=2, xfailed=2)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@RUNS
 def test_a_suite_that_stops_early_says_why_there_is_no_result(
-    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, workers: tuple[str, ...]
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path, run: Run
 ) -> None:
     edit(folder / "llmops.yaml", "concurrency: 8", "concurrency: 1")
     edit(folder / "evals/say.yaml", "gate:", "budget: 0.00001\ngate:")
     pytester.makepyfile(MARKED.format(more=""))
-    found = run(pytester, *workers)
+    found = run(pytester)
     found.assert_outcomes(passed=1, errors=3)
     found.stdout.fnmatch_lines(["evals/say.yaml · c0003: no result", "  $0.0000 are spent; *a larger --budget continues*"])
     assert "KeyError" not in found.stdout.str()
@@ -162,7 +175,7 @@ def test_an_interrupt_ends_pytest_as_well_as_the_suite(pytester: pytest.Pytester
     edit(folder / "llmops.yaml", "concurrency: 8", "concurrency: 1")
     pytester.makeconftest("import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))")
     pytester.makepyfile(MARKED.format(more=""))
-    found = run(pytester)
+    found = run_apart(pytester)
     found.stdout.fnmatch_lines(["*interrupted: the same command continues this run*"])
     assert (found.ret, server.requests) == (130, 1)
 
@@ -202,7 +215,7 @@ def test_a_judge_is_asked_also_where_an_event_loop_runs_and_leaves_no_connection
             gc.collect()
         """)
     scope = "asyncio_default_fixture_loop_scope=function"
-    run(pytester, "-W", "error", "-o", "asyncio_mode=auto", "-o", scope).assert_outcomes(passed=1)
+    run_apart(pytester, "-W", "error", "-o", "asyncio_mode=auto", "-o", scope).assert_outcomes(passed=1)
 
 
 def test_a_project_that_lies_elsewhere_can_be_named(pytester: pytest.Pytester, server: OpenAiServer) -> None:
@@ -243,4 +256,4 @@ def test_pytest_imports_nothing_of_llmops_that_it_does_not_use(pytester: pytest.
             assert loaded == {"llmops", "llmops.pytest_plugin"}
             assert not {"pydantic", "numpy", "rich.console", "litellm"} & set(sys.modules) - {"rich.console"}
         """)
-    run(pytester).assert_outcomes(passed=1)
+    run_apart(pytester).assert_outcomes(passed=1)

@@ -71,9 +71,9 @@ sys.stdin = open(0, encoding="utf-8", closefd=False)
 sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
 sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 sys.argv = ["-c", *task["arguments"]]
-exec(task["first"], {})
 from llmops.cli.main import main
 try:
+    exec(task["first"], {})
     main()
 except SystemExit as ended:
     code = ended.code
