@@ -4,14 +4,12 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import environment, write
+from command_line import llmops, llmops_after, write
 from hostile_documents import animals, documents
 from markdown_it import MarkdownIt
 from openai_server import OpenAiServer
@@ -65,7 +63,7 @@ import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout
 from llmops.cli.main import main
 done = []
-for arguments in json.load(sys.stdin):
+for arguments in json.loads(sys.argv[1]):
     out, sys.argv, code = io.StringIO(), ["llmops", *arguments], 0
     with redirect_stdout(out), redirect_stderr(out):
         try:
@@ -74,22 +72,14 @@ for arguments in json.load(sys.stdin):
             code = exit.code or 0
     done.append([code, out.getvalue()])
 json.dump(done, sys.stdout)
+sys.exit()
 """
 _colour = re.compile(r"\x1b\[[\d;]*m")
 
 
 def several(folder: Path, *commands: list[str], **extra: str) -> list[tuple[int, str]]:
     """Exit code and all output of each command line, run one after the other by one process."""
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL],
-        cwd=folder,
-        env=environment(**extra),
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = llmops_after(SEVERAL, folder, json.dumps(commands), **extra)
     assert done.returncode == 0, done.stderr
     return [(code, text) for code, text in json.loads(done.stdout)]
 
@@ -185,7 +175,7 @@ def test_the_terminal_shows_neither_escapes_nor_hidden_characters(ran: Recorder)
         *(["rag", "query", f"How is the {animal} beacon painted?"] for animal in animals().values()),
         *(["rag", "show", "-i", "lore", "--", name] for name in names),
         ["rag", "status"],
-        ["rag", "diagnose", "--markdown", "out/diagnosis.md"],
+        ["rag", "diagnose"],
         ["rag", "eval"],
         ["runs", "show", "@last"],
         ["validate"],
@@ -228,7 +218,7 @@ def test_junit_is_valid_and_holds_a_test_for_each_cell(ran: Recorder) -> None:
 @pytest.mark.parametrize("name", ["r.md", "diagnosis.md"])
 def test_markdown_renders_no_foreign_markup(ran: Recorder, name: str) -> None:
     if name == "diagnosis.md":
-        several(ran.folder, ["rag", "diagnose", "--markdown", "out/diagnosis.md"])
+        assert llmops(ran.folder, "rag", "diagnose", "--markdown", f"out/{name}").returncode == 0
     text = (ran.folder / "out" / name).read_text(encoding="utf-8")
     html = MarkdownIt("gfm-like", {"linkify": False}).render(text)
     for forbidden in ("<script", "<img", "<iframe", "<svg", "<style", "<a ", "onerror=alert(1)>"):

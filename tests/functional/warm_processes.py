@@ -76,7 +76,7 @@ try:
     exec(task["first"], {})
     main()
 except SystemExit as ended:
-    code = ended.code
+    code = ended.code or 0
 threading._shutdown()  # from here on as the interpreter ends, which then would spend most of the time on freeing memory
 atexit._run_exitfuncs()
 sys.stdout.flush()
