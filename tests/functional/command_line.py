@@ -45,6 +45,12 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def project(folder: Path, base: str, cases: int = 3, *, extra: str = "") -> Path:
     """A project that asks one OpenAI-compatible endpoint for a word."""
     rows = [{"id": f"c{i:04d}", "vars": {"word": f"w{i}"}, "expected": [f"w{i}"]} for i in range(cases)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project
+from command_line import edit, llmops, project
 
 RENDER = ("prompt", "render", "say", "--var", "word=x")
 BASE = "http://127.0.0.1:9/v1"
@@ -17,12 +17,6 @@ def refused(folder: Path, *told: str, code: int = 2, arguments: tuple[str, ...] 
         assert text in shown
     assert "Traceback" not in shown
     assert len(shown.splitlines()) < 45
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_a_typo_in_a_key_names_its_place_and_the_nearest_key(tmp_path: Path) -> None:

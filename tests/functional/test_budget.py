@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project, report, write
+from command_line import edit, llmops, project, report, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 
 def priced(folder: Path, base: str, cases: int = 12) -> None:

@@ -2,19 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from command_line import llmops, project, report
 from openai_server import OpenAiServer
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def evaluated(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,10 @@ SCRIPT, RULES = (
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAiServer]:
+def server(server: OpenAiServer) -> OpenAiServer:
     """A model that reads the passage when there is one, and guesses when there is none."""
-    with OpenAiServer().running() as running:
-        running.reply = lambda messages: messages[-1]["content"].partition("Passage: ")[2].partition("\n")[0] or "I guess so."
-        yield running
+    server.reply = lambda messages: messages[-1]["content"].partition("Passage: ")[2].partition("\n")[0] or "I guess so."
+    return server
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project
+from command_line import edit, llmops, project
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 HOSTILE = "Well:\n::error file=x::pwn ##vso[task.setvariable variable=a]b " + "and so on " * 40 + "\n   ::warning::pwn"
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 import xmlschema
-from command_line import llmops, project, report
+from command_line import edit, llmops, project, report
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 JUNIT = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
 RULES = (

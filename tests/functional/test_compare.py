@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from command_line import llmops, project
+from command_line import edit, llmops, project
 from guides import blocks, typed
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 
 def test_a_broken_prompt_is_found_and_judged(tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from command_line import llmops, project
+from command_line import edit, llmops, project
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 ANEW = ("eval", "-q", "--no-gate", "--refresh", "generate")
 

@@ -1,22 +1,14 @@
 """A run stops as soon as its rules are decided, and says what it saved."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project, report
+from command_line import edit, llmops, project, report
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 RULE = "  - {metric: contains.pass_rate, min: 0.3}\n"
 RELATIVE = "  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.1}\n"
 CASES = 400
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """A passage is embedded once, whatever index it is for: the endpoint counts what it is asked."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from command_line import llmops, write
 from openai_server import OpenAiServer
 
@@ -15,12 +13,6 @@ PAGES = {
 }
 INDEX = "{{corpus: {{paths: ['docs/*.md']}}, embedder: {embedder}, chunker: {chunker}}}"
 MINILM, CHUNKER, OTHER = "{kind: minilm}", "{max_tokens: 100, overlap: 10}", "{max_tokens: 90, overlap: 10}"
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def settings(embedder: str, chunkers: dict[str, str], rest: str = "") -> dict[str, str]:

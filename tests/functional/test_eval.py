@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,12 +11,6 @@ import pytest
 from command_line import COMMAND, environment, llmops, project, report, write
 from jsonschema import Draft202012Validator
 from openai_server import OpenAiServer
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def test_an_unchanged_run_calls_nothing_and_an_edited_case_calls_once(server: OpenAiServer, tmp_path: Path) -> None:

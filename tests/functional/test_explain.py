@@ -1,23 +1,16 @@
 """`eval --explain` and `status` foretell what a run asks, and say why; the server counts whether they are right."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, report, write
+from command_line import edit, llmops, report, write
 from openai_server import OpenAiServer
-from test_reuse import JUDGE_PROMPT, edit, judged, two_prompts
+from test_reuse import JUDGE_PROMPT, judged, two_prompts
 
 CALL = (7 * 1 + 3 * 2) / 1e6
 """USD of one call: the server counts 7 and 3 tokens."""
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, project, report, write
+from command_line import edit, llmops, project, report, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 RULE = "  - {metric: contains.pass_rate, min: 0.3}\n"
 RELATIVE = "  - {metric: contains.pass_rate, non_inferior_to: baseline, margin: 0.1}\n"

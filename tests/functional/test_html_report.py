@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from command_line import llmops, write
+from command_line import edit, llmops, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m \u202e{{ 7*7 }}</div></details> javascript:alert(3)"
 PROMPT = "---\nvariables:\n  question: {type: string}\n---\nuser:\n{{ contexts[0].text }} {{ question }}\n"

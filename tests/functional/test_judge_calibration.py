@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ JUDGE = '{"verdicts": [{"item": 1, "reason": "r", "verdict": "%s"}]}'
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        # Passes what is good, and every fourth answer that is bad.
-        running.reply = lambda messages: JUDGE % ("no" if "\nbad and seen" in messages[1]["content"] else "yes")
-        yield running
+def server(server: OpenAiServer) -> OpenAiServer:
+    # Passes what is good, and every fourth answer that is bad.
+    server.reply = lambda messages: JUDGE % ("no" if "\nbad and seen" in messages[1]["content"] else "yes")
+    return server
 
 
 def answers() -> list[dict[str, Any]]:

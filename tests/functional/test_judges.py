@@ -1,7 +1,7 @@
 """Judges over a real server: every way to reply, what is stored, and what it costs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,6 @@ BAD = GOOD.replace("yes", "no")
 PRICE = "price: {input_per_million: 1, output_per_million: 2}"
 CALL = (7 * 1 + 3 * 2) / 1e6
 """USD of one call: the server counts 7 and 3 tokens."""
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def judged(folder: Path, base: str, evaluator: str, outputs: list[str], *, judges: str = "a") -> Path:

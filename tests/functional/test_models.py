@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -29,12 +28,6 @@ from llmops.settings.project import ModelSettings
 pytestmark = pytest.mark.filterwarnings("ignore")
 REQUEST = CompletionRequest((Message("user", "hello"),))
 BOTH = pytest.mark.parametrize("adapter", [DirectModel, LitellmModel])
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def settings(server: OpenAiServer, timeout_s: float = 10.0) -> ModelSettings:

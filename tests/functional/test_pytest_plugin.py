@@ -3,13 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import llmops_after, project
+from command_line import edit, llmops_after, project
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 pytest_plugins = ["pytester"]
 
@@ -22,12 +21,6 @@ import pytest
 def test_say(llmops_case):
     assert "echo" in llmops_case.output
 """
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 @pytest.fixture

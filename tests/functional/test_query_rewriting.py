@@ -1,7 +1,6 @@
 """A model writes for queries over a real server: what is found, what is asked again, what it costs, and what fails."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,9 @@ def write_for(messages: list[dict[str, str]]) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    server = OpenAiServer()
+def server(server: OpenAiServer) -> OpenAiServer:
     server.reply = write_for
-    with server.running() as running:
-        yield running
+    return server
 
 
 def project(folder: Path, base: str, retrieve: str, model: str = "") -> Path:

@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, write
+from command_line import edit, llmops, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 TEXTS = {
     "light": "The lighthouse of the northern cape was built in 1873.",
@@ -40,11 +38,9 @@ def judge(messages: list[dict[str, str]]) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    server = OpenAiServer()
+def server(server: OpenAiServer) -> OpenAiServer:
     server.reply = judge
-    with server.running() as running:
-        yield running
+    return server
 
 
 def unlabelled(folder: Path, base: str) -> Path:

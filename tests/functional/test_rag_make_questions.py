@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +60,9 @@ def answer(messages: Messages) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    server = OpenAiServer()
+def server(server: OpenAiServer) -> OpenAiServer:
     server.reply = answer
-    with server.running() as running:
-        yield running
+    return server
 
 
 def pages(*names: str) -> dict[str, str]:

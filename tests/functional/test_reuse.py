@@ -1,24 +1,17 @@
 """Nothing is done twice: what a change touches runs again, and the server counts that nothing else does."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, project, report, write
+from command_line import edit, llmops, project, report, write
 from openai_server import OpenAiServer
 
 VERDICT = '{"verdicts": [{"item": 1, "reason": "short", "verdict": "yes"}]}'
 JUDGE_PROMPT = (
     "---\nvariables:\n  material: {type: array}\n---\nuser:\nHold it against each item.\n{{ material | join('\\n') }}\n"
 )
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def judged(messages: list[dict[str, str]]) -> str:
@@ -33,12 +26,6 @@ def asked(server: OpenAiServer, folder: Path, *options: str) -> int:
     done = llmops(folder, "eval", "--no-gate", "-q", *options)
     assert done.returncode == 0, done.stderr
     return server.requests - before
-
-
-def edit(path: Path, before: str, after: str) -> None:
-    text = path.read_text()
-    assert before in text
-    path.write_text(text.replace(before, after))
 
 
 def two_prompts(folder: Path, base: str, cases: int = 5) -> Path:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, report, write
+from command_line import edit, llmops, report, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 CASES = 40
 ROUTES = """routes:

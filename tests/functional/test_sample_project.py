@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, report
+from command_line import edit, llmops, report
 from guides import blocks, typed
-from test_bad_input import edit
 
 from llmops.statistics.paired import paired_difference
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, write
+from command_line import edit, llmops, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 from llmops import serving
 from llmops.domain.errors import ModelError, Unavailable, UsageError

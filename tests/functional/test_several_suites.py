@@ -1,19 +1,11 @@
 """Several suites in one command, and the cases of a suite that failed before."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import llmops, project, report
+from command_line import edit, llmops, project, report
 from openai_server import OpenAiServer
-from test_bad_input import edit
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -6,22 +6,14 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from command_line import COMMAND, environment, llmops, project, report
 from openai_server import OpenAiServer
 
 SOON_S = 60
 """Far below what a run would take that waits for its limits, far above what one takes that does not."""
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 def started(folder: Path, server: OpenAiServer, requests: int, *options: str) -> "subprocess.Popen[bytes]":

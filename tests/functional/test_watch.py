@@ -5,13 +5,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, environment, write
+from command_line import COMMAND, edit, environment, write
 from openai_server import OpenAiServer
-from test_bad_input import edit
 
 SUITE = "dataset: datasets/s.jsonl\nprompts: [ask]\ntargets: [gpt]\nevaluators:\n  - contains: {any: expected}\n"
 
@@ -33,12 +31,6 @@ class Watching:
             assert time.monotonic() < end, said
             time.sleep(0.05)
         return said
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAiServer]:
-    with OpenAiServer().running() as running:
-        yield running
 
 
 @pytest.fixture
