@@ -65,9 +65,8 @@ def test_a_column_of_labels_corrects_later_reports_and_the_gate(server: OpenAiSe
     assert server.requests == asked
     metrics = {m["name"]: m for m in report(after)["groups"][0]["evaluators"][0]["metrics"]}
     assert metrics["criteria.corrected_pass_rate"]["value"] == corrected["value"]
-    assert report(after)["rules"][0]["verdict"] in ("pass", "inconclusive")
-    shown = llmops(tmp_path, "eval")
-    assert "corrected 4" in shown.stdout or "corrected 5" in shown.stdout
+    assert report(after)["rules"][0]["verdict"] == "inconclusive"
+    assert f"corrected {corrected['value']:.1%}".replace("%", " %") in llmops(tmp_path, "eval").stdout
 
 
 def test_another_judge_does_not_use_the_labels_of_this_one(server: OpenAiServer, tmp_path: Path) -> None:

@@ -272,7 +272,8 @@ def test_a_diff_shows_words_variables_tokens_and_cost_offline(repository: Path) 
 def test_lint_speaks_text_json_and_sarif(repository: Path) -> None:
     assert "no findings" in prompt(repository, "lint")
     edit(repository, "user:\n", "user:\nThe key is sk-abcdefghijklmnop1234567890.\n")
-    assert "error A credential" in prompt(repository, "lint", code=1) or "[secret]" in prompt(repository, "lint", code=1)
+    told = f"{PROMPT}:6:12: error this looks like an OpenAI or Anthropic key. [secret]"
+    assert told in prompt(repository, "lint", code=1)
     (finding,) = json.loads(prompt(repository, "lint", "--format", "json", code=1))
     assert (finding["rule"], finding["file"]) == ("secret", PROMPT)
     (run,) = json.loads(prompt(repository, "lint", "--format", "sarif", code=1))["runs"]

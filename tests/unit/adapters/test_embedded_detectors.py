@@ -107,8 +107,8 @@ def test_the_offending_words_are_marked_and_else_the_sentence() -> None:
     spans = EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0].spans
     assert {"disgusting", "id1ot"} <= {text[span.start : span.end] for span in spans}
     polite = "It would be best for all of us if people like you had never been born."
-    (span,) = EmbeddedDetector("toxicity").detect([DetectionRequest(polite)])[0].spans or (None,)
-    assert span is None or polite[span.start : span.end] == polite
+    (span,) = EmbeddedDetector("toxicity").detect([DetectionRequest(polite)])[0].spans
+    assert polite[span.start : span.end] == polite
 
 
 def test_a_harm_at_the_end_of_a_long_text_is_found_and_texts_do_not_change_each_other() -> None:

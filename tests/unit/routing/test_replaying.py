@@ -84,17 +84,18 @@ def test_the_learned_router_finds_what_the_vectors_tell() -> None:
 
 
 def test_what_cannot_be_learned_is_not_learned_from_the_judged_rows() -> None:
+    draw = np.random.default_rng(2)
     noise = records_of(
         [
             RecordedRow(
                 id=number,
                 prompt="x",
-                models={m: Answered(quality=float(DRAW.random() < q)) for m, q in (("small", 0.4), ("large", 0.6))},
+                models={m: Answered(quality=float(draw.random() < q)) for m, q in (("small", 0.4), ("large", 0.6))},
             )
             for number in range(600)
         ]
     )
-    vectors = DRAW.normal(size=(600, 50))
+    vectors = draw.normal(size=(600, 50))
     features = Features(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros((600, 1)))
     assert replayed(noise, features)["learned"].apgr == pytest.approx(0.5, abs=0.15)
 
@@ -211,7 +212,15 @@ def test_each_variant_predicts_qualities_between_0_and_1() -> None:
         assert found.shape == quality.shape
         assert ((found >= 0) & (found <= 1)).all()
         assert ((found[:, 1] > found[:, 0]) == HARD).mean() > 0.9
-    assert chosen_settings(FEATURES, quality, folds_of([str(i) for i in range(600)])).variant in ("logistic", "knn", "blend")
+
+
+def test_the_variant_that_errs_least_is_chosen() -> None:
+    draw = np.random.default_rng(3)
+    corner = draw.integers(0, 4, 600)  # the large model is needed in two opposite ones, which no straight line parts
+    corners = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    features = Features(corners[corner] + draw.normal(0, 0.05, (600, 2)), np.zeros((600, 3)))
+    quality = np.stack([corner % 2 == 0, corner % 2 == 1], axis=1).astype(float)
+    assert chosen_settings(features, quality, folds_of([str(i) for i in range(600)])).variant == "knn"
 
 
 def test_a_strange_prompt_is_called_unfamiliar() -> None:
