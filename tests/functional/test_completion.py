@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import environment, llmops, project, write
+from command_line import environment, llmops, llmops_after, project, write
 
 REST = """  other: {id: openai/o}
 indexes:
@@ -15,14 +15,14 @@ routes:
 """
 
 
+def asked(line: str) -> dict[str, str]:
+    """How Bash asks for what may stand at the end of a line."""
+    return {"_LLMOPS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+
+
 def completed(folder: Path, line: str) -> list[str]:
-    """What Bash would offer at the end of a line."""
-    words = line.split(" ")
-    asked = {"_LLMOPS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    program = str(Path(sys.executable).with_name("llmops"))
-    done = subprocess.run(
-        [program], cwd=folder, env=environment(**asked), capture_output=True, text=True, timeout=60, check=False
-    )
+    """What Bash would offer."""
+    done = llmops_after("import sys; sys.argv[0] = 'llmops'", folder, **asked(line))
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -32,6 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = project(tmp_path_factory.mktemp("project"), "http://127.0.0.1:9/v1")
     text = (folder / "llmops.yaml").read_text()
     return write(folder, {"llmops.yaml": text + REST, "evals/deep/other.yaml": "{}"})
+
+
+def test_the_program_that_is_installed_is_asked(folder: Path) -> None:
+    program = str(Path(sys.executable).with_name("llmops"))
+    env = environment(**asked("llmops eval s"))
+    done = subprocess.run([program], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.split(), done.stderr) == (["say"], "")
 
 
 @pytest.mark.parametrize(
