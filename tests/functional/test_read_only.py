@@ -1,37 +1,31 @@
 """A project that cannot be written: what only reads works, and what writes says so."""
 
-import ctypes
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, environment, llmops
+from command_line import COMMAND, llmops, llmops_after
 
-PR_CAPBSET_DROP = 24
-CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+AS_ANYONE = """
+import ctypes, os
 
-
-def _as_anyone() -> None:
-    """Takes from root what lets it read and write every file."""
-    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) if os.geteuid() == 0 else ():
-        if ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
-            raise OSError
+if os.geteuid() == 0:
+    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, VERSION = 1, 2, 0x20080522
+    libc, header, sets = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(VERSION), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets):
+        raise OSError
+    for effective_or_permitted in (0, 1):
+        sets[effective_or_permitted] &= ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH)
+    if libc.capset(header, sets):
+        raise OSError
+"""
+"""Takes from root what lets it read and write every file."""
 
 
 def reading(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(COLUMNS="300"),
-        capture_output=True,
-        text=True,
-        preexec_fn=_as_anyone,
-        timeout=240,
-        check=False,
-    )
+    return llmops_after(AS_ANYONE, folder, *arguments, COLUMNS="300")
 
 
 def allow(folder: Path, mode: int) -> None:
