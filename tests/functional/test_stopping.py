@@ -182,7 +182,7 @@ def test_a_missing_key_leaves_no_run_but_what_it_has_answered(server: OpenAiServ
     assert report(llmops(tmp_path, "runs", "show", "--json"))["run_id"] == good
     assert [run["id"] for run in json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)] == [good]
     both = ("eval", "--model", "m", "--model", "hosted", "--concurrency", "1", "--json")
-    assert llmops(tmp_path, *both).returncode == 2
+    assert llmops(tmp_path, *both, OPENAI_BASE_URL=server.base).returncode == 2
     stopped = json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)[0]
     assert (stopped["status"], stopped["id"] != good) == ("interrupted", True)
     again = report(llmops(tmp_path, *both, OPENAI_API_KEY="none", OPENAI_BASE_URL=server.base))
