@@ -4,7 +4,7 @@ For yes-or-no metrics. `discordance` is the share of cases whose result differs 
 direction; `confidence` is one-sided, as in a gate rule.
 """
 
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 from statistics import NormalDist
 
 from llmops.statistics.matched_pairs import tango
@@ -34,6 +34,17 @@ def cases_to_reach(margin: float, *, confidence: float = 0.95) -> int:
     _check_share("margin", margin)
     needed = _z(confidence) ** 2 * (1 - margin) / margin
     return ceil(needed - 1e-9)
+
+
+def cases_to_show(rate: float, *, confidence: float = 0.95) -> int:
+    """Fewest cases that, when all of them pass, show a pass rate of at least `rate` by the exact interval: c^(1/n) >= rate.
+
+    Raises:
+        ValueError: the rate is not between 0 and 1; no number of cases shows a rate of 1.
+    """
+    check_confidence(confidence)
+    _check_share("rate", rate)
+    return ceil(log(1 - confidence) / log(rate) - 1e-9)
 
 
 def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95, power: float = POWER) -> float | None:

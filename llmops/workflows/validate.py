@@ -1,6 +1,6 @@
 """Every problem of every file of a project, at once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,9 +21,9 @@ from llmops.rag.globbing import matching_files
 from llmops.settings.environment import load_environment
 from llmops.settings.files import shown
 from llmops.settings.project import EmbedderSettings, Project, load_project
-from llmops.settings.suite import EvaluatorSpec, Suite, evaluator_specs, load_suite, suite_files
+from llmops.settings.suite import EvaluatorSpec, GateRule, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
-from llmops.statistics.power import cases_to_reach, reachable_margin
+from llmops.statistics.power import cases_to_reach, cases_to_show, reachable_margin
 from llmops.workflows.suite_faults import disagreements
 
 Loaded = TypeVar("Loaded")
@@ -187,19 +187,26 @@ def _check_gate(suite: Suite, dataset: Dataset | None, prompts: Sequence[PromptV
         return
     found.problems += disagreements(suite, dataset, _case_specs(dataset, suite), prompts=prompts)
     for number, rule in enumerate(suite.settings.gate):
-        rate = (rule.metric or "").endswith(".pass_rate")
-        if (
-            rule.non_inferior_to
-            and rate
-            and 0 < rule.margin < 1
-            and reachable_margin(dataset.size, confidence=rule.confidence) > rule.margin
-        ):
-            needed = cases_to_reach(rule.margin, confidence=rule.confidence)
-            told = (
-                f"{dataset.size} cases can never show a loss below {rule.margin:g}, even when none flips: {needed} are needed."
-            )
-            hint = f"Add cases, or raise the margin: llmops power {suite.path}"
-            found.problems.append(suite.positions.problem(("gate", number, "margin"), told, hint=hint))
+        if (rule.metric or "").endswith(".pass_rate"):
+            found.problems += _out_of_reach(suite, dataset.size, rule, ("gate", number))
+
+
+def _out_of_reach(suite: Suite, cases: int, rule: GateRule, at: tuple[str | int, ...]) -> Iterator[Problem]:
+    """A rule on a pass rate that so many cases can never pass."""
+    place, more = suite.positions.problem, f"llmops power {suite.path}"
+    if rule.non_inferior_to and 0 < rule.margin < 1 and reachable_margin(cases, confidence=rule.confidence) > rule.margin:
+        needed = cases_to_reach(rule.margin, confidence=rule.confidence)
+        told = f"{cases} cases can never show a loss below {rule.margin:g}, even when none flips: {needed} are needed."
+        yield place((*at, "margin"), told, hint=f"Add cases, or raise the margin: {more}")
+    if rule.min is None or suite.settings.on_inconclusive not in ("exit4", "fail"):
+        return
+    if rule.min == 1:
+        told = "no number of cases shows a rate of 1, so that this rule can never pass."
+        yield place((*at, "min"), told, hint="That none may fail is `{no_failures: {}}`. A rate takes a lower `min`.")
+    elif suite.settings.repeat == 1 and 0 < rule.min < 1 and cases < cases_to_show(rule.min, confidence=rule.confidence):
+        needed = cases_to_show(rule.min, confidence=rule.confidence)
+        told = f"{cases} cases can never show a rate of {rule.min:g}, even when all pass: {needed} are needed."
+        yield place((*at, "min"), told, hint=f"Add cases, or lower `min`: {more}")
 
 
 def _case_specs(dataset: Dataset, suite: Suite) -> list[EvaluatorSpec]:

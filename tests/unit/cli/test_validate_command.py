@@ -83,6 +83,24 @@ def test_an_evaluator_of_another_tool_is_told_by_our_name(tmp_path: Path, name: 
     assert f"No evaluator is called '{name}'.\n    Did you mean `{ours}`?" in call(tmp_path, "validate").error
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("min: 0.95", "2 cases can never show a rate of 0.95, even when all pass: 59 are needed.\n"),
+        ("min: 1.0", "no number of cases shows a rate of 1, so that this rule can never pass.\n    That none may fail is"),
+        ("min: 0.2", ""),
+        ("max: 0.9", ""),
+    ],
+)
+def test_a_rate_that_the_cases_can_never_show_is_refused(tmp_path: Path, rule: str, told: str) -> None:
+    suite = f"{FILES['evals/say.yaml']}gate:\n  - {{metric: contains.pass_rate, {rule}}}\n"
+    done = call(project(tmp_path, **{"evals/say.yaml": suite}), "validate")
+    assert done.code == (2 if told else 0)
+    assert told in done.error
+    project(tmp_path, **{"evals/say.yaml": f"{suite}on_inconclusive: warn\n"})
+    assert call(tmp_path, "validate").code == 0
+
+
 def test_a_variable_that_only_some_cases_need_or_the_command_line_gives_is_no_fault(tmp_path: Path) -> None:
     text = FILES["prompts/say/prompt.j2"] + "{% if word == 'sun' %}{{ hint }}{% endif %}\n"
     project(tmp_path, **{"prompts/say/prompt.j2": text})

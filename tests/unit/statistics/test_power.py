@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
+from llmops.statistics.intervals import exact_proportion
 from llmops.statistics.matched_pairs import tango
-from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
+from llmops.statistics.power import cases_for_drop, cases_to_reach, cases_to_show, detectable_drop, reachable_margin
 
 Z = float(stats.norm.ppf(0.95))
 
@@ -67,3 +70,22 @@ def test_impossible_questions_are_refused(call: object) -> None:
     assert callable(call)
     with pytest.raises(ValueError, match="found"):
         call()
+
+
+@given(st.floats(0.02, 0.97), st.floats(0.6, 0.99))
+def test_no_fewer_cases_show_a_rate_when_all_of_them_pass(rate: float, confidence: float) -> None:
+    def low(cases: int) -> float:
+        found = exact_proportion([1.0] * cases, confidence=2 * confidence - 1)
+        assert found is not None
+        assert found.low is not None
+        return found.low
+
+    needed = cases_to_show(rate, confidence=confidence)
+    assert low(needed) >= rate - 1e-9
+    assert needed == 1 or low(needed - 1) < rate
+
+
+def test_fifty_nine_cases_show_a_rate_of_95_percent() -> None:
+    assert cases_to_show(0.95) == 59
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        cases_to_show(1.0)
