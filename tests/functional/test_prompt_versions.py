@@ -264,6 +264,7 @@ def test_a_diff_shows_words_variables_tokens_and_cost_offline(repository: Path) 
         assert told in shown
     document = json.loads(prompt(repository, "diff", "tides@1.0.0", "tides", *models, "--json"))
     local, *hosted = document["costs"]
+    assert len(hosted) == 2
     assert local["before_usd_per_1000"] == 0
     assert all(0 < cost["before_usd_per_1000"] < cost["after_usd_per_1000"] for cost in hosted)
     assert document["estimated"] == ["anthropic/claude-haiku-4-5"]

@@ -175,7 +175,7 @@ def test_another_chunker_cuts_all_anew_and_embeds_what_came_out_different(bench:
     bench.settings = SETTINGS.model_copy(update={"chunker": ChunkerSettings(max_tokens=30, overlap=4)})
     built = bench.build()
     assert built.documents_changed == 6
-    assert len(bench.embedder.texts) == built.chunks_embedded
+    assert len(bench.embedder.texts) == built.chunks_embedded > 0
     assert all("One sentence" in text for text in bench.embedder.texts)
 
 
