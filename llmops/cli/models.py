@@ -8,7 +8,6 @@ from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.session import Session
 from llmops.domain.models import Price
 from llmops.reporting.safe import safe
-from llmops.settings.project import NO_MODELS
 
 app = typer.Typer()
 
@@ -18,6 +17,8 @@ def models(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show the configured models, their prices and keys. No key is printed."""
     from rich.padding import Padding
     from rich.text import Text
+
+    from llmops.settings.project import NO_MODELS
 
     session: Session = ctx.obj
     rows = [_row(session, name) for name in session.project.settings.models]
