@@ -30,19 +30,20 @@ def model_identity(settings: ModelSettings) -> str:
 
 
 def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usage_of`
-    """What a message says, without what the model thought before; the tools that it calls, as JSON, where it says nothing.
+    """What a message says, without what the model thought before; as JSON, beside what it says, when it calls tools.
 
     Raises:
         BadResponse: it does neither.
         NoText: nor would another answer.
     """
     text = field(message, "content")
-    if isinstance(text, str) and (text := _after_thought(text, message)):
-        return text
+    text = _after_thought(text, message) if isinstance(text, str) else ""
     calls = field(message, "tool_calls")
     named = [called for each in calls if (called := _called(field(each, "function")))] if isinstance(calls, list) else []
     if named:
-        return json.dumps(named, ensure_ascii=False)
+        return json.dumps({**({"text": text} if text else {}), "tool_calls": named}, ensure_ascii=False)
+    if text:
+        return text
     told = f"the model returned nothing (finish reason: {finish})"
     raise NoText(told) if finish in WITHOUT_TEXT else BadResponse(told)
 

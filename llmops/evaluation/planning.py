@@ -26,6 +26,8 @@ from llmops.settings.suite import RECORDED, Suite
 
 RETRIEVE_VERSION = 1
 GENERATE_VERSION = 1
+CALLS_VERSION = 2
+"""How the tools that an answer calls are told; counts where a request offers any."""
 
 
 class AskWriter(Protocol):
@@ -320,6 +322,7 @@ def _generate_inputs(target: Target, request: CompletionRequest, repeat: int | s
         "messages": [[message.role, message.content] for message in request.messages],
         "stream": request.stream,
         "repeat": repeat,
+        **({"tool_calls": CALLS_VERSION} if "tools" in request.params else {}),
     }
 
 

@@ -110,15 +110,16 @@ class OpenAiServer:
             return
         echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
         text = "" if fault in ("empty", "filter", "tools") else echo
-        finish = {"filter": "content_filter", "tools": "tool_calls"}.get(fault or "", "stop")
+        calls = fault in ("tools", "text and tools")
+        finish = "tool_calls" if calls else "content_filter" if fault == "filter" else "stop"
         words = [{"token": part, "logprob": self.logprob(prompt)} for part in text.split()]
         sure = {"content": words} if body.get("logprobs") else None
         if body.get("stream"):
             usage = None if fault == "no usage" else self._usage(prompt)
-            odd = ODD_CHUNKS if fault == "odd chunks" else _tool_chunks() if fault == "tools" else ()
+            odd = ODD_CHUNKS if fault == "odd chunks" else _tool_chunks() if calls else ()
             self._stream(request, text, sure, usage=usage, odd=odd, finish=finish)
             return
-        message = {"role": "assistant", "content": text, **({"tool_calls": [TOOL_CALL]} if fault == "tools" else {})}
+        message = {"role": "assistant", "content": text, **({"tool_calls": [TOOL_CALL]} if calls else {})}
         answer: dict[str, Any] = {
             "id": "1",
             "object": "chat.completion",

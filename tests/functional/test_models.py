@@ -1,6 +1,7 @@
 """The two ways to a model keep one contract against a real server."""
 
 import asyncio
+import json
 import threading
 import time
 from types import SimpleNamespace
@@ -124,12 +125,16 @@ async def test_log_probabilities_are_read_where_they_are_asked_for(server: OpenA
 
 @BOTH
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_answer_that_calls_a_tool_is_the_call(server: OpenAiServer, adapter: type, stream: bool) -> None:
-    server.always = "tools"
+@pytest.mark.parametrize(("kind", "said"), [("tools", {}), ("text and tools", {"text": "Looking."})])
+async def test_an_answer_that_calls_a_tool_is_its_text_and_the_call(
+    server: OpenAiServer, adapter: type, stream: bool, kind: str, said: dict[str, str]
+) -> None:
+    server.always, server.reply = kind, lambda messages: "Looking."
     model = adapter("m", settings(server))
     found = await model.complete(CompletionRequest(REQUEST.messages, stream=stream))
     await model.close()
-    assert (found.text, found.finish_reason) == ('[{"name": "weather", "arguments": {"city": "Oslo"}}]', "tool_calls")
+    assert json.loads(found.text) == {**said, "tool_calls": [{"name": "weather", "arguments": {"city": "Oslo"}}]}
+    assert found.finish_reason == "tool_calls"
 
 
 @BOTH

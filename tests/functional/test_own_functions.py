@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from command_line import llmops, report, write
+from command_line import llmops, project, report, write
+from openai_server import OpenAiServer
 
 FILES = {
     "llmops.yaml": "models:\n  small: {id: embedded/reader-small}\n",
@@ -60,6 +61,17 @@ def test_an_application_is_evaluated_with_what_it_retrieves_and_says_that_it_cos
     assert done.stderr.count("asked") == 2
     shown = llmops(tmp_path, "runs", "show", "--outputs").stdout
     assert "[1] application: The small plan costs 19 dollars." in shown
+
+
+def test_a_tool_that_a_model_calls_is_evaluated_by_its_name(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        server.always = "text and tools"
+        root = project(tmp_path, server.base, 1)
+        suite = (root / "evals/say.yaml").read_text()
+        named = suite.replace("any: expected, whole_words: true", "any: [weather], of: /tool_calls/0/name")
+        write(root, {"evals/say.yaml": named})
+        (result,) = report(llmops(root, "eval", "--json"))["results"]
+    assert result["evaluations"]["contains"]["passed"] is True
 
 
 def test_an_application_is_asked_again_when_its_own_code_has_changed(tmp_path: Path) -> None:

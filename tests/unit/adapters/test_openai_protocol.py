@@ -96,17 +96,26 @@ def called(name: object, arguments: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        ({"content": "Hello", "tool_calls": [called("f", "{}")]}, "Hello"),
+        (
+            {"content": "Hello", "tool_calls": [called("f", "{}")]},
+            '{"text": "Hello", "tool_calls": [{"name": "f", "arguments": {}}]}',
+        ),
         ({"content": "<think>\nParis, or is it </b>?\n</think>\n\nParis. </think> ends it."}, "Paris. </think> ends it."),
         ({"content": "\n<thinking>Lyon?</thinking> Paris."}, "Paris."),
         ({"content": "\n\nParis.", "reasoning_content": "Lyon?"}, "Paris."),
         ({"content": "\n\nParis.", "reasoning": "Lyon?"}, "Paris."),
         ({"content": "\n\nParis."}, "\n\nParis."),
         ({"content": "I <think>not</think>."}, "I <think>not</think>."),
-        ({"content": "<think>f</think>", "tool_calls": [called("f", "{}")]}, '[{"name": "f", "arguments": {}}]'),
-        ({"content": None, "tool_calls": [called("f", '{"a": 1}')]}, '[{"name": "f", "arguments": {"a": 1}}]'),
-        ({"content": "", "tool_calls": [called("f", {"a": 1})]}, '[{"name": "f", "arguments": {"a": 1}}]'),
-        ({"tool_calls": [called("f", "{broken"), called(5, "{}"), 7]}, '[{"name": "f", "arguments": "{broken"}]'),
+        (
+            {"content": "<think>f</think>", "tool_calls": [called("f", "{}")]},
+            '{"tool_calls": [{"name": "f", "arguments": {}}]}',
+        ),
+        ({"content": None, "tool_calls": [called("f", '{"a": 1}')]}, '{"tool_calls": [{"name": "f", "arguments": {"a": 1}}]}'),
+        ({"content": "", "tool_calls": [called("f", {"a": 1})]}, '{"tool_calls": [{"name": "f", "arguments": {"a": 1}}]}'),
+        (
+            {"tool_calls": [called("f", "{broken"), called(5, "{}"), 7]},
+            '{"tool_calls": [{"name": "f", "arguments": "{broken"}]}',
+        ),
     ],
 )
 def test_what_a_message_says(message: dict[str, Any], text: str) -> None:
