@@ -5,7 +5,6 @@ It runs with the user's rights: it is part of their project, as a test of pytest
 
 import ast
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,7 +27,7 @@ FunctionName = Annotated[str, Shape(f"^{FUNCTION}$", "`FILE.py:FUNCTION`, such a
 """The path is relative to the project's root."""
 
 INSTALLED = ("site-packages", "dist-packages")
-_STANDARD = Path(sysconfig.get_path("stdlib"))
+_STANDARD = Path(ast.__file__).parent
 _loaded: dict[Path, str] = {}
 """Hash of the code that this process runs for a file: when it has changed, as under `--watch`, it is read anew."""
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
