@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import floor
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Embedder
+from llmops.domain.words import many
 from llmops.evaluation.calibrations import read_calibration
 from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.catalogue import check_evaluators
@@ -193,11 +195,11 @@ def _check_gate(suite: Suite, dataset: Dataset | None, prompts: Sequence[PromptV
 
 def _out_of_reach(suite: Suite, cases: int, rule: GateRule, at: tuple[str | int, ...]) -> Iterator[Problem]:
     """A rule on a pass rate that so many cases can never pass."""
-    place, more = suite.positions.problem, f"llmops power {suite.path}"
+    place = suite.positions.problem
     if rule.non_inferior_to and 0 < rule.margin < 1 and reachable_margin(cases, confidence=rule.confidence) > rule.margin:
         needed = cases_to_reach(rule.margin, confidence=rule.confidence)
-        told = f"{cases} cases can never show a loss below {rule.margin:g}, even when none flips: {needed} are needed."
-        yield place((*at, "margin"), told, hint=f"Add cases, or raise the margin: {more}")
+        told = f"{many(cases, 'case')} can never show a loss below {rule.margin:g}, even when none flips: {needed} are needed."
+        yield place((*at, "margin"), told, hint=f"Add cases, or raise the margin: llmops power {suite.path}")
     if rule.min is None or suite.settings.on_inconclusive not in ("exit4", "fail"):
         return
     if rule.min == 1:
@@ -205,8 +207,9 @@ def _out_of_reach(suite: Suite, cases: int, rule: GateRule, at: tuple[str | int,
         yield place((*at, "min"), told, hint="That none may fail is `{no_failures: {}}`. A rate takes a lower `min`.")
     elif suite.settings.repeat == 1 and 0 < rule.min < 1 and cases < cases_to_show(rule.min, confidence=rule.confidence):
         needed = cases_to_show(rule.min, confidence=rule.confidence)
-        told = f"{cases} cases can never show a rate of {rule.min:g}, even when all pass: {needed} are needed."
-        yield place((*at, "min"), told, hint=f"Add cases, or lower `min`: {more}")
+        told = f"{many(cases, 'case')} can never show a rate of {rule.min:g}, even when all pass: {needed} are needed."
+        shown = floor(100 * (1 - rule.confidence) ** (1 / cases)) / 100
+        yield place((*at, "min"), told, hint=f"Add cases, or lower `min`: when all {cases} pass, they show {shown:g}.")
 
 
 def _case_specs(dataset: Dataset, suite: Suite) -> list[EvaluatorSpec]:

@@ -87,6 +87,7 @@ def test_an_evaluator_of_another_tool_is_told_by_our_name(tmp_path: Path, name: 
     ("rule", "told"),
     [
         ("min: 0.95", "2 cases can never show a rate of 0.95, even when all pass: 59 are needed.\n"),
+        ("min: 0.5", "Add cases, or lower `min`: when all 2 pass, they show 0.22."),
         ("min: 1.0", "no number of cases shows a rate of 1, so that this rule can never pass.\n    That none may fail is"),
         ("min: 0.2", ""),
         ("max: 0.9", ""),
