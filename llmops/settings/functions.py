@@ -183,7 +183,9 @@ def _own_modules(text: str, package: str) -> dict[str, str]:
 
 
 def _imported(code: str, package: str) -> Iterator[str]:
-    """Names that may be modules: what is imported, the packages above it, and what is imported from it."""
+    """Names that may be modules: the code's packages, what is imported, the packages above it, and what is imported from it."""
+    if package:
+        yield from _with_packages(package)
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -197,9 +199,14 @@ def _imported(code: str, package: str) -> Iterator[str]:
             start = ".".join([*above, *([node.module] if node.module else [])])
             names = [start, *(f"{start}.{alias.name}" for alias in node.names)]
         for name in names:
-            parts = name.split(".")
-            if parts[0] not in sys.stdlib_module_names and parts[0] != "llmops":
-                yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+            if name.partition(".")[0] not in (*sys.stdlib_module_names, "llmops"):
+                yield from _with_packages(name)
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    """The packages above a module, and the module."""
+    parts = name.split(".")
+    yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def _spec(name: str) -> ModuleSpec | None:

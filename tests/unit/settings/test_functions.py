@@ -61,6 +61,15 @@ def test_the_hash_changes_with_each_own_module_that_it_imports(tmp_path: Path, f
     assert find_function("shop/bot.py:answer", tmp_path).code_hash() != before
 
 
+def test_the_hash_changes_with_the_packages_that_hold_the_file(tmp_path: Path) -> None:
+    write(tmp_path, {"a/__init__.py": "", "a/b/__init__.py": "", "a/b/bot.py": "def answer(x):\n    return x\n"})
+    before = find_function("a/b/bot.py:answer", tmp_path).code_hash()
+    write(tmp_path, {"a/__init__.py": "import c\n", "c.py": "import os\nos.environ['TOP'] = '1'\n"})
+    after = find_function("a/b/bot.py:answer", tmp_path).code_hash()
+    write(tmp_path, {"c.py": "import os\nos.environ['TOP'] = '2'\n"})
+    assert len({before, after, find_function("a/b/bot.py:answer", tmp_path).code_hash()}) == 3
+
+
 def test_the_hash_is_the_same_in_another_folder_and_knows_no_installed_module(tmp_path: Path) -> None:
     files = {"a.py": "import json, pydantic, missing\nfrom b import *\ndef f(): pass\n", "b.py": "import a\n"}
     write(tmp_path / "one", files)
