@@ -8,7 +8,10 @@ from llmops.settings.secrets import withheld
 
 def storable(completion: Completion) -> Completion:
     """The completion as it is evaluated and stored: what a later run reuses is what this one judged."""
-    text = withheld(completion.text)
-    contexts = tuple(replace(hit, text=withheld(hit.text)) for hit in completion.contexts)
-    same = text == completion.text and contexts == completion.contexts
-    return completion if same else replace(completion, text=text, contexts=contexts)
+    contexts = tuple(
+        replace(hit, text=withheld(hit.text), source=withheld(hit.source), heading=withheld(hit.heading))
+        for hit in completion.contexts
+    )
+    model = completion.model and withheld(completion.model)
+    stored = replace(completion, text=withheld(completion.text), contexts=contexts, model=model)
+    return completion if stored == completion else stored
