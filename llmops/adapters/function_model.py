@@ -111,15 +111,15 @@ async def _in_thread(function: Callable[[Json], Any], asked: Json) -> Called:
     def call() -> None:
         returned, failed, started = None, None, time.perf_counter()
         try:
-            with as_user():
-                returned = function(asked)
+            returned = function(asked)
         except BaseException as error:
             failed = error
         with suppress(RuntimeError):  # the run has ended before
             loop.call_soon_threadsafe(settle, (returned, failed, time.perf_counter() - started))
 
-    Thread(target=call, name="llmops-function", daemon=True).start()
-    return await done
+    with as_user():
+        Thread(target=call, name="llmops-function", daemon=True).start()
+        return await done
 
 
 def _completion(returned: Any, latency: float) -> Completion:  # noqa: ANN401 -- whatever a function returns

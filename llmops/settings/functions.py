@@ -233,12 +233,11 @@ def _own(spec: ModuleSpec) -> bool:
 
 @contextmanager
 def as_user() -> Iterator[None]:
-    """While the user's code runs: what it prints goes to stderr, since stdout may be a document of ours."""
-    if not isinstance(sys.stdout, _Diverted):
-        sys.stdout = _Diverted(sys.stdout)
+    """While the user's code runs, or is waited for: what it prints goes to stderr, since stdout may be a document of ours."""
     token = _inside.set(True)
     try:
-        yield
+        with _stdout:
+            yield
     finally:
         _inside.reset(token)
 
@@ -256,3 +255,25 @@ class _Diverted:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- as the stream itself
         return getattr(self._stdout, name)
+
+
+class _Stdout:
+    """Puts ours back once no code of the user's runs: calls that redirect it at the same time leave one another's behind."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._ours: Any = None
+
+    def __enter__(self) -> None:
+        if not self._running:
+            self._ours = sys.stdout if isinstance(sys.stdout, _Diverted) else _Diverted(sys.stdout)
+            sys.stdout = self._ours
+        self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._running -= 1
+        if not self._running:
+            sys.stdout = self._ours
+
+
+_stdout = _Stdout()

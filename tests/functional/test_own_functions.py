@@ -21,6 +21,29 @@ def test_what_an_evaluator_prints_does_not_break_the_document(tmp_path: Path) ->
     assert done.stderr.count("judging") == 2
 
 
+REDIRECTED = """
+import contextlib, io, threading, time
+first, second = threading.Event(), threading.Event()
+def judge(answer):
+    if answer["output"] == "three":
+        first.wait(10)
+    with contextlib.redirect_stdout(io.StringIO()):
+        if answer["output"] == "three":
+            second.set()
+            time.sleep(0.2)
+        else:
+            first.set()
+            second.wait(10)
+    return 1
+"""
+"""Of two calls at once, the last to end puts back what the other made of stdout."""
+
+
+def test_what_calls_at_once_make_of_stdout_does_not_lose_the_document(tmp_path: Path) -> None:
+    done = llmops(write(tmp_path, {**FILES, "evals/own.py": REDIRECTED}), "eval", "--json")
+    assert report(done)["counts"]["scored"] == 2
+
+
 def test_a_change_of_a_module_that_it_imports_evaluates_again(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     assert passed(tmp_path) == [True, False]
@@ -136,3 +159,11 @@ def test_the_reason_to_ask_an_application_again_is_its_code(tmp_path: Path) -> N
     generated(tmp_path)
     write(tmp_path, {"shop/__init__.py": "# another\n"})
     assert "model `shop`: its code (2)" in llmops(tmp_path, "eval", "--explain").stdout
+
+
+def test_an_application_that_never_comes_back_takes_no_document_with_it(tmp_path: Path) -> None:
+    write(tmp_path, APPLICATION)
+    settings = "models:\n  shop: {id: python/shop/bot.py:answer, timeout_s: 0.1, max_retries: 0}\n"
+    hanging = "import io, sys, time\n\n\ndef answer(request):\n    sys.stdout = io.StringIO()\n    time.sleep(60)\n"
+    done = llmops(write(tmp_path, {"llmops.yaml": settings, "shop/bot.py": hanging}), "eval", "--json")
+    assert report(done)["counts"]["failed"] == 2

@@ -71,7 +71,8 @@ class Python:
             except (Exception, SystemExit) as raised:
                 error = raised
         else:
-            returned, error = await asyncio.to_thread(_call, self.function, _argument(sample))
+            with as_user():
+                returned, error = await asyncio.to_thread(_call, self.function, _argument(sample))
         if error is not None:
             return Failure(f"{type(error).__name__}: {error}{self.source.line_of(error)}")
         return _outcome(returned, self.options.range)
@@ -80,8 +81,7 @@ class Python:
 def _call(function: Callable[[dict[str, Any]], Any], argument: dict[str, Any]) -> tuple[Any, BaseException | None]:
     """What the function returns or raises; a StopIteration that leaves its thread would never reach the caller."""
     try:
-        with as_user():
-            return function(argument), None
+        return function(argument), None
     except (Exception, SystemExit) as error:
         return None, error
 
