@@ -9,6 +9,9 @@ MAX_CHARACTERS = 1_000_000
 
 _fence = re.compile(r"```[ \t]*(?:([\w+#.-]+)[ \t]*)?\r?\n(.*?)```", re.DOTALL)
 _json = re.compile(r"json[c5]?", re.IGNORECASE)
+_space = re.compile(r"[ \t\n\r]*")
+_character = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+"""One of a JSON string, as it is written."""
 _begins = re.compile(r"""\{\s*(?:["'}]|\w+\s*:)""")
 
 
@@ -24,25 +27,29 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 -- a JSON value
     """
     if len(text) > MAX_CHARACTERS:
         raise NotJson(f"has more than {MAX_CHARACTERS:,} characters")
-    blocks = _json_blocks(text)
     try:
-        return json.loads(
-            blocks[0] if len(blocks) == 1 else text.strip().removeprefix("\ufeff"),
-            parse_constant=_refused_constant,
-            object_pairs_hook=_object,
-        )
+        return json.loads(_document(text)[1], parse_constant=_refused_constant, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise NotJson(f"{error.msg} ({where})" if len(blocks) < 2 else "has several fenced blocks") from None
+        raise NotJson(f"{error.msg} ({where})" if len(_json_blocks(text)) < 2 else "has several fenced blocks") from None
     except RecursionError:
         raise NotJson("is nested too deeply") from None
     except ValueError as error:
         raise NotJson(str(error)) from None
 
 
-def _json_blocks(text: str) -> list[str]:
-    fenced = _fence.findall(text)
-    return [body for tag, body in fenced if _json.fullmatch(tag)] or [body for tag, body in fenced if not tag]
+def _document(text: str) -> tuple[int, str]:
+    """What is read as JSON, and where it begins in the text."""
+    blocks = _json_blocks(text)
+    if len(blocks) == 1:
+        return blocks[0].start(2), blocks[0][2]
+    document = text.strip().removeprefix("\ufeff")
+    return text.index(document), document
+
+
+def _json_blocks(text: str) -> list[re.Match[str]]:
+    fenced = list(_fence.finditer(text))
+    return [block for block in fenced if _json.fullmatch(block[1] or "")] or [block for block in fenced if not block[1]]
 
 
 def only_object(text: str) -> dict[str, Any]:
@@ -88,8 +95,7 @@ def pointed(document: Any, pointer: str) -> Any:  # noqa: ANN401 -- a JSON value
     Raises:
         LookupError: there is none.
     """
-    for token in pointer.split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
+    for key in _keys(pointer):
         if isinstance(document, dict):
             document = document[key]
         elif isinstance(document, list) and key.isascii() and key.isdigit() and (key == "0" or key[0] != "0"):
@@ -97,6 +103,10 @@ def pointed(document: Any, pointer: str) -> Any:  # noqa: ANN401 -- a JSON value
         else:
             raise LookupError(key)
     return document
+
+
+def _keys(pointer: str) -> list[str]:
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def pointed_text(text: str, pointer: str) -> str:
@@ -110,3 +120,40 @@ def pointed_text(text: str, pointer: str) -> str:
     if value is None:
         raise LookupError(pointer)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def pointed_places(text: str, pointer: str) -> list[int]:
+    """Where each character of what `pointed_text` finds stands in the text, and where the last one ends.
+
+    Returns:
+        None of them when the value is no text and is written otherwise than here.
+    """
+    start, document = _document(text)
+    at, end = _place(document, _keys(pointer))
+    if document[at] == '"':
+        return [start + found.start() for found in _character.finditer(document, at + 1, end - 1)] + [start + end - 1]
+    return list(range(start + at, start + end + 1)) if document[at:end] == pointed_text(text, pointer) else []
+
+
+def _place(document: str, keys: list[str]) -> tuple[int, int]:
+    """Where a value begins in a JSON document that has it, and where it ends."""
+    decode = json.JSONDecoder().raw_decode
+    at = _after_space(document, 0)
+    for key in keys:
+        is_object, position = document[at] == "{", 0
+        at = _after_space(document, at + 1)
+        while True:
+            name = str(position)
+            if is_object:
+                name, at = decode(document, at)
+                at = _after_space(document, _after_space(document, at) + 1)
+            if name == key:
+                break
+            at = _after_space(document, _after_space(document, decode(document, at)[1]) + 1)
+            position += 1
+    return at, decode(document, at)[1]
+
+
+def _after_space(document: str, at: int) -> int:
+    found = _space.match(document, at)
+    return at if found is None else found.end()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from llmops.domain.keys import canonical
 from llmops.domain.ports import Evaluator
 from llmops.domain.scores import Failure, Outcome, Sample, Score
-from llmops.scoring.json_text import NotJson, pointed_text
+from llmops.scoring.json_text import NotJson, pointed_places, pointed_text
 
 
 async def measure_field(evaluator: Evaluator, pointer: str, sample: Sample) -> Outcome:
@@ -21,8 +21,8 @@ async def measure_field(evaluator: Evaluator, pointer: str, sample: Sample) -> O
     outcome = await evaluator.evaluate(replace(sample, completion=replace(sample.completion, text=text)))
     if not isinstance(outcome, Score) or not outcome.spans:
         return outcome
-    at = answer.find(text)  # not there where JSON escapes a character of it
-    spans = (replace(span, start=span.start + at, end=span.end + at) for span in outcome.spans if at >= 0)
+    places = pointed_places(answer, pointer)
+    spans = (replace(span, start=places[span.start], end=places[span.end]) for span in outcome.spans if places)
     return replace(outcome, spans=tuple(spans))
 
 

@@ -1,11 +1,12 @@
 import json
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.scoring.json_text import NotJson, only_object, parse_json, pointed, pointed_text
+from llmops.scoring.json_text import NotJson, only_object, parse_json, pointed, pointed_places, pointed_text
 
 words = st.text(st.characters(exclude_characters="{"), max_size=30)
 scalars = (
@@ -130,3 +131,18 @@ def test_each_text_of_a_document_has_its_pointer(document: object) -> None:
         value = value[key]  # type: ignore[index]
     if pointer:
         assert pointed_text(json.dumps(document), pointer) == value
+        for written in (json.dumps(document), f"So:\n```json\n{json.dumps(document, indent=1, ensure_ascii=False)}\n```"):
+            stands_where_it_is_written(written, pointer, value)
+
+
+def stands_where_it_is_written(text: str, pointer: str, value: str) -> None:
+    places = pointed_places(text, pointer)
+    assert [json.loads(f'"{text[start:end]}"') for start, end in pairwise(places)] == list(value)
+
+
+def test_the_place_of_a_value_is_its_own() -> None:
+    answer = '{"a": ["b", {"c": "mail"}], "b": "mail", "n": [1, 2], "m": [1,2]}'
+    assert pointed_places(answer, "/b")[0] == answer.rindex("mail")
+    assert pointed_places(answer, "/a/1/c")[0] == answer.index("mail")
+    assert pointed_places(answer, "/n") == list(range(answer.index("[1, 2]"), answer.index("[1, 2]") + 7))
+    assert pointed_places(answer, "/m") == []

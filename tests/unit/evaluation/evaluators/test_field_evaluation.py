@@ -37,7 +37,14 @@ def test_an_answer_without_the_field_is_a_failure(bench: Bench, text: str, told:
 def test_spans_are_those_of_the_whole_answer(bench: Bench) -> None:
     (span,) = found(bench, "/answer", '{"answer": "Mail a.b@example.org now.", "n": 1}')
     assert span == "a.b@example.org"
-    assert found(bench, "/answer", '{"answer": "\\u0041 mail: a.b@example.org", "n": 1}') == []
+    assert found(bench, "/answer", '{"answer": "\\u0041 \\"mail\\": a.b@example.org", "n": 1}') == ["a.b@example.org"]
+
+
+def test_spans_are_in_the_field_also_where_another_one_says_the_same(bench: Bench) -> None:
+    text = '{"to": "Mail a.b@example.org", "answer": "Mail a.b@example.org"}'
+    outcome = bench.measure("pii: {of: /answer}", answer(text))
+    assert isinstance(outcome, Score)
+    assert [span.start for span in outcome.spans] == [text.rindex("a.b@")]
 
 
 def found(bench: Bench, pointer: str, text: str) -> list[str]:
