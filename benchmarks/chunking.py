@@ -27,7 +27,7 @@ from llmops.rag.packing import hit_of
 from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
 from llmops.scoring.ranking import RelevantUnit
 from llmops.scoring.spans import SPAN_METRICS, span_metrics
-from llmops.settings.project import ChunkerSettings
+from llmops.settings.indexes import ChunkerSettings
 
 HITS = 5
 DEPTH = 20

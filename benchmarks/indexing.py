@@ -38,7 +38,7 @@ from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import Built, Indexer
 from llmops.rag.loading import fingerprint, load_corpus
 from llmops.rag.retrieving import Retriever
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 QUERIES = 300
 CHUNKS_PER_PAGE = 5

@@ -36,7 +36,7 @@ from llmops.rag.generations import load_chunks
 from llmops.rag.indexing import Indexer
 from llmops.rag.loading import Corpus, fingerprint
 from llmops.rag.retrieving import Retriever
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 RESAMPLES = 4000
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)

@@ -12,7 +12,7 @@ from llmops.domain.keys import content_hash
 from llmops.domain.paging import pages
 from llmops.domain.retrieval import Chunk
 from llmops.rag.searching import vectors_lost
-from llmops.settings.project import VectorStoreSettings
+from llmops.settings.indexes import VectorStoreSettings
 
 if TYPE_CHECKING:
     from numpy import float32

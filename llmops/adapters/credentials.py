@@ -3,7 +3,7 @@
 import os
 
 from llmops.domain.errors import MissingCredential
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 from llmops.settings.secrets import masked, sendable
 
 KEY_VARIABLES = {

@@ -36,7 +36,7 @@ from llmops.domain.errors import (
 )
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.settings.addresses import checked_address
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 from llmops.settings.secrets import masked
 
 if TYPE_CHECKING:

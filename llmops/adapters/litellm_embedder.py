@@ -17,7 +17,7 @@ from llmops.domain.models import Usage
 from llmops.domain.paging import pages
 from llmops.domain.ports import EmbeddingAccount, Tokenizer
 from llmops.domain.records import record
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 if TYPE_CHECKING:
     from numpy import float32

@@ -20,7 +20,7 @@ from llmops.domain.errors import (
     Unavailable,
 )
 from llmops.domain.models import Completion, CompletionRequest, Usage
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 from llmops.settings.secrets import masked
 
 

@@ -9,7 +9,7 @@ from llmops.adapters.embedded_reader import pieces
 from llmops.adapters.tiktoken_tokenizer import ENCODING, TiktokenTokenizer
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 PER_MESSAGE = 3
 PER_REPLY = 3

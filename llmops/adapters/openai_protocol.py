@@ -12,7 +12,7 @@ from typing import Any
 from llmops.adapters.credentials import address_of
 from llmops.domain.errors import BadResponse, NoText
 from llmops.domain.models import Usage
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 LIMITED = ("requests", "tokens")
 MOST_TOKENS = 10**9

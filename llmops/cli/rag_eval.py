@@ -141,8 +141,9 @@ async def _judged(
 
 def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> list[Measured]:
     """Indexes of a folder outside of the project are built aside and thrown away; the project keeps the vectors."""
+    from llmops.settings.indexes import CorpusSettings, IndexSettings
     from llmops.settings.positions import Positions
-    from llmops.settings.project import CorpusSettings, IndexSettings, Project, ProjectSettings
+    from llmops.settings.project import Project, ProjectSettings
     from llmops.wiring import Wiring
     from llmops.workflows.rag_eval import beir_queries, configurations, measure
 

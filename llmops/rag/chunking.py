@@ -15,7 +15,7 @@ from llmops.rag.fitting import fitted
 from llmops.rag.markdown import markdown_sections
 from llmops.rag.semantic import likenesses
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
-from llmops.settings.project import ChunkerSettings
+from llmops.settings.indexes import ChunkerSettings
 
 CHUNKING_VERSION = 5
 CHUNK_VERSION = 2

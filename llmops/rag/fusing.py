@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llmops.domain.records import record
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 RRF_K = 60
 """The constant of Cormack, Clarke and Buettcher (2009)."""

@@ -13,7 +13,7 @@ from llmops.rag.chunking import Chunker
 from llmops.rag.generations import drop_generations, has_generation, load_chunks, save_chunks
 from llmops.rag.manifests import Entry, Manifest, index_key, reusable
 from llmops.rag.remembering import reused_by
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 BATCH = 256
 """Chunks that are embedded and written together: what a kill can cost."""

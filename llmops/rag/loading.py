@@ -11,7 +11,7 @@ from llmops.domain.retrieval import Document
 from llmops.rag.globbing import Match, matching_files
 from llmops.rag.rows import row_documents
 from llmops.settings.files import decode, read_bytes
-from llmops.settings.project import CorpusSettings
+from llmops.settings.indexes import CorpusSettings
 
 MAX_CHARACTERS = 16 * 1024 * 1024
 """Of the text of one document."""

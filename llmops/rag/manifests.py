@@ -8,7 +8,7 @@ from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Store
 from llmops.domain.records import record
 from llmops.rag.chunking import CHUNKING_VERSION
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 INDEXING_VERSION = 3
 

@@ -7,8 +7,8 @@ from typing import Any
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.retrieval import Document
 from llmops.settings.files import shown
+from llmops.settings.indexes import CorpusSettings
 from llmops.settings.lines import Row, csv_rows, json_lines
-from llmops.settings.project import CorpusSettings
 
 
 def row_documents(settings: CorpusSettings, root: Path) -> Iterator[Document | Problem]:

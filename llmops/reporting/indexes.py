@@ -13,7 +13,7 @@ from llmops.rag.inspecting import SHORT_ID, IndexStatus
 from llmops.reporting.quoted import Quoted
 from llmops.reporting.safe import one_line, safe, unbroken
 from llmops.reporting.tables import new_table
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 STYLES = {"up to date": "green", "out of date": "yellow", "never built": "yellow", "files lost": "red", "vectors lost": "red"}
 NAMES_SHOWN = 5

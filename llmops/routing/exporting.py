@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 HANDLER = "llmops_routes"
 

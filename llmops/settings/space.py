@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
+from llmops.settings.indexes import ChunkerSettings, EmbedderSettings, IndexSettings
 from llmops.settings.positions import Positions, parse_yaml
-from llmops.settings.project import ChunkerSettings, EmbedderSettings, IndexSettings
 from llmops.settings.retrieval import RetrieveSettings
 from llmops.settings.validation import Strict, nearest, validated
 

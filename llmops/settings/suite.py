@@ -10,8 +10,7 @@ from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.records import record
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import Positions, parse_yaml
-from llmops.settings.project import InsidePath
-from llmops.settings.validation import Amount, Number, Positive, Shape, Share, Strict, validated
+from llmops.settings.validation import Amount, InsidePath, Number, Positive, Shape, Share, Strict, validated
 
 RECORDED = "recorded"
 """Target name of a suite without targets: its cases carry their `output`."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
@@ -53,6 +53,22 @@ class Shape:
             raise ValueError(f"should be {self.expected}")
         return text
 
+
+Name = Annotated[
+    str,
+    Field(max_length=80),
+    Shape(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "letters, digits, `.`, `_` and `-`, a letter or a digit first"),
+]
+
+
+def _relative(path: str) -> str:
+    """Keeps what a project reads and writes inside the project."""
+    if path.startswith(("/", "~")) or ".." in path.replace("\\", "/").split("/"):
+        raise ValueError("should be a path inside the project, relative to its root")
+    return path
+
+
+InsidePath = Annotated[str, Field(min_length=1), AfterValidator(_relative)]
 
 LANGUAGES = (
     "ar", "bg", "da", "de", "el", "en", "es", "fr", "he", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sv", "th", "uk",

@@ -8,7 +8,7 @@ from llmops.domain.ports import Embedder
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.spending import EmbeddingMeter
 from llmops.settings.files import folder_or_name
-from llmops.settings.project import EmbedderSettings
+from llmops.settings.indexes import EmbedderSettings
 
 if TYPE_CHECKING:
     from numpy import float32

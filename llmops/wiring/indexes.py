@@ -24,7 +24,7 @@ from llmops.rag.remembering import RememberingEmbedder
 from llmops.rag.retrieving import Retriever, retrieval_identity
 from llmops.rag.searching import vectors_lost
 from llmops.settings.files import folder_or_name
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 from llmops.wiring.queries import ProjectWriter
 
 

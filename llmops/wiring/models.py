@@ -10,7 +10,9 @@ from llmops.domain.models import Price
 from llmops.domain.ports import ChatModel, Embedder
 from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
 from llmops.settings.functions import find_function
-from llmops.settings.project import EmbedderSettings, ModelSettings, Project
+from llmops.settings.indexes import EmbedderSettings
+from llmops.settings.models import ModelSettings
+from llmops.settings.project import Project
 
 if TYPE_CHECKING:
     from llmops.workflows.prompt_use import ModelFacts

@@ -11,7 +11,8 @@ from llmops.domain.jobs import Part, Workshop
 from llmops.domain.ports import NO_LABELS, ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
 from llmops.rag.remembering import ProcessMemory
-from llmops.settings.project import DEFAULT_STORE, EmbedderSettings, IndexSettings, Project
+from llmops.settings.indexes import EmbedderSettings, IndexSettings
+from llmops.settings.project import DEFAULT_STORE, Project
 
 if TYPE_CHECKING:
     from llmops.evaluation.evaluators.base import AskDetector, AskEmbedder, Services

@@ -11,7 +11,8 @@ from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.planning import Route, Target
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
-from llmops.settings.project import EmbedderSettings, Project
+from llmops.settings.indexes import EmbedderSettings
+from llmops.settings.project import Project
 from llmops.settings.routes import CheckedRoute, LearnedRoute
 from llmops.settings.suite import evaluator_specs
 

@@ -31,7 +31,7 @@ from llmops.scoring.ranking import (
     uncovered,
 )
 from llmops.scoring.spans import span_metrics
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 from llmops.settings.suite import load_suite, suite_files
 from llmops.statistics.intervals import mean_interval, quantile_interval
 

@@ -18,7 +18,7 @@ from llmops.routing.learning import Features, folds_of, parted
 from llmops.routing.recorded_routes import RecordedRoute
 from llmops.routing.records import Answered, RecordedRow, Records, ends_of, records_of, told_apart_by, untimed
 from llmops.routing.replaying import Ends, Replay
-from llmops.settings.project import EmbedderSettings
+from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.validation import nearest
 from llmops.statistics.intervals import mean_interval
 

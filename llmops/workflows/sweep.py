@@ -14,7 +14,8 @@ from llmops.domain.sweeps import BudgetOrigin, Sweep, SweepMetric, SweepVerdict,
 from llmops.rag.chunking import ChunkerMisfit
 from llmops.settings.editing import with_values
 from llmops.settings.files import read_text, write_atomic
-from llmops.settings.project import FILE_NAME, IndexSettings
+from llmops.settings.indexes import IndexSettings
+from llmops.settings.project import FILE_NAME
 from llmops.settings.space import SECTIONS, Space
 from llmops.statistics.adjust import holm
 from llmops.statistics.intervals import mean_interval

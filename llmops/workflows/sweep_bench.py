@@ -18,7 +18,7 @@ from llmops.domain.sweeps import SweepMetric
 from llmops.rag.loading import Corpus
 from llmops.rag.places import spanned
 from llmops.rag.retrieving import Retriever
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 from llmops.workflows.rag_eval import LabelledQueries
 
 MEASURING_VERSION = 1

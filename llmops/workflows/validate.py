@@ -22,7 +22,8 @@ from llmops.prompting.template import PromptVersion
 from llmops.rag.globbing import matching_files
 from llmops.settings.environment import load_environment
 from llmops.settings.files import shown
-from llmops.settings.project import EmbedderSettings, Project, load_project
+from llmops.settings.indexes import EmbedderSettings
+from llmops.settings.project import Project, load_project
 from llmops.settings.suite import EvaluatorSpec, GateRule, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.statistics.power import cases_to_reach, cases_to_show, reachable_margin

@@ -24,7 +24,7 @@ from llmops.domain.errors import (
 )
 from llmops.domain.models import CompletionRequest, Usage
 from llmops.domain.prompts import Message
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 REQUEST = CompletionRequest((Message("user", "hello"),))

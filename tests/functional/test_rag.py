@@ -31,7 +31,7 @@ from llmops.rag.loading import fingerprint, load_corpus
 from llmops.rag.manifests import Manifest
 from llmops.rag.retrieving import Retriever
 from llmops.rag.searching import DenseSearch
-from llmops.settings.project import ChunkerSettings, CorpusSettings, IndexSettings, VectorStoreSettings
+from llmops.settings.indexes import ChunkerSettings, CorpusSettings, IndexSettings, VectorStoreSettings
 from llmops.settings.secrets import masked
 
 if TYPE_CHECKING:

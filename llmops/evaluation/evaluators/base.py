@@ -20,7 +20,7 @@ from llmops.domain.scores import Detection, DetectionRequest, Failure, Outcome, 
 from llmops.evaluation.evaluators.field import identity_of_field, measure_field
 from llmops.evaluation.judging.asking import AskJudge, AskModel
 from llmops.prompting.template import PromptVersion
-from llmops.settings.project import EmbedderSettings
+from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.suite import EvaluatorSpec
 from llmops.settings.validation import Strict
 

@@ -16,8 +16,7 @@ from llmops.scoring.json_text import NotJson, parse_json
 from llmops.scoring.schema import TIMEOUT_S, Validator, problems, validator
 from llmops.settings.files import read_text
 from llmops.settings.positions import parse_yaml
-from llmops.settings.project import InsidePath
-from llmops.settings.validation import Strict
+from llmops.settings.validation import InsidePath, Strict
 
 
 def _kind(value: object) -> str:

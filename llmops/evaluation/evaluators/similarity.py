@@ -10,7 +10,7 @@ from llmops.domain.scores import Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, shape
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.quoting import quoted
-from llmops.settings.project import EmbedderSettings
+from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.validation import Strict
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from llmops.adapters.litellm_embedder import identity_of
 from llmops.adapters.openai_protocol import model_identity
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 
 @pytest.mark.parametrize(

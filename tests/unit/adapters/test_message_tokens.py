@@ -4,7 +4,7 @@ import pytest
 
 from llmops.adapters.message_tokens import message_counter
 from llmops.domain.prompts import Message
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 HELLO = [Message("user", "hello world")]
 

@@ -10,7 +10,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
 from llmops.rag.splitting import LONGEST_TOKEN, TokenMap
-from llmops.settings.project import ChunkerSettings
+from llmops.settings.indexes import ChunkerSettings
 
 Kind = Literal["markdown", "tokens", "sentences", "recursive", "semantic", "code"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

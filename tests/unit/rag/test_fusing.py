@@ -1,7 +1,7 @@
 import pytest
 
 from llmops.rag.fusing import STATIC_FUSION, Fusion, fusion_of, reciprocal_rank_fusion
-from llmops.settings.project import IndexSettings
+from llmops.settings.indexes import IndexSettings
 
 
 def test_sums_of_reciprocal_ranks() -> None:

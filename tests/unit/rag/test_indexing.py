@@ -11,7 +11,7 @@ from llmops.rag.generations import generation_folder, load_chunks
 from llmops.rag.indexing import BATCH, Built, Indexer, writing
 from llmops.rag.loading import Corpus, fingerprint
 from llmops.rag.manifests import Manifest, index_key, plan_changes
-from llmops.settings.project import ChunkerSettings, CorpusSettings, IndexSettings
+from llmops.settings.indexes import ChunkerSettings, CorpusSettings, IndexSettings
 
 SETTINGS = IndexSettings(corpus=CorpusSettings(paths=["*.md"]), chunker=ChunkerSettings(max_tokens=40, overlap=4))
 

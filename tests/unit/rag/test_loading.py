@@ -6,7 +6,7 @@ import pytest
 from llmops.domain.errors import InvalidFiles
 from llmops.rag.globbing import matching_files
 from llmops.rag.loading import MAX_PROBLEMS, fingerprint, load_corpus
-from llmops.settings.project import CorpusSettings
+from llmops.settings.indexes import CorpusSettings
 
 
 def write(root: Path, files: dict[str, str]) -> None:

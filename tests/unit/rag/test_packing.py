@@ -8,7 +8,7 @@ from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import Chunker
 from llmops.rag.packing import Candidate, Packer, joined
 from llmops.scoring.ranking import covers, parse_unit
-from llmops.settings.project import ChunkerSettings
+from llmops.settings.indexes import ChunkerSettings
 from llmops.settings.retrieval import RetrieveSettings
 
 WORDS = [f"w{n}" for n in range(40)]

@@ -3,7 +3,7 @@
 import yaml
 
 from llmops.routing.exporting import proxy_config
-from llmops.settings.project import ModelSettings
+from llmops.settings.models import ModelSettings
 
 
 def test_each_request_is_tried_again_in_one_place_alone() -> None:

@@ -1,7 +1,7 @@
 """The combinations that a sweep tries."""
 
+from llmops.settings.indexes import IndexSettings
 from llmops.settings.positions import Positions
-from llmops.settings.project import IndexSettings
 from llmops.settings.space import DEFAULT, combinations
 
 

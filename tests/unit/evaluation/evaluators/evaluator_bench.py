@@ -20,8 +20,8 @@ from llmops.evaluation.judging.asking import AskJudge, AskModel, Judged, JudgeFa
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
+from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.positions import parse_yaml
-from llmops.settings.project import EmbedderSettings
 from llmops.settings.suite import evaluator_specs
 from llmops.settings.validation import nearest
 
