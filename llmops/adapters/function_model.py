@@ -72,8 +72,7 @@ class FunctionModel:
         """
         function = self._function = self._function or self._source.load()
         asked = {"messages": [message.to_json() for message in request.messages], "params": plain(request.params)}
-        call = _awaited if inspect.iscoroutinefunction(function) else _in_thread
-        returned, error, latency = await call(function, asked)
+        returned, error, latency = await _called(function, asked)
         if error is not None:
             told = f"{type(error).__name__}: {masked(str(error))}{self._source.line_of(error)}"
             raise _kind(error)(told) from error
@@ -87,6 +86,17 @@ def _kind(error: BaseException) -> type[ModelError]:
     if isinstance(error, TimeoutError):
         return ModelTimeout
     return Unavailable if isinstance(error, ConnectionError) else FunctionFailed
+
+
+async def _called(function: Callable[[Json], Any], asked: Json) -> Called:
+    """As `_awaited` or `_in_thread`; one that is not seen to be async, such as a decorated one, is known by what it returns."""
+    if inspect.iscoroutinefunction(function):
+        return await _awaited(function, asked)
+    begun, error, latency = await _in_thread(function, asked)
+    if not inspect.isawaitable(begun):
+        return begun, error, latency
+    returned, error, waited = await _awaited(lambda _: begun, asked)
+    return returned, error, latency + waited
 
 
 async def _awaited(function: Callable[[Json], Any], asked: Json) -> Called:

@@ -118,3 +118,15 @@ def test_its_file_runs_when_it_is_asked_and_not_before(tmp_path: Path) -> None:
     assert made.identity.startswith("python/app.py:answer|")
     with pytest.raises(UsageError, match="'app.py' cannot be loaded: RuntimeError: no database."):
         asyncio.run(made.complete(REQUEST))
+
+
+DECORATED = "def timed(function):\n    return lambda request: function(request)\n\n@timed\nasync def answer(request):"
+OBJECT = "class App:\n    async def __call__(self, request):\n        return await after(request)\n\nanswer = App()\n"
+
+
+@pytest.mark.parametrize("head", [DECORATED, f"{OBJECT}async def after(request):"])
+def test_one_that_is_async_behind_something_else_is_awaited(tmp_path: Path, head: str) -> None:
+    body = "import asyncio; await asyncio.sleep(0.05); return 'Because.'"
+    completion = asyncio.run(model(tmp_path, body, head=head).complete(REQUEST))
+    assert completion.text == "Because."
+    assert completion.latency_s >= 0.05
