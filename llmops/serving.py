@@ -160,7 +160,7 @@ class Router:
         case = Case(asked.key, {"question": text}, None, asked.contexts, asked.tags)
 
         async def check(completion: Completion) -> dict[str, bool]:
-            sample = Sample(case, self.name, (), hits, completion, cached=False)
+            sample = Sample(case, self.name, (), hits + completion.contexts, completion, cached=False)
             found = {each.spec.name: each.judge(await measured(each, sample)) for each in self._route.checks}
             return {name: each.status != "failed" and each.passed is not False for name, each in found.items()}
 

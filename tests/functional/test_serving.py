@@ -256,3 +256,21 @@ async def test_a_canary_whose_users_wait_in_vain_is_not_promoted(
     done = llmops(folder, "route", "promote", "new", "--log", str(log), "--after", "10")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "percent: 0" in (folder / "llmops.yaml").read_text()
+
+
+async def test_an_answer_is_checked_against_what_its_application_found(tmp_path: Path) -> None:
+    settings = """models:
+  bold: {id: "python/shop.py:bold"}
+  careful: {id: "python/shop.py:careful"}
+routes:
+  held: {kind: cascade, models: [bold, careful], escalate_when: [{hallucination: {above: 0.1}}]}
+"""
+    application = """
+def bold(request):
+    return {"text": "The large plan costs 99 dollars.", "contexts": ["The small plan is 19 dollars a month."]}
+def careful(request):
+    return {"text": "The small plan is 19 dollars.", "contexts": ["The small plan is 19 dollars a month."]}
+"""
+    router = Router(write(tmp_path, {"llmops.yaml": settings, "shop.py": application}), "held")
+    assert await served_by(router, "What is the large plan?") == "careful"
+    await router.close()
