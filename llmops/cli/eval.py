@@ -1,5 +1,6 @@
 """`llmops eval`: run suites and judge their gates."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -148,6 +149,8 @@ def command(
         tell_work(session, suites_named(session, suites or []), options, print_explanation, baseline=baseline, json=json)
         return
 
+    here = Path.cwd()
+
     def evaluate(session: Session) -> int:
         chosen = suites_named(session, suites or [])
         use_engine(session, engine, address, quiet=quiet)
@@ -157,6 +160,7 @@ def command(
             ends_at = None if minutes is None else time.monotonic() + 60 * minutes
             reports.extend(_run(session, chosen, replace(options, ends_at=ends_at), baseline, show=not json, quiet=quiet))
         finally:  # what has come to its end is told, also when a later suite does not
+            os.chdir(here)  # code of the user's may have left it
             for path, form in documents if reports or not chosen else ():
                 write_file(path, "".join(document(session, reports, form)))
                 session.err.print(f"wrote {path}", soft_wrap=True)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,11 @@ def test_an_application_that_never_comes_back_takes_no_document_with_it(tmp_path
     hanging = "import io, sys, time\n\n\ndef answer(request):\n    sys.stdout = io.StringIO()\n    time.sleep(60)\n"
     done = llmops(write(tmp_path, {"llmops.yaml": settings, "shop/bot.py": hanging}), "eval", "--json")
     assert report(done)["counts"]["failed"] == 2
+
+
+def test_a_report_is_written_where_it_was_asked_for_also_when_an_application_goes_elsewhere(tmp_path: Path) -> None:
+    leaving = "import os\nos.chdir('/')\n\n\ndef answer(request):\n    return os.getcwd()\n"
+    write(tmp_path, {**APPLICATION, "shop/bot.py": leaving})
+    llmops(tmp_path, "eval", "-o", "report.json")
+    (run,) = json.loads((tmp_path / "report.json").read_text())["runs"]
+    assert [result["output"] for result in run["results"]] == ["/", "/"]
