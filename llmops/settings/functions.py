@@ -80,8 +80,7 @@ class Function:
                 module = self._imported() if self._module else self._run(code)
         except (Exception, SystemExit) as error:
             told = f"{self.file!r} cannot be loaded: {type(error).__name__}: {error}."
-            hint = "Install it beside llmops, into the same environment." if isinstance(error, ModuleNotFoundError) else None
-            raise UsageError(told, hint=hint) from error
+            raise UsageError(told, hint=_mend(error)) from error
         found: object = getattr(module, self.name, None)
         if not callable(found):
             raise UsageError(f"{self.name!r} in {self.file!r} is not a function.")
@@ -229,6 +228,14 @@ def _own(spec: ModuleSpec) -> bool:
         return False
     path = Path(spec.origin)
     return not path.is_relative_to(_STANDARD) and not any(folder in path.parts for folder in INSTALLED)
+
+
+def _mend(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError):
+        return "Install it beside llmops, into the same environment."
+    if isinstance(error, ImportError) and "no known parent package" in error.msg:
+        return "Put an `__init__.py` beside the file, which makes its folder a package."
+    return None
 
 
 @contextmanager
