@@ -74,7 +74,7 @@ class Python:
             with as_user():
                 returned, error = await asyncio.to_thread(_call, self.function, _argument(sample))
         if error is not None:
-            return Failure(f"{type(error).__name__}: {error}{self.source.line_of(error)}")
+            return Failure(f"{type(error).__name__}: {masked(str(error))}{self.source.line_of(error)}")
         return _outcome(returned, self.options.range)
 
 
@@ -116,7 +116,9 @@ def _outcome(returned: Any, bounds: Bounds | None) -> Outcome:  # noqa: ANN401 -
     if bounds is not None and not bounds[0] <= value <= bounds[1]:
         return Failure(f"the function returned {value:g}; `range` says that it lies {within(bounds)}")
     reason = found.get("reason")
-    return Score(float(value), "" if reason is None else str(reason), parts={} if passed is None else {PASSED: float(passed)})
+    return Score(
+        float(value), "" if reason is None else masked(str(reason)), parts={} if passed is None else {PASSED: float(passed)}
+    )
 
 
 def _check(options: PythonOptions, root: Path) -> Function:

@@ -160,6 +160,15 @@ def test_an_exception_is_a_failure_with_its_line(bench: Bench, body: str, reason
     assert outcome.reason.endswith(reason)
 
 
+@pytest.mark.parametrize("body", ["raise ValueError(KEY)", "return {'value': 1, 'reason': KEY}"])
+def test_no_credential_gets_into_a_reason(bench: Bench, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "tulip-4711-tulip")
+    write(bench, f"KEY = 'the key is tulip-4711-tulip'\n\ndef judge(answer):\n    {body}\n")
+    outcome = bench.measure(OWN, answer("x"))
+    assert isinstance(outcome, Score | Failure)
+    assert "the key is ***" in outcome.reason
+
+
 def test_the_identity_follows_the_file(bench: Bench) -> None:
     write(bench, "def judge(answer):\n    return 1\n")
     first = bench.build(OWN)
