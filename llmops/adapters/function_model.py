@@ -14,9 +14,10 @@ from llmops.domain.errors import FunctionFailed, InvalidFiles, ModelError, Model
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.retrieval import Hit
 from llmops.domain.serial import plain
-from llmops.settings.functions import Function, as_user
+from llmops.settings.functions import Function
 from llmops.settings.positions import Positions
 from llmops.settings.secrets import masked
+from llmops.settings.stdout import as_user
 from llmops.settings.validation import Amount, Strict, validated
 
 Json = dict[str, Any]

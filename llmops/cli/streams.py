@@ -9,6 +9,8 @@ import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, BinaryIO, cast
 
+from llmops.settings.stdout import Diverted
+
 SIGPIPE = 141
 """What a shell says of a program that was ended by a closed pipe."""
 UNWRITABLE = 2
@@ -36,13 +38,13 @@ class Guarded(FileIO):
 
 
 def guard_streams() -> None:
-    """Put streams that cannot fail in place of those of this process.
+    """Put streams that cannot fail in place of those of this process; what the user's code prints goes to stderr.
 
     The number of a closed one is taken first: the next file to be opened would have it otherwise, and be printed into.
     """
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 -- as long as the process
-    sys.stdout = _guarded(sys.stdout)
+    sys.stdout = Diverted(_guarded(sys.stdout))
     sys.stderr = _guarded(sys.stderr)
 
 

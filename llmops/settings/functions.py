@@ -6,13 +6,10 @@ It runs with the user's rights: it is part of their project, as a test of pytest
 import ast
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from importlib import import_module, invalidate_caches
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
-from threading import current_thread, main_thread
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -20,6 +17,7 @@ from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.keys import content_hash
 from llmops.domain.records import record
 from llmops.settings.files import read_text
+from llmops.settings.stdout import as_user
 from llmops.settings.validation import Shape, nearest
 
 FUNCTION = r"[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*"
@@ -30,8 +28,6 @@ INSTALLED = ("site-packages", "dist-packages")
 _STANDARD = Path(ast.__file__).parent
 _loaded: dict[Path, str] = {}
 """Hash of the code that this process runs for a file: when it has changed, as under `--watch`, it is read anew."""
-_inside: ContextVar[bool] = ContextVar("inside", default=False)
-"""Whether what runs is the user's code."""
 
 
 @record
@@ -236,51 +232,3 @@ def _mend(error: BaseException) -> str | None:
     if isinstance(error, ImportError) and "no known parent package" in error.msg:
         return "Put an `__init__.py` beside the file, which makes its folder a package."
     return None
-
-
-@contextmanager
-def as_user() -> Iterator[None]:
-    """While the user's code runs, or is waited for: what it prints goes to stderr, since stdout may be a document of ours."""
-    token = _inside.set(True)
-    try:
-        with _stdout:
-            yield
-    finally:
-        _inside.reset(token)
-
-
-class _Diverted:
-    """A stdout whose text goes to stderr where the user's code prints: inside `as_user`, and in any thread but the main one."""
-
-    def __init__(self, stdout: Any) -> None:  # noqa: ANN401 -- whatever stands in for it
-        self._stdout = stdout
-
-    def write(self, text: str) -> int:
-        theirs = _inside.get() or current_thread() is not main_thread()
-        written: int = (sys.stderr if theirs else self._stdout).write(text)
-        return written
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- as the stream itself
-        return getattr(self._stdout, name)
-
-
-class _Stdout:
-    """Puts ours back once no code of the user's runs: calls that redirect it at the same time leave one another's behind."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._ours: Any = None
-
-    def __enter__(self) -> None:
-        if not self._running:
-            self._ours = sys.stdout if isinstance(sys.stdout, _Diverted) else _Diverted(sys.stdout)
-            sys.stdout = self._ours
-        self._running += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._running -= 1
-        if not self._running:
-            sys.stdout = self._ours
-
-
-_stdout = _Stdout()

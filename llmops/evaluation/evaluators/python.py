@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind, Services, WrongOption, identity, within
 from llmops.evaluation.evaluators.quoting import cut
-from llmops.settings.functions import Function, FunctionName, as_user, find_function
+from llmops.settings.functions import Function, FunctionName, find_function
 from llmops.settings.secrets import masked
+from llmops.settings.stdout import as_user
 from llmops.settings.validation import Number, Strict
 
 PASSED = "passed"
@@ -61,21 +62,25 @@ class Python:
         return identity("python", 1, self.options, self.code_hash)
 
     async def evaluate(self, sample: Sample) -> Outcome:
-        """Call the function with plain data; a plain function runs in a thread."""
-        returned: Any = None
-        error: BaseException | None = None
-        if inspect.iscoroutinefunction(self.function):
-            try:
-                with as_user():
-                    returned = await self.function(_argument(sample))
-            except (Exception, SystemExit) as raised:
-                error = raised
-        else:
-            with as_user():
-                returned, error = await asyncio.to_thread(_call, self.function, _argument(sample))
+        """Call the function with plain data; one that is not async runs in a thread."""
+        argument = _argument(sample)
+        with as_user():
+            if inspect.iscoroutinefunction(self.function):
+                returned, error = await _awaited(self.function(argument))
+            else:
+                returned, error = await asyncio.to_thread(_call, self.function, argument)
+            if inspect.isawaitable(returned):  # it is async behind a decorator, or an object
+                returned, error = await _awaited(returned)
         if error is not None:
             return Failure(f"{type(error).__name__}: {masked(str(error))}{self.source.line_of(error)}")
         return _outcome(returned, self.options.range)
+
+
+async def _awaited(returned: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return await returned, None
+    except (Exception, SystemExit) as error:
+        return None, error
 
 
 def _call(function: Callable[[dict[str, Any]], Any], argument: dict[str, Any]) -> tuple[Any, BaseException | None]:

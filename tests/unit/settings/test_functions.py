@@ -1,13 +1,11 @@
-import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from llmops.domain.errors import UsageError
-from llmops.settings.functions import as_user, find_function
+from llmops.settings.functions import find_function
 
 
 @pytest.fixture(autouse=True)
@@ -108,21 +106,3 @@ def test_another_module_of_the_same_name_is_told(tmp_path: Path) -> None:
     write(tmp_path, {"json/__init__.py": "", "json/tool.py": "def f(): pass\n"})
     with pytest.raises(UsageError, match="another module has its name, `json.tool`"):
         find_function("json/tool.py:f", tmp_path).load()
-
-
-def test_what_user_code_prints_is_no_part_of_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(tmp_path, {"a.py": "print('loading')\nasync def f():\n    print('asked')\n"})
-    function = find_function("a.py:f", tmp_path).load()
-
-    async def asked() -> None:
-        with as_user():
-            await function()
-
-    asyncio.run(asked())
-    thread = Thread(target=print, args=("in a thread of its own",))
-    thread.start()
-    thread.join()
-    sys.stdout.write("a document\n")
-    captured = capsys.readouterr()
-    assert captured.out == "a document\n"
-    assert captured.err == "loading\nasked\nin a thread of its own\n"

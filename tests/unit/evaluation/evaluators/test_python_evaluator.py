@@ -214,3 +214,15 @@ def test_checking_does_not_run_the_file(bench: Bench) -> None:
     assert not (bench.root / "evals" / "ran").exists()
     bench.build(OWN)
     assert (bench.root / "evals" / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def plain(f):\n    return lambda answer: f(answer)\n\n@plain\nasync def judge(answer):\n    return 0.5\n",
+        "class Judge:\n    async def __call__(self, answer):\n        return 0.5\n\njudge = Judge()\n",
+    ],
+)
+def test_a_function_that_is_not_seen_to_be_async_is_awaited(bench: Bench, body: str) -> None:
+    write(bench, body)
+    assert bench.measure(OWN, answer("x")) == Score(0.5)
