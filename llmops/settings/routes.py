@@ -1,11 +1,13 @@
 """`routes:` of llmops.yaml: policies that choose between models, each usable as a target of a suite."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from llmops.domain.errors import Problem
 from llmops.settings.validation import Amount, LanguageCode, Number, Shape, Strict
 
 Checks = list[str | dict[str, Any]]
@@ -47,6 +49,21 @@ LIMITS = {"above": "max", "below": "min"}
 
 def _as_in_a_suite(options: Any) -> Any:  # noqa: ANN401 -- whatever the user wrote
     return {LIMITS.get(key, key): value for key, value in options.items()} if isinstance(options, dict) else options
+
+
+def _check_limits(name: str, options: dict[str, Any]) -> None:
+    for ours, theirs in LIMITS.items():
+        if theirs in options:
+            raise ValueError(f"`{name}` has `{theirs}`, which says what passes; when to escalate is told by `{ours}`")
+        if isinstance(options.get(ours, 0), bool) or not isinstance(options.get(ours, 0), int | float):
+            raise ValueError(f"`{name}`: `{ours}` should be a number")
+
+
+def as_written(problem: Problem) -> Problem:
+    """What is wrong with a limit of a check, under the key that a cascade has for it."""
+    above, _, key = (problem.key or "").rpartition(".")
+    ours = next((ours for ours, theirs in LIMITS.items() if theirs == key), None)
+    return problem if ours is None else replace(problem, key=f"{above}.{ours}")
 
 
 class FixedRoute(Strict):
@@ -136,12 +153,10 @@ class CascadeRoute(Strict):
     @field_validator("escalate_when")
     @classmethod
     def _from_this_side(cls, entries: Checks) -> Checks:
-        for name, options in (item for entry in entries if isinstance(entry, dict) for item in entry.items()):
-            for ours, theirs in LIMITS.items() if isinstance(options, dict) else ():
-                if theirs in options:
-                    raise ValueError(f"`{name}` has `{theirs}`, which says what passes; when to escalate is told by `{ours}`")
-                if ours in options and (isinstance(options[ours], bool) or not isinstance(options[ours], int | float)):
-                    raise ValueError(f"`{name}`: `{ours}` should be a number")
+        for entry in entries:
+            for name, options in entry.items() if isinstance(entry, dict) else ():
+                if isinstance(options, dict):
+                    _check_limits(name, options)
         return entries
 
     @model_validator(mode="after")
@@ -230,6 +245,11 @@ class ShadowRoute(Strict):
 
     kind: Literal["shadow"]
     models: Pair
+
+
+def key_of_checks(settings: "CheckedRoute") -> str:
+    """The key under which a route names the evaluators that look at its answers."""
+    return "escalate_when" if isinstance(settings, CascadeRoute) else "checks"
 
 
 CheckedRoute = CascadeRoute | BanditRoute | CanaryRoute | AbRoute

@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder
-from llmops.evaluation.evaluators.base import Services
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.planning import Route, Target
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
 from llmops.routing.policies import Learned, policy_of
 from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.project import Project
-from llmops.settings.routes import CheckedRoute, LearnedRoute
+from llmops.settings.routes import CascadeRoute, CheckedRoute, LearnedRoute, as_written, key_of_checks
 from llmops.settings.suite import evaluator_specs
 
 if TYPE_CHECKING:
     from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
 
 ROUTE_VERSION = 2
-CHECKED_BY = {"cascade": "escalate_when"}
-"""Keys of the evaluators that a route asks, where they are not called `checks`."""
 
 
 class Routes:
@@ -50,9 +48,7 @@ class Routes:
         """
         settings = self._project.route(name)
         targets = {model: self._model(model) for model in settings.models}
-        positions, at = self._project.positions, ("routes", name, CHECKED_BY.get(settings.kind, "checks"))
-        specs = evaluator_specs(settings.checks, positions, at) if isinstance(settings, CheckedRoute) else ()
-        checks = build_evaluators(specs, positions, self._services()) if specs else []
+        checks = self._checks(name, settings) if isinstance(settings, CheckedRoute) else []
         facts = {
             "settings": settings.model_dump(mode="json"),
             "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
@@ -61,6 +57,16 @@ class Routes:
         }
         policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
         return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks))
+
+    def _checks(self, name: str, settings: CheckedRoute) -> list[BuiltEvaluator]:
+        positions, at = self._project.positions, ("routes", name, key_of_checks(settings))
+        try:
+            specs = evaluator_specs(settings.checks, positions, at)
+            return build_evaluators(specs, positions, self._services()) if specs else []
+        except InvalidFiles as error:
+            raise InvalidFiles(
+                [as_written(each) if isinstance(settings, CascadeRoute) else each for each in error.problems]
+            ) from None
 
     def _token_count(self, text: str) -> int:
         from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer

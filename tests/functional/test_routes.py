@@ -216,7 +216,7 @@ def test_a_wrong_route_is_told_where_it_stands(folder: Path) -> None:
             "escalate_when: [{perplexity: {above: lots}}]",
             "`perplexity`: `above` should be a number",
         ),
-        ("escalate_when: [refusal]", "escalate_when: [{perplexity: {above: 0.5}}]", "0.5 is no limit"),
+        ("escalate_when: [refusal]", "escalate_when: [{perplexity: {above: 0.5}}]", "perplexity.above`: 0.5 is no limit"),
         ("usd: 0.0002", "usb: 0.0002", "unknown key"),
     ):
         text = (folder / "llmops.yaml").read_text()
