@@ -246,11 +246,10 @@ class SqlStore:
     def _newest_first(self) -> Iterator[Run]:
         number = schema.runs.c.number
         query = select(schema.runs).order_by(number.desc()).limit(RUNS_PER_FETCH)
-        found = self._runs(query)
+        found = self._numbered(query)
         while found:
-            yield from found
-            last = select(number).where(schema.runs.c.id == found[-1].id).scalar_subquery()
-            found = self._runs(query.where(number < last))
+            yield from (run for _, run in found)
+            found = self._numbered(query.where(number < found[-1][0]))
 
     def _baseline_of(self, suite: str) -> str:
         found = self.baseline(suite)
@@ -313,7 +312,10 @@ class SqlStore:
         self._engine.dispose()
 
     def _runs(self, query: Select[Any]) -> list[Run]:
-        return self.database.transaction(lambda connection: [run_of(row) for row in connection.execute(query)])
+        return [run for _, run in self._numbered(query)]
+
+    def _numbered(self, query: Select[Any]) -> list[tuple[int, Run]]:
+        return self.database.transaction(lambda connection: [(row.number, run_of(row)) for row in connection.execute(query)])
 
     def _first(self, query: Select[Any], read: Callable[[str], Read]) -> Read | None:
         """What `read` makes of the only value of the first row; None: there is none."""
