@@ -34,6 +34,8 @@ class EmbeddedReader:
         unknown = sorted(set(request.params) - {"max_sentences"})
         if unknown:
             raise Refused(f"{self._id} has no parameter {unknown[0]!r}; it takes `max_sentences`")
+        if image := next((image for message in request.messages for image in message.images), None):
+            raise Refused(f"{self._id} reads text alone and cannot see the image {image.name}")
         text, latency = await asyncio.to_thread(self._timed, request)
         usage = Usage(sum(pieces(m.content) for m in request.messages), pieces(text), estimated=True)
         return Completion(text, usage, latency, finish_reason="stop", model=self._id)

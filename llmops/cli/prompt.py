@@ -87,7 +87,7 @@ def render(
     session: Session = ctx.obj
     for message in rendered(session, session.wiring.prompt(reference), var, case, dataset):
         session.out.print(Text(f"{message.role}:", style="bold"))
-        typer.echo(f"{safe(message.content)}\n")
+        typer.echo(f"{safe(message.shown)}\n")
 
 
 @app.command()

@@ -197,11 +197,12 @@ def export(
     dataset: DatasetOption = None,
 ) -> None:
     """Print a prompt in another tool's format."""
+    from llmops.evaluation.case_files import with_images
     from llmops.prompting.exchange import export_prompt
 
     session: Session = ctx.obj
     version = session.wiring.prompt(reference)
-    messages = rendered(session, version, var, case, dataset) if kind in ("text", "openai") else None
+    messages = with_images(rendered(session, version, var, case, dataset)) if kind in ("text", "openai") else None
     text = export_prompt(version, kind, messages)
     if kind != "prompty" and version.parameters:
         left_out = f"left out what {kind} files do not hold: {', '.join(version.parameters)}"

@@ -12,7 +12,7 @@ from llmops.domain.retrieval import Hit, given_hits
 if TYPE_CHECKING:
     from llmops.prompting.template import PromptVersion
 
-VarOption = Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE")]
+VarOption = Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE; of a variable of type image NAME=FILE.")]
 CaseOption = Annotated[str | None, typer.Option("--case", help="Take the variables of this case.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The file that holds the case.")]
 
@@ -24,11 +24,12 @@ def rendered(
     if case is None and dataset is not None:
         raise UsageError("--dataset needs --case ID: which case of it?")
     values, hits = _case(session, case, dataset) if case is not None else ({}, ())
-    values |= dict(_assignment(item, version) for item in var or ())
+    values |= dict(_assignment(session, item, version) for item in var or ())
     return version.render(values, hits)
 
 
-def _assignment(item: str, version: "PromptVersion") -> tuple[str, Any]:
+def _assignment(session: Session, item: str, version: "PromptVersion") -> tuple[str, Any]:
+    from llmops.evaluation.case_files import read_file
     from llmops.prompting.variables import BadValue, from_text
     from llmops.settings.validation import nearest
 
@@ -40,8 +41,14 @@ def _assignment(item: str, version: "PromptVersion") -> tuple[str, Any]:
             known = version.used_variables | set(version.variables)
             raise UsageError(f"--var {item!r}: the prompt {version.name!r} has no such variable.", hint=nearest(name, known))
         return name, text
+    variable = version.variables[name]
     try:
-        return name, from_text(version.variables[name], text)
+        if variable.type == "image":
+            image = read_file(session.start / text, session.project.root)
+            if problem := variable.problem_with(image):
+                raise BadValue(problem)
+            return name, image
+        return name, from_text(variable, text)
     except BadValue as error:
         raise UsageError(f"--var {item!r}: `{name}` {error}.") from None
 

@@ -16,7 +16,7 @@ class Case:
 
     id: str
     vars: Mapping[str, Any]
-    """Values of the prompt's variables."""
+    """Values of the prompt's variables: JSON values and images."""
     expected: Any = None
     """The right answer or the facts it must hold; what it means is up to the evaluators that read it."""
     contexts: tuple[str, ...] = ()
@@ -29,6 +29,8 @@ class Case:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     evaluators: tuple[Any, ...] = ()
     """Evaluator specifications of this case alone, in the form a suite has them."""
+    files: Mapping[str, str | list[str]] = field(default_factory=dict)
+    """Paths of the files that `vars` holds the text or the image of, by variable."""
     line: int | None = None
     """1-based line of the dataset file, for messages."""
 

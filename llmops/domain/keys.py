@@ -5,12 +5,24 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+from llmops.domain.prompts import Image
+
 KEY_BYTES = 16
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def _digest(value: object) -> dict[str, str]:
+    if isinstance(value, Image):
+        return {"image": value.digest}
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_digest
+).encode
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
-    """JSON with sorted keys and no spaces: one text for one value.
+    """JSON with sorted keys and no spaces: one text for one value; of an image its digest counts.
 
     Raises:
         TypeError: `value` holds something that JSON cannot express.

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from llmops.domain.models import Completion, RoutedCall, Usage
+from llmops.domain.prompts import Image
 from llmops.domain.reports import (
     Counts,
     EvaluatorSummary,
@@ -36,10 +37,12 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 -- any domain object
-    """A dataclass, recursively, as a JSON value; fields at their default are kept."""
+    """A dataclass, recursively, as a JSON value; fields at their default are kept, and of an image its name."""
     kind: Any = type(value)
     if kind in _SCALARS:
         return value
+    if kind is Image:
+        return value.name
     if names := _fields(kind):
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from llmops.domain.errors import EndpointDown, ModelError, RateLimited
 from llmops.domain.models import Completion, CompletionRequest
+from llmops.evaluation.case_files import with_images
 from llmops.evaluation.endpoints import Endpoint, Stopping
 from llmops.evaluation.pacing import Pace
 from llmops.evaluation.planning import Target
@@ -81,7 +82,7 @@ class Caller:
         sent = self._pace.send(self._expected)
         taken = sum(len(message.content) for message in request.messages) / CHARACTERS_PER_TOKEN
         try:
-            completion = await self._model.complete(request)
+            completion = await self._model.complete(replace(request, messages=with_images(request.messages)))
             if completion.usage is not None:
                 taken = completion.usage.input_tokens + completion.usage.output_tokens
                 self._tokens = taken if self._tokens is None else (1 - RECENT) * self._tokens + RECENT * taken

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from itertools import chain
@@ -14,6 +15,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.domain.records import record
+from llmops.evaluation.case_files import read_files
 from llmops.scoring.ranking import parse_unit
 from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines, json_value
@@ -45,6 +47,7 @@ class CaseRow(Strict):
     tags: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] = Field(default_factory=dict)
     evaluators: list[str | dict[str, Any]] = Field(default_factory=list)
+    files: dict[str, str | list[str]] = Field(default_factory=dict)
 
 
 Reader = Callable[[Path, Path], Iterator[Case | Problem]]
@@ -101,7 +104,23 @@ def reader_of(path: Path, root: Path) -> Reader:
         raise UsageError(f"{file}: has the suffix {path.suffix!r}, which is no dataset format.", hint=hint)
     if path.is_dir() or not path.is_file():
         raise UsageError(f"{file}: no such dataset file.", hint=nearest(file, _datasets_near(path, root, readers)))
-    return reader
+    return partial(_with_files, reader)
+
+
+def _with_files(reader: Reader, path: Path, root: Path) -> Iterator[Case | Problem]:
+    """The cases with what their files hold among their variables."""
+    for found in reader(path, root):
+        if isinstance(found, Problem) or not found.files:
+            yield found
+            continue
+        twice = next((name for name in found.files if name in found.vars), None)
+        if twice is not None:
+            yield Problem(shown(path, root), f"{twice!r} stands in `vars` too.", line=found.line, key="files")
+            continue
+        try:
+            yield replace(found, vars={**found.vars, **read_files(found.files, path.parent, root)})
+        except UsageError as error:
+            yield Problem(shown(path, root), error.message, line=found.line, key="files", hint=error.hint)
 
 
 def _datasets_near(path: Path, root: Path, suffixes: Collection[str]) -> list[str]:
@@ -169,8 +188,8 @@ def _state(found: os.stat_result) -> tuple[int, int]:
 
 
 def case_json(case: Case) -> dict[str, Any]:
-    """The content of a case as JSON, without its place in the file."""
-    return {name: getattr(case, name) for name in _FIELDS}
+    """The content of a case as JSON, without its place in the file; what its files hold stands in `vars`."""
+    return {name: getattr(case, name) for name in _FIELDS if name != "files"}
 
 
 def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Iterator[Case | Problem]:  # noqa: ANN401
@@ -199,6 +218,7 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Itera
         tuple(row.tags),
         row.metadata,
         tuple(row.evaluators),
+        row.files,
         line,
     )
 
@@ -263,17 +283,19 @@ def _rows(data: Any, positions: Positions) -> Iterator[Case | Problem]:  # noqa:
 
 
 def _csv(path: Path, root: Path) -> Iterator[Case | Problem]:
-    """Columns named as fields of a case are those; `tags`, `contexts` and `relevant` split at `|`; the rest are variables."""
+    """Columns named as fields of a case are those, `files.NAME` is a file's path, and the rest are variables."""
     yield from _each(csv_rows(path, root), shown(path, root), lambda row, number: _csv_row(row.value, number))
 
 
 def _csv_row(row: dict[str, str], number: int) -> dict[str, Any]:
-    data: dict[str, Any] = {"id": row.get("id") or str(number), "vars": {}}
+    data: dict[str, Any] = {"id": row.get("id") or str(number), "vars": {}, "files": {}}
     for name, value in row.items():
-        if name in ("tags", "contexts", "relevant"):
+        if name in ("tags", "contexts", "relevant"):  # split at `|`
             data[name] = [part.strip() for part in value.split("|") if part.strip()]
         elif name in ("expected", "output"):
             data[name] = value or None
+        elif name.startswith("files."):
+            data["files"] |= {name.removeprefix("files."): value} if value else {}
         elif name != "id":
             data["vars"][name] = value
     return data

@@ -70,7 +70,7 @@ class Writing:
             inputs = {
                 "model": self.target.model.identity if self.target.model else "",
                 "params": dict(request.params),
-                "messages": [message.to_json() for message in request.messages],
+                "messages": [message.keyed() for message in request.messages],
                 "kind": self.kind,
                 "sample": sample,
             }

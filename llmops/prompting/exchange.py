@@ -290,7 +290,7 @@ def export_prompt(version: PromptVersion, kind: PromptFormat, messages: Sequence
             )
         if kind == "openai":
             return json.dumps([message.to_json() for message in messages], indent=2, ensure_ascii=False) + "\n"
-        return "\n\n".join(message.content for message in messages) + "\n"
+        return "\n\n".join(message.shown for message in messages) + "\n"
     _refuse_ours(version, kind)
     if kind == "promptfoo":
         chat = [{"role": message.role, "content": message.source.strip("\n")} for message in version.messages]

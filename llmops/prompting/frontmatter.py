@@ -46,7 +46,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
 
 class _Variable(Strict):
-    type: Literal["string", "integer", "number", "boolean", "array", "object", "messages", "any"] = "any"
+    type: Literal["string", "integer", "number", "boolean", "array", "object", "image", "messages", "any"] = "any"
     required: bool | None = None
     default: Any = None
     description: str = ""

@@ -15,7 +15,7 @@ from llmops.prompting.template import PromptVersion
 from llmops.settings.validation import nearest
 
 _CLOCK = re.compile(r"now|(current_|todays_)?(date|time|datetime)|today|utcnow|timestamp|random|uuid4?|seed")
-_HARMLESS_TYPES = frozenset(["integer", "number", "boolean", "messages"])
+_HARMLESS_TYPES = frozenset(["integer", "number", "boolean", "image", "messages"])
 _FENCES = ("```", '"""', "'''", "~~~", "---", "===", "###", "***", "<<<", ">>>")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "[": "]", "(": ")", "{": "}", "«": "»", "“": "”", "‘": "’", "<": ">", "|": "|"}
 _HEADING = re.compile(r"^#{1,6}(?:[ \t]|$)", re.MULTILINE)

@@ -1,6 +1,7 @@
 """Rendering a prompt: values in, messages out, within bounds."""
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,12 @@ from jinja2 import TemplateError as JinjaError
 from jinja2.runtime import Context
 
 from llmops.domain.errors import TemplateError
-from llmops.domain.prompts import Message, Role
+from llmops.domain.prompts import IMAGE, Image, Message, Role
 from llmops.prompting.budget import Budget, Limits, OverBudget, active
 from llmops.prompting.roles import EXPANSION, MessageSource, without_own_lines
 from llmops.prompting.sandbox import PromptEnvironment
 from llmops.prompting.syntax import CONTEXTS, SyntaxProblem, parse_tree
-from llmops.prompting.variables import BadValue, Variable, plain
+from llmops.prompting.variables import BadValue, Value, Variable, plain
 from llmops.settings.validation import nearest
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class Renderer:
         A message that renders to nothing is left out, so that a whole message can depend on a condition.
 
         Args:
-            vars: values of the variables: text, numbers, booleans, lists and mappings. Names the prompt does not use are
-                ignored; a variable that is not required and has no default is None.
+            vars: values of the variables: text, numbers, booleans, lists, mappings and images. Names the prompt does not use
+                are ignored; a variable that is not required and has no default is None.
             contexts: hits, objects with `text`, `source` and `heading`; a template sees them as mappings of these three.
 
         Raises:
@@ -58,6 +59,8 @@ class Renderer:
                 nothing is left to send; with the file and line.
         """
         values, size = self._values(vars)
+        pictures = _Pictures()
+        values = {name: pictures.marked(value) for name, value in values.items()}
         if self._contexts:
             passages = [{"text": hit.text, "source": hit.source, "heading": hit.heading} for hit in contexts]
             values[CONTEXTS] = passages
@@ -66,7 +69,7 @@ class Renderer:
         outer = active.__dict__.get("budget")
         active.budget = Budget(self._limits, size)
         try:
-            messages = self._messages(names)
+            messages = pictures.placed(self._messages(names), self._version.file)
         except (JinjaError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise self._explained(error, names) from error
         except (RecursionError, MemoryError) as error:
@@ -159,6 +162,44 @@ class Renderer:
         elif not isinstance(error, JinjaError):
             message = f"{type(error).__name__}: {message}"
         return TemplateError(f"{message}.", file=file or self._version.file, line=line, hint=hint)
+
+
+class _Pictures:
+    """The images of one rendering: a template sees marks in their place, which no other value can hold."""
+
+    def __init__(self) -> None:
+        self._images: list[Image] = []
+        self._code = ""
+
+    def marked(self, value: Value) -> Value:
+        """A value with a mark for each of its images."""
+        if isinstance(value, Image):
+            self._code = self._code or f"{IMAGE}{secrets.randbits(64):020}"
+            self._images.append(value)
+            return f"{self._code}-{len(self._images) - 1}{IMAGE}"
+        if isinstance(value, list):
+            return [self.marked(item) for item in value]
+        return {key: self.marked(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    def placed(self, messages: tuple[Message, ...], file: str) -> tuple[Message, ...]:
+        """The messages with images in place of their marks.
+
+        Raises:
+            TemplateError: a message holds an image and is no user's, or a filter has changed a mark.
+        """
+        return tuple(self._placed(message, file) for message in messages) if self._images else messages
+
+    def _placed(self, message: Message, file: str) -> Message:
+        first, *others = re.split(f"{self._code}-([0-9]+){IMAGE}", message.content)
+        images = tuple(self._images[int(number)] for number in others[::2])
+        texts = [first, *others[1::2]]
+        if any(self._code[:4] in text for text in texts):
+            raise TemplateError("cuts or changes an image; write it as it is: `{{ name }}`.", file=file)
+        if images and message.role != "user":
+            hint = "Models take images in messages of the user."
+            raise TemplateError(f"puts the image {images[0].name} into a `{message.role}` message.", file=file, hint=hint)
+        content = IMAGE.join(text.replace(IMAGE, "") for text in texts)
+        return Message(message.role, content, images) if images else message
 
 
 def _dynamic(tree: nodes.Template) -> bool:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from llmops.domain.prompts import Image
 from llmops.domain.records import record
 
 Value = Any
-"""Any value that a template may meet."""
+"""Any value that a template may meet: a JSON value, or an image."""
 
 MAX_ITEMS = 2_000_000
 """Items and keys that the values of one rendering may hold."""
@@ -25,7 +26,7 @@ class Variable:
 
     name: str
     type: str = "any"
-    """`string`, `integer`, `number`, `boolean`, `array`, `object`, `messages` or `any`."""
+    """`string`, `integer`, `number`, `boolean`, `array`, `object`, `image`, `messages` or `any`."""
     required: bool = True
     default: Value = None
     """Used when no value is given and the variable is not required."""
@@ -40,7 +41,8 @@ class Variable:
             return None
         if self.type == "messages":
             return _problem_with_messages(value)
-        return None if FITS[self.type](value) else f"is {_short(value)} ({kind_of(value)}), expected {self.type}"
+        expected = f"{self.type}: a file that the case names in `files`" if self.type == "image" else self.type
+        return None if FITS[self.type](value) else f"is {_short(value)} ({kind_of(value)}), expected {expected}"
 
 
 def from_text(variable: Variable, text: str) -> Value:
@@ -72,6 +74,7 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "array": lambda value: isinstance(value, list | tuple),
     "object": lambda value: isinstance(value, dict),
+    "image": lambda value: isinstance(value, Image),
     "messages": lambda value: _problem_with_messages(value) is None,
 }
 """Whether a value is of a type, by the type's name in front matter."""
@@ -94,13 +97,15 @@ def kind_of(value: Value) -> str:
     """The type of a value, in the words of front matter."""
     if value is None:
         return "null"
-    for name in ("string", "boolean", "integer", "number", "array", "object"):
+    for name in ("string", "boolean", "integer", "number", "array", "object", "image"):
         if FITS[name](value):
             return name
     return type(value).__name__
 
 
 def _short(value: Value) -> str:
+    if isinstance(value, Image):
+        return value.name
     if isinstance(value, str):
         return repr(value) if len(value) <= 40 else f"{value[:37]!r}..."
     if isinstance(value, list | tuple | dict):
@@ -109,7 +114,7 @@ def _short(value: Value) -> str:
 
 
 def plain(value: Value) -> tuple[Any, int]:
-    """A copy of `value` made of plain JSON types alone, and its size in characters.
+    """A copy of `value` made of plain JSON types and images alone, and its size in characters.
 
     Raises:
         BadValue: it holds an object of another type, or more than `MAX_ITEMS` items, or is nested too deeply.
@@ -137,6 +142,8 @@ def _plain(value: Value, count: list[int]) -> tuple[Any, int]:
     if isinstance(value, list | tuple):
         items = [_plain(item, count) for item in value]
         return [item for item, _ in items], 2 + sum(size for _, size in items)
+    if isinstance(value, Image):
+        return value, len(value.name)
     if isinstance(value, Mapping):
         pairs = [(_plain(key, count), _plain(item, count)) for key, item in value.items()]
         return {key[0]: item[0] for key, item in pairs}, 2 + sum(key[1] + item[1] for key, item in pairs)

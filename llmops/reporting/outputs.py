@@ -69,7 +69,7 @@ def _prompt(reference: str, messages: tuple[Message, ...] | str) -> Iterator[Ren
     yield _indented(Text(f"prompt {safe(reference)}", style="bold"))
     for message in messages:
         yield _indented(Text(f"{message.role}:", style="dim"), 4)
-        yield _indented(Text(safe(message.content)), 6)
+        yield _indented(Text(safe(message.shown)), 6)
 
 
 def _beside(results: Sequence[CellResult]) -> Table:

@@ -26,6 +26,11 @@ def _tool_chunks() -> list[dict[str, Any]]:
     return [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [piece]}}]} for piece in pieces]
 
 
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """The texts of a message."""
+    return content if isinstance(content, str) else "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
 class OpenAiServer:
     """Answers `echo: <last message>`; `faults` maps the number of a request (from 1) to what goes wrong."""
 
@@ -40,7 +45,7 @@ class OpenAiServer:
         self.headers: dict[str, str] = {}
         """Of every answer."""
         self.at_once = self.most_at_once = 0
-        self.reply: Callable[[list[dict[str, str]]], str] | None = None
+        self.reply: Callable[[list[dict[str, Any]]], str] | None = None
         """From the messages of a request to the answer; None: the echo."""
         self.tokens: Callable[[str], tuple[int, int]] = lambda _: (7, 3)
         """From a prompt to the tokens of it and of its answer."""
@@ -85,7 +90,7 @@ class OpenAiServer:
         with self._lock:
             self.requests += 1
             number = self.requests
-            prompt = body["messages"][-1]["content"]
+            prompt = _text(body["messages"][-1]["content"])
             self.prompts[prompt] += 1
         time.sleep(self.delay_s)
         fault = self.always or self.faults.get(number)

@@ -174,7 +174,7 @@ class _Asked:
         return canonical([JUDGE_VERSION, model, dict(self._target.params)])
 
     def _key(self, request: CompletionRequest) -> str:
-        messages = [message.to_json() for message in request.messages]
+        messages = [message.keyed() for message in request.messages]
         inputs = {"judge": self.identity, "params": dict(request.params), "messages": messages}
         return node_key("judge", JUDGE_VERSION, inputs)
 
