@@ -137,6 +137,31 @@ def test_a_prompt_is_tried_with_an_image_of_the_command_line(folder: Path) -> No
     assert "expected image" in done.stderr
 
 
+CRITERIA = """
+  - criteria: {judge: m, items: [Reads the receipt.]}
+"""
+
+
+def test_a_judge_sees_the_images_of_the_case(folder: Path, server: OpenAiServer) -> None:
+    seen: list[Any] = []
+
+    def reply(messages: list[dict[str, Any]]) -> str:
+        if "item 1" not in str(messages):
+            return "Sales are final."
+        seen.append(messages[-1]["content"])
+        return '{"verdicts": [{"item": 1, "reason": "it does", "verdict": "yes"}]}'
+
+    server.reply = reply
+    with (folder / "evals/read.yaml").open("a") as file:
+        file.write(CRITERIA)
+    assert "2 of 2" in llmops(folder, "eval").stdout
+    urls = [part["image_url"]["url"] for parts in seen for part in parts if part["type"] == "image_url"]
+    assert sorted(urls) == ["data:image/png;base64,iVBORw0KGgph", "data:image/png;base64,iVBORw0KGgpi"]
+    (folder / "datasets/receipts/a.png").write_bytes(PNG + b"c")
+    assert llmops(folder, "eval").returncode == 0
+    assert len(seen) == 3
+
+
 def test_columns_of_a_table_name_files(folder: Path, asked: list[Any]) -> None:
     (folder / "datasets/r.csv").write_text("files.receipt,files.terms,expected\nreceipts/a.png,terms.md,final\n")
     edit(folder / "evals/read.yaml", "r.jsonl", "r.csv")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from llmops.domain.cases import Case
+from llmops.domain.prompts import Image
 from llmops.domain.scores import Span
 from llmops.evaluation.evaluators.base import WrongOption
 from llmops.evaluation.evaluators.quoting import quoted
@@ -34,6 +35,12 @@ def question(case: Case) -> str:
     if "question" in texts:
         return texts["question"]
     return next(iter(texts.values())) if len(texts) == 1 else ""
+
+
+def images(case: Case) -> list[Image]:
+    """The images that come with the question."""
+    values = [value if isinstance(value, list) else [value] for value in case.vars.values()]
+    return [each for value in values for each in value if isinstance(each, Image)]
 
 
 def described(output: str, spans: Sequence[Span]) -> str:

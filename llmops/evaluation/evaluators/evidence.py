@@ -8,7 +8,7 @@ from llmops.domain.keys import content_hash, node_key
 from llmops.domain.retrieval import Hit
 from llmops.domain.serial import plain
 from llmops.evaluation.datasets import case_json
-from llmops.evaluation.evaluators.asking import question
+from llmops.evaluation.evaluators.asking import images, question
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 
 EVALUATE_VERSION = 1
@@ -28,6 +28,8 @@ def evidence_hash(built: BuiltEvaluator, case: Case, hits: Sequence[Hit]) -> str
         read["case"] = {**case_json(case), "id": "", "output": None, "evaluators": ()}
     if "question" in reads:
         read["question"] = question(case)
+        if shown := images(case):
+            read["images"] = shown
     if "passages" in reads:
         read["passages"] = [[hit.source, hit.text] for hit in hits]
     if "places" in reads:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from llmops.domain.prompts import Image
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample
 from llmops.evaluation.evaluators.base import Figures, Kind, Services, identity
@@ -39,7 +40,7 @@ class Rubric:
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the judges for a level."""
         levels = dict(sorted(self.options.levels.items()))
-        blocks = [quoted(f"level {number}", text) for number, text in levels.items()]
+        blocks: list[str | Image] = [quoted(f"level {number}", text) for number, text in levels.items()]
         blocks += material(sample, ("question", "passages"))
         if self.options.reference is not None and (good := _reference(sample, self.options.reference)):
             blocks.append(quoted("good answer", good))

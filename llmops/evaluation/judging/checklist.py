@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from llmops.domain.prompts import Image
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Span, Unmeasured
-from llmops.evaluation.evaluators.asking import question
+from llmops.evaluation.evaluators.asking import images, question
 from llmops.evaluation.evaluators.base import Services, identity
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
@@ -97,14 +98,18 @@ def build_checklist(
     return Checklist(kind, options, panel, chosen_prompt(options.prompt, kind, services), items, weigh, tuple(sees))
 
 
-def material(sample: Sample, sees: Sequence[str]) -> list[str]:
-    """The quoted blocks of a sample, in the order of `sees`; a question that the case does not have is left out."""
-    blocks: list[str] = []
+def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:
+    """The quoted blocks of a sample, in the order of `sees`; a question that the case does not have is left out.
+
+    The images of the case come with the question.
+    """
+    blocks: list[str | Image] = []
     for what in sees:
         if what == "answer":
             blocks.append(quoted("answer", sample.completion.text))
-        elif what == "question" and (text := question(sample.case)):
-            blocks.append(quoted("question", text))
+        elif what == "question":
+            blocks += [quoted("question", text)] if (text := question(sample.case)) else []
+            blocks += images(sample.case)
         elif what == "passages":
             blocks += [quoted(f"passage {n}", hit.text) for n, hit in enumerate(sample.hits, start=1)]
     return blocks
