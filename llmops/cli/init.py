@@ -2,27 +2,40 @@
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmops.cli.help import examples
 from llmops.cli.session import Session
 from llmops.cli.writing import write_file
 from llmops.domain.errors import UsageError
+from llmops.settings.files import Content
+
+if TYPE_CHECKING:
+    from llmops.workflows.promptfoo.convert import Converted
 
 app = typer.Typer()
 
 GITIGNORE = Path(".gitignore")
 
 
-@app.command()
+@app.command(epilog=examples("llmops init my-project", "llmops init my-project --from promptfooconfig.yaml"))
 def init(
-    ctx: typer.Context, folder: Annotated[Path, typer.Argument(help="Where; made when it does not exist.")] = Path()
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Where; made when it does not exist.")] = Path(),
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A configuration of promptfoo, which becomes the project.")
+    ] = None,
 ) -> None:
     """Start a project here that runs at once, offline. No file is overwritten."""
     session: Session = ctx.obj
     target = session.start / folder
-    texts = _scaffold()
+    scaffold = _scaffold()
+    converted = None if source is None else _converted(session.start / source)
+    texts: dict[Path, Content] = {**scaffold}
+    if converted is not None:
+        texts = {GITIGNORE: scaffold[GITIGNORE], **{Path(place): data for place, data in converted.files.items()}}
     there = sorted(path.as_posix() for path in texts if (target / path).exists() and path != GITIGNORE)
     if there:
         raise UsageError(f"{target} already has {', '.join(there)}.", hint="Start in an empty folder: llmops init NEW_FOLDER")
@@ -30,10 +43,33 @@ def init(
         if not (target / path).exists():
             write_file(target / path, text)
             session.out.print(f"wrote {folder / path}", soft_wrap=True)
-    if not set(texts[GITIGNORE].split()) <= set((target / GITIGNORE).read_text("utf-8", "replace").split()):
+    if not set(scaffold[GITIGNORE].split()) <= set((target / GITIGNORE).read_text("utf-8", "replace").split()):
         session.out.print("\nYour .gitignore was kept. Add to it: .llmops/ and .env")
     where = "" if folder == Path() else f"cd {folder} && "
-    session.out.print(f"\nNext: {where}llmops eval\nThen put your own documents into docs/ and your models into llmops.yaml.")
+    if converted is None:
+        session.out.print(
+            f"\nNext: {where}llmops eval\nThen put your own documents into docs/ and your models into llmops.yaml."
+        )
+        return
+    _print_left_out(session, converted)
+    session.out.print(f"\nNext: {where}llmops validate && llmops eval --explain")
+
+
+def _converted(path: Path) -> "Converted":
+    from llmops.workflows.promptfoo.convert import convert
+
+    return convert(path)
+
+
+def _print_left_out(session: Session, converted: "Converted") -> None:
+    from rich.text import Text
+
+    from llmops.reporting.safe import safe
+
+    if converted.left_out:
+        session.out.print()
+    for problem in converted.left_out:
+        session.out.print(Text(safe(str(problem)), style="yellow"), soft_wrap=True)
 
 
 def _scaffold() -> dict[Path, str]:

@@ -2,12 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
-from llmops.settings.files import is_file_or_new, write_output
+from llmops.settings.files import Content, is_file_or_new, write_output
 
 SOURCES = (("datasets",), ("evals",), ("prompts",))
 """Folders of a project whose files people write."""
@@ -15,14 +15,14 @@ WRITTEN = (".yaml", ".yml", ".j2", ".py", ".toml")
 """Suffixes of such files elsewhere; no report is called so."""
 
 
-def write_file(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text file whole, its folder included; a pipe or a device is written as it is.
+def write_file(path: Path, content: Content) -> None:
+    """Write a file whole, text as UTF-8, its folder included; a pipe or a device is written as it is.
 
     Raises:
         UsageError: it cannot be written; what was there is untouched.
     """
     with told_when_unwritable(path):
-        write_output(path, text)
+        write_output(path, content)
 
 
 def check_writable(path: Path) -> None:

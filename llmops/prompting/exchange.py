@@ -21,6 +21,8 @@ _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|too
 _DUMP = re.compile(r"\|\s*dump\b")
 _DUMPED = re.compile(r'"(?:\\.|[^"\\])*"|\{\{-?((?:(?!\}\}).)*?)\|\s*dump\s*-?\}\}')
 """A JSON text, or a value that a template writes as one: `{"content": {{ question | dump }}}`."""
+_IMAGE = re.compile(r"(?:data:[^,{}]*,)?(\{\{\s*\w+\s*\}\})")
+"""The address of an image that a variable holds."""
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _ALIASES = {"developer": "system"}
 _PROGRAMS = (".js", ".cjs", ".mjs", ".ts", ".py")
@@ -226,14 +228,26 @@ def _message_of(item: object, number: int, file: str) -> tuple[str, str]:
         )
     content = item.get("content")
     if isinstance(content, list):
-        if not all(
-            isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in content
-        ):
-            raise _refuse(file, f"message {number} holds parts that are not text.", "Images and sounds cannot be imported.")
-        content = "".join(part["text"] for part in content)
+        parts = [_part_of(part) for part in content]
+        if None in parts:
+            hint = "Of images only those can be imported that are a variable, such as {{ photo }}."
+            raise _refuse(file, f"message {number} holds a part that is no text.", hint)
+        content = "\n".join(part for part in parts if part)
     if not isinstance(content, str):
         raise _refuse(file, f"the content of message {number} is {kind_of(content)}; text was expected.")
     return role, content
+
+
+def _part_of(part: object) -> str | None:
+    """The text of a part of a message, or the template of an image's variable; None: it is neither."""
+    if not isinstance(part, dict):
+        return None
+    if isinstance(part.get("text"), str) and part.get("type") in ("text", "input_text"):
+        return str(part["text"])
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else image
+    found = _IMAGE.fullmatch(url.strip()) if isinstance(url, str) else None
+    return None if found is None else found[1]
 
 
 def _from_openai(text: str, file: str) -> Imported:
@@ -264,7 +278,7 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
         data = parse_yaml(text, file)[0] if is_yaml else _json(text, file)
         if isinstance(data, dict) and "prompts" in data:
             told = "is a configuration of promptfoo; a file of one of its `prompts` was expected."
-            raise _refuse(file, told, "Write a prompt that stands in it into a file: llmops prompt import answer.txt")
+            raise _refuse(file, told, f"A project is made of all that it holds by: llmops init NEW_FOLDER --from {file}")
         messages, parameters = _messages_of(data, file)
         return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]

@@ -57,18 +57,29 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parse_yaml(text: str, file: str, *, first_line: int = 1) -> tuple[Any, Positions]:
+class _WordsLoader(_Loader):
+    """Leaves `yes`, `no`, `on` and `off` as text, as YAML 1.2 does."""
+
+
+_WordsLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if first not in "yYnNoO" or tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_yaml(text: str, file: str, *, first_line: int = 1, words: bool = False) -> tuple[Any, Positions]:
     """A YAML document as plain data, and the place of each of its keys.
 
     Args:
         text: one document.
         file: named in messages.
         first_line: line of the file at which `text` begins (front matter starts at 2).
+        words: `yes`, `no`, `on` and `off` are texts, as in the files of other tools.
 
     Raises:
         InvalidFiles: a syntax error, a duplicate key, a tag that is not plain data, or too many aliases.
     """
-    loader = _Loader(text)
+    loader = (_WordsLoader if words else _Loader)(text)
     places: dict[Path, tuple[int, int]] = {}
     try:
         if text.count("*") > MAX_ALIASES:

@@ -170,7 +170,7 @@ def test_a_jinja_file_is_a_prompt_file_already() -> None:
         ("a.json", '[{"role": "tool", "content": "x"}]', "the role 'tool'"),
         ("a.json", '[{"content": "x"}]', "message 1 has no role"),
         ("a.json", '[{"role": "user", "content": null}]', "is null; text was expected"),
-        ("a.json", '[{"role": "user", "content": [{"type": "image_url"}]}]', "not text"),
+        ("a.json", '[{"role": "user", "content": [{"type": "image_url"}]}]', "a part that is no text"),
         ("a.prompty", "tool:\nx\n", "tool messages cannot be imported"),
         ("a.prompty", "---\n- a\n---\nuser:\nx", "not a mapping"),
         ("a.prompty", "---\nname: x\nuser:\nx", "no closing"),

@@ -1,0 +1,1 @@
+"""From a configuration of promptfoo to a project."""

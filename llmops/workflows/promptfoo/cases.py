@@ -1,0 +1,209 @@
+"""Tests of promptfoo as cases of a dataset."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llmops.domain.errors import LlmopsError, Problem
+from llmops.evaluation.case_files import read_file
+from llmops.settings.files import Content, read_bytes, shown
+from llmops.settings.lines import csv_rows, json_lines
+from llmops.workflows.promptfoo.assertions import Entry, LeftOut, entry_of, filled, is_type, templated
+from llmops.workflows.promptfoo.names import unused
+from llmops.workflows.promptfoo.providers import Models
+from llmops.workflows.promptfoo.source import DATA, FILE, At, Source, mapping
+
+FILES = "files"
+"""Folder beside the dataset for what its cases name."""
+_EXPECTED = re.compile(r"\s*([a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)\Z", re.DOTALL)
+"""A cell such as `similar(0.8): Hello` of a table's `__expected` columns."""
+
+_HOLD_AGAINST = {"hallucination", "context-relevance"}
+"""Evaluators that read `contexts`, which are a variable `context` there."""
+_QUESTION = {"answer-relevance", "context-relevance"}
+"""Evaluators that read the variable `question`, which is `query` there."""
+
+Json = dict[str, Any]
+Placed = tuple[At, Json]
+"""An assertion or a test with its place in the configuration."""
+
+
+class Cases:
+    """The tests of a configuration, and what all of them have."""
+
+    def __init__(self, source: Source, models: Models) -> None:
+        self.copied: dict[str, Content] = {}
+        """The files of the cases, by their path beside the dataset."""
+        self._source = source
+        self._models = models
+        self._default = mapping(source.loaded(source.config.get("defaultTest"), ("defaultTest",)))
+        self.entries, self._pushed = self._default_entries(self._default)
+
+    def all(self) -> list[Json]:
+        """The cases, each with an id of its own."""
+        return list(_with_ids([case for at, test in self._tests() for case in self._cases(test, at)]))
+
+    def _tests(self) -> Iterator[Placed]:
+        """Each test with its place in the configuration, also those of files."""
+        given = self._source.config.get("tests") or []
+        for number, each in enumerate(given if isinstance(given, list) else [given]):
+            at = ("tests", number) if isinstance(given, list) else ("tests",)
+            if isinstance(each, dict):
+                yield at, each
+                continue
+            try:
+                yield from ((at, test) for test in self._tests_of(str(each)))
+            except LlmopsError as error:
+                self._source.leave(at, error.message.rstrip("."))
+
+    def _tests_of(self, reference: str) -> Iterator[Json]:
+        if "://" in reference and not reference.startswith(FILE):
+            raise LeftOut(f"{reference!r} is no file; load it into one")
+        folder = self._source.folder
+        for path in self._source.places(reference):
+            if path.suffix == ".csv":
+                yield from (_of_row(_checked(row).value) for row in csv_rows(path, folder))
+            elif path.suffix == ".jsonl":
+                yield from (mapping(_checked(row).value) for row in json_lines(path, folder))
+            elif path.suffix in DATA:
+                found = self._source.data(path)
+                yield from (mapping(test) for test in (found if isinstance(found, list) else [found]))
+            else:
+                raise LeftOut(f"{reference!r} is no CSV, JSON, JSONL or YAML file")
+
+    def _cases(self, test: Json, at: At) -> Iterator[Json]:
+        """The cases of a test: one for each combination of variables that hold lists."""
+        for key in ("providers", "prompts", "threshold", "assertScoringFunction"):
+            if key in test:
+                self._source.leave((*at, key), "a case is put to every prompt and target, and each evaluator has its own limit")
+        given = mapping(self._source.loaded(test.get("vars"), (*at, "vars")))
+        vars = {name: self._each_file(value) for name, value in {**mapping(self._default.get("vars")), **given}.items()}
+        options = {**mapping(self._default.get("options")), **mapping(test.get("options"))}
+        spread = not options.get("disableVarExpansion")
+        names = [name for name, value in vars.items() if spread and isinstance(value, list)]
+        for values in itertools.product(*(vars[name] for name in names)):
+            chosen = {**vars, **dict(zip(names, values, strict=True))}
+            case: Json = {"id": str(test.get("description") or ""), **self._variables(chosen, (*at, "vars"))}
+            if metadata := {**mapping(self._default.get("metadata")), **mapping(test.get("metadata"))}:
+                case["metadata"] = metadata
+            own: list[Entry] = []
+            for place, assertion in [*self._pushed, *self._asserts(test, at)]:
+                if entry := self._entry(place, assertion, chosen, options):
+                    own.append(_named(entry, [*self.entries, *own]))
+            if "query" in chosen and any(_QUESTION & each.keys() for each in own):
+                case["vars"].setdefault("question", chosen["query"])
+            yield {**case, **self._contexts(chosen, own), **({"evaluators": own} if own else {})}
+
+    def _each_file(self, value: Any) -> Any:  # noqa: ANN401 -- any value of YAML
+        """The files that fit a pattern, in place of it."""
+        if not isinstance(value, str) or not value.startswith(FILE) or "*" not in value:
+            return value
+        try:
+            return [f"{FILE}{shown(path, self._source.folder)}" for path in self._source.places(value)]
+        except LeftOut:
+            return value  # told with the variable
+
+    def _contexts(self, vars: Json, own: Sequence[Entry]) -> Json:
+        """The passages that evaluators of a case hold its answer against: its variable `context`."""
+        given = vars.get("context")
+        if not isinstance(given, str) or not any(_HOLD_AGAINST & each.keys() for each in own):
+            return {}
+        text = self._source.of_file(given)
+        return {"contexts": [text]} if isinstance(text, str) else {}
+
+    def _variables(self, vars: Json, at: At) -> Json:
+        """`vars` and `files` of a case; what a file holds as data becomes the value itself."""
+        values: Json = {}
+        files: dict[str, str] = {}
+        for name, value in vars.items():
+            if not isinstance(value, str) or not value.startswith(FILE):
+                values[name] = value
+                continue
+            try:
+                path = self._source.place(value)
+                if path.suffix in DATA:
+                    values[name] = self._source.data(path)
+                    continue
+                read_file(path, self._source.folder)
+                files[name] = f"{FILES}/{shown(path, self._source.folder)}"
+                self.copied[files[name]] = read_bytes(path, self._source.folder)
+            except LlmopsError as error:
+                self._source.leave((*at, name), error.message.rstrip("."))
+        return {"vars": values, **({"files": files} if files else {})}
+
+    def _asserts(self, test: Json, at: At) -> Iterator[Placed]:
+        """The assertions of a test; those of a set stand for themselves."""
+        given = test.get("assert") or []
+        for number, written in enumerate(given if isinstance(given, list) else [given]):
+            place, each = (*at, "assert", number), self._source.referred(written)
+            if not isinstance(each, dict):
+                self._source.leave(place, "it is no assertion that can be found")
+            elif each.get("type") != "assert-set":
+                yield place, each
+            elif "threshold" in each:
+                self._source.leave(place, "a set with a `threshold` has no counterpart")
+            else:
+                yield from self._asserts(each, place)
+
+    def _entry(self, at: At, assertion: Json, vars: Mapping[str, Any], options: Json) -> Entry | None:
+        """An assertion as an evaluator; None: it is left out, and told."""
+        provider = assertion.get("provider") or options.get("provider")
+        try:
+            value = self._source.of_file(filled(assertion.get("value"), vars))
+            before = {"transform": options["transform"]} if "transform" in options else {}
+            return entry_of({**before, **assertion, "value": value}, lambda: self._models.judge(at, provider))
+        except LlmopsError as error:
+            self._source.leave(at, error.message.rstrip("."))
+            return None
+
+    def _default_entries(self, default: Json) -> tuple[list[Entry], list[Placed]]:
+        """The suite's evaluators, and the assertions that each case has in its own form."""
+        entries: list[Entry] = []
+        pushed: list[Placed] = []
+        for at, each in self._asserts(default, ("defaultTest",)):
+            if templated(each.get("value")):
+                pushed.append((at, each))
+            elif entry := self._entry(at, each, {}, mapping(default.get("options"))):
+                entries.append(_named(entry, entries))
+        return entries, pushed
+
+
+def _checked(row: Any) -> Any:  # noqa: ANN401 -- a row, or what is wrong with it
+    if isinstance(row, Problem):
+        raise LeftOut(str(row))
+    return row
+
+
+def _of_row(row: Mapping[str, str]) -> Json:
+    """A row of a table as a test: columns with two underscores in front mean something."""
+    test: Json = {"vars": {name: value for name, value in row.items() if not name.startswith("__")}, "assert": []}
+    for name, value in row.items():
+        if re.fullmatch(r"__expected\d*", name) and value:
+            found = _EXPECTED.match(value)
+            kind, threshold, text = found.groups() if found and is_type(found[1]) else ("equals", None, value)
+            limit = {"threshold": float(threshold)} if threshold else {}
+            test["assert"].append({"type": kind, "value": text, **limit})
+        elif name == "__description":
+            test["description"] = value
+        elif name.startswith("__metadata:") and value:
+            test.setdefault("metadata", {})[name.removeprefix("__metadata:").removesuffix("[]")] = value
+    return test
+
+
+def _named(entry: Entry, others: Sequence[Entry]) -> Entry:
+    """An entry under a name that no other has."""
+    kind, options = next(iter(entry.items()))
+    taken = {other.get("name", key) for each in others for key, other in each.items()}
+    name = str(options.get("name", kind))
+    found = unused(name, taken)
+    return entry if found == name else {kind: {**options, "name": found}}
+
+
+def _with_ids(cases: Sequence[Json]) -> Iterator[Json]:
+    """The cases with ids of their own: the description of their test, or their number."""
+    taken: set[str] = set()
+    for number, case in enumerate(cases, start=1):
+        name = unused(case["id"][:200] or str(number), taken)
+        taken.add(name)
+        yield {**case, "id": name}

@@ -1,0 +1,110 @@
+"""A configuration of promptfoo as the files of a project: models, prompts, a dataset and a suite."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmops.domain.errors import InvalidFiles, LlmopsError, Problem
+from llmops.domain.records import record
+from llmops.prompting.exchange import import_prompts
+from llmops.settings.files import Content, read_text, shown
+from llmops.workflows.promptfoo.assertions import NO_COUNTERPART, Entry, LeftOut
+from llmops.workflows.promptfoo.cases import Cases
+from llmops.workflows.promptfoo.names import slug, unused
+from llmops.workflows.promptfoo.providers import Models
+from llmops.workflows.promptfoo.source import FILE, Source, mapping
+
+NAME = "promptfoo"
+"""Of the dataset and the suite."""
+_KNOWN = ("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "tests")
+_READ = ("prompts", "providers", "targets")
+"""Keys of a configuration that are carried over; an option of `evaluateOptions` but `repeat` is not."""
+
+
+@record
+class Converted:
+    """What a configuration becomes."""
+
+    files: Mapping[str, Content]
+    """By path in the project."""
+    left_out: tuple[Problem, ...]
+    """What has no counterpart, each with its place in the configuration."""
+
+
+def convert(path: Path) -> Converted:
+    """A configuration and the files that it names; only what lies in its folder is read.
+
+    Raises:
+        UsageError: it cannot be read, or holds no prompt, no provider or no test that can be carried over.
+    """
+    source = Source(path)
+    for key in source.config:
+        if key not in (*_KNOWN, *_READ):
+            source.leave((key,), NO_COUNTERPART)
+    models = Models(source)
+    prompts, targets = _prompts(source), models.targets()
+    tests = Cases(source, models)
+    cases = tests.all()
+    for what, found in (("prompt", prompts), ("provider", targets), ("test", cases)):
+        if not found:
+            raise InvalidFiles([*source.left_out, Problem(source.file, f"holds no {what} that can be carried over.")])
+    evaluators: list[str | Entry] = [*tests.entries]
+    suite = {
+        "description": str(source.config.get("description") or "From promptfoo."),
+        "dataset": f"datasets/{NAME}.jsonl",
+        "prompts": list(prompts),
+        "targets": targets,
+        **_repeat(source),
+        "evaluators": evaluators or ["latency", "cost"],
+        "gate": [{"no_failures": {"tags": []}}],
+    }
+    files: dict[str, Content] = {
+        "llmops.yaml": _yaml({"models": models.settings}),
+        **{f"prompts/{name}/prompt.j2": text for name, text in prompts.items()},
+        f"datasets/{NAME}.jsonl": "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases),
+        **{f"datasets/{place}": data for place, data in tests.copied.items()},
+        f"evals/{NAME}.yaml": _yaml(suite),
+    }
+    return Converted(files, tuple(source.left_out))
+
+
+def _repeat(source: Source) -> dict[str, Any]:
+    repeat = mapping(source.config.get("evaluateOptions")).get("repeat")
+    return {"repeat": repeat} if isinstance(repeat, int) and repeat > 1 else {}
+
+
+def _prompts(source: Source) -> dict[str, str]:
+    """The text of each `prompt.j2`, by name."""
+    found: dict[str, str] = {}
+    given = source.loaded(source.config["prompts"], ("prompts",))
+    for number, each in enumerate(given if isinstance(given, list) else [given]):
+        at = ("prompts", number) if isinstance(given, list) else ("prompts",)
+        try:
+            for name, text in _prompts_of(each, source):
+                found[unused(slug(name) or "prompt", found)] = text
+        except LlmopsError as error:
+            source.leave(at, error.message.rstrip("."))
+    return found
+
+
+def _prompts_of(given: Any, source: Source) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- any value of YAML
+    """Name and text of each prompt that an entry stands for."""
+    entry = given if isinstance(given, dict) else {"raw": given}
+    text, label = entry.get("raw") or entry.get("id"), entry.get("label")
+    if not isinstance(text, str):
+        raise LeftOut("it is no text")
+    if "\n" in text or not (text.startswith(FILE) or (source.folder / text).is_file()):
+        chat = text.lstrip().startswith("[")
+        for found in import_prompts(text, "prompt.json" if chat else "prompt.txt", "promptfoo" if chat else "text"):
+            yield str(label or "prompt"), found.text
+        return
+    for each in source.places(text):
+        for found in import_prompts(read_text(each, source.folder), shown(each, source.folder), "promptfoo"):
+            yield str(label or each.stem), found.text
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)

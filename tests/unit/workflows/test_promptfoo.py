@@ -1,0 +1,315 @@
+"""Configurations of promptfoo as projects."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmops.domain.errors import LlmopsError, UsageError
+from llmops.workflows.promptfoo.assertions import LeftOut, entry_of, filled
+from llmops.workflows.promptfoo.convert import Converted, convert
+from llmops.workflows.promptfoo.providers import model_of
+
+PNG = b"\x89PNG\r\n\x1a\n of a cat"
+MINIMAL = {"prompts": ["Say {{word}}"], "providers": ["openai:gpt-4o"], "tests": [{"vars": {"word": "hello"}}]}
+
+
+def converted(folder: Path, config: object, files: dict[str, str] | None = None) -> Converted:
+    for name, text in (files or {}).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
+    (folder / "promptfooconfig.yaml").write_text(text)
+    return convert(folder / "promptfooconfig.yaml")
+
+
+def cases(found: Converted) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in str(found.files["datasets/promptfoo.jsonl"]).splitlines()]
+
+
+def suite(found: Converted) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(str(found.files["evals/promptfoo.yaml"]))
+    return loaded
+
+
+def told(found: Converted) -> list[str]:
+    return [f"{problem.line}: {problem.message}" for problem in found.left_out]
+
+
+def no_judge() -> str:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("assertion", "entry"),
+    [
+        ({"type": "equals", "value": 4}, {"equals": {"to": ["4"]}}),
+        ({"type": "equals", "value": {"a": 1}}, {"json-schema": {"schema": {"const": {"a": 1}}}}),
+        ({"type": "contains", "value": "A"}, {"contains": {"any": ["A"], "ignore_case": False}}),
+        ({"type": "icontains", "value": "A"}, {"contains": {"any": ["A"]}}),
+        ({"type": "icontains-any", "value": "a, b"}, {"contains": {"any": ["a", "b"]}}),
+        ({"type": "contains-all", "value": ["a", "b"]}, {"contains": {"all": ["a", "b"], "ignore_case": False}}),
+        ({"type": "not-icontains", "value": "a"}, {"contains": {"any": ["a"], "negate": True}}),
+        ({"type": "starts-with", "value": "a."}, {"regex": {"pattern": r"^a\."}}),
+        ({"type": "is-json"}, {"json-schema": {"schema": {}}}),
+        ({"type": "similar", "value": "a"}, {"similarity": {"to": ["a"], "min": 0.75}}),
+        ({"type": "latency", "threshold": 1500}, {"latency": {"max": 1.5}}),
+        ({"type": "cost", "threshold": 0.01}, {"cost": {"max": 0.01}}),
+        ({"type": "not-is-refusal"}, {"over-refusal": {}}),
+        ({"type": "is-refusal"}, {"over-refusal": {"negate": True}}),
+        ({"type": "equals", "value": "a", "transform": "output.x.y"}, {"equals": {"to": ["a"], "of": "/x/y"}}),
+        ({"type": "is-json", "transform": "JSON.parse(output)"}, {"json-schema": {"schema": {}}}),
+        (
+            {"type": "equals", "value": "a", "weight": 2, "metric": "How right?"},
+            {"equals": {"to": ["a"], "weight": 2, "name": "How-right"}},
+        ),
+    ],
+)
+def test_an_assertion_becomes_an_evaluator(assertion: dict[str, Any], entry: dict[str, Any]) -> None:
+    assert entry_of(assertion, no_judge) == entry
+
+
+def test_a_rubric_is_an_item_that_has_to_be_met() -> None:
+    entry = entry_of({"type": "llm-rubric", "value": "Is polite."}, lambda: "grader")
+    assert entry == {"criteria": {"judge": "grader", "items": ["Is polite."], "min": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assertion", "why"),
+    [
+        ({"type": "javascript", "value": "true"}, "`javascript` is a program; a Python function of yours"),
+        ({"type": "not-rouge-n", "value": "a"}, "`not-rouge-n` has no counterpart"),
+        ({"type": "contains"}, "`contains` has no `value`"),
+        ({"type": "equals", "value": True}, "its value is true"),
+        ({"type": "cost"}, "`cost` has no `threshold`"),
+        ({"type": "regex", "value": "(?<n>a)"}, "a pattern that Python cannot read"),
+        ({"type": "equals", "value": "a", "transform": "output.trim()"}, "a `transform` that is a program"),
+        ({}, "`` has no counterpart"),
+    ],
+)
+def test_what_has_no_counterpart_is_left_out_with_its_reason(assertion: dict[str, Any], why: str) -> None:
+    with pytest.raises(LeftOut) as left:
+        entry_of(assertion, no_judge)
+    assert why in left.value.message
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("openai:gpt-4o", "openai/gpt-4o"),
+        ("openai:chat:gpt-4o", "openai/gpt-4o"),
+        ("openai:chat:ft:gpt-4o:us", "openai/ft:gpt-4o:us"),
+        ("anthropic:messages:claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        ("azure:chat:mine", "azure/mine"),
+        ("ollama:chat:llama3.2:1b", "ollama_chat/llama3.2:1b"),
+        ("google:gemini-2.5-pro", "gemini/gemini-2.5-pro"),
+        ("openrouter:meta-llama/llama-3", "openrouter/meta-llama/llama-3"),
+    ],
+)
+def test_a_provider_becomes_a_model(provider: str, name: str) -> None:
+    assert model_of(provider, {}) == ({"id": name}, [])
+
+
+@pytest.mark.parametrize("provider", ["echo", "https://example.test/chat", "openai", "file://app.py", "python:app.py", ""])
+def test_a_provider_without_a_litellm_id_is_left_out(provider: str) -> None:
+    with pytest.raises(LeftOut):
+        model_of(provider, {})
+
+
+def test_a_key_is_never_carried_over(tmp_path: Path) -> None:
+    config = {"temperature": 0, "apiKey": "sk-secret", "apiKeyEnvar": "MY_KEY", "apiBaseUrl": "http://127.0.0.1:1/v1", "x": 1}
+    found = converted(tmp_path, {**MINIMAL, "providers": [{"id": "openai:m", "label": "Mine", "config": config}]})
+    assert yaml.safe_load(str(found.files["llmops.yaml"])) == {
+        "models": {
+            "mine": {
+                "id": "openai/m",
+                "api_base": "http://127.0.0.1:1/v1",
+                "api_key_env": "MY_KEY",
+                "params": {"temperature": 0},
+            }
+        }
+    }
+    assert len(found.left_out) == 2
+    assert "sk-secret" not in str(found)
+
+
+def test_prompts_of_all_forms_become_templates(tmp_path: Path) -> None:
+    chat = [
+        {"role": "system", "content": "Look."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,{{photo}}"}},
+            ],
+        },
+    ]
+    prompts = [
+        "Say {{word}}",
+        "file://p/*.txt",
+        {"id": "file://chat.json", "label": "Ünder Way"},
+        "file://make.js",
+        "file://../x.txt",
+    ]
+    files = {
+        "p/one.txt": "1 {{word}}\n---\n2 {{word}}\n",
+        "p/two.txt": "3 {{word}}",
+        "chat.json": json.dumps(chat),
+        "make.js": "",
+    }
+    found = converted(tmp_path, {**MINIMAL, "prompts": prompts}, files)
+    texts = {name.split("/")[1]: text for name, text in found.files.items() if name.startswith("prompts/")}
+    assert texts == {
+        "prompt": "user:\nSay {{word}}\n",
+        "one": "user:\n1 {{word}}\n",
+        "one-2": "user:\n2 {{word}}\n",
+        "two": "user:\n3 {{word}}\n",
+        "under-way": "system:\nLook.\n\nuser:\nWhat is it?\n{{photo}}\n",
+    }
+    assert suite(found)["prompts"] == ["prompt", "one", "one-2", "two", "under-way"]
+    assert [line.partition(": left out: ")[2] for line in told(found)] == [
+        "'file://make.js' is a program.",
+        "'file://../x.txt' lies outside of the configuration's folder.",
+    ]
+
+
+def test_lists_of_values_are_spread_and_defaults_hold_for_every_case(tmp_path: Path) -> None:
+    config = {
+        **MINIMAL,
+        "defaultTest": {
+            "vars": {"tone": "kind"},
+            "assert": [{"type": "latency", "threshold": 100}, {"type": "icontains", "value": "{{word}}!"}],
+        },
+        "tests": [
+            {
+                "description": "greets",
+                "vars": {"word": ["a", "b"], "n": [1, 2]},
+                "assert": [{"type": "icontains", "value": "c"}],
+            },
+            {"vars": {"word": ["a", "b"]}, "options": {"disableVarExpansion": True}},
+        ],
+        "evaluateOptions": {"repeat": 3},
+    }
+    found = converted(tmp_path, config)
+    assert suite(found)["evaluators"] == [{"latency": {"max": 0.1}}]
+    assert suite(found)["repeat"] == 3
+    rows = cases(found)
+    assert [row["id"] for row in rows] == ["greets", "greets-2", "greets-3", "greets-4", "5"]
+    assert [row["vars"] for row in rows[1:4:2]] == [
+        {"tone": "kind", "word": "a", "n": 2},
+        {"tone": "kind", "word": "b", "n": 2},
+    ]
+    assert rows[3]["evaluators"] == [{"contains": {"any": ["b!"]}}, {"contains": {"any": ["c"], "name": "contains-2"}}]
+    assert rows[4]["vars"]["word"] == ["a", "b"]
+
+
+def test_files_of_variables_come_along(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+    files = {"terms.md": "Final.\n", "more.yaml": "a: 1\n", ".env": "KEY=1\n", "x.js": ""}
+    vars = {name: f"file://{name}" for name in ("cat.png", "terms.md", "more.yaml", "x.js", "lost.txt")}
+    found = converted(tmp_path, {**MINIMAL, "tests": [{"vars": {**vars, "out": "file:///etc/passwd"}}]}, files)
+    [case] = cases(found)
+    assert case["files"] == {"cat.png": "files/cat.png", "terms.md": "files/terms.md"}
+    assert case["vars"] == {"more.yaml": {"a": 1}}
+    assert found.files["datasets/files/cat.png"] == PNG
+    assert len(found.left_out) == 3
+
+
+def test_tests_are_read_from_tables_and_lists(tmp_path: Path) -> None:
+    files = {
+        "t.csv": "word,__expected,__expected2,__description,__metadata:kind\n"
+        'a,A: b,"similar(0.8): c",first,x\nb,icontains: z,,,\n',
+        "t.jsonl": '{"vars": {"word": "c"}, "assert": [{"type": "equals", "value": "C"}]}\n',
+        "t.yaml": "- vars: {word: yes}\n",
+    }
+    tests = ["file://t.csv", "file://t.jsonl", "file://t.yaml", "huggingface://datasets/x", "file://t.xlsx"]
+    found = converted(tmp_path, {**MINIMAL, "tests": tests}, files)
+    rows = cases(found)
+    assert rows[0] == {
+        "id": "first",
+        "vars": {"word": "a"},
+        "metadata": {"kind": "x"},
+        "evaluators": [{"equals": {"to": ["A: b"]}}, {"similarity": {"to": ["c"], "min": 0.8}}],
+    }
+    assert [row["vars"]["word"] for row in rows] == ["a", "b", "c", "yes"]
+    assert len(found.left_out) == 2
+
+
+def test_what_is_left_out_is_told_once_and_where_it_stands(tmp_path: Path) -> None:
+    text = """prompts: ["{{a}}"]
+providers: [openai:m]
+outputPath: x.json
+tests:
+  - vars: {a: [1, 2]}
+    threshold: 0.5
+    assert:
+      - type: bleu
+        value: x
+      - $ref: '#/assertionTemplates/short'
+assertionTemplates:
+  short: {type: javascript, value: output.length < 5}
+"""
+    assert told(converted(tmp_path, text)) == [
+        "3: left out: has no counterpart.",
+        "6: left out: a case is put to every prompt and target, and each evaluator has its own limit.",
+        "8: left out: `bleu` has no counterpart.",
+        "10: left out: `javascript` is a program; a Python function of yours can be an evaluator: `python: FILE.py:FUNCTION`.",
+    ]
+
+
+def test_the_context_of_a_case_is_what_faithfulness_is_held_against(tmp_path: Path) -> None:
+    test = {
+        "vars": {"query": "How long?", "context": "file://c.txt"},
+        "assert": [{"type": "context-faithfulness", "threshold": 0.9, "provider": "openai:judging"}],
+    }
+    found = converted(tmp_path, {**MINIMAL, "tests": [test]}, {"c.txt": "A week.\n"})
+    assert cases(found)[0]["contexts"] == ["A week."]
+    assert yaml.safe_load(str(found.files["llmops.yaml"]))["models"]["judge"] == {"id": "openai/judging"}
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ("models: {}\n", "is no configuration of promptfoo: it has no `prompts`"),
+        ("[1]\n", "is no configuration of promptfoo"),
+        ({**MINIMAL, "providers": ["echo"]}, "holds no provider that can be carried over"),
+        ({**MINIMAL, "tests": []}, "holds no test that can be carried over"),
+        ({**MINIMAL, "prompts": ["file://x.py"]}, "holds no prompt that can be carried over"),
+    ],
+)
+def test_what_cannot_be_a_project_is_refused(tmp_path: Path, config: object, why: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        converted(tmp_path, config)
+    assert why in str(refused.value)
+
+
+TEXTS = ["file://x", "file://../x", "file:///*", "{{a}}", "a", "file://*"]
+KEYS = ["vars", "assert", "options", "type", "value", "id", "config", "$ref", "a"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(TEXTS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["prompts", "providers", "tests", "defaultTest", "evaluateOptions", "x"]), VALUES))
+def test_any_configuration_is_converted_or_refused_with_a_reason(
+    tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    try:
+        converted(folder, {"prompts": ["{{a}}"], "providers": ["openai:m"], **config})
+    except LlmopsError:
+        return
+
+
+def test_only_names_are_filled_in() -> None:
+    assert filled(["{{a}} and {{ b }}", {"c": 1}], {"a": 1, "b": "x"}) == ["1 and x", {"c": 1}]
+    for text in ("{{ a | upper }}", "{% if a %}b{% endif %}", "{{lost}}"):
+        with pytest.raises(LeftOut, match="more than the name of a variable"):
+            filled(text, {"a": "x"})
