@@ -97,6 +97,11 @@ _no_phone = re.compile(
     r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}(?: \d{2})?|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)\d\d|"
     r"(?:19|20)\d\d[- ](?:19|20)\d\d|\d{3}-\d{2}-\d{4}|[1-9]\d?(?:\.\d{3}){2,}|[1-9]\d{0,2}(?:[. ]\d{3})*(?: 000)+"
 )
+_numbered = re.compile(
+    r"(?:\b(?:article|appendix|chapter|clause|firmware|paragraph|release|section|v|version)s?|§)[ .:]?\Z",
+    re.IGNORECASE,
+)
+"""What stands before a number of four parts that is no address."""
 _email = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
 _phone_groups = re.compile(
     r"(?<![\w.,/$€£-])(?:\+\d{1,3}[ .-]?(?:\d[ .-])?|00\d{1,3}[ .-](?:\d[ .-])?)?"
@@ -106,6 +111,7 @@ _phone_groups = re.compile(
 _phone_label = re.compile(
     r"(?<=phone:\s)\d{7,12}|(?<=mobile:\s)\d{7,12}|(?<=desk:\s)\d{7,12}|(?<=fax:\s)\d{7,12}|(?<=tel:\s)\d{7,12}", re.IGNORECASE
 )
+_dotted = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 _PLAIN = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " ") | dict.fromkeys(
     map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-"
 )
@@ -115,7 +121,7 @@ _PATTERNS: tuple[tuple[PiiKind, re.Pattern[str], Callable[[str], bool]], ...] = 
     ("iban", re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,8}\b"), iban_valid),
     ("card", re.compile(r"(?<![\w.-])(?<![A-Za-z]{2}\d\d )\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)"), _card),
     ("ssn", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _ssn),
-    ("ip", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)"), _ip),
+    ("ip", _dotted, _ip),
     ("ip", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"), _ip),
     ("phone", _phone_groups, _phone),
     ("phone", _phone_label, lambda _: True),
@@ -137,6 +143,8 @@ def find_pii(text: str) -> list[Finding]:
 def _candidates(text: str) -> Iterator[Finding]:
     for kind, pattern, valid in _PATTERNS:
         for match in pattern.finditer(text):
+            if pattern is _dotted and _numbered.search(text, max(0, match.start() - 12), match.start()):
+                continue
             if valid(match[0]):
                 yield Finding(match.start(), match.end(), kind)
             elif pattern is _phone_groups:
