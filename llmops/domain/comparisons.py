@@ -50,6 +50,8 @@ class ComparedMetric:
     direction: Direction = "higher is better"
     prompt: str = ""
     target: str = ""
+    unit: str = ""
+    """Of the two means and their difference, such as `s` and `USD`."""
 
 
 @record

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from llmops.domain.amounts import amount
 from llmops.domain.comparisons import Adjustment, ComparedMetric, Comparison
 from llmops.domain.words import many
 from llmops.reporting.documents import spreadsheet
@@ -61,14 +62,16 @@ def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment
     titles = (title, "difference", f"p ({ADJUSTMENTS[adjustment]})", "won/lost/tied", "verdict")
     table = new_table(*(Column(Text(each), overflow="fold") for each in titles))
     for m in metrics:
-        name = Text.assemble(unbroken(m.name), "\n", (f"{_share(m, m.baseline)} -> {_share(m, m.candidate)}  n={m.n}", "dim"))
+        name = Text.assemble(unbroken(m.name), "\n", (f"{_figure(m, m.baseline)} -> {_figure(m, m.candidate)}  n={m.n}", "dim"))
         counts = f"{m.wins}/{m.losses}/{m.ties}"
         table.add_row(name, _difference(m), _p(m) or "–", counts, Text(m.verdict, style=STYLES[m.verdict]))
     return table
 
 
-def _share(metric: ComparedMetric, value: float) -> str:
-    return f"{100 * value:.1f} %" if metric.name.endswith(".pass_rate") else f"{value:.4g}"
+def _figure(metric: ComparedMetric, value: float) -> str:
+    if metric.name.endswith(".pass_rate"):
+        return f"{100 * value:.1f} %"
+    return amount(value, metric.unit) if metric.unit else f"{value:.4g}"
 
 
 def _p(metric: ComparedMetric) -> str:
@@ -79,12 +82,20 @@ def _p(metric: ComparedMetric) -> str:
 
 
 def _difference(metric: ComparedMetric) -> str:
-    points = metric.name.endswith(".pass_rate")
-    shown = f"{100 * metric.difference:+z.1f} points" if points else f"{metric.difference:+.4g}"
+    points = " points" if metric.name.endswith(".pass_rate") else ""
+    shown = f"{_signed(metric, metric.difference)}{points}"
     if metric.interval is None:
         return f"{shown}\n{metric.method}"
-    low, high = (f"{100 * end:+z.1f}" if points else f"{end:+.4g}" for end in metric.interval)
+    low, high = (_signed(metric, end) for end in metric.interval)
     return f"{shown}\n[{low}, {high}]"
+
+
+def _signed(metric: ComparedMetric, value: float) -> str:
+    if metric.name.endswith(".pass_rate"):
+        return f"{100 * value:+z.1f}"
+    if not metric.unit:
+        return f"{value:+.4g}"
+    return f"{'+' if value > 0 else ''}{amount(value, metric.unit)}"
 
 
 def _lost(comparison: Comparison) -> list[str]:
@@ -126,7 +137,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     for m in comparison.metrics:
         name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
         difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
-        lines.append(f"| {name} | {_share(m, m.baseline)} | {_share(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
+        lines.append(f"| {name} | {_figure(m, m.baseline)} | {_figure(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
     lines += ["", markdown_text(_levels(comparison)), "", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
     lines += ["", *markdown_flips(comparison, FLIPS_SHOWN)]
     return "\n".join(lines) + "\n"

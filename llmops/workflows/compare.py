@@ -71,7 +71,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     if question.margin is not None:
         _check_values(judged, metrics)
     _check_margin(question, judged, metrics)
-    rows = [_metric(key, pairs, question, collected.direction(*key[:2])) for key, pairs in collected.pairs.items()]
+    rows = [_metric(key, pairs, question, collected) for key, pairs in collected.pairs.items()]
     found = [row for row in rows if row is not None]
     if not found:
         raise UsageError(
@@ -274,6 +274,11 @@ class _Collected:
         """Which way is better; figures in units of their own, such as seconds, are compared and not judged by the margin."""
         return direction(self._kind(name), aggregate)
 
+    def unit(self, name: str, aggregate: str) -> str:
+        """Of a figure; empty without one, and where the evaluator is not known."""
+        known = self._kind(name)
+        return known[0].unit if known is not None and aggregate == "mean" else ""
+
     def _kind(self, name: str) -> tuple[Kind, Figures] | None:
         if name not in self.kinds:
             self.kinds[name] = known_by(self.candidate.snapshot, name)
@@ -287,9 +292,9 @@ def _aggregates(result: EvaluatorResult | None) -> dict[str, None]:
     return dict.fromkeys(("mean" if result.passed is None else "pass_rate", *result.parts))
 
 
-def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question, direction: Direction) -> ComparedMetric | None:
+def _metric(key: tuple[str, str, str, str], pairs: Pairs, question: Question, collected: _Collected) -> ComparedMetric | None:
     name, aggregate, prompt, target = key
-    found = compared(f"{name}.{aggregate}", pairs, question, direction)
+    found = compared(f"{name}.{aggregate}", pairs, question, collected.direction(name, aggregate))
     if found is None:
         return None
-    return replace(found, prompt=prompt, target=target)
+    return replace(found, prompt=prompt, target=target, unit=collected.unit(name, aggregate))

@@ -1,5 +1,6 @@
 """A comparison as people read it."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -51,3 +52,24 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
     text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, adjusted([metric], "holm")))
     assert "+0.0 points" in text
     assert "-0.0 points" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "figures"),
+    [
+        ("latency.mean", "s", ["1.5 s", "250 ms", "-1.25 s [-1.25 s, -1.25 s]"]),
+        ("cost.mean", "USD", ["$1.50", "$0.25", "-$1.25 [-$1.25, -$1.25]"]),
+        ("tokens.mean", "tokens", ["1.5 tokens", "0.25 tokens", "-1.25 tokens [-1.25 tokens, -1.25 tokens]"]),
+        ("rubric.mean", "", ["1.5", "0.25", "-1.25 [-1.25, -1.25]"]),
+    ],
+)
+def test_figures_have_their_units(name: str, unit: str, figures: list[str]) -> None:
+    pairs = Pairs()
+    for case in range(12):
+        pairs.add(1.5, 0.25, case)
+    metric = compared(name, pairs, Question())
+    assert metric is not None
+    metrics = adjusted([replace(metric, unit=unit, interval=(-1.25, -1.25))], "holm")
+    text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, metrics))
+    row = next(line for line in text.splitlines() if line.startswith(f"| {name} "))
+    assert [cell.strip() for cell in row.split("|")[2:5]] == figures
