@@ -22,13 +22,31 @@ def examples(*commands: str) -> str:
 
 
 class HelpContext(typer.Context):
-    """Colours a help page when a person reads it; options that end a command at once have no variable."""
+    """Colours a help page when a person reads it, and tells of variables that stand for no option.
+
+    Options that end a command at once have no variable.
+    """
 
     def __init__(self, command: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- Typer's own types
         super().__init__(command, *arguments, **options)
         for option in command.get_params(self):
             if option.is_eager or not option.expose_value:  # LLMOPS_VERSION=1 would end every command with exit 0
                 option.allow_from_autoenv = False
+        if not self.resilient_parsing and not hasattr(command, "commands"):
+            self._tell_strange_variables()
+
+    def _tell_strange_variables(self) -> None:
+        """A misspelt variable would leave its option as it is, without a word."""
+        prefix = f"{self.auto_envvar_prefix}_"
+        named = [name for name in os.environ if name.startswith(prefix)]
+        if not named:
+            return
+        from difflib import get_close_matches
+
+        known = [str(each.name).upper() for each in self.command.get_params(self) if each.param_type_name == "option"]
+        for name in sorted({name.removeprefix(prefix) for name in named}.difference(known)):
+            meant = "".join(f" Did you mean {prefix}{each}?" for each in get_close_matches(name, known, 1))
+            typer.echo(f"{prefix}{name} is set, and {self.command_path} has no such option.{meant}", err=True)
 
     def get_help(self) -> str:
         """The page."""

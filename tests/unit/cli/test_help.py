@@ -65,3 +65,15 @@ def test_no_variable_ends_a_command_before_it_begins(
     done = call(project(tmp_path), "validate")
     assert (done.code, done.error) == (0, "")
     assert done.out.startswith("All files are valid")
+
+
+def test_a_variable_that_is_no_option_is_told_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LLMOPS_RUNS_LIST_LIMITT", "LLMOPS_RUNS_LIST_ZZZZ", "LLMOPS_EVAL_LIMITT", "LLMOPS_RUNS_LIST_LIMIT"):
+        monkeypatch.setenv(name, "3")
+    done = call(project(tmp_path), "runs", "list")
+    assert done.code == 0
+    first, second = done.error.splitlines()
+    assert first.startswith("LLMOPS_RUNS_LIST_LIMITT is set, and ")
+    assert first.endswith("runs list has no such option. Did you mean LLMOPS_RUNS_LIST_LIMIT?")
+    assert second.startswith("LLMOPS_RUNS_LIST_ZZZZ is set, and ")
+    assert second.endswith("runs list has no such option.")
