@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 import traceback
 from importlib import import_module
@@ -19,6 +20,8 @@ from llmops.domain.errors import LlmopsError, UsageError
 
 GARBAGE = (10_000, 20, 20)
 """When to look for garbage: seldom, because nearly all objects of a command live to its end."""
+_ABOUT_INPUT = re.compile(r"\A(?:Value error, |Input (?=should))")
+"""How Pydantic begins what it says of a value."""
 YES = ("1", "true", "t", "yes", "y", "on")
 """What a variable says that switches an option on."""
 COMMANDS = {
@@ -83,6 +86,14 @@ class LazyGroup(TyperGroup):
         command.name = name
         restyle(command)
         return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- Typer's own types
+        """Run the command; a value that does not fit is told in plain words."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _ABOUT_INPUT.sub("", error.message).partition(", unable to parse")[0]
+            raise
 
 
 app = typer.Typer(

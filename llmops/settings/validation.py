@@ -13,6 +13,7 @@ from pydantic_core.core_schema import no_info_after_validator_function
 
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.records import record
+from llmops.domain.words import many
 from llmops.settings.positions import Path, Positions
 
 Positive = Annotated[int, Field(gt=0)]
@@ -195,6 +196,9 @@ def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | N
         return f"should be a mapping of keys; found {_kind(value)}.", f"As in `{{{keys[0]}: ...}}`." if keys else None
     if kind == "list_type":
         return f"should be a list; found {_kind(value)}.", _meant([value]) if isinstance(value, str) else None
+    if kind in ("too_short", "too_long"):
+        bound = many(context["min_length"], "item") if kind == "too_short" else many(context["max_length"], "item")
+        return f"should have at {'least' if kind == 'too_short' else 'most'} {bound}; found {_kind(value)}.", None
     message = detail["msg"].removeprefix("Value error, ").rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith(("Input", "Value", "String")) else message
     if kind == "value_error" and isinstance(value, dict | list):

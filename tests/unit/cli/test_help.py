@@ -77,3 +77,17 @@ def test_a_variable_that_is_no_option_is_told_with_the_nearest(tmp_path: Path, m
     assert first.endswith("runs list has no such option. Did you mean LLMOPS_RUNS_LIST_LIMIT?")
     assert second.startswith("LLMOPS_RUNS_LIST_ZZZZ is set, and ")
     assert second.endswith("runs list has no such option.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("eval", "--limit", "x"), "'--limit': should be a valid integer\n"),
+        (("runs", "list", "--limit", "0"), "'--limit': should be greater than or equal to 1\n"),
+        (("compare", "a", "b", "--adjust", "z"), "'--adjust': 'z' is not one of 'holm', 'bh'."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_in_plain_words(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = call(project(tmp_path), *arguments)
+    assert done.code == 2
+    assert f"Invalid value for {told}" in done.error

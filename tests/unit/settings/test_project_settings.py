@@ -128,6 +128,10 @@ def test_a_project_may_have_no_model(tmp_path: Path, text: str) -> None:
         ),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {}}\n", "exactly one of"),
         ("models:\n  m: {id: x/y}\nindexes:\n  i: {corpus: {paths: ['../*.md']}}\n", "inside the project"),
+        (
+            "models: {a: {id: x/y}}\nroutes: {r: {kind: cascade, models: [a]}}\n",
+            "routes.r.models should have at least 2 items; found a list of 1",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_it_is_tried(tmp_path: Path, text: str, told: str) -> None:
