@@ -19,6 +19,10 @@ FILES = "files"
 _EXPECTED = re.compile(r"\s*([a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)\Z", re.DOTALL)
 """A cell such as `similar(0.8): Hello` of a table's `__expected` columns."""
 
+_TEST = ("assert", "description", "metadata", "options", "vars")
+_OPTIONS = ("disableVarExpansion", "provider", "transform")
+_ASSERTION = ("metric", "provider", "threshold", "transform", "type", "value", "weight")
+"""Keys of a test, of its options and of an assertion that are carried over."""
 _HOLD_AGAINST = {"hallucination", "context-relevance"}
 """Evaluators that read `contexts`, which are a variable `context` there."""
 _QUESTION = {"answer-relevance", "context-relevance"}
@@ -38,6 +42,8 @@ class Cases:
         self._source = source
         self._models = models
         self._default = mapping(source.loaded(source.config.get("defaultTest"), ("defaultTest",)))
+        source.leave_others(self._default, _TEST, ("defaultTest",))
+        source.leave_others(mapping(self._default.get("options")), _OPTIONS, ("defaultTest", "options"))
         self.entries, self._pushed = self._default_entries(self._default)
 
     def all(self) -> list[Json]:
@@ -49,11 +55,11 @@ class Cases:
         given = self._source.config.get("tests") or []
         for number, each in enumerate(given if isinstance(given, list) else [given]):
             at = ("tests", number) if isinstance(given, list) else ("tests",)
-            if isinstance(each, dict):
+            if isinstance(each, dict) and "path" not in each:
                 yield at, each
                 continue
             try:
-                yield from ((at, test) for test in self._tests_of(str(each)))
+                yield from ((at, test) for test in self._tests_of(str(mapping(each).get("path", each))))
             except LlmopsError as error:
                 self._source.leave(at, error.message.rstrip("."))
 
@@ -74,11 +80,10 @@ class Cases:
 
     def _cases(self, test: Json, at: At) -> Iterator[Json]:
         """The cases of a test: one for each combination of variables that hold lists."""
-        for key in ("providers", "prompts", "threshold", "assertScoringFunction"):
-            if key in test:
-                self._source.leave((*at, key), "a case is put to every prompt and target, and each evaluator has its own limit")
+        self._source.leave_others(test, _TEST, at)
         given = mapping(self._source.loaded(test.get("vars"), (*at, "vars")))
         vars = {name: self._each_file(value) for name, value in {**mapping(self._default.get("vars")), **given}.items()}
+        self._source.leave_others(mapping(test.get("options")), _OPTIONS, (*at, "options"))
         options = {**mapping(self._default.get("options")), **mapping(test.get("options"))}
         spread = not options.get("disableVarExpansion")
         names = [name for name, value in vars.items() if spread and isinstance(value, list)]
@@ -148,6 +153,7 @@ class Cases:
 
     def _entry(self, at: At, assertion: Json, vars: Mapping[str, Any], options: Json) -> Entry | None:
         """An assertion as an evaluator; None: it is left out, and told."""
+        self._source.leave_others(assertion, _ASSERTION, at)
         provider = assertion.get("provider") or options.get("provider")
         try:
             value = self._source.of_file(filled(assertion.get("value"), vars))

@@ -11,7 +11,7 @@ from llmops.domain.errors import InvalidFiles, LlmopsError, Problem
 from llmops.domain.records import record
 from llmops.prompting.exchange import import_prompts
 from llmops.settings.files import Content, read_text, shown
-from llmops.workflows.promptfoo.assertions import NO_COUNTERPART, Entry, LeftOut
+from llmops.workflows.promptfoo.assertions import Entry, LeftOut
 from llmops.workflows.promptfoo.cases import Cases
 from llmops.workflows.promptfoo.names import slug, unused
 from llmops.workflows.promptfoo.providers import Models
@@ -19,9 +19,11 @@ from llmops.workflows.promptfoo.source import FILE, Source, mapping
 
 NAME = "promptfoo"
 """Of the dataset and the suite."""
-_KNOWN = ("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "tests")
-_READ = ("prompts", "providers", "targets")
-"""Keys of a configuration that are carried over; an option of `evaluateOptions` but `repeat` is not."""
+_KEYS = {
+    *("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "prompts", "providers", "targets"),
+    "tests",
+}
+"""Of a configuration, those that are carried over."""
 
 
 @record
@@ -41,9 +43,8 @@ def convert(path: Path) -> Converted:
         UsageError: it cannot be read, or holds no prompt, no provider or no test that can be carried over.
     """
     source = Source(path)
-    for key in source.config:
-        if key not in (*_KNOWN, *_READ):
-            source.leave((key,), NO_COUNTERPART)
+    source.leave_others(source.config, _KEYS, ())
+    source.leave_others(mapping(source.config.get("evaluateOptions")), ("repeat",), ("evaluateOptions",))
     models = Models(source)
     prompts, targets = _prompts(source), models.targets()
     tests = Cases(source, models)
@@ -82,6 +83,7 @@ def _prompts(source: Source) -> dict[str, str]:
     given = source.loaded(source.config["prompts"], ("prompts",))
     for number, each in enumerate(given if isinstance(given, list) else [given]):
         at = ("prompts", number) if isinstance(given, list) else ("prompts",)
+        source.leave_others(mapping(each), ("id", "raw", "label"), at)
         try:
             for name, text in _prompts_of(each, source):
                 found[unused(slug(name) or "prompt", found)] = text

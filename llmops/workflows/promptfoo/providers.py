@@ -110,6 +110,7 @@ class Models:
         except LeftOut as error:
             self._source.leave(at, error.message)
             return ""
+        self._source.leave_others(entry, ("id", "label", "config"), at)
         for key in left:
             self._source.leave(at, KEY if key == "apiKey" else f"`{key}` of {entry['id']} {NO_COUNTERPART}")
         name = name or slug(str(entry.get("label") or settings["id"].rpartition("/")[2]))

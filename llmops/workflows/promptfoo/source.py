@@ -1,14 +1,14 @@
 """What a configuration of promptfoo says and names, and what of it has no counterpart."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmops.domain.errors import LlmopsError, Problem, UsageError
 from llmops.settings.files import read_text, shown
 from llmops.settings.positions import parse_yaml
-from llmops.workflows.promptfoo.assertions import LeftOut
+from llmops.workflows.promptfoo.assertions import NO_COUNTERPART, LeftOut
 
 FILE = "file://"
 DATA = (".json", ".yaml", ".yml")
@@ -47,6 +47,12 @@ class Source:
         problem = self._positions.problem(tuple(at), f"left out: {why}.")
         if problem not in self.left_out:  # a test with lists of values becomes several cases
             self.left_out.append(problem)
+
+    def leave_others(self, given: Mapping[str, Any], known: Collection[str], at: Sequence[str | int]) -> None:
+        """Note the keys of a mapping that are not carried over."""
+        for key in given:
+            if key not in known:
+                self.leave((*at, key), f"it {NO_COUNTERPART}")
 
     def place(self, reference: str) -> Path:
         """The path of `file://...`, which lies below the configuration.

@@ -240,6 +240,13 @@ def test_tests_are_read_from_tables_and_lists(tmp_path: Path) -> None:
     assert len(found.left_out) == 2
 
 
+def test_tests_that_a_program_makes_are_left_out(tmp_path: Path) -> None:
+    made = {"path": "file://make.py:tests", "config": {"n": 3}}
+    found = converted(tmp_path, {**MINIMAL, "tests": [made, {"vars": {"word": "a"}}]})
+    assert [row["vars"] for row in cases(found)] == [{"word": "a"}]
+    assert "is a program" in told(found)[0]
+
+
 def test_what_is_left_out_is_told_once_and_where_it_stands(tmp_path: Path) -> None:
     text = """prompts: ["{{a}}"]
 providers: [openai:m]
@@ -247,18 +254,22 @@ outputPath: x.json
 tests:
   - vars: {a: [1, 2]}
     threshold: 0.5
+    options: {prefix: Please}
     assert:
       - type: bleu
         value: x
+      - {type: llm-rubric, value: x, rubricPrompt: y}
       - $ref: '#/assertionTemplates/short'
 assertionTemplates:
   short: {type: javascript, value: output.length < 5}
 """
     assert told(converted(tmp_path, text)) == [
-        "3: left out: has no counterpart.",
-        "6: left out: a case is put to every prompt and target, and each evaluator has its own limit.",
-        "8: left out: `bleu` has no counterpart.",
-        "10: left out: `javascript` is a program; a Python function of yours can be an evaluator: `python: FILE.py:FUNCTION`.",
+        "3: left out: it has no counterpart.",
+        "6: left out: it has no counterpart.",
+        "7: left out: it has no counterpart.",
+        "9: left out: `bleu` has no counterpart.",
+        "11: left out: it has no counterpart.",
+        "12: left out: `javascript` is a program; a Python function of yours can be an evaluator: `python: FILE.py:FUNCTION`.",
     ]
 
 
