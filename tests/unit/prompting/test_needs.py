@@ -32,7 +32,7 @@ def test_names_that_every_rendering_reads(text: str, names: dict[str, int]) -> N
 
 
 READS = st.sampled_from([
-    "{{ a }}", "{{ b | upper }}", "{{ c | default('x') }}", "{{ a.x }}", "{{ a or b }}", "{{ b if c else a }}",
+    "{{ a }}", "{{ b | upper }}", "{{ c | default('x') }}", "{{ a.strip() }}", "{{ a or b }}", "{{ b if c else a }}",
     "{{ (a ~ b) | trim }}", "{{ a == b }}", "{{ not c }}", "{{ b is defined }}", "{{ a | d(b) }}", "{{ [c] | length }}",
     "{% set c = a %}", "{{ c.upper() }}", "text",
 ])  # fmt: skip
