@@ -19,6 +19,7 @@ from llmops.prompting.versions import Change, check, move_label, unlabel
 from llmops.settings.project import LabelSettings, Project
 from llmops.settings.suite import Suite, load_suite, suite_files
 from llmops.workflows.guarding import gate_hashes, unproven
+from llmops.workflows.prompt_use import suites_of
 
 STALE = {
     "dataset": "its dataset has changed since",
@@ -150,8 +151,7 @@ def _next_step(
 
 
 def _guarding(root: Path, name: str, guard: LabelSettings) -> list[Suite]:
-    suites = [load_suite(root / path, root) for path in guard.guarded_by]
-    return [suite for suite in suites if any(Reference.parse(each).name == name for each in suite.settings.prompts)]
+    return suites_of(name, root, (root / path for path in guard.guarded_by))
 
 
 def _text_of(ledger: Ledger, version: str | None) -> str | None:

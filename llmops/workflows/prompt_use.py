@@ -57,9 +57,9 @@ class Parts(Protocol):
         ...
 
 
-def suites_of(name: str, root: Path) -> list[Suite]:
-    """The suites that name a prompt, whichever version."""
-    suites = [load_suite(path, root) for path in suite_files(root)]
+def suites_of(name: str, root: Path, paths: Iterable[Path]) -> list[Suite]:
+    """Of the suites at these paths those that name a prompt, whichever version."""
+    suites = [load_suite(path, root) for path in paths]
     return [suite for suite in suites if any(Reference.parse(each).name == name for each in suite.settings.prompts)]
 
 
@@ -93,7 +93,7 @@ def compare_prompts(before: PromptVersion, after: PromptVersion, models: Sequenc
 def _inputs(name: str, parts: Parts) -> Iterator[tuple[Case, tuple[Hit, ...]]]:
     """The cases of the suites that use a prompt; a dataset that two of them share counts once."""
     seen: set[str] = set()
-    for suite in suites_of(name, parts.root):
+    for suite in suites_of(name, parts.root, suite_files(parts.root)):
         if suite.settings.dataset in seen:
             continue
         seen.add(suite.settings.dataset)
@@ -116,7 +116,7 @@ def _passages_of_last_run(suite: Suite, store: Store) -> dict[str, tuple[Hit, ..
 
 def lint_prompt(version: PromptVersion, parts: Parts) -> list[Finding]:
     """The findings of a prompt among the suites, datasets, models and other prompts of its project."""
-    suites = suites_of(version.name, parts.root)
+    suites = suites_of(version.name, parts.root, suite_files(parts.root))
     datasets = {suite.settings.dataset: load_dataset(parts.root / suite.settings.dataset, parts.root) for suite in suites}
     samples = [DatasetSample(path, [(case.id, case.vars) for case in each.cases()]) for path, each in datasets.items()]
     facts = [parts.facts(name) for name in dict.fromkeys(name for suite in suites for name in suite.settings.targets)]
