@@ -21,7 +21,7 @@ EMBEDDER = "What the learned router sees: minilm, or static (faster)."
 def recorded(session: Session, run: str | None, source: Path | None, quality: str | None) -> "tuple[Records, str, Wiring]":
     """The requests of a file or a run, what they are called, and the project's objects."""
     from llmops.routing.records import read_records
-    from llmops.workflows.route import latest_comparable_run, records_of_run
+    from llmops.workflows.route_records import latest_comparable_run, records_of_run
 
     wiring = wiring_or_bare(session)
     if source is not None:
