@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from llmops.domain.prompts import Image
 from llmops.domain.records import record
 
 FIELDS = ("id", "expected", "contexts", "relevant", "output", "tags")
@@ -33,6 +34,18 @@ class Case:
     """Paths of the files that `vars` holds the text or the image of, by variable."""
     line: int | None = None
     """1-based line of the dataset file, for messages."""
+
+    @property
+    def question(self) -> str | None:
+        """What it asks: the variable `question`, else its only text variable; None: it has no such text."""
+        texts = {name: value for name, value in self.vars.items() if isinstance(value, str)}
+        return next(iter(texts.values())) if len(texts) == 1 else texts.get("question")
+
+    @property
+    def images(self) -> list[Image]:
+        """Those that come with the question."""
+        values = [value if isinstance(value, list) else [value] for value in self.vars.values()]
+        return [each for value in values for each in value if isinstance(each, Image)]
 
     def field(self, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
         """A field by the name a suite uses: a field of the case, else of its `metadata`, else of its `vars`.

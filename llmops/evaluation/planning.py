@@ -281,22 +281,20 @@ def query_of(case: Case, name: str | None) -> str:
     Raises:
         UsageError: the case has no such variable, or no obvious one.
     """
-    texts = {key: value for key, value in case.vars.items() if isinstance(value, str)}
-    if name is None:
-        name = "question" if "question" in texts or len(texts) != 1 else next(iter(texts))
-    if name not in texts:
-        found = ", ".join(f"`{key}`" for key in case.vars) or "none"
-        hint = "Name one in the suite: `query: VARIABLE`."
-        raise UsageError(f"Case {case.id!r} has no text variable `{name}` to search for; it has {found}.", hint=hint)
-    return texts[name]
+    text = case.question if name is None else case.vars.get(name)
+    if isinstance(text, str):
+        return text
+    found = ", ".join(f"`{key}`" for key in case.vars) or "none"
+    wanted = "question" if name is None else name
+    hint = "Name one in the suite: `query: VARIABLE`."
+    raise UsageError(f"Case {case.id!r} has no text variable `{wanted}` to search for; it has {found}.", hint=hint)
 
 
 def question_of(case: Case) -> str:
     """What a routing policy sees of a case: its question, else all its variables."""
-    try:
-        return query_of(case, None)
-    except UsageError:
-        return " ".join(str(value) for value in case.vars.values())
+    if case.question is not None:
+        return case.question
+    return " ".join(str(value) for value in case.vars.values())
 
 
 def retrieve_key(retriever: AskRetriever, query: Query) -> str:

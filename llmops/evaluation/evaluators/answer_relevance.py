@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from llmops.domain.scores import Sample, Unmeasured
-from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist
 from llmops.evaluation.judging.panel import JudgeOptions
@@ -15,7 +14,7 @@ class AnswerRelevanceOptions(JudgeOptions):
 
 
 def _sentences(sample: Sample) -> Sequence[Item] | Unmeasured:
-    if not question(sample.case):
+    if not sample.case.question:
         return Unmeasured("the case has no question")
     found = [Item(each.text, span=(each.start, each.end)) for each in split_sentences(sample.completion.text)]
     return found or Unmeasured("the answer is empty")

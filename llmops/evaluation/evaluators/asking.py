@@ -1,9 +1,7 @@
-"""What evaluators that ask a detector share: its backends, the question of a case, and a finding in words."""
+"""What evaluators that ask a detector share: its backends, the meanings of its labels, and its findings in words."""
 
 from collections.abc import Mapping, Sequence
 
-from llmops.domain.cases import Case
-from llmops.domain.prompts import Image
 from llmops.domain.scores import Span
 from llmops.evaluation.evaluators.base import WrongOption
 from llmops.evaluation.evaluators.quoting import quoted
@@ -27,20 +25,6 @@ def check_labels(labels: Mapping[str, str], *backends: str) -> None:
     """
     if labels and not any(backend.startswith(LOCAL) for backend in backends):
         raise WrongOption("labels", "only a local model has labels: `backend: local:MODEL`.")
-
-
-def question(case: Case) -> str:
-    """What the answer answers: the variable `question`, else the case's only text variable, else nothing."""
-    texts = {name: value for name, value in case.vars.items() if isinstance(value, str)}
-    if "question" in texts:
-        return texts["question"]
-    return next(iter(texts.values())) if len(texts) == 1 else ""
-
-
-def images(case: Case) -> list[Image]:
-    """The images that come with the question."""
-    values = [value if isinstance(value, list) else [value] for value in case.vars.values()]
-    return [each for value in values for each in value if isinstance(each, Image)]
 
 
 def described(output: str, spans: Sequence[Span]) -> str:

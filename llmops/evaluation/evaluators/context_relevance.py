@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from llmops.domain.scores import Sample, Unmeasured
-from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist
 from llmops.evaluation.judging.panel import JudgeOptions
@@ -14,7 +13,7 @@ class ContextRelevanceOptions(JudgeOptions):
 
 
 def _passages(sample: Sample) -> Sequence[Item] | Unmeasured:
-    if not question(sample.case):
+    if not sample.case.question:
         return Unmeasured("the case has no question")
     return [Item(hit.text) for hit in sample.hits] or Unmeasured("there are no passages")
 

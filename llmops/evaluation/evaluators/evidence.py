@@ -8,7 +8,6 @@ from llmops.domain.keys import content_hash, node_key
 from llmops.domain.retrieval import Hit
 from llmops.domain.serial import plain
 from llmops.evaluation.datasets import case_json
-from llmops.evaluation.evaluators.asking import images, question
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 
 EVALUATE_VERSION = 1
@@ -27,8 +26,8 @@ def evidence_hash(built: BuiltEvaluator, case: Case, hits: Sequence[Hit]) -> str
     if "case" in reads:
         read["case"] = {**case_json(case), "id": "", "output": None, "evaluators": ()}
     if "question" in reads:
-        read["question"] = question(case)
-        if shown := images(case):
+        read["question"] = case.question or ""
+        if shown := case.images:
             read["images"] = shown
     if "passages" in reads:
         read["passages"] = [[hit.source, hit.text] for hit in hits]

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.asking import check_labels, described, is_detector, question
+from llmops.evaluation.evaluators.asking import check_labels, described, is_detector
 from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures, Kind, Services, WrongOption, identity, shape
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
@@ -91,7 +91,7 @@ class Hallucination:
             return Unmeasured("the answer declines, so it claims nothing")
         contexts = tuple(hit.text for hit in sample.hits)
         sources = tuple(hit.source for hit in sample.hits)
-        return await self.checking.outcome(DetectionRequest(output, contexts, sources, question(sample.case)))
+        return await self.checking.outcome(DetectionRequest(output, contexts, sources, sample.case.question or ""))
 
 
 def _figures(options: HallucinationOptions) -> Figures:

@@ -2,7 +2,6 @@
 
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.asking import question
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
 from llmops.scoring.language import language_of
 from llmops.settings.validation import LanguageCode, Strict
@@ -28,7 +27,7 @@ class Language:
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Tell the language of the answer, and of the question when none is expected."""
-        wanted = self.options.expected or language_of(question(sample.case))
+        wanted = self.options.expected or language_of(sample.case.question or "")
         if wanted is None:
             return Unmeasured("the language of the question cannot be told")
         found = language_of(sample.completion.text)

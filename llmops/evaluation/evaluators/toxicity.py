@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score
-from llmops.evaluation.evaluators.asking import EMBEDDED, check_labels, described, is_detector, question
+from llmops.evaluation.evaluators.asking import EMBEDDED, check_labels, described, is_detector
 from llmops.evaluation.evaluators.base import SHARE, AskDetector, Figures, Kind, Services, identity
 from llmops.scoring.labels import CATEGORIES, Harm
 from llmops.settings.validation import Strict
@@ -42,7 +42,7 @@ class Toxicity:
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the detector."""
         output = sample.completion.text
-        found = await self.detector(DetectionRequest(output, input=question(sample.case)))
+        found = await self.detector(DetectionRequest(output, input=sample.case.question or ""))
         return Score(found.value, described(output, found.spans), found.spans, found.parts)
 
 

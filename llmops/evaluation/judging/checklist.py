@@ -6,7 +6,6 @@ from typing import Any
 from llmops.domain.prompts import Image
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Span, Unmeasured
-from llmops.evaluation.evaluators.asking import images, question
 from llmops.evaluation.evaluators.base import Services, identity
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
@@ -108,8 +107,8 @@ def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:
         if what == "answer":
             blocks.append(quoted("answer", sample.completion.text))
         elif what == "question":
-            blocks += [quoted("question", text)] if (text := question(sample.case)) else []
-            blocks += images(sample.case)
+            blocks += [quoted("question", text)] if (text := sample.case.question) else []
+            blocks += sample.case.images
         elif what == "passages":
             blocks += [quoted(f"passage {n}", hit.text) for n, hit in enumerate(sample.hits, start=1)]
     return blocks
