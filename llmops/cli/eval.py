@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +15,17 @@ from llmops.cli.documents import document
 from llmops.cli.engines import AddressOption, EngineOption, use_engine
 from llmops.cli.help import examples
 from llmops.cli.numbers import finite
-from llmops.cli.printing import print_json
+from llmops.cli.plans import selected, tell_work
 from llmops.cli.progress import ShownProgress
+from llmops.cli.prompt_values import assignment
 from llmops.cli.session import Session
 from llmops.cli.suites import suites_named
 from llmops.cli.writing import check_report, write_file
-from llmops.domain.cases import FIELDS
-from llmops.domain.errors import InvalidFiles, NothingFailed, NothingSelected, Problem, UsageError
+from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.reports import Report
 from llmops.domain.runs import STEPS, Step
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from llmops.domain.explanations import Explanation
     from llmops.reporting.documents import Format
     from llmops.settings.suite import Suite
     from llmops.workflows.suite_plans import EvaluateOptions
@@ -125,7 +122,7 @@ def command(
         limit,
         *_filters(filters or []),
         failed=failed,
-        variables=dict(_assignment(item) for item in var or ()),
+        variables=dict(assignment(item) for item in var or ()),
         repeat=repeat,
         concurrency=concurrency,
         max_failures=1 if exit_first else max_failures,
@@ -154,7 +151,7 @@ def command(
     def evaluate(session: Session) -> int:
         chosen = suites_named(session, suites or [])
         use_engine(session, engine, address, quiet=quiet)
-        chosen = _selected(session, chosen, options)
+        chosen = selected(session, chosen, options)
         reports: list[Report] = []
         try:
             ends_at = None if minutes is None else time.monotonic() + 60 * minutes
@@ -210,61 +207,6 @@ def _said_of(option: str) -> Iterator[None]:
         raise UsageError(f"{option}: {error.message}", hint=error.hint) from None
 
 
-def _selected(session: Session, suites: "list[Suite]", options: "EvaluateOptions") -> "list[Suite]":
-    """Of several suites those of which a case is to be run; the faults of all of them are told before the first is run.
-
-    Returns:
-        None of them where `--failed` chooses, and nothing has failed.
-
-    Raises:
-        InvalidFiles: the faults of the suites.
-        NothingSelected: no suite has such a case.
-        UsageError: a variable of the command line that none of them reads.
-    """
-    from llmops.workflows.suite_faults import readable
-    from llmops.workflows.suite_plans import plan_suite
-
-    if len(suites) == 1 and not options.variables and not options.failed:
-        return suites
-    found: list[Suite] = []
-    known: set[str] = set()
-    problems: list[Problem] = []
-    empty: list[NothingSelected] = []
-    with ShownProgress(session.err, quiet=True) as progress:
-        for suite in suites:
-            try:
-                plan = plan_suite(suite, session.wiring, options, progress)
-            except NothingSelected as error:
-                empty.append(error)
-                if len(suites) > 1 or isinstance(error, NothingFailed):
-                    session.err.print(f"{suite.path} is left out: {error.message}", soft_wrap=True)
-            except InvalidFiles as error:
-                problems += error.problems
-            else:
-                found.append(suite)
-                known |= readable(plan) if options.variables else set()
-    if problems:
-        raise InvalidFiles(problems)
-    if not found:
-        for fault in empty:
-            if not isinstance(fault, NothingFailed):
-                raise fault
-        return []
-    _check_variables(options.variables, known)
-    return found
-
-
-def _check_variables(given: Iterable[str], known: set[str]) -> None:
-    """Refuse variables of the command line that nothing reads."""
-    from llmops.settings.validation import nearest
-
-    for name in sorted(set(given) - known):
-        if name in FIELDS:
-            hint = "Change it in the dataset, or name a changed copy: --dataset FILE"
-            raise UsageError(f"--var: {name!r} is a case's own field, which no variable replaces.", hint=hint)
-        raise UsageError(f"--var: no prompt or evaluator reads {name!r}, and no case has it.", hint=nearest(name, known))
-
-
 def _run(
     session: Session, suites: "list[Suite]", options: "EvaluateOptions", baseline: str | None, *, show: bool, quiet: bool
 ) -> Iterator[Report]:
@@ -289,36 +231,6 @@ def _run(
         yield done.report
         if done.report.status in ("interrupted", "over budget"):
             return
-
-
-def tell_work(
-    session: Session,
-    suites: "list[Suite]",
-    options: "EvaluateOptions",
-    show: "Callable[[Console, Explanation], None]",
-    *,
-    baseline: str | None = None,
-    json: bool,
-) -> None:
-    """What a run of each suite, and of its baseline before it, would do, as JSON or as `show` prints it."""
-    from llmops.workflows.explain import explain
-    from llmops.workflows.sides import names_prompts, options_at
-    from llmops.workflows.suite_plans import plan_suite
-
-    found = []
-    for suite in _selected(session, suites, options):
-        asked: set[str] = set()
-        with ShownProgress(session.err, quiet=True) as progress:
-            runs = [options]
-            if baseline is not None and names_prompts(baseline):
-                before = options_at(baseline, suite, session.wiring, options, progress)
-                runs = [each for each in (before, options) if each is not None]
-            found += [explain(plan_suite(suite, session.wiring, each, progress), session.wiring, asked) for each in runs]
-    if json:
-        print_json({"suites": found})
-        return
-    for each in found:
-        show(session.out, each)
 
 
 def _documents(
@@ -355,10 +267,3 @@ def _filters(texts: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             raise UsageError(f"--filter {text!r}: `tag=NAME` or `id=NAME` was expected.")
     tags, ids = (tuple(value for _, key, _, value in pairs if key == name) for name in ("tag", "id"))
     return tags, ids
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--var {text!r}: NAME=VALUE was expected.")
-    return key, value

@@ -1,4 +1,4 @@
-"""The values that a command of `llmops prompt` fills a template with: `--var`, or a case of a dataset."""
+"""Values of a prompt's variables: those of `--var`, or of a case of a dataset."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,18 +24,24 @@ def rendered(
     if case is None and dataset is not None:
         raise UsageError("--dataset needs --case ID: which case of it?")
     values, hits = _case(session, case, dataset) if case is not None else ({}, ())
-    values |= dict(_assignment(session, item, version) for item in var or ())
+    values |= dict(_value(session, item, version) for item in var or ())
     return version.render(values, hits)
 
 
-def _assignment(session: Session, item: str, version: "PromptVersion") -> tuple[str, Any]:
+def assignment(item: str) -> tuple[str, str]:
+    """The name and the value of one `--var`."""
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
+    return name, value
+
+
+def _value(session: Session, item: str, version: "PromptVersion") -> tuple[str, Any]:
     from llmops.evaluation.case_files import read_file
     from llmops.prompting.variables import BadValue, from_text
     from llmops.settings.validation import nearest
 
-    name, equals, text = item.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--var {item!r}: NAME=VALUE was expected.")
+    name, text = assignment(item)
     if name not in version.variables:
         if name not in version.used_variables:
             known = version.used_variables | set(version.variables)

@@ -3,7 +3,7 @@
 import typer
 
 from llmops.cli import completing
-from llmops.cli.eval import tell_work
+from llmops.cli.plans import tell_work
 from llmops.cli.printing import JsonOption
 from llmops.cli.session import Session
 from llmops.cli.suites import suites_named
