@@ -21,6 +21,7 @@ from llmops.settings.files import read_text, shown
 from llmops.settings.lines import Row, csv_rows, json_lines, json_value
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.project import FILE_NAME
+from llmops.settings.suite import Suite
 from llmops.settings.validation import Strict, close_to, nearest, validated
 
 MAX_PROBLEMS = 20
@@ -88,6 +89,11 @@ def load_dataset(path: Path, root: Path) -> Dataset:
         InvalidFiles: empty, a malformed line, an unknown field, or an id that stands twice; each problem with its line.
     """
     return _checked(path, root, shown(path, root), reader_of(path, root))
+
+
+def dataset_of(suite: Suite, root: Path) -> Dataset:
+    """As `load_dataset`, of the file that a suite names."""
+    return load_dataset(root / suite.settings.dataset, root)
 
 
 def reader_of(path: Path, root: Path) -> Reader:

@@ -21,7 +21,7 @@ from llmops.evaluation.calibrations import (
     suggested_threshold,
     write_calibration,
 )
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import dataset_of
 from llmops.evaluation.evaluators.base import BuiltEvaluator
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.panel import BY_JUDGE
@@ -106,7 +106,7 @@ class Calibrating:
         if not any(answer.recorded for answer in self.answers.values()):
             found = f"A column labels answers that stand in the dataset; run {self.run.id} made its own."
             raise UsageError(found, hint="Label them here: llmops judge calibrate --label 50")
-        cases = {case.id: case for case in load_dataset(self._root / self._suite.settings.dataset, self._root).cases()}
+        cases = {case.id: case for case in dataset_of(self._suite, self._root).cases()}
         taken: dict[Key, bool | float] = {}
         for answer in self.answers.values():
             try:

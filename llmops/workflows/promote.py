@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from llmops.domain.errors import InvalidFiles, Problem, PromotionRefused, UsageError
 from llmops.domain.ports import Progress
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import dataset_of
 from llmops.evaluation.evaluators.base import Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.planning import AskRetriever, Target
@@ -169,7 +169,7 @@ def _missing(parts: Parts, suite: Suite, entry: Any, standing: str | None, progr
         return f"its gate said {entry.get('verdict')!r} in run {entry.get('run')}"
     if still_open := unproven(entry, standing):
         return f"run {entry.get('run')} does not prove every rule: {'; '.join(still_open)}"
-    dataset = load_dataset(parts.root / suite.settings.dataset, parts.root)
+    dataset = dataset_of(suite, parts.root)
     evaluators = build_evaluators(suite.evaluators, suite.positions, parts.services)
     targets = {name: parts.target(name) for name in suite.settings.targets}
     retriever = None if suite.settings.index is None else parts.retriever(suite.settings.index, progress)

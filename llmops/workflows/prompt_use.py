@@ -13,7 +13,7 @@ from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit, given_hits
 from llmops.domain.serial import hits_from_json
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import dataset_of
 from llmops.prompting.diff import PromptComparison, cost_deltas, diff_versions
 from llmops.prompting.lint import DatasetSample, Finding, Surroundings, lint
 from llmops.prompting.registry import Reference, Registry
@@ -98,7 +98,7 @@ def _inputs(name: str, parts: Parts) -> Iterator[tuple[Case, tuple[Hit, ...]]]:
             continue
         seen.add(suite.settings.dataset)
         passages = _passages_of_last_run(suite, parts.store)
-        for case in load_dataset(parts.root / suite.settings.dataset, parts.root).cases():
+        for case in dataset_of(suite, parts.root).cases():
             yield case, passages.get(case.id, ()) + given_hits(case.contexts)
 
 
@@ -117,7 +117,7 @@ def _passages_of_last_run(suite: Suite, store: Store) -> dict[str, tuple[Hit, ..
 def lint_prompt(version: PromptVersion, parts: Parts) -> list[Finding]:
     """The findings of a prompt among the suites, datasets, models and other prompts of its project."""
     suites = suites_of(version.name, parts.root, suite_files(parts.root))
-    datasets = {suite.settings.dataset: load_dataset(parts.root / suite.settings.dataset, parts.root) for suite in suites}
+    datasets = {suite.settings.dataset: dataset_of(suite, parts.root) for suite in suites}
     samples = [DatasetSample(path, [(case.id, case.vars) for case in each.cases()]) for path, each in datasets.items()]
     facts = [parts.facts(name) for name in dict.fromkeys(name for suite in suites for name in suite.settings.targets)]
     windows = {each.name: each.window for each in facts if each.window is not None}

@@ -15,7 +15,7 @@ from llmops.domain.queries import Query, Written
 from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk, Document, Hit
 from llmops.domain.scores import JudgeUse
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import dataset_of, load_dataset
 from llmops.evaluation.planning import query_of
 from llmops.rag.beir import Judgements, read_judgements, read_queries
 from llmops.rag.packing import hit_of
@@ -119,7 +119,7 @@ def asked_cases(index: str, root: Path, dataset: str | None) -> dict[str, tuple[
         return cases
     for suite in (load_suite(path, root) for path in suite_files(root)):
         if suite.settings.index == index:
-            for case in load_dataset(root / suite.settings.dataset, root).cases():
+            for case in dataset_of(suite, root).cases():
                 cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case, suite.settings.query))
     return cases
 

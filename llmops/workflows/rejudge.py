@@ -10,7 +10,7 @@ from llmops.domain.reports import Report
 from llmops.domain.runs import Run
 from llmops.domain.serial import report_from_json
 from llmops.evaluation.aggregating import Aggregator
-from llmops.evaluation.datasets import load_dataset
+from llmops.evaluation.datasets import dataset_of
 from llmops.evaluation.gating import HELD_AGAINST, SEVERAL_LOOKS, judge_run, overall
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
@@ -96,7 +96,7 @@ def reach_of(suite: Suite, parts: Parts, margins: Sequence[float], confidence: f
         InvalidFiles: the dataset cannot be read.
         UsageError: a margin that is not between 0 and 1.
     """
-    whole = cases or load_dataset(parts.root / suite.settings.dataset, parts.root).size
+    whole = cases or dataset_of(suite, parts.root).size
     n, note = _judged(whole, suite, parts.store)
     wanted = sorted({*(rule.margin for rule in suite.settings.gate if 0 < rule.margin < 1), *margins} or {0.02, 0.05, 0.1})
     for margin in wanted:

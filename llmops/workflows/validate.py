@@ -12,7 +12,7 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.ports import Embedder
 from llmops.domain.words import many
 from llmops.evaluation.calibrations import read_calibration
-from llmops.evaluation.datasets import Dataset, load_dataset
+from llmops.evaluation.datasets import Dataset, dataset_of
 from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.evaluation.judging.judges import LANGUAGE_MODEL, NO_JUDGE
 from llmops.evaluation.judging.panel import judges_named
@@ -148,7 +148,7 @@ def _check_suite(suite: Suite, root: Path, project: Project | None, registry: Re
     found.of(lambda: check_evaluators(suite.evaluators, suite.positions, root))
     for spec in suite.evaluators:
         found.of(partial(read_calibration, root, spec.name))
-    dataset = found.of(lambda: load_dataset(root / settings.dataset, root), partial(suite.positions.located, ("dataset",)))
+    dataset = found.of(lambda: dataset_of(suite, root), partial(suite.positions.located, ("dataset",)))
     if dataset is not None:
         _check_case_evaluators(dataset, suite, root, found)
     prompts: list[PromptVersion] = []
