@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from llmops.adapters.credentials import SPEAK_OPENAI, key_of, provider_of
 from llmops.adapters.litellm_model import load_litellm
@@ -179,6 +178,8 @@ def _base_of_environment() -> str:
 
 def _proxied(base: str) -> bool:
     """Whether the environment names a proxy for an address: where none is, aiohttp need not look for one at each call."""
+    from urllib.request import getproxies, proxy_bypass
+
     url = urlsplit(base)
     return url.scheme in getproxies() and not proxy_bypass(url.hostname or "")
 

@@ -56,6 +56,7 @@ Reader = Callable[[Path, Path], Iterator[Case | Problem]]
 
 _adapter = TypeAdapter(CaseRow)
 _FIELDS = tuple(CaseRow.model_fields)
+_CONTENT = tuple(name for name in _FIELDS if name != "files")
 
 
 @record
@@ -195,7 +196,7 @@ def _state(found: os.stat_result) -> tuple[int, int]:
 
 def case_json(case: Case) -> dict[str, Any]:
     """The content of a case as JSON, without its place in the file; what its files hold stands in `vars`."""
-    return {name: getattr(case, name) for name in _FIELDS if name != "files"}
+    return {name: getattr(case, name) for name in _CONTENT}
 
 
 def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Iterator[Case | Problem]:  # noqa: ANN401

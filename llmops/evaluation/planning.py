@@ -317,7 +317,7 @@ def _generate_inputs(target: Target, request: CompletionRequest, repeat: int | s
     return {
         "model": target.identity,
         "params": dict(request.params),
-        "messages": [[m.role, m.content, *(image.digest for image in m.images)] for m in request.messages],
+        "messages": [[m.role, m.content, *[image.digest for image in m.images]] for m in request.messages],
         "stream": request.stream,
         "repeat": repeat,
         **({"tool_calls": CALLS_VERSION} if "tools" in request.params else {}),

@@ -173,6 +173,8 @@ class _Pictures:
 
     def marked(self, value: Value) -> Value:
         """A value with a mark for each of its images."""
+        if type(value) is str:
+            return value
         if isinstance(value, Image):
             self._code = self._code or f"{IMAGE}{secrets.randbits(64):020}"
             self._images.append(value)
