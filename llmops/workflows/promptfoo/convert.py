@@ -15,7 +15,7 @@ from llmops.workflows.promptfoo.assertions import Entry, LeftOut
 from llmops.workflows.promptfoo.cases import Cases
 from llmops.workflows.promptfoo.names import slug, unused
 from llmops.workflows.promptfoo.providers import Models
-from llmops.workflows.promptfoo.source import FILE, Source, mapping
+from llmops.workflows.promptfoo.source import DATA, FILE, Source, mapping
 
 NAME = "promptfoo"
 """Of the dataset and the suite."""
@@ -80,7 +80,7 @@ def _repeat(source: Source) -> dict[str, Any]:
 def _prompts(source: Source) -> dict[str, str]:
     """The text of each `prompt.j2`, by name."""
     found: dict[str, str] = {}
-    given = source.loaded(source.config["prompts"], ("prompts",))
+    given = _entries(source)
     for number, each in enumerate(given if isinstance(given, list) else [given]):
         at = ("prompts", number) if isinstance(given, list) else ("prompts",)
         source.leave_others(mapping(each), ("id", "raw", "label"), at)
@@ -90,6 +90,15 @@ def _prompts(source: Source) -> dict[str, str]:
         except LlmopsError as error:
             source.leave(at, error.message.rstrip("."))
     return found
+
+
+def _entries(source: Source) -> Any:  # noqa: ANN401 -- any value of YAML
+    """The entries of `prompts`, which a file may list; a file of chat messages is one of them."""
+    given = source.config["prompts"]
+    if not isinstance(given, str) or not given.endswith(DATA):
+        return given
+    found = source.loaded(given, ("prompts",))
+    return given if found is None or "role" in mapping(found[0] if isinstance(found, list) and found else None) else found
 
 
 def _prompts_of(given: Any, source: Source) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- any value of YAML

@@ -178,6 +178,20 @@ def test_prompts_of_all_forms_become_templates(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "names"),
+    [
+        ("prompts.txt", "1 {{word}}\n---\n2 {{word}}\n", ["prompts", "prompts-2"]),
+        ("chat.yaml", "- {role: user, content: '{{word}}'}\n", ["chat"]),
+        ("prompts.yaml", "- 'Say {{word}}'\n- {raw: '{{word}}!', label: loud}\n", ["prompt", "loud"]),
+    ],
+)
+def test_all_prompts_may_stand_in_one_file(tmp_path: Path, file: str, text: str, names: list[str]) -> None:
+    found = converted(tmp_path, {**MINIMAL, "prompts": f"file://{file}"}, {file: text})
+    assert suite(found)["prompts"] == names
+    assert found.left_out == ()
+
+
 def test_lists_of_values_are_spread_and_defaults_hold_for_every_case(tmp_path: Path) -> None:
     config = {
         **MINIMAL,
