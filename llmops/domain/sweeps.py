@@ -16,17 +16,18 @@ BudgetOrigin = Literal["given", "current", "largest chunk"]
 
 
 @record
-class Measured:
+class TrialFigures:
     """What the store keeps of one configuration: a node of kind `sweep`."""
 
     scores: Mapping[str, float]
-    """By query, as the others."""
+    """By query, as the tokens of its context."""
     tokens: Mapping[str, int]
     seconds: Sequence[float]
     """Of each query that was asked."""
     chunks: int
     size_bytes: int
     build_s: float | None
+    """Cutting and embedding; None: it shares the index of another."""
 
 
 @record

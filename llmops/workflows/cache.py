@@ -19,7 +19,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import NODE_KINDS, Node
 from llmops.domain.scores import Failure, Score, Unmeasured
 from llmops.domain.serial import completion_from_json, hit_from_json, outcome_from_json
-from llmops.domain.sweeps import Measured
+from llmops.domain.sweeps import TrialFigures
 from llmops.settings.files import shown
 from llmops.settings.lines import Row, json_lines
 
@@ -157,7 +157,7 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
         _typed(shape, {name: each for name, each in value.items() if name != "status"})
         return
     if kind == "sweep":
-        _typed(Measured, value)
+        _typed(TrialFigures, value)
         return
     read, shape = (hit_from_json, Hit) if kind == "retrieve" else (completion_from_json, Completion)
     each = [value] if kind == "generate" else value

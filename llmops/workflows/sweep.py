@@ -120,7 +120,7 @@ def _budget(wanted: int | None, current: Trial, choosing: Sequence[str], space: 
     largest = max(each.chunker.max_tokens for each in space.settings)
     if wanted is None:
         given = current.settings.retrieve.max_tokens or math.ceil(
-            sum(current.tokens[query] for query in choosing) / len(choosing)
+            sum(current.figures.tokens[query] for query in choosing) / len(choosing)
         )
         return (given, "current") if given >= largest else (largest, "largest chunk")
     if wanted < largest:
@@ -159,14 +159,14 @@ def _name(settings: IndexSettings, current: IndexSettings, *, open_k: bool) -> s
 
 def _rejects(other: Trial, measured: Trial, queries: Sequence[str]) -> bool:
     """Whether another is clearly better, and neither slower nor larger."""
-    if measured.size_bytes < other.size_bytes or measured.percentile_ms(0.5) < other.percentile_ms(0.5):
+    if measured.figures.size_bytes < other.figures.size_bytes or measured.percentile_ms(0.5) < other.percentile_ms(0.5):
         return False
     found = _difference(other, measured, queries, REJECTED_AT)
     return found is not None and found.high is not None and found.high < 0
 
 
 def _difference(baseline: Trial, candidate: Trial, queries: Sequence[str], confidence: float = 0.95) -> PairedDifference | None:
-    sides = [[each.scores[query] for query in queries] for each in (baseline, candidate)]
+    sides = [[each.figures.scores[query] for query in queries] for each in (baseline, candidate)]
     return paired_difference(sides[0], sides[1], bounds=(0.0, 1.0), confidence=confidence)
 
 
@@ -181,12 +181,12 @@ def _told(
     choosing, reporting = split
     today, found = measured
     current = found[0]
-    complete = [each for each in found if all(query in each.scores for query in reporting)]
+    complete = [each for each in found if all(query in each.figures.scores for query in reporting)]
     differences = {each.name: _difference(current, each, reporting) for each in complete if each is not current}
     tested = {name: each.p_value for name, each in differences.items() if each is not None and each.p_value is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     # Of equals the current one wins, then the smaller.
-    winner = max(complete, key=lambda each: (each.mean(choosing), each is current, -each.size_bytes))
+    winner = max(complete, key=lambda each: (each.mean(choosing), each is current, -each.figures.size_bytes))
     tried = [
         _tried(each, today, split, (differences.get(each.name), adjusted.get(each.name)), complete)
         for each in [current, *sorted(found[1:], key=lambda each: -each.mean(choosing))]
@@ -206,14 +206,14 @@ def _tried(
 ) -> Tried:
     choosing, reporting = split
     difference, p_value = against
-    score = mean_interval([each.scores[query] for query in reporting], bounds=(0.0, 1.0)) if each in complete else None
+    score = mean_interval([each.figures.scores[query] for query in reporting], bounds=(0.0, 1.0)) if each in complete else None
     return Tried(
         each.name,
         _changes(each.settings, today.settings),
-        each.chunks,
-        each.size_bytes,
-        each.build_s,
-        sum(each.tokens.values()) / len(each.tokens),
+        each.figures.chunks,
+        each.figures.size_bytes,
+        each.figures.build_s,
+        sum(each.figures.tokens.values()) / len(each.figures.tokens),
         {"p50": each.percentile_ms(0.5), "p95": each.percentile_ms(0.95)},
         each.mean(choosing),
         None if score is None else score.value,
@@ -234,7 +234,7 @@ def _goods(each: Trial, queries: Sequence[str]) -> Iterator[float]:
     """Each the more the better; latencies that a clock can hardly tell apart count as equal."""
     yield each.mean(queries)
     yield -round(each.percentile_ms(0.5), 0)
-    yield -float(each.size_bytes)
+    yield -float(each.figures.size_bytes)
 
 
 def _verdict(current: bool, difference: PairedDifference | None) -> SweepVerdict:

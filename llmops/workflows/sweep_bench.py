@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from llmops.domain.records import record
 from llmops.domain.retrieval import Document
 from llmops.domain.runs import Node
 from llmops.domain.serial import plain
-from llmops.domain.sweeps import SweepMetric
+from llmops.domain.sweeps import SweepMetric, TrialFigures
 from llmops.rag.loading import Corpus
 from llmops.rag.places import spanned
 from llmops.rag.retrieving import Retriever
@@ -85,21 +85,15 @@ class Trial:
 
     name: str
     settings: IndexSettings
-    chunks: int
-    size_bytes: int
-    build_s: float | None
-    scores: Mapping[str, float]
-    """By query."""
-    tokens: Mapping[str, int]
-    seconds: tuple[float, ...]
+    figures: TrialFigures
 
     def mean(self, queries: Sequence[str]) -> float:
         """Of the metric, over some queries."""
-        return math.fsum(self.scores[query] for query in queries) / len(queries)
+        return math.fsum(self.figures.scores[query] for query in queries) / len(queries)
 
     def percentile_ms(self, q: float) -> float:
         """Of what a query took."""
-        ordered = sorted(self.seconds)
+        ordered = sorted(self.figures.seconds)
         return 1000 * ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)]
 
 
@@ -137,26 +131,27 @@ class SweepBench:
         planned = self._parts.planned_index(where, settings, remember=not shared, corpus=self._corpus)
         inputs = {"retrieval": planned.retrieval_identity(planned.key), "labels": self._labels, "metric": self._metric}
         key = node_key("sweep", MEASURING_VERSION, inputs)
-        stored = self._parts.store.nodes([key]).get(key)
-        kept: dict[str, Any] = stored.value if stored is not None else {"scores": {}, "tokens": {}, "seconds": []}
-        missing = [query for query in queries if query not in kept["scores"]]
-        if missing:
-            kept = {**kept, **self._asked(planned, missing, kept, shared=shared)}
+        node = self._parts.store.nodes([key]).get(key)
+        kept = None if node is None else node.read(lambda value: TrialFigures(**value))
+        missing = [query for query in queries if kept is None or query not in kept.scores]
+        if kept is None or missing:
+            kept = self._asked(planned, missing, kept, shared=shared)
             self._parts.store.commit([Node(key, "sweep", plain(kept), f"sweep {self._index}")], "", [])
         if not shared:
             self._scratch = planned
-        return Trial(
-            name, settings, kept["chunks"], kept["size_bytes"], kept["build_s"], kept["scores"], kept["tokens"],
-            tuple(kept["seconds"]),
-        )  # fmt: skip
+        return Trial(name, settings, kept)
 
-    def _asked(self, planned: PlannedIndex, queries: Sequence[str], kept: dict[str, Any], *, shared: bool) -> dict[str, Any]:
+    def _asked(self, planned: PlannedIndex, queries: Sequence[str], kept: TrialFigures | None, *, shared: bool) -> TrialFigures:
+        """The figures with those of further queries."""
         began = time.perf_counter()
         planned.build(self._progress)
         retriever = planned.open(self._progress)
         built = self._built.setdefault(planned.key, time.perf_counter() - began)
         retriever.search([Query("the first query loads what the others use")])
-        scores, tokens, seconds = dict(kept["scores"]), dict(kept["tokens"]), list(kept["seconds"])
+        build_s = None if shared else built
+        scores, tokens, seconds = dict[str, float](), dict[str, int](), list[float]()
+        if kept is not None:
+            build_s, scores, tokens, seconds = kept.build_s, dict(kept.scores), dict(kept.tokens), list(kept.seconds)
         for query, written in zip(queries, retriever.written([self._labelled.texts[query] for query in queries]), strict=True):
             began = time.perf_counter()
             (hits,) = retriever.search([written.query])
@@ -166,8 +161,7 @@ class SweepBench:
             tokens[query] = sum(self._count(hit.text) for hit in hits)
         size = sum(len(chunk.text.encode()) for chunk in retriever.chunks.values())
         size += len(retriever.chunks) * retriever.embedder.dimensions * 4
-        facts = {"chunks": len(retriever.chunks), "size_bytes": size, "build_s": kept.get("build_s", None if shared else built)}
-        return {"scores": scores, "tokens": tokens, "seconds": seconds, **facts}
+        return TrialFigures(scores, tokens, seconds, len(retriever.chunks), size, build_s)
 
     def close(self) -> None:
         """Remove the scratch index."""

@@ -14,7 +14,7 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import Node
 from llmops.domain.scores import Failure, JudgeUse, Score, Span, Unmeasured
 from llmops.domain.serial import outcome_to_json, plain
-from llmops.domain.sweeps import Measured
+from llmops.domain.sweeps import TrialFigures
 from llmops.workflows.cache import exported, fault, import_nodes, verify
 
 ANSWER = Completion("\ud800 \x1b[31m", Usage(1, 2), 0.5, route=(RoutedCall("small", "cheap", 0.1, None),))
@@ -23,7 +23,7 @@ VALUES = [
     ("retrieve", plain([Hit("text", "docs/a.md", scores={"bm25": 1.0})])),
     ("generate", plain(ANSWER)),
     ("judge", plain([ANSWER, ANSWER])),
-    ("sweep", plain(Measured({"q1": 0.5}, {"q1": 120}, [0.01], 40, 4096, None))),
+    ("sweep", plain(TrialFigures({"q1": 0.5}, {"q1": 120}, [0.01], 40, 4096, None))),
     *(("evaluate", outcome_to_json(each)) for each in (SCORE, Failure("broken"), Unmeasured("nothing"))),
 ]
 NODES = [Node(f"{number:032x}", kind, value, "r") for number, (kind, value) in enumerate(VALUES)]  # type: ignore[arg-type]
