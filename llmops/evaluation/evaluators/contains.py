@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
-from llmops.evaluation.evaluators.quoting import quoted
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.scoring.matching import folded, found_in
 from llmops.settings.validation import Strict
 
@@ -69,8 +69,8 @@ class Contains:
         found = [next((fact for fact in alternatives if fact in stated), None) for alternatives in needed]
         missing = [alternatives for alternatives, fact in zip(needed, found, strict=True) if fact is None]
         if missing:
-            return Score(0.0, f"missing: {'; '.join(' or '.join(map(quoted, each)) for each in missing)}")
-        return Score(1.0, f"found: {', '.join(quoted(fact) for fact in found if fact is not None)}")
+            return Score(0.0, f"missing: {'; '.join(' or '.join(map(excerpt, each)) for each in missing)}")
+        return Score(1.0, f"found: {', '.join(excerpt(fact) for fact in found if fact is not None)}")
 
 
 def needed_facts(wanted: Any, *, any_is_enough: bool) -> list[list[str]] | None:  # noqa: ANN401 -- a field of a dataset

@@ -10,7 +10,7 @@ from llmops.domain.cases import Case
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, read_field, shape
-from llmops.evaluation.evaluators.quoting import quoted
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.scoring.matching import equal
 from llmops.settings.validation import Strict
 
@@ -57,8 +57,8 @@ class Equals:
         output = sample.completion.text
         for text in texts:
             if equal(output, text, ignore_case=self.options.ignore_case, normalise=self.options.normalise):
-                return Score(1.0, f"is {quoted(text)}")
-        return Score(0.0, f"is not {' or '.join(quoted(text) for text in texts[:3])}{' ...' if len(texts) > 3 else ''}")
+                return Score(1.0, f"is {excerpt(text)}")
+        return Score(0.0, f"is not {' or '.join(excerpt(text) for text in texts[:3])}{' ...' if len(texts) > 3 else ''}")
 
 
 def _build(options: EqualsOptions, services: Services) -> Equals:

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score, Unmeasured
-from llmops.evaluation.evaluators.asking import check_labels, described, is_detector
 from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures, Kind, Services, WrongOption, identity, shape
+from llmops.evaluation.evaluators.detecting import check_labels, described, is_detector
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
 from llmops.scoring.citations import without_markers

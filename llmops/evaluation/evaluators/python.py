@@ -14,7 +14,7 @@ from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score, Unmeasured
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import ANY, SHARE, Bounds, Figures, Kind, Services, WrongOption, identity, within
-from llmops.evaluation.evaluators.quoting import cut
+from llmops.evaluation.evaluators.excerpts import cut
 from llmops.settings.functions import Function, FunctionName, find_function
 from llmops.settings.secrets import masked
 from llmops.settings.stdout import as_user

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from llmops.domain.records import record
 from llmops.domain.scores import Failure, Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, identity
-from llmops.evaluation.evaluators.quoting import quoted
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.scoring.matching import Flag, Pattern, compiled
 from llmops.settings.secrets import masked_parts
 from llmops.settings.validation import Strict
@@ -51,7 +51,7 @@ class Regex:
             return Failure(f"the pattern took longer than {TIMEOUT_S:g} s on this answer")
         if match is None:
             return Score(0.0, f"does not match {self.options.pattern!r}")
-        return Score(1.0, f"matches: {quoted(*masked_parts(text, match.span()))}")
+        return Score(1.0, f"matches: {excerpt(*masked_parts(text, match.span()))}")
 
 
 def _build(options: RegexOptions, services: Services) -> Regex:

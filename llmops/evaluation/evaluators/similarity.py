@@ -9,7 +9,7 @@ from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, shape
 from llmops.evaluation.evaluators.equals import references
-from llmops.evaluation.evaluators.quoting import quoted
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.validation import Strict
 
@@ -43,7 +43,7 @@ class Similarity:
             return Score(0.0, "the answer is empty")
         answer, *vectors = await asyncio.gather(*map(self.embedder, (sample.completion.text, *texts)))
         value, closest = max((float(answer @ vector), text) for vector, text in zip(vectors, texts, strict=True))
-        return Score(min(1.0, max(-1.0, value)), f"closest: {quoted(closest)}")
+        return Score(min(1.0, max(-1.0, value)), f"closest: {excerpt(closest)}")
 
 
 def _build(options: SimilarityOptions, services: Services) -> Similarity:

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field
 
 from llmops.domain.records import record
 from llmops.domain.scores import DetectionRequest, Outcome, Sample, Score
-from llmops.evaluation.evaluators.asking import EMBEDDED, check_labels, described, is_detector
 from llmops.evaluation.evaluators.base import SHARE, AskDetector, Figures, Kind, Services, identity
+from llmops.evaluation.evaluators.detecting import EMBEDDED, check_labels, described, is_detector
 from llmops.scoring.labels import CATEGORIES, Harm
 from llmops.settings.validation import Strict
 

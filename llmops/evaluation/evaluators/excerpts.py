@@ -5,7 +5,7 @@ from llmops.settings.secrets import masked
 WIDTH = 60
 
 
-def quoted(text: str) -> str:
+def excerpt(text: str) -> str:
     """At most `WIDTH` characters in quotation marks; masked before it is cut, because half a key looks like none.
 
     What is short enough is masked where it is shown, as all of a report is.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from llmops.domain.scores import Span
 from llmops.evaluation.evaluators.base import WrongOption
-from llmops.evaluation.evaluators.quoting import quoted
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.settings.secrets import masked_parts
 
 EMBEDDED = "embedded"
@@ -29,5 +29,5 @@ def check_labels(labels: Mapping[str, str], *backends: str) -> None:
 
 def described(output: str, spans: Sequence[Span]) -> str:
     """The first findings, each as the part of the answer it is about and what is wrong with it."""
-    told = [f"{quoted(*masked_parts(output, (span.start, span.end)))} {span.kind}" for span in spans[:3]]
+    told = [f"{excerpt(*masked_parts(output, (span.start, span.end)))} {span.kind}" for span in spans[:3]]
     return "; ".join(told) + (f"; {len(spans) - 3} more" if len(spans) > 3 else "")
