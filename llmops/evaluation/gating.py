@@ -14,8 +14,7 @@ from llmops.evaluation.evaluators.base import ANY, Bounds, better_when_lower, cl
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.tallies import CORRECTED, OVER_TRIES, QUANTILES, EvaluatorTally, GroupTally
 from llmops.settings.suite import GateRule
-from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, settle
-from llmops.statistics.gate import overall as overall_verdict
+from llmops.statistics.gate import Kind, interval_confidence, judge_absolute, judge_unbounded, keeps, overall, settle
 from llmops.statistics.intervals import EQUAL, Estimate, exact_proportion
 from llmops.statistics.looks import look_confidence
 from llmops.statistics.power import cases_for_drop, detectable_drop
@@ -46,6 +45,11 @@ class Judgement:
     baseline: str | None = None
     """Run id."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the whole gate."""
+        return overall(rule.verdict for rule in self.rules)
 
 
 def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, baseline: str | None) -> Judgement:
@@ -160,11 +164,6 @@ def load_baseline(plan: Plan, store: Store, run_id: str | None) -> Baseline | No
         return None
     evaluators = store.run(run_id).snapshot.get("evaluators", {})
     return Baseline.of(store.results(run_id), plan.prompts, plan.targets, evaluators)
-
-
-def overall(verdicts: Sequence[RuleVerdict]) -> Verdict:
-    """The verdict of a whole gate: every rule must pass (an intersection-union test, Berger 1982)."""
-    return overall_verdict(verdict.verdict for verdict in verdicts)
 
 
 class Gate:

@@ -8,7 +8,7 @@ from llmops.domain.reports import EXIT_CODES, SCHEMA_VERSION, Counts, Report, Ti
 from llmops.domain.runs import CellResult, Run, RunStatus
 from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
-from llmops.evaluation.gating import Judgement, overall
+from llmops.evaluation.gating import Judgement
 from llmops.evaluation.planning import Plan, Target
 from llmops.evaluation.runner import OVER_BUDGET, RunnerCounts
 from llmops.evaluation.stopping import DECIDED
@@ -28,7 +28,6 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
     """The report of a run that came to its end, but for its wall time."""
     status, notes = _status(plan, aggregator, counts)
     notes = (*notes, *judged.notes)
-    verdict = overall(judged.rules)
     tallies, flaky = list(aggregator.groups.values()), aggregator.flaky
     return Report(
         SCHEMA_VERSION,
@@ -37,8 +36,8 @@ def report_of(plan: Plan, run: Run, aggregator: Aggregator, counts: RunnerCounts
         plan.suite.path,
         plan.suite.settings.description,
         status,
-        verdict,
-        SIGNALLED.get(counts.stopped or "") or exit_code(status, verdict, plan.suite.settings.on_inconclusive),
+        judged.verdict,
+        SIGNALLED.get(counts.stopped or "") or exit_code(status, judged.verdict, plan.suite.settings.on_inconclusive),
         _coverage(aggregator, counts),
         judged.baseline,
         tuple(aggregator.summaries()),

@@ -11,7 +11,7 @@ from llmops.domain.runs import Run
 from llmops.domain.serial import report_from_json
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.datasets import dataset_of
-from llmops.evaluation.gating import HELD_AGAINST, SEVERAL_LOOKS, judge_run, overall
+from llmops.evaluation.gating import HELD_AGAINST, SEVERAL_LOOKS, judge_run
 from llmops.settings.suite import Suite, load_suite
 from llmops.statistics.power import cases_for_drop, cases_to_reach, detectable_drop, reachable_margin
 from llmops.workflows.continuing import continuing
@@ -54,11 +54,11 @@ def rejudge(run: Run, baseline: Run | None, parts: Parts, progress: Progress) ->
         aggregator.add(result)
     held_against = baseline.id if baseline is not None else parts.store.baseline(run.suite)
     judged = judge_run(plan, parts.store, run.id, aggregator, held_against)
-    report, verdict = report_from_json(stored), overall(judged.rules)
-    code = exit_code(report.status, verdict, suite.settings.on_inconclusive)
+    report = report_from_json(stored)
+    code = exit_code(report.status, judged.verdict, suite.settings.on_inconclusive)
     notes = (*(note for note in report.notes if not note.startswith((HELD_AGAINST, SEVERAL_LOOKS))), *judged.notes)
     beside = {"rules": judged.rules, "flips": judged.flips, "power": judged.power, "baseline": held_against, "notes": notes}
-    return replace(report, verdict=verdict, exit_code=code, **beside)  # type: ignore[arg-type]
+    return replace(report, verdict=judged.verdict, exit_code=code, **beside)  # type: ignore[arg-type]
 
 
 def _names(run: Run, what: str, suite: Suite) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.evaluation.aggregating import Aggregator
 from llmops.evaluation.comparing import Baseline
 from llmops.evaluation.evaluators.base import ANY, COUNT, SHARE, Bounds, BuiltEvaluator, Figures, Kind
-from llmops.evaluation.gating import Gate, overall, power_of, several_looks
+from llmops.evaluation.gating import Gate, Judgement, power_of, several_looks
 from llmops.reporting.figures import estimate_of
 from llmops.settings.suite import GateRule
 from llmops.settings.validation import Strict
@@ -100,7 +100,7 @@ def test_equal_values_without_bounds_fail_on_the_wrong_side_and_never_pass_unsee
     plan = plan_of([{"metric": "grade.pass_rate", "min": 0.5}, {"metric": "grade.mean", **limit}], cases)
     passing, mean = judged(plan, cells([value] * cases, limit=0.0))
     assert (passing.verdict, mean.verdict) == ("pass", verdict)
-    assert overall([passing, mean]) == verdict
+    assert Judgement((passing, mean)).verdict == verdict
     assert f"all {cases} cases have the value {value:g}" in mean.reason
 
 
