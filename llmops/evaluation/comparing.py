@@ -72,10 +72,10 @@ class Baseline:
         found = partners(list(own), list(prompts) or [""]), partners(list(asked), list(targets) or [""])
         return cls(cells, *found, evaluators)
 
-    def cases(self) -> set[str]:
-        """Those with a cell that could be held against one of the candidate."""
+    def cases(self) -> dict[str, None]:
+        """Those with a cell that could be held against one of the candidate, in order."""
         prompts, targets = {*self.prompts.values()}, {*self.targets.values()}
-        return {case for case, prompt, target, _ in self.cells if prompt in prompts and target in targets}
+        return {case: None for case, prompt, target, _ in self.cells if prompt in prompts and target in targets}
 
     def otherwise(self, evaluators: Mapping[str, Any]) -> frozenset[str]:
         """Those of a candidate's evaluators, by name as its run records them, that had other options or limits here."""

@@ -71,7 +71,7 @@ def judge_run(plan: Plan, store: Store, run_id: str, aggregator: Aggregator, bas
     critical, flips, alone, gone = _critical(plan), Flips(), 0, held.cases()
     for after in store.results(run_id):
         before = held.cell(after)
-        gone.discard(after.case_id)
+        gone.pop(after.case_id, None)
         if before is None:
             alone += 1
         elif (found := flip(before, after, critical)) is not None:

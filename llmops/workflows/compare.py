@@ -63,9 +63,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         if place is not None:
             collected.add(held.cells.get(place), result)
     collected.spread()
-    paired = ({*held.prompts.values()}, {*held.targets.values()})
-    comparable = (place for place in held.cells if place[1] in paired[0] and place[2] in paired[1])
-    lost = dict.fromkeys(place[0] for place in comparable if place[0] not in collected.numbers)
+    lost = (case for case in held.cases() if case not in collected.numbers)
     gained = (case for case in collected.gained if case not in collected.numbers)
     judged = {f"{key[0]}.{key[1]}": p for key, p in collected.pairs.items() if collected.direction(*key[:2]) != "neither"}
     if question.margin is not None:
