@@ -229,7 +229,7 @@ class Gate:
             found = replace(found, low=found.value, high=None if unknown else found.value)
 
         def judged(estimate: Estimate | None) -> Verdict:
-            return judge_absolute(estimate, minimum=rule.min, maximum=rule.max, not_estimable="not judged")
+            return judge_absolute(estimate, minimum=rule.min, maximum=rule.max)
 
         verdict, reason = judged(found), ""
         if verdict == "not judged" and unknown:

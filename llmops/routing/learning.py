@@ -173,11 +173,11 @@ def _familiarity(vectors: "NDArray[float32]") -> float:
     return float(np.quantile(similar.max(axis=1), UNFAMILIAR)) if len(vectors) > 1 else -1.0
 
 
-def folds_of(groups: Sequence[str], folds: int = FOLDS) -> "Floats":
+def folds_of(groups: Sequence[str]) -> "Floats":
     """The fold of each request; a group is never split. Depends on the groups' names alone."""
     import numpy as np
 
-    return np.array([int(content_hash(f"fold\x00{group}"), 16) % folds for group in groups])
+    return np.array([int(content_hash(f"fold\x00{group}"), 16) % FOLDS for group in groups])
 
 
 def parted(fold: "Floats") -> bool:

@@ -15,16 +15,13 @@ def cohens_kappa(
     first: Sequence[Hashable],
     second: Sequence[Hashable],
     weights: Sequence[float] | None = None,
-    *,
-    confidence: float = 0.95,
 ) -> Estimate | None:
-    """Agreement of two raters beyond chance (Cohen 1960), with the large-sample interval of Fleiss, Cohen, Everitt (1969).
+    """Agreement of two raters beyond chance (Cohen 1960), with the 95 % interval of Fleiss, Cohen, Everitt (1969).
 
     Args:
         first: one rater's category for each item.
         second: the other's, in the same order.
         weights: of the items, which are worth their effective number (Kish 1965); None: all alike.
-        confidence: two-sided.
 
     Returns:
         The estimate; None without items, or when both raters use one and the same category throughout, where kappa is
@@ -53,7 +50,7 @@ def cohens_kappa(
     variance = (same + (1 - kappa) ** 2 * mixed - chance**2) / (_worth(given) * (1 - expected) ** 2)
     if variance <= ROUNDING:
         return Estimate(kappa, None, None, n, "not estimable: no variance")
-    half = normal_critical(confidence) * sqrt(variance)
+    half = normal_critical(0.95) * sqrt(variance)
     return Estimate(kappa, max(-1.0, kappa - half), min(1.0, kappa + half), n, "Cohen's kappa")
 
 

@@ -16,7 +16,7 @@ CHUNK = 2_000_000
 
 
 def quantile_difference(
-    baseline: "Floats", candidate: "Floats", q: float, *, case_index: "Indices", confidence: float = 0.95, seed: int = SEED
+    baseline: "Floats", candidate: "Floats", q: float, *, case_index: "Indices", confidence: float
 ) -> tuple[float, float]:
     """The percentile interval of the difference between two quantiles, pairs of one case resampled together (Efron 1981).
 
@@ -26,7 +26,6 @@ def quantile_difference(
         q: share of values below.
         case_index: 0-based number of each cell's case, shape (cells,), integers.
         confidence: two-sided.
-        seed: of the resampling.
     """
     import numpy as np
 
@@ -34,7 +33,7 @@ def quantile_difference(
     cases = int(case_index.max()) + 1
     sides = [(np.sort(side), case_index[np.argsort(side, kind="stable")]) for side in (baseline, candidate)]
     differences = []
-    for drawn in _draws(cases, RESAMPLES, seed, cells=len(baseline)):
+    for drawn in _draws(cases, len(baseline)):
         offsets = np.arange(len(drawn))[:, None] * cases
         weights = np.bincount((drawn + offsets).ravel(), minlength=cases * len(drawn)).reshape(len(drawn), cases)
         before, after = (_weighted_quantile(ordered, weights[:, index], q) for ordered, index in sides)
@@ -52,11 +51,11 @@ def _weighted_quantile(ordered: "Floats", weights: "Indices", q: float) -> "Floa
     return found
 
 
-def _draws(cases: int, resamples: int, seed: int, cells: int = 0) -> "Iterator[Indices]":
-    """Case numbers drawn with replacement, shape (some, cases), until there are `resamples` rows."""
+def _draws(cases: int, cells: int) -> "Iterator[Indices]":
+    """Case numbers drawn with replacement, shape (some, cases), until there are `RESAMPLES` rows."""
     import numpy as np
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     rows = max(1, CHUNK // max(cases, cells))
-    for start in range(0, resamples, rows):
-        yield generator.integers(0, cases, size=(min(rows, resamples - start), cases))
+    for start in range(0, RESAMPLES, rows):
+        yield generator.integers(0, cases, size=(min(rows, RESAMPLES - start), cases))

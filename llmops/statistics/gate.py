@@ -31,7 +31,6 @@ def judge_absolute(
     *,
     minimum: float | None = None,
     maximum: float | None = None,
-    not_estimable: Verdict = "inconclusive",
 ) -> Verdict:
     """Hold an estimate against limits: pass with its interval wholly inside, fail wholly outside, else inconclusive.
 
@@ -39,11 +38,10 @@ def judge_absolute(
         estimate: with its interval at `interval_confidence` of the rule; None: nothing was measured.
         minimum: smallest allowed value.
         maximum: largest allowed value.
-        not_estimable: the verdict when an end that a pass would need cannot be estimated, however good the values are,
-            and the other end does not settle the matter.
 
     Returns:
-        The verdict; `not judged` without an estimate.
+        The verdict; `not judged` without an estimate, and when an end that a pass would need cannot be estimated, however
+        good the values are, and the other end does not settle the matter.
 
     Raises:
         ValueError: neither limit is given.
@@ -58,7 +56,7 @@ def judge_absolute(
     if too_low or too_high:
         return "fail"
     if (minimum is not None and low is None) or (maximum is not None and high is None):
-        return not_estimable
+        return "not judged"
     above = minimum is None or (low is not None and low >= minimum)
     below = maximum is None or (high is not None and high <= maximum)
     return "pass" if above and below else "inconclusive"

@@ -4,7 +4,7 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from llmops.domain.records import record
-from llmops.statistics.bootstrap import SEED, quantile_difference
+from llmops.statistics.bootstrap import quantile_difference
 from llmops.statistics.intervals import ENOUGH, values_needed
 from llmops.statistics.matched_pairs import EXACT_UP_TO, exact_interval, mcnemar_mid_p, tango
 from llmops.statistics.series import ByCase, array_of, by_case, check_confidence, is_binary
@@ -98,7 +98,6 @@ def paired_quantile_difference(
     *,
     clusters: "Clusters | None" = None,
     confidence: float = 0.95,
-    seed: int = SEED,
 ) -> PairedDifference | None:
     """The difference of two quantiles, such as p95 of latency, bounded by a bootstrap over cases.
 
@@ -122,7 +121,7 @@ def paired_quantile_difference(
     if cases.cases < needed:
         return PairedDifference(value, None, None, *counts, None, f"not estimable: needs {needed} cases")
     index = np.arange(len(before)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    low, high = quantile_difference(before, after, q, case_index=index, confidence=confidence, seed=seed)
+    low, high = quantile_difference(before, after, q, case_index=index, confidence=confidence)
     return PairedDifference(value, min(low, value), max(high, value), *counts, None, "bootstrap")
 
 

@@ -11,6 +11,7 @@ from llmops.statistics.matched_pairs import tango
 from llmops.statistics.series import check_confidence
 
 POWER = 0.8
+"""Probability with which a drop is to be found."""
 
 
 def reachable_margin(n: int, losses: int = 0, *, confidence: float = 0.95) -> float:
@@ -47,8 +48,8 @@ def cases_to_show(rate: float, *, confidence: float = 0.95) -> int:
     return ceil(log(1 - confidence) / log(rate) - 1e-9)
 
 
-def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95, power: float = POWER) -> float | None:
-    """The smallest true drop that a paired test of no difference finds with probability `power`.
+def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95) -> float | None:
+    """The smallest true drop that a paired test of no difference finds with probability `POWER`.
 
     Solves Connor's sample size (1987) for the drop: sqrt(n) d = z_a sqrt(D) + z_b sqrt(D - d^2), D the discordance.
 
@@ -61,17 +62,17 @@ def detectable_drop(n: int, discordance: float, *, confidence: float = 0.95, pow
     _check_discordance(discordance)
     if n <= 0:
         raise ValueError(f"needs at least one case, found {n}")
-    if _connor_excess(discordance, n, discordance, confidence, power) < 0:
+    if _connor_excess(discordance, n, discordance, confidence) < 0:
         return None
     missed, found = 0.0, discordance
     for _ in range(60):
         middle = (missed + found) / 2
-        missed, found = (missed, middle) if _connor_excess(middle, n, discordance, confidence, power) >= 0 else (middle, found)
+        missed, found = (missed, middle) if _connor_excess(middle, n, discordance, confidence) >= 0 else (middle, found)
     return found
 
 
-def cases_for_drop(drop: float, discordance: float, *, confidence: float = 0.95, power: float = POWER) -> int:
-    """Cases with which a paired test of no difference finds a true drop with probability `power` (Connor 1987).
+def cases_for_drop(drop: float, discordance: float, *, confidence: float = 0.95) -> int:
+    """Cases with which a paired test of no difference finds a true drop with probability `POWER` (Connor 1987).
 
     Raises:
         ValueError: the drop is not above 0, or above the discordance: a drop needs at least as many flips.
@@ -79,12 +80,12 @@ def cases_for_drop(drop: float, discordance: float, *, confidence: float = 0.95,
     _check_share("drop", drop)
     if not drop <= discordance <= 1:
         raise ValueError(f"a drop of {drop:g} needs a discordance of at least as much, found {discordance:g}")
-    root = _z(confidence) * sqrt(discordance) + _z(power) * sqrt(discordance - drop**2)
+    root = _z(confidence) * sqrt(discordance) + _z(POWER) * sqrt(discordance - drop**2)
     return ceil((root / drop) ** 2 - 1e-9)
 
 
-def _connor_excess(drop: float, n: int, discordance: float, confidence: float, power: float) -> float:
-    needed = _z(confidence) * sqrt(discordance) + _z(power) * sqrt(max(0.0, discordance - drop**2))
+def _connor_excess(drop: float, n: int, discordance: float, confidence: float) -> float:
+    needed = _z(confidence) * sqrt(discordance) + _z(POWER) * sqrt(max(0.0, discordance - drop**2))
     return sqrt(n) * drop - needed
 
 
