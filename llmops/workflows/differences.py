@@ -24,11 +24,9 @@ def changes(before: Snapshot, after: Snapshot, label: Label = short) -> Iterator
     """Every difference, one line each."""
     if before.get("suite") != after.get("suite"):
         yield f"suite: {before.get('suite')} → {after.get('suite')}"
-    for describe in (prompts, targets, evaluators):
-        yield from (describe(before, after, label) if describe is prompts else describe(before, after)).values()
-    for found in (dataset(before, after), index(before, after), code(before, after)):
-        if found:
-            yield found
+    for by_name in (prompts(before, after, label), targets(before, after), evaluators(before, after)):
+        yield from by_name.values()
+    yield from filter(None, (dataset(before, after), index(before, after), code(before, after)))
     if before.get("repeat") != after.get("repeat"):
         yield f"repeat: {before.get('repeat')} → {after.get('repeat')}"
     if _variables(before) != _variables(after):
