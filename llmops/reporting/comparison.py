@@ -32,15 +32,12 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(Text(f"  {unbroken(line)}"), soft_wrap=True)
     if not comparison.changed and comparison.baseline != "baseline":
         console.print(Text("  nothing changed in the configuration", style="dim"))
-    places = dict.fromkeys((metric.prompt, metric.target) for metric in comparison.metrics)
-    for place in places:
+    for place, here in _places(comparison).items():
         console.print()
-        here = [m for m in comparison.metrics if (m.prompt, m.target) == place]
-        moved = [m for m in here if m.difference or m.wins or m.losses or m.method != UNCHANGED]
-        console.print(_table(moved or here[:ROWS_WITHOUT_NEWS], place, comparison.adjustment))
-        same = [m.name for m in here if m not in moved][0 if moved else ROWS_WITHOUT_NEWS :]
+        rows, same = _with_news(here)
+        console.print(_table(rows, place, comparison.adjustment))
         if same:
-            console.print(Text(f"difference exactly 0: {unbroken(', '.join(same))}", style="dim"), soft_wrap=True)
+            console.print(Text(unbroken(_unmoved(same)), style="dim"), soft_wrap=True)
     for line in _lost(comparison):
         console.print(Text(line, style="yellow"), soft_wrap=True)
     for flip in comparison.flips[:FLIPS_SHOWN]:
@@ -55,6 +52,26 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 def _sides(comparison: Comparison) -> list[str]:
     """The two runs, or the one whose prompts or targets are compared."""
     return list(dict.fromkeys((comparison.baseline, comparison.candidate)))
+
+
+def _places(comparison: Comparison) -> dict[tuple[str, str], list[ComparedMetric]]:
+    """The metrics of each prompt and target."""
+    found: dict[tuple[str, str], list[ComparedMetric]] = {}
+    for metric in comparison.metrics:
+        found.setdefault((metric.prompt, metric.target), []).append(metric)
+    return found
+
+
+def _with_news(metrics: Sequence[ComparedMetric]) -> tuple[Sequence[ComparedMetric], Sequence[ComparedMetric]]:
+    """The metrics that get a row, and those that are only named, because nothing moved."""
+    moved = [m for m in metrics if m.difference or m.wins or m.losses or m.method != UNCHANGED]
+    if not moved:
+        return metrics[:ROWS_WITHOUT_NEWS], metrics[ROWS_WITHOUT_NEWS:]
+    return moved, [m for m in metrics if m not in moved]
+
+
+def _unmoved(metrics: Sequence[ComparedMetric]) -> str:
+    return f"difference exactly 0: {', '.join(m.name for m in metrics)}"
 
 
 def _table(metrics: Sequence[ComparedMetric], place: tuple[str, str], adjustment: Adjustment) -> Table:
@@ -134,13 +151,21 @@ def comparison_markdown(comparison: Comparison) -> str:
         f"| metric | baseline | candidate | difference | p ({ADJUSTMENTS[comparison.adjustment]}) | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for m in comparison.metrics:
-        name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
-        difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
-        lines.append(f"| {name} | {_figure(m, m.baseline)} | {_figure(m, m.candidate)} | {difference} | {p} | {m.verdict} |")
-    lines += ["", markdown_text(_levels(comparison)), "", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
+    unmoved = []
+    for place, here in _places(comparison).items():
+        rows, same = _with_news(here)
+        lines += map(_markdown_row, rows)
+        if same:
+            unmoved += ["", " · ".join(markdown_text(part) for part in (*place, _unmoved(same)) if part)]
+    lines += [*unmoved, "", markdown_text(_levels(comparison)), "", *(f"> {markdown_text(line)}" for line in _lost(comparison))]
     lines += ["", *markdown_flips(comparison, FLIPS_SHOWN)]
     return "\n".join(lines) + "\n"
+
+
+def _markdown_row(m: ComparedMetric) -> str:
+    name = " · ".join(markdown_text(part) for part in (m.name, m.prompt, m.target) if part)
+    difference, p = _difference(m).replace("\n", " "), markdown_text(_p(m))
+    return f"| {name} | {_figure(m, m.baseline)} | {_figure(m, m.candidate)} | {difference} | {p} | {m.verdict} |"
 
 
 def comparison_csv(comparison: Comparison) -> str:

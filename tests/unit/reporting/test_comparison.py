@@ -9,6 +9,7 @@ from rich.console import Console
 from llmops.domain.comparisons import Comparison
 from llmops.evaluation.comparing import Pairs, Question, adjusted, compared
 from llmops.reporting.comparison import comparison_markdown, print_comparison
+from llmops.statistics.paired import UNCHANGED
 
 
 def test_a_tiny_p_value_is_not_zero() -> None:
@@ -73,3 +74,19 @@ def test_figures_have_their_units(name: str, unit: str, figures: list[str]) -> N
     text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, metrics))
     row = next(line for line in text.splitlines() if line.startswith(f"| {name} "))
     assert [cell.strip() for cell in row.split("|")[2:5]] == figures
+
+
+def test_metrics_that_did_not_move_take_no_rows_from_those_that_did() -> None:
+    pairs = Pairs()
+    for case in range(20):
+        pairs.add(1.0, float(case > 3), case)
+    moved = compared("contains.pass_rate", pairs, Question())
+    assert moved is not None
+    unmoved = replace(moved, difference=0.0, wins=0, losses=0, method=UNCHANGED)
+    same = [replace(unmoved, name=name) for name in ("toxicity.hate", "toxicity.threat")]
+    metrics = adjusted([replace(m, prompt="answer", target="small") for m in (*same, moved)], "holm")
+    text = comparison_markdown(Comparison("a", "b", 0.95, None, "not judged", 0, metrics))
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:] == [
+        "contains.pass\\_rate · answer · small"
+    ]
+    assert "answer · small · difference exactly 0: toxicity.hate, toxicity.threat" in text
