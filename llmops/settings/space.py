@@ -14,7 +14,7 @@ from llmops.settings.files import read_text, shown
 from llmops.settings.indexes import ChunkerSettings, EmbedderSettings, IndexSettings
 from llmops.settings.positions import Positions, parse_yaml
 from llmops.settings.retrieval import RetrieveSettings
-from llmops.settings.validation import Strict, nearest, validated
+from llmops.settings.validation import Strict, nearest, told, validated
 
 SECTIONS: dict[str, type[BaseModel]] = {"chunker": ChunkerSettings, "embedder": EmbedderSettings, "retrieve": RetrieveSettings}
 MAX_COMBINATIONS = 2_000
@@ -114,6 +114,7 @@ def _drawn(all_of_them: list[tuple[Values, ...]], trials: int | None, seed: int)
 
 
 def _told(error: ValidationError) -> str:
-    detail = error.errors(include_url=False)[0]
+    detail = error.errors(include_url=False, include_context=True)[0]
     place = ".".join(str(part) for part in detail["loc"])
-    return f"{place}: {detail['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    message, _ = told(IndexSettings, detail, detail["loc"])
+    return f"{place}: {message.removesuffix('.')}".removeprefix(": ")

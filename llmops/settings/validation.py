@@ -155,7 +155,7 @@ def _problems(
     problems: dict[tuple[Path, str], Problem] = {}
     for detail in error.errors(include_url=False, include_context=True):
         path = _real_path(data, detail["loc"])
-        message, hint = _told(model, detail, path)
+        message, hint = told(model, detail, path)
         problems.setdefault((path, message), positions.problem((*at, *path), message, hint=hint))
     return list(problems.values())
 
@@ -175,7 +175,8 @@ def _real_path(data: Any, loc: Sequence[str | int]) -> Path:  # noqa: ANN401
     return tuple(path)
 
 
-def _told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | None]:  # noqa: ANN401
+def told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | None]:  # noqa: ANN401
+    """What pydantic found, in plain words, and the hint; `path` leads to the value."""
     kind, value = detail["type"], detail.get("input")
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":

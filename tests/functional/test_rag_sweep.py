@@ -154,6 +154,7 @@ def test_the_commands_of_the_guide_work_and_the_winner_is_written(folder: Path) 
     [
         ("chunker: {size: [10]}\n", "sweep.yaml:1:11: `chunker.size`: unknown key"),
         ("chunker: {max_tokens: [none]}\n", "holds no valid combination: chunker.max_tokens"),
+        ("chunker: {max_tokens: [-1]}\n", "chunker.max_tokens: should be greater than 0; found -1."),
         ("chunks: {}\n", "Did you mean `chunker`?"),
         ("retrieve: {dense: [" + ", ".join(map(str, range(2001))) + "]}\n", "2001 combinations; at most 2000"),
     ],
