@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from llmops.routing.records import Records
     from llmops.wiring import Wiring
 
-RUN = "Run with two targets or more; default: the newest."
+RUN = "Run with two models or more as targets; default: the newest."
 QUALITY = "Evaluator that says how good an answer is; default: whether all passed."
 FROM = "JSONL of recorded requests instead; needs no project."
 KEEP = "Share of the large model's quality that is to be kept."

@@ -140,7 +140,7 @@ def records_of(rows: Sequence[RecordedRow]) -> Records:
     models = tuple(dict.fromkeys(name for row in rows for name in row.models))
     whole = [row for row in rows if len(row.models) == len(models)]
     if len(models) < 2 or not whole:
-        hint = "Evaluate the same cases with two targets or more: targets: [small, large]"
+        hint = "Evaluate the same cases with two models or more: targets: [small, large]"
         raise UsageError(f"No request was answered by two models or more; found {', '.join(models) or 'none'}.", hint=hint)
     names = dict.fromkeys(name for row in whole for answer in row.models.values() for name in answer.signals)
 

@@ -1,4 +1,4 @@
-"""Recorded requests from the store: the cells of a run that several targets answered."""
+"""Recorded requests from the store: the cells of a run that several models answered."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Store
 from llmops.domain.runs import CellResult, Run
+from llmops.domain.words import many
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.routing.records import Answered, RecordedRow, Records, records_of
@@ -13,6 +14,7 @@ from llmops.settings.validation import nearest
 
 SIGNALS = ("hallucination", "toxicity", "perplexity")
 """Evaluators whose values a cascade may look at; a refusal is a signal, too."""
+BOTH = "Evaluate the same cases with both: llmops eval, targets: [small, large]"
 
 
 def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> Records:
@@ -20,13 +22,16 @@ def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> R
 
     Args:
         store: holds the run.
-        run: with two targets or more.
+        run: with two models or more as targets.
         root: the project's, to read the questions from the dataset.
         quality: evaluator whose value, from 0 to 1, is the quality; None: whether all evaluators passed.
 
     Raises:
-        UsageError: fewer than two targets, no such evaluator, or nothing that was judged.
+        UsageError: fewer than two models, no such evaluator, or nothing that was judged.
     """
+    compared = len(_models_of(run))
+    if compared < 2:
+        raise UsageError(f"Run {run.id} has {many(compared, 'model')} among its targets, and two are compared.", hint=BOTH)
     rows: dict[tuple[str, str, int], dict[str, Answered]] = {}
     tags: dict[str, list[str]] = {}
     evaluators: dict[str, None] = {}
@@ -92,14 +97,17 @@ def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def latest_comparable_run(store: Store) -> Run:
-    """The newest finished run with two targets or more that was not made to hold another against.
+    """The newest finished run with two models or more as targets that was not made to hold another against.
 
     Raises:
         UsageError: there is none.
     """
     for run in store.runs(200):
-        if run.status == "finished" and not run.aside and len(run.snapshot.get("targets", {})) > 1:
+        if run.status == "finished" and not run.aside and len(_models_of(run)) > 1:
             return run
-    raise UsageError(
-        "No run has two targets or more.", hint="Evaluate the same cases with both: llmops eval, targets: [small, large]"
-    )
+    raise UsageError("No run has two models or more as targets.", hint=BOTH)
+
+
+def _models_of(run: Run) -> list[str]:
+    """The targets of a run that are no routes."""
+    return [name for name, facts in run.snapshot.get("targets", {}).items() if "route" not in facts]

@@ -103,7 +103,9 @@ def test_a_run_with_two_targets_is_replayed(tmp_path: Path) -> None:
         {
             "llmops.yaml": "models:\n"
             "  small: {id: embedded/reader-small, price: {input_per_million: 1, output_per_million: 1}}\n"
-            "  large: {id: embedded/reader-large, price: {input_per_million: 9, output_per_million: 9}}\n",
+            "  large: {id: embedded/reader-large, price: {input_per_million: 9, output_per_million: 9}}\n"
+            "routes:\n  careful: {kind: fallback, models: [small, large]}\n"
+            "  long: {kind: length, models: [small, large], characters: 9}\n",
             "prompts/p/prompt.j2": "user:\n<passages>\n{% for h in contexts %}{{ h.text }}\n{% endfor %}"
             "</passages>\nQuestion: {{ question }}\n",
             "evals/e.yaml": "dataset: datasets/d.jsonl\nprompts: [p]\ntargets: [small, large]\nevaluators:\n"
@@ -111,8 +113,12 @@ def test_a_run_with_two_targets_is_replayed(tmp_path: Path) -> None:
             "datasets/d.jsonl": "".join(json.dumps(case) + "\n" for case in cases),
         },
     )
-    assert "two targets" in llmops(tmp_path, "route", "report").stderr
+    assert "two models" in llmops(tmp_path, "route", "report").stderr
     assert llmops(tmp_path, "eval", "-q").returncode == 0
+    assert llmops(tmp_path, "eval", "-q", "--model", "careful", "--model", "long").returncode == 0
+    newest = json.loads(llmops(tmp_path, "runs", "list", "--json").stdout)
+    told = llmops(tmp_path, "route", "report", newest[0]["id"])
+    assert (told.returncode, "has 0 models among its targets" in told.stderr) == (2, True)
     found = document(tmp_path, "--embedder", "static", "--quality", "contains")
     assert (found["weak"], found["strong"], found["requests"]) == ("small", "large", 12)
     names = [each["name"] for each in found["policies"]]
