@@ -122,7 +122,7 @@ def promote(
     ctx: typer.Context,
     route: Annotated[str, typer.Argument(help="A canary under `routes:` of llmops.yaml.", autocompletion=completing.routes)],
     log: Annotated[Path, typer.Option(help="Its decisions, graded by `quality` or by the route's checks.")],
-    steps: Annotated[str, typer.Option(help="Shares in percent that it climbs.")] = "1,5,25,50,100",
+    steps: Annotated[str, typer.Option(help="Shares in percent that it climbs, up to the last.")] = "1,5,25,50,100",
     margin: Annotated[
         float, typer.Option(min=0, max=1, callback=finite, help="Quality that the new model may be worse by.")
     ] = 0.05,

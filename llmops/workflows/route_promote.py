@@ -23,7 +23,7 @@ class Terms:
     """What a canary has to show."""
 
     steps: Sequence[float] = (1, 5, 25, 50, 100)
-    """Shares in percent, growing."""
+    """Shares in percent, growing; the last is the most that it gets."""
     margin: float = 0.05
     """Quality that the new model may be worse by."""
     confidence: float = 0.95
@@ -111,4 +111,5 @@ def _difference(graded: Mapping[str, list[tuple[float, str]]], models: Sequence[
 
 
 def _next(percent: float, steps: Sequence[float]) -> float:
-    return next((step for step in sorted(steps) if step > percent), 100.0)
+    """The next step; a canary that has climbed the last one stays."""
+    return next((step for step in steps if step > percent), percent)

@@ -64,6 +64,14 @@ def test_as_good_as_the_old_one_climbs_and_earlier_lines_count_no_more(folder: P
     assert (folder / "llmops.yaml").read_text() == text
 
 
+def test_a_canary_climbs_no_higher_than_the_last_step(folder: Path) -> None:
+    logged(folder, [1.0] * 300, [1.0] * 150)
+    before = (folder / "llmops.yaml").read_text()
+    done = llmops(folder, "route", "promote", "rollout", "--log", "d.jsonl", "--steps", "5,25")
+    assert (done.returncode, "PASS: rollout stays at 25 %" in done.stdout) == (0, True)
+    assert (folder / "llmops.yaml").read_text() == before
+
+
 def test_worse_falls_to_nothing(folder: Path) -> None:
     logged(folder, [1.0] * 300, [1.0, 0.0] * 75)
     done = llmops(folder, "route", "promote", "rollout", "--log", "d.jsonl")
