@@ -56,6 +56,14 @@ class CellState:
     """Of stored evaluators; the others are computed when the cell is finished."""
 
     @property
+    def cached(self) -> bool:
+        """No model was asked for the answer in this run, neither for itself nor by its route."""
+        if self.completion is None:
+            return False
+        calls = self.completion.route
+        return self.reused or (bool(calls) and all(call.reused for call in calls))
+
+    @property
     def complete(self) -> bool:
         """Nothing is left that would have to be computed and stored."""
         return self.error is not None or (self.completion is not None and len(self.outcomes) == len(self.evaluate_keys))
@@ -232,7 +240,7 @@ class CellSteps:
         """What the evaluators see."""
         cell = state.cell
         passages, cost = _passages(state, completion), self.cost(state, completion)
-        return Sample(cell.case, cell.target, state.messages, passages, completion, state.reused, cost)
+        return Sample(cell.case, cell.target, state.messages, passages, completion, state.cached, cost)
 
     def cost(self, state: CellState, completion: Completion) -> float | None:
         """USD that the answer cost when it was made."""
@@ -270,7 +278,7 @@ class CellSteps:
             latency_s=completion.latency_s if completion and not recorded else None,
             ttft_s=completion.ttft_s if completion else None,
             attempts=state.attempts,
-            cached=state.reused if completion else False,
+            cached=state.cached,
             model=completion.model if completion else None,
             tags=cell.case.tags,
             node_keys={kind: key for kind, key in keys.items() if key},

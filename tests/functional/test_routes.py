@@ -70,6 +70,8 @@ def test_a_cascade_serves_pays_and_reuses(folder: Path, servers: tuple[OpenAiSer
     each = 10 / 1e6
     assert found["spend"]["cost_usd"] == pytest.approx(CASES * each + 10 * 9 * each)
     assert found["spend"]["spent_usd"] == 0
+    assert (report(done)["counts"]["generated"], report(done)["counts"]["reused"]) == (0, CASES)
+    assert (found["latency"]["live"], found["latency"]["cached"]) == (0, CASES)
     results = report(done)["results"]
     escalated = next(result for result in results if result["case_id"] == "q0")
     assert [(call["model"], call["served"]) for call in escalated["route"]] == [("small", False), ("large", True)]
