@@ -96,13 +96,17 @@ def _percent(share: float | None) -> str:
 
 
 def _sentence(report: RouteReport) -> str:
-    """The cheapest policy with a threshold that may well keep enough, in one sentence."""
+    """The cheapest policy with a threshold that may well keep enough and beats a random mixture, in one sentence."""
     strong = next((p for p in report.policies if p.name == f"always {report.strong}"), None)
     routed = [p for p in report.policies if p.apgr is not None and p.cost is not None and p.name not in ("oracle", "random")]
     enough = [p for p in routed if "kept" in p.intervals and p.intervals["kept"][1] >= report.keep]
     if strong is None or not strong.cost or not enough:
         return ""
-    best = min(enough, key=lambda p: p.cost or 0.0)
+    cheaper = [p for p in enough if (p.cost or 0.0) < strong.cost]
+    chosen = [p for p in cheaper if p.better_than_random is not None and p.better_than_random[0] > 0]
+    if not chosen:
+        return "no policy with a threshold is told apart from a random mixture of the models" if cheaper else ""
+    best = min(chosen, key=lambda p: p.cost or 0.0)
     low, high = best.intervals["kept"]
     kept = f"{100 * (best.kept or 0):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
     share = 100 * (best.cost or 0) / strong.cost

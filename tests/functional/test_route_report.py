@@ -68,6 +68,25 @@ def test_the_terminal_shows_a_table_a_plot_and_one_sentence(tmp_path: Path) -> N
     assert (tmp_path / "f.svg").read_text().startswith("<svg")
 
 
+def test_a_router_that_is_no_better_than_chance_is_not_advertised(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    rows = [
+        {
+            "id": number,
+            "prompt": f"request {number}",
+            "models": {
+                "small": {"quality": float(draw.random() < 0.75), "cost": 0.0001},
+                "large": {"quality": float(draw.random() < 0.9), "cost": 0.002},
+            },
+        }
+        for number in range(150)
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = llmops(tmp_path, "route", "report", "--from", "r.jsonl", "--embedder", "static")
+    assert "no policy with a threshold is told apart from a random mixture of the models" in done.stdout
+    assert "of large's quality at" not in done.stdout
+
+
 @pytest.mark.parametrize("swapped", [("--weak", "large", "--strong", "small"), ("--price", "large=0")])
 def test_the_strong_model_heads_its_column_whatever_it_is_called(tmp_path: Path, swapped: tuple[str, ...]) -> None:
     recorded(tmp_path / "r.jsonl")
