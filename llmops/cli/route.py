@@ -66,6 +66,7 @@ def report(
 
     session: Session = ctx.obj
     if log is not None:
+        _refuse_beside_log(ctx)
         _tell_served(session, log, json=json)
         return
     if embedder not in ("minilm", "static", "none"):
@@ -93,6 +94,15 @@ def _routes(session: Session) -> "dict[str, RecordedRoute]":
 
     found = {name: session.wiring.route(name) for name in session.project.settings.routes}
     return {name: RecordedRoute(each.policy, tuple(c.spec.name for c in each.checks)) for name, each in found.items()}
+
+
+def _refuse_beside_log(ctx: typer.Context) -> None:
+    """A log is summed up and not replayed: what says how to replay would be ignored."""
+    for parameter in ctx.command.get_params(ctx):
+        source = ctx.get_parameter_source(str(parameter.name))
+        if parameter.name not in ("log", "json") and source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            named = parameter.opts[0] if parameter.param_type_name == "option" else str(parameter.metavar)
+            raise UsageError(f"{named} belongs to a replay, and --log tells what a route did.", hint="Leave one of them out.")
 
 
 def _tell_served(session: Session, log: Path, *, json: bool) -> None:

@@ -56,6 +56,7 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
     quality = float(records.quality[rows, served].mean())
     figures = {
         "requests": len(records),
+        **({"requests left out, which not every model answered": records.left_out} if records.left_out else {}),
         "quality": quality,
         f"share of the quality of {records.models[strong]}": quality / max(1e-12, float(records.quality[:, strong].mean())),
         "USD per 1,000 requests": float(1000 * records.cost[rows, served].mean()),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,24 @@ def test_failed_answers_take_no_figure_away_and_are_told(tmp_path: Path) -> None
     fitted = llmops(tmp_path, "route", "fit", "--from", "r.jsonl", "--embedder", "static")
     assert fitted.returncode == 0, fitted.stderr
     assert "failed answers of small at its mean cost" in fitted.stdout
+
+
+def test_requests_that_not_every_model_answered_are_told_when_a_router_is_learned(tmp_path: Path) -> None:
+    with recorded(tmp_path / "r.jsonl").open("a") as file:
+        for number in range(3):
+            file.write(json.dumps({"id": f"half {number}", "prompt": "q", "models": {"small": {"quality": 1}}}) + "\n")
+    fitted = llmops(tmp_path, "route", "fit", "--from", "r.jsonl", "--embedder", "static")
+    assert fitted.returncode == 0, fitted.stderr
+    assert re.search(r"requests left out, which not every model answered +3\b", fitted.stdout)
+
+
+@pytest.mark.parametrize("option", [("@last",), ("--monthly", "2M"), ("--svg", "f.svg")])
+def test_a_log_is_not_replayed(tmp_path: Path, option: tuple[str, ...]) -> None:
+    (tmp_path / "d.jsonl").write_text("")
+    done = llmops(tmp_path, "route", "report", "--log", "d.jsonl", *option)
+    named = "RUN" if option[0].startswith("@") else option[0]
+    assert done.returncode == 2
+    assert f"{named} belongs to a replay, and --log tells what a route did." in done.stderr
 
 
 def test_ends_that_are_told_by_quality_are_called_so(tmp_path: Path) -> None:
