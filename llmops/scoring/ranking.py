@@ -38,8 +38,8 @@ def parse_unit(text: str) -> RelevantUnit:
         if start >= end:
             raise ValueError(f"{text!r} is an empty span")
         return RelevantUnit(text, _clean(span["path"]), None, start, end)
-    path, mark, anchor = text.partition("#")
-    return RelevantUnit(text, _clean(path), anchor.strip().casefold() if mark else None)
+    path, mark, anchor = text.rpartition("#")
+    return RelevantUnit(text, _clean(path), slug(anchor)) if mark else RelevantUnit(text, _clean(text))
 
 
 def slug(heading: str) -> str:
@@ -50,8 +50,9 @@ def slug(heading: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _slugs(path: str) -> frozenset[str]:
-    """The anchors of the headings that a passage stands under."""
-    return frozenset(slug(heading) for heading in path.split(" > "))
+    """The anchors of the headings that a passage stands under, which may hold the ` > ` that joins them."""
+    parts = path.split(" > ")
+    return frozenset(slug(" > ".join(parts[first:end])) for end in range(len(parts) + 1) for first in range(end))
 
 
 def covers(hit: Hit, unit: RelevantUnit) -> bool:
