@@ -127,7 +127,7 @@ def asked_cases(index: str, root: Path, dataset: str | None) -> dict[str, tuple[
 def labelled_queries(cases: Mapping[str, tuple[Case, str]]) -> LabelledQueries:
     """Those that have `relevant`."""
     labelled = {key: pair for key, pair in cases.items() if pair[0].relevant}
-    units = {key: tuple(case.relevant or ()) for key, (case, _) in labelled.items()}
+    units = {key: tuple(dict.fromkeys(case.relevant or ())) for key, (case, _) in labelled.items()}
     return LabelledQueries({key: text for key, (_, text) in labelled.items()}, {}, units)
 
 
