@@ -1,4 +1,4 @@
-"""`llmops init`: start a project that runs at once, offline."""
+"""`llmops init`: start a project, one that runs at once and offline, or what another tool's configuration holds."""
 
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -28,7 +28,7 @@ def init(
         Path | None, typer.Option("--from", help="A configuration of promptfoo, which becomes the project.")
     ] = None,
 ) -> None:
-    """Start a project here that runs at once, offline. No file is overwritten."""
+    """Start a project here that runs at once, offline, or that of a promptfoo configuration. No file is overwritten."""
     session: Session = ctx.obj
     target = session.start / folder
     scaffold = _scaffold()

@@ -205,8 +205,8 @@ def _prompty_variables(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return variables
 
 
-def _messages_of(data: object, file: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    """Roles and contents, and the model parameters beside them."""
+def _messages_of(data: object, file: str, *, templates: bool) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Roles and contents, and the model parameters beside them; of `templates` an image may be a variable."""
     parameters: dict[str, Any] = {}
     if isinstance(data, dict) and "messages" in data:
         parameters = {key: value for key, value in data.items() if key not in _NOT_PARAMETERS}
@@ -215,10 +215,10 @@ def _messages_of(data: object, file: str) -> tuple[list[tuple[str, str]], dict[s
         raise _refuse(
             file, f"holds {kind_of(data)}; a list of messages was expected.", 'As in [{"role": "user", "content": "..."}].'
         )
-    return [_message_of(item, number, file) for number, item in enumerate(data, 1)], parameters
+    return [_message_of(item, number, file, templates=templates) for number, item in enumerate(data, 1)], parameters
 
 
-def _message_of(item: object, number: int, file: str) -> tuple[str, str]:
+def _message_of(item: object, number: int, file: str, *, templates: bool) -> tuple[str, str]:
     if not isinstance(item, dict) or not isinstance(item.get("role"), str):
         raise _refuse(file, f"message {number} has no role.")
     role = _ALIASES.get(item["role"], item["role"])
@@ -228,17 +228,17 @@ def _message_of(item: object, number: int, file: str) -> tuple[str, str]:
         )
     content = item.get("content")
     if isinstance(content, list):
-        parts = [_part_of(part) for part in content]
+        parts = [_part_of(part, templates=templates) for part in content]
         if None in parts:
             hint = "Of images only those can be imported that are a variable, such as {{ photo }}."
             raise _refuse(file, f"message {number} holds a part that is no text.", hint)
-        content = "\n".join(part for part in parts if part)
+        content = "".join(part for part in parts if part)
     if not isinstance(content, str):
         raise _refuse(file, f"the content of message {number} is {kind_of(content)}; text was expected.")
     return role, content
 
 
-def _part_of(part: object) -> str | None:
+def _part_of(part: object, *, templates: bool) -> str | None:
     """The text of a part of a message, or the template of an image's variable; None: it is neither."""
     if not isinstance(part, dict):
         return None
@@ -246,12 +246,12 @@ def _part_of(part: object) -> str | None:
         return str(part["text"])
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    found = _IMAGE.fullmatch(url.strip()) if isinstance(url, str) else None
-    return None if found is None else found[1]
+    found = _IMAGE.fullmatch(url.strip()) if templates and isinstance(url, str) else None
+    return None if found is None else f"\n{found[1]}\n"
 
 
 def _from_openai(text: str, file: str) -> Imported:
-    messages, parameters = _messages_of(_json(text, file), file)
+    messages, parameters = _messages_of(_json(text, file), file, templates=False)
     return _imported([(role, _literal(content)) for role, content in messages], parameters)
 
 
@@ -279,7 +279,7 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
         if isinstance(data, dict) and "prompts" in data:
             told = "is a configuration of promptfoo; a file of one of its `prompts` was expected."
             raise _refuse(file, told, f"A project is made of all that it holds by: llmops init NEW_FOLDER --from {file}")
-        messages, parameters = _messages_of(data, file)
+        messages, parameters = _messages_of(data, file, templates=True)
         return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]

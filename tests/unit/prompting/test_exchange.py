@@ -182,6 +182,18 @@ def test_what_cannot_be_imported_is_told(file: str, text: str, said: str) -> Non
         import_prompts(text, file)
 
 
+IMAGE_CHAT = """[{"role": "user", "content": [
+    {"type": "text", "text": "What is "}, {"type": "text", "text": "it?"},
+    {"type": "image_url", "image_url": {"url": "data:image/png;base64,{{ photo }}"}}]}]"""
+
+
+def test_an_image_that_is_a_variable_is_imported_of_templates_alone() -> None:
+    [found] = import_prompts(IMAGE_CHAT, "chat.json")
+    assert found.text == "user:\nWhat is it?\n{{ photo }}\n"
+    with pytest.raises(InvalidFiles, match="a part that is no text"):
+        import_prompts(IMAGE_CHAT, "chat.json", "openai")
+
+
 def test_programs_are_not_run() -> None:
     with pytest.raises(InvalidFiles, match="is a program"):
         import_prompts("print(1)", "prompt.py", "promptfoo")
