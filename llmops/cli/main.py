@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import sys
 import traceback
 from importlib import import_module
@@ -20,8 +19,6 @@ from llmops.domain.errors import LlmopsError, UsageError
 
 GARBAGE = (10_000, 20, 20)
 """When to look for garbage: seldom, because nearly all objects of a command live to its end."""
-_ABOUT_INPUT = re.compile(r"\A(?:Value error, |Input (?=should))")
-"""How Pydantic begins what it says of a value."""
 YES = ("1", "true", "t", "yes", "y", "on")
 """What a variable says that switches an option on."""
 COMMANDS = {
@@ -92,7 +89,7 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            error.message = _ABOUT_INPUT.sub("", error.message).partition(", unable to parse")[0]
+            error.message = _in_plain_words(error)
             raise
 
 
@@ -104,6 +101,20 @@ app = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LLMOPS", "max_content_width": WIDTH},
 )
+
+
+def _in_plain_words(error: typer.BadParameter) -> str:
+    """What is wrong with a value, as it is told of the values in a project's files."""
+    from pydantic import BaseModel, ValidationError
+
+    from llmops.settings.validation import told
+
+    if not isinstance(error.__cause__, ValidationError):
+        return error.message
+    detail = error.__cause__.errors(include_url=False)[0]
+    if detail["type"] == "value_error":  # a choice that is none, whose message names it
+        return error.message.removeprefix("Value error, ")
+    return told(BaseModel, detail, ())[0]
 
 
 def _show_version(wanted: bool) -> None:

@@ -200,7 +200,7 @@ def told(model: type[BaseModel], detail: Any, path: Path) -> tuple[str, str | No
     if kind in ("too_short", "too_long"):
         bound = many(context["min_length"], "item") if kind == "too_short" else many(context["max_length"], "item")
         return f"should have at {'least' if kind == 'too_short' else 'most'} {bound}; found {_kind(value)}.", None
-    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    message = detail["msg"].removeprefix("Value error, ").partition(", unable to parse")[0].rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith(("Input", "Value", "String")) else message
     if kind == "value_error" and isinstance(value, dict | list):
         return message if message.endswith("?") else f"{message}.", None

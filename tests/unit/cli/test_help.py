@@ -82,8 +82,8 @@ def test_a_variable_that_is_no_option_is_told_with_the_nearest(tmp_path: Path, m
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("eval", "--limit", "x"), "'--limit': should be a valid integer\n"),
-        (("runs", "list", "--limit", "0"), "'--limit': should be greater than or equal to 1\n"),
+        (("eval", "--limit", "x"), "'--limit': should be a valid integer; found 'x'."),
+        (("runs", "list", "--limit", "0"), "'--limit': should be greater than or equal to 1; found '0'."),
         (("compare", "a", "b", "--adjust", "z"), "'--adjust': 'z' is not one of 'holm', 'bh'."),
     ],
 )
