@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from unicodedata import normalize
 
 import typer
 
@@ -156,12 +155,12 @@ def import_file(
     from rich.text import Text
 
     from llmops.prompting.exchange import import_prompts
-    from llmops.prompting.registry import PROMPTS, WORKING_COPY, check_name
+    from llmops.prompting.registry import PROMPTS, WORKING_COPY, check_name, name_from
     from llmops.reporting.safe import safe
 
     session: Session = ctx.obj
     found = import_prompts(read_text(session.start / file, session.root), str(file), kind)
-    base = _name_of(file) if name is None else name
+    base = name_from(file.stem) or "imported" if name is None else name
     check_name(base)
     names = [base if len(found) == 1 else f"{base}-{number}" for number in range(1, len(found) + 1)]
     paths = [session.root / PROMPTS / each / WORKING_COPY for each in names]
@@ -174,12 +173,6 @@ def import_file(
         if each.left_out:
             left_out = ", ".join(each.left_out)
             session.err.print(Text(safe(f"left out what a prompt does not set: {left_out}"), style="yellow"), soft_wrap=True)
-
-
-def _name_of(file: Path) -> str:
-    """A prompt's name from that of a file, accents left out."""
-    plain = normalize("NFKD", file.stem.lower()).encode("ascii", "ignore").decode()
-    return "".join(c if c.isalnum() else "-" for c in plain).strip("-") or "imported"
 
 
 @app.command(epilog=examples("llmops prompt export answer@production --format prompty -o answer.prompty"))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from os import scandir
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.records import record
@@ -39,6 +40,12 @@ def check_name(name: str) -> None:
         folder = name_of(name)
         meant = f"Did you mean `{folder}`?" if "/" in name and _NAME.match(folder) else None
         raise UsageError(f"{name!r} is not a prompt name.", hint=meant or hint)
+
+
+def name_from(text: str) -> str:
+    """A text as a name: without accents, with hyphens for what no name has; empty when nothing is left."""
+    plain = normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")
 
 
 class SharedFiles(Mapping[str, str]):

@@ -10,9 +10,8 @@ from llmops.evaluation.case_files import read_file
 from llmops.settings.files import Content, read_bytes, shown
 from llmops.settings.lines import csv_rows, json_lines
 from llmops.workflows.promptfoo.assertions import Entry, LeftOut, entry_of, filled, is_type, templated
-from llmops.workflows.promptfoo.names import unused
 from llmops.workflows.promptfoo.providers import Models
-from llmops.workflows.promptfoo.source import DATA, FILE, At, Source, mapping
+from llmops.workflows.promptfoo.source import DATA, FILE, At, Source, mapping, unused
 
 FILES = "files"
 """Folder beside the dataset for what its cases name."""

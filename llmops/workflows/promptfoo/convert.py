@@ -10,12 +10,12 @@ import yaml
 from llmops.domain.errors import InvalidFiles, LlmopsError, Problem
 from llmops.domain.records import record
 from llmops.prompting.exchange import import_prompts
+from llmops.prompting.registry import name_from
 from llmops.settings.files import Content, read_text, shown
 from llmops.workflows.promptfoo.assertions import Entry, LeftOut
 from llmops.workflows.promptfoo.cases import Cases
-from llmops.workflows.promptfoo.names import slug, unused
 from llmops.workflows.promptfoo.providers import Models
-from llmops.workflows.promptfoo.source import DATA, FILE, Source, mapping
+from llmops.workflows.promptfoo.source import DATA, FILE, Source, mapping, unused
 
 NAME = "promptfoo"
 """Of the dataset and the suite."""
@@ -69,7 +69,7 @@ def convert(path: Path) -> Converted:
         **{f"datasets/{place}": data for place, data in tests.copied.items()},
         f"evals/{NAME}.yaml": _yaml(suite),
     }
-    return Converted(files, tuple(source.left_out))
+    return Converted(files, tuple(sorted(source.left_out, key=lambda problem: problem.line or 0)))
 
 
 def _repeat(source: Source) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _prompts(source: Source) -> dict[str, str]:
         source.leave_others(mapping(each), ("id", "raw", "label"), at)
         try:
             for name, text in _prompts_of(each, source):
-                found[unused(slug(name) or "prompt", found)] = text
+                found[unused(name_from(name) or "prompt", found)] = text
         except LlmopsError as error:
             source.leave(at, error.message.rstrip("."))
     return found

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmops.prompting.registry import name_from
 from llmops.workflows.promptfoo.assertions import NO_COUNTERPART, LeftOut
-from llmops.workflows.promptfoo.names import slug, unused
-from llmops.workflows.promptfoo.source import At, Source, mapping
+from llmops.workflows.promptfoo.source import At, Source, mapping, unused
 
 KEY = "a key stands in the environment or in .env, not in a file of the project"
 GRADER = "openai:gpt-4.1"
@@ -113,7 +113,7 @@ class Models:
         self._source.leave_others(entry, ("id", "label", "config"), at)
         for key in left:
             self._source.leave(at, KEY if key == "apiKey" else f"`{key}` of {entry['id']} {NO_COUNTERPART}")
-        name = name or slug(str(entry.get("label") or settings["id"].rpartition("/")[2]))
+        name = name or name_from(str(entry.get("label") or settings["id"].rpartition("/")[2])) or "model"
         same = next((known for known, other in self.settings.items() if other == settings and known.startswith(name)), None)
         if same is None:
             same = unused(name, self.settings)

@@ -1,7 +1,8 @@
 """What a configuration of promptfoo says and names, and what of it has no counterpart."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ At = tuple[str | int, ...]
 def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- any value of YAML
     """A mapping as it is, and an empty one for anything else."""
     return value if isinstance(value, dict) else {}
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """The name, or with the first number that makes it one of its own."""
+    return next(each for n in count(1) if (each := name if n == 1 else f"{name}-{n}") not in taken)
 
 
 class Source:

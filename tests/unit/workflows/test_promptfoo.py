@@ -121,6 +121,12 @@ def test_a_provider_without_a_litellm_id_is_left_out(provider: str) -> None:
         model_of(provider, {})
 
 
+def test_a_label_of_which_no_name_is_left_is_a_model_all_the_same(tmp_path: Path) -> None:
+    found = converted(tmp_path, {**MINIMAL, "providers": [{"id": "openai:m", "label": "模型"}]})
+    assert suite(found)["targets"] == ["model"]
+    assert yaml.safe_load(str(found.files["llmops.yaml"]))["models"] == {"model": {"id": "openai/m"}}
+
+
 def test_a_key_is_never_carried_over(tmp_path: Path) -> None:
     config = {"temperature": 0, "apiKey": "sk-secret", "apiKeyEnvar": "MY_KEY", "apiBaseUrl": "http://127.0.0.1:1/v1", "x": 1}
     found = converted(tmp_path, {**MINIMAL, "providers": [{"id": "openai:m", "label": "Mine", "config": config}]})
