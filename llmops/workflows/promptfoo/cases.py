@@ -95,9 +95,11 @@ class Cases:
             for place, assertion in [*self._pushed, *self._asserts(test, at)]:
                 if entry := self._entry(place, assertion, chosen, options):
                     own.append(_named(entry, [*self.entries, *own]))
-            if "query" in chosen and any(_QUESTION & each.keys() for each in own):
+            asked = {kind for each in (*self.entries, *own) for kind in each}
+            if "query" in chosen and _QUESTION & asked:
                 case["vars"].setdefault("question", chosen["query"])
-            yield {**case, **self._contexts(chosen, own), **({"evaluators": own} if own else {})}
+            contexts = self._contexts(chosen) if _HOLD_AGAINST & asked else {}
+            yield {**case, **contexts, **({"evaluators": own} if own else {})}
 
     def _each_file(self, value: Any) -> Any:  # noqa: ANN401 -- any value of YAML
         """The files that fit a pattern, in place of it."""
@@ -108,12 +110,12 @@ class Cases:
         except LeftOut:
             return value  # told with the variable
 
-    def _contexts(self, vars: Json, own: Sequence[Entry]) -> Json:
+    def _contexts(self, vars: Json) -> Json:
         """The passages that evaluators of a case hold its answer against: its variable `context`."""
-        given = vars.get("context")
-        if not isinstance(given, str) or not any(_HOLD_AGAINST & each.keys() for each in own):
-            return {}
-        text = self._source.of_file(given)
+        try:
+            text = self._source.of_file(vars.get("context"))
+        except LlmopsError:
+            return {}  # told with the variable
         return {"contexts": [text]} if isinstance(text, str) else {}
 
     def _variables(self, vars: Json, at: At) -> Json:

@@ -303,6 +303,17 @@ def test_the_context_of_a_case_is_what_faithfulness_is_held_against(tmp_path: Pa
     assert yaml.safe_load(str(found.files["llmops.yaml"]))["models"]["judge"] == {"id": "openai/judging"}
 
 
+def test_what_all_tests_are_held_against_is_their_own_context(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+    (tmp_path / "data.bin").write_bytes(b"\xff")
+    given = ["A week.", "file://lost.txt", "file://cat.png", "file://data.bin", None]
+    tests = [{"vars": {"query": "How long?", "context": context}} for context in given]
+    default = {"assert": [{"type": "context-relevance", "threshold": 0.5}]}
+    rows = cases(converted(tmp_path, {**MINIMAL, "defaultTest": default, "tests": tests}))
+    assert [row.get("contexts") for row in rows] == [["A week."], None, None, None, None]
+    assert {row["vars"]["question"] for row in rows} == {"How long?"}
+
+
 @pytest.mark.parametrize(
     ("config", "why"),
     [
