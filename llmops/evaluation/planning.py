@@ -294,7 +294,7 @@ def question_of(case: Case) -> str:
     """What a routing policy sees of a case: its question, else all its variables."""
     if case.question is not None:
         return case.question
-    return " ".join(str(value) for value in case.vars.values())
+    return " ".join(str(plain(value)) for value in case.vars.values())
 
 
 def retrieve_key(retriever: AskRetriever, query: Query) -> str:

@@ -123,8 +123,22 @@ def test_reports_name_an_image_and_hold_no_byte_of_it(folder: Path, asked: list[
     ):
         assert "[image datasets/receipts/a.png]" in text
         assert "iVBORw0KGgp" not in text
+        assert str(folder) not in text
     (folder / "datasets/terms.md").write_text("Sales are never final.")
     assert "not shown, the dataset datasets/r.jsonl has changed since" in llmops(folder, "runs", "show", "--outputs").stdout
+
+
+def test_an_image_where_a_text_is_wanted_is_told_by_its_name(folder: Path, asked: list[Any]) -> None:
+    row = {"id": "a", "files": {"receipt": "receipts/a.png"}, "vars": {"terms": ["final"]}}
+    (folder / "datasets/r.jsonl").write_text(json.dumps(row))
+    edit(folder / "prompts/read/prompt.j2", "terms: {type: string}", "terms: {type: array}")
+    edit(folder / "evals/read.yaml", "any: expected", "any: receipt")
+    assert llmops(folder, "eval", "--html", "page.html").returncode == 0
+    assert len(asked) == 1
+    shown, page = llmops(folder, "runs", "show", "--outputs").stdout, (folder / "page.html").read_text()
+    assert "a  ['final'] datasets/receipts/a.png\n" in shown  # in place of a question
+    assert "`receipt` is the image datasets/receipts/a.png" in page
+    assert str(folder) not in shown + page
 
 
 def test_a_prompt_is_tried_with_an_image_of_the_command_line(folder: Path) -> None:

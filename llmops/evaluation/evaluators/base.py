@@ -13,6 +13,7 @@ from llmops.domain.cases import Case
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.ports import NO_LABELS, Evaluator
+from llmops.domain.prompts import Image
 from llmops.domain.records import record
 from llmops.domain.reports import Direction
 from llmops.domain.runs import EvaluatorResult
@@ -303,9 +304,11 @@ def identity(kind: str, version: int, options: Strict, *parts: str) -> str:
 
 
 def read_field(case: Case, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
-    """A field of the case, or `Unmeasured` with the reason when the case does not have it."""
+    """A field of the case, or `Unmeasured` with the reason when the case does not have it, or an image in its place."""
     try:
         value = case.field(name)
     except KeyError:
         return Unmeasured(f"the case has no `{name}`")
+    if isinstance(value, Image):
+        return Unmeasured(f"the case's `{name}` is the image {value.name}")
     return Unmeasured(f"the case's `{name}` is empty") if value is None or value in ((), [], {}) else value
