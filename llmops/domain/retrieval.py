@@ -36,6 +36,8 @@ class Chunk:
     """Heading path, outermost first."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Of its document."""
+    also_under: tuple[str, ...] = ()
+    """Heading paths, joined by ` > `, of the other sections that it reaches into."""
 
     @property
     def vector_id(self) -> str:
@@ -60,7 +62,7 @@ class Hit:
     """Score of each stage that saw it: `dense` (cosine), `bm25`, `fused`, `rerank`."""
     given: bool = False
     also_under: Sequence[str] = ()
-    """Heading paths, as `heading`, of the other sections that a hit with its neighbours reaches into."""
+    """Heading paths, as `heading`, of the other sections that it reaches into."""
 
 
 def given_hits(texts: Iterable[str]) -> tuple[Hit, ...]:

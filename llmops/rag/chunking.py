@@ -1,7 +1,6 @@
 """Cuts documents into chunks that fit the embedder, each with its exact span and heading path."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -10,14 +9,15 @@ from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Tokenizer
 from llmops.domain.records import record
 from llmops.domain.retrieval import Chunk, Document
-from llmops.rag.code import Definitions, code_lines
+from llmops.rag.code import code_lines
 from llmops.rag.fitting import fitted
 from llmops.rag.markdown import markdown_sections
+from llmops.rag.outlines import Outline
 from llmops.rag.semantic import likenesses
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.indexes import ChunkerSettings
 
-CHUNKING_VERSION = 5
+CHUNKING_VERSION = 6
 CHUNK_VERSION = 2
 """Part of a chunk's id: a chunk that is cut as before keeps its id, and its vector."""
 SPECIAL_TOKENS = 2
@@ -61,10 +61,11 @@ class Chunker:
     - `sentences` cuts between sentences and does not look at paragraphs.
     - `tokens` cuts windows of equal length.
     - `semantic` cuts between sentences, where neighbouring ones differ most in what they are about.
-    - `code` cuts between blocks of source code, else between lines; its headings are classes and functions.
+    - `code` cuts between blocks of source code, else between lines.
 
     All but `tokens` make the chunks of a section as few and as even as these places allow. All keep the heading path of a
-    chunk's first character; `markdown` alone puts it in front of the text. A sentence that is longer than a chunk is cut
+    chunk's first character, which `markdown` alone puts in front of the text, and those of the sections that it reaches
+    into. A sentence that is longer than a chunk is cut
     between tokens. Together the spans hold all of a document but blank space and the heading lines that stand in a prefix.
     """
 
@@ -91,26 +92,18 @@ class Chunker:
     def chunks(self, document: Document) -> list[Chunk]:
         """The chunks of one document, in order."""
         found: list[Chunk] = []
-        headings = self._headings(document.text)
+        outline = Outline(document, self._settings.kind)
         for body in self._bodies(document.text):
             room = self._room - (self._tokenizer.count(body.prefix) if body.prefix else 0)
             for start, end in self._spans(document.text, body, room):
                 text = body.prefix + document.text[start:end]
                 content = {"document": document.id, "start": start, "end": end, "text": text}
                 key = node_key("chunk", CHUNK_VERSION, content)
-                found.append(Chunk(key, document.id, start, end, text, headings(start, body), document.metadata))
+                first, *others = outline.reached(start, end)
+                headings = body.headings if self._settings.kind == "markdown" else first
+                also = dict.fromkeys(HEADING_SEPARATOR.join(path) for path in (first, *others) if path != headings[: len(path)])
+                found.append(Chunk(key, document.id, start, end, text, headings, document.metadata, tuple(also)))
         return found
-
-    def _headings(self, text: str) -> Callable[[int, _Body], tuple[str, ...]]:
-        """The heading path of a chunk by its start."""
-        if self._settings.kind == "markdown":
-            return lambda _, body: body.headings
-        if self._settings.kind == "code":
-            definitions = Definitions(text)
-            return lambda start, _: definitions.path(start)
-        sections = list(markdown_sections(text))
-        starts = [section.start for section in sections]
-        return lambda start, _: sections[bisect_right(starts, start) - 1].headings
 
     def _bodies(self, text: str) -> Iterator[_Body]:
         if self._settings.kind != "markdown":

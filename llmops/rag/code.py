@@ -1,10 +1,10 @@
 """Where source code may be cut, and what its lines belong to, by indentation and keywords: no parser per language."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from llmops.rag.markdown import Section
 from llmops.rag.splitting import stripped
 
 _line = re.compile(r"[^\n]*\n?")
@@ -39,31 +39,24 @@ def code_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool
         yield begin, until, ends
 
 
-class Definitions:
-    """The classes and functions of a source file, and which of them a place is in."""
-
-    def __init__(self, text: str) -> None:
-        """Find them."""
-        self._starts: list[int] = []
-        self._paths: list[tuple[str, ...]] = []
-        path: list[tuple[int, str]] = []
-        at = 0
-        while at < len(text):
-            match = _line.match(text, at)
-            until = match.end() if match and match.end() > at else len(text)
-            line = text[at : min(until, at + MAX_LINE)]
-            bare = line.lstrip(" \t")
-            if bare.strip() and bare[0] not in ")]}#/*@":
-                indent = len(line) - len(bare)
-                kept = [entry for entry in path if entry[0] < indent]
-                definition = _definition.match(bare)
-                if definition or len(kept) < len(path):
-                    path = [*kept, (indent, definition["name"])] if definition else kept
-                    self._starts.append(at)
-                    self._paths.append(tuple(name for _, name in path))
-            at = until
-
-    def path(self, place: int) -> tuple[str, ...]:
-        """Names from the outermost definition to the one that the line of this character belongs to."""
-        number = bisect_right(self._starts, place)
-        return self._paths[number - 1] if number else ()
+def code_sections(text: str) -> Iterator[Section]:
+    """The stretches of a source file that belong to one class or function each, in order; together they are the whole file."""
+    path: list[tuple[int, str]] = []
+    start = at = 0
+    while at < len(text):
+        match = _line.match(text, at)
+        until = match.end() if match and match.end() > at else len(text)
+        line = text[at : min(until, at + MAX_LINE)]
+        bare = line.lstrip(" \t")
+        if bare.strip() and bare[0] not in ")]}#/*@":
+            indent = len(line) - len(bare)
+            kept = [entry for entry in path if entry[0] < indent]
+            definition = _definition.match(bare)
+            if definition or len(kept) < len(path):
+                if at > start:
+                    yield Section(start, start, at, tuple(name for _, name in path))
+                path = [*kept, (indent, definition["name"])] if definition else kept
+                start = at
+        at = until
+    if start < len(text):
+        yield Section(start, start, len(text), tuple(name for _, name in path))

@@ -42,7 +42,8 @@ def load_chunks(folder: Path, key: str) -> list[Chunk]:
     try:
         with (generation_folder(folder, key) / CHUNKS).open(encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
-        return [Chunk(**{**row, "headings": tuple(row["headings"])}) for row in rows]
+        tuples = ("headings", "also_under")
+        return [Chunk(**{**row, **{name: tuple(row.get(name, ())) for name in tuples}}) for row in rows]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 

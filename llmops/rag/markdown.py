@@ -26,7 +26,7 @@ IN_BLOCK = -2
 
 @record
 class Section:
-    """A stretch of a document under one heading."""
+    """A stretch of a document under one heading, or of a class or function of source code."""
 
     start: int
     """First character of the heading line, 0-based."""

@@ -1,7 +1,6 @@
 """From ranked chunks to the hits of a prompt: with their neighbours, and within a number of tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 from llmops.domain.ports import Tokenizer
@@ -61,9 +60,7 @@ class Packer:
         chunk = self._chunks[candidate.key]
         if len(keys) == 1:
             return hit_of(chunk, candidate.scores)
-        chunks = [self._chunks[key] for key in keys]
-        others = dict.fromkeys(HEADING_SEPARATOR.join(each.headings) for each in chunks if each.headings != chunk.headings)
-        return replace(hit_of(joined(chunks, chunk), candidate.scores), also_under=tuple(others))
+        return hit_of(joined([self._chunks[key] for key in keys], chunk), candidate.scores)
 
     def _stretches(self, key: str, held: set[str]) -> Iterator[Sequence[str]]:
         """Ids of a chunk with its neighbours that no other hit holds, in the document's order; then the chunk alone."""
@@ -106,7 +103,9 @@ def joined(chunks: Sequence[Chunk], centre: Chunk) -> Chunk:
             # Between two chunks stand blanks, or the heading lines that their prefix repeats.
             text += "\n\n" + (passage if chunk.headings == headings else chunk.text)
         end, headings = max(end, chunk.end), chunk.headings
-    return Chunk(centre.id, centre.document, chunks[0].start, end, text, centre.headings, centre.metadata)
+    under = dict.fromkeys(path for each in chunks for path in (HEADING_SEPARATOR.join(each.headings), *each.also_under))
+    others = tuple(path for path in under if path not in ("", HEADING_SEPARATOR.join(centre.headings)))
+    return Chunk(centre.id, centre.document, chunks[0].start, end, text, centre.headings, centre.metadata, others)
 
 
 def _prefix(chunk: Chunk) -> str:
@@ -116,4 +115,4 @@ def _prefix(chunk: Chunk) -> str:
 def hit_of(chunk: Chunk, scores: Mapping[str, float] | None = None) -> Hit:
     """The chunk as a hit, with the score of each stage that saw it."""
     heading = HEADING_SEPARATOR.join(chunk.headings)
-    return Hit(chunk.text, chunk.document, heading, chunk.start, chunk.end, chunk.id, scores or {})
+    return Hit(chunk.text, chunk.document, heading, chunk.start, chunk.end, chunk.id, scores or {}, also_under=chunk.also_under)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,12 +10,10 @@ from llmops.domain.keys import content_hash, node_key
 from llmops.domain.ports import Embedder, Progress, Store
 from llmops.domain.queries import Query
 from llmops.domain.records import record
-from llmops.domain.retrieval import Document
 from llmops.domain.runs import Node
 from llmops.domain.serial import plain
 from llmops.domain.sweeps import SweepMetric, TrialFigures
 from llmops.rag.loading import Corpus
-from llmops.rag.places import spanned
 from llmops.rag.retrieving import Retriever
 from llmops.settings.indexes import IndexSettings
 from llmops.workflows.rag_eval import LabelledQueries
@@ -97,12 +94,6 @@ class Trial:
         return 1000 * ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)]
 
 
-def _by_span(labelled: LabelledQueries, documents: Sequence[Document]) -> LabelledQueries:
-    """Chunkers that know no headings find what is labelled by heading all the same."""
-    by_id = {document.id: document for document in documents}
-    return replace(labelled, units={query: spanned(units, by_id) for query, units in labelled.units.items()})
-
-
 class SweepBench:
     """Measures configurations; those with one chunker and embedder share an index, and one scratch index serves all."""
 
@@ -114,7 +105,7 @@ class SweepBench:
         self._corpus = parts.planned_index(index, base).corpus
         self.unknown = labelled.outside(self._corpus.documents)
         """Labels that name no document."""
-        self._labelled = labelled = _by_span(labelled, self._corpus.documents)
+        self._labelled = labelled
         self._metric = metric
         self._parts = parts
         self._progress = progress

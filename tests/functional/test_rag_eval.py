@@ -100,6 +100,24 @@ def test_cases_without_labels_are_told_by_their_dataset_with_a_way_that_exists(t
         assert "or have a judge read the hits: llmops rag eval i --judge MODEL" in done.stderr
 
 
+def test_labels_by_heading_are_met_whatever_the_chunker(tmp_path: Path) -> None:
+    guide = "# Guide\n\n" + "".join(f"## About {name}\n\n{text}\n\n" for name, text in TEXTS.items())
+    code = "".join(f'def about_{name}():\n    return "{text}"\n\n\n' for name, text in TEXTS.items())
+    labels = {
+        "q1": ["docs/guide.md#about-d1", "src/guide.py#about_d1"],
+        "q2": ["docs/guide.md#about-d2", "src/guide.py#about_d2"],
+    }
+    rows = [{"id": key, "vars": {"question": QUERIES[key]}, "relevant": places} for key, places in labels.items()]
+    kinds = ("markdown", "recursive", "sentences", "tokens", "semantic", "code")
+    chunkers = "".join(f"  {kind}: {{corpus: {{paths: ['*/guide.*']}}, chunker: {{kind: {kind}}}}}\n" for kind in kinds)
+    files = {"docs/guide.md": guide, "src/guide.py": code, "d.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows)}
+    write(tmp_path, {**files, "llmops.yaml": f"models:\n  m: {{id: embedded/reader-small}}\nindexes:\n{chunkers}"})
+    found = {kind: measured(tmp_path, kind, "--dataset", "d.jsonl", "-k", "5")[0] for kind in kinds}
+    assert {kind: (each["metrics"]["recall@5"], each["unknown"]) for kind, each in found.items()} == dict.fromkeys(
+        kinds, (1.0, [])
+    )
+
+
 def test_labels_that_name_nothing_are_told(tmp_path: Path) -> None:
     files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
     files["llmops.yaml"] = "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {paths: ['docs/*.md']}}\n"

@@ -32,7 +32,7 @@ def evidence_hash(built: BuiltEvaluator, case: Case, hits: Sequence[Hit]) -> str
     if "passages" in reads:
         read["passages"] = [[hit.source, hit.text] for hit in hits]
     if "places" in reads:
-        places = [[hit.source, hit.heading, hit.start, hit.end] for hit in hits if not hit.given]
+        places = [[hit.source, hit.heading, list(hit.also_under), hit.start, hit.end] for hit in hits if not hit.given]
         read["places"] = {"relevant": plain(case.relevant), "hits": places}
     if built.fields:
         read["fields"] = {name: _values(case, name) for name in built.fields}

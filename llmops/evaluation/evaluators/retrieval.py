@@ -29,7 +29,7 @@ class Retrieval:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("retrieval", 3, self.options)
+        return identity("retrieval", 4, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Hold the retrieved hits, in order and without given passages, against the case's `relevant`."""

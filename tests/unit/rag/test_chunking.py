@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import pytest
@@ -9,7 +10,9 @@ from rag_fakes import FakeEmbedder, WordTokenizer
 from llmops.domain.errors import UsageError
 from llmops.domain.retrieval import Chunk, Document
 from llmops.rag.chunking import SPECIAL_TOKENS, Chunker
+from llmops.rag.packing import hit_of
 from llmops.rag.splitting import LONGEST_TOKEN, TokenMap
+from llmops.scoring.ranking import covers, parse_unit
 from llmops.settings.indexes import ChunkerSettings
 
 Kind = Literal["markdown", "tokens", "sentences", "recursive", "semantic", "code"]
@@ -44,9 +47,11 @@ lines = st.sampled_from(
 documents = st.one_of(st.lists(lines, max_size=25).map("\n".join), st.text(max_size=300))
 
 
-def cut(text: str, *, kind: Kind = "markdown", max_tokens: int = 40, overlap: int = 8, prefix: bool = True) -> list[Chunk]:
+def cut(
+    text: str, *, kind: Kind = "markdown", max_tokens: int = 40, overlap: int = 8, prefix: bool = True, name: str = "doc.md"
+) -> list[Chunk]:
     chunker = Chunker(ChunkerSettings(kind=kind, max_tokens=max_tokens, overlap=overlap, heading_prefix=prefix), FakeEmbedder())
-    return chunker.chunks(Document("doc.md", text))
+    return chunker.chunks(Document(name, text))
 
 
 @settings(max_examples=300, deadline=None)
@@ -248,7 +253,7 @@ def build(colour):
 
 
 def test_code_is_cut_between_blocks_and_knows_what_it_belongs_to() -> None:
-    chunks = cut(CODE, kind="code", max_tokens=30, overlap=0)
+    chunks = cut(CODE, kind="code", max_tokens=30, overlap=0, name="kite.py")
     assert [(chunk.headings, chunk.text.splitlines()[0]) for chunk in chunks] == [
         ((), "import os"),
         (("Kite", "rise"), "def rise(self, metres):"),
@@ -259,9 +264,54 @@ def test_code_is_cut_between_blocks_and_knows_what_it_belongs_to() -> None:
 
 def test_braces_stay_with_what_they_close() -> None:
     text = "func Rise(m int) int {\n\treturn m\n}\n\nfunc Land() int {\n\treturn 0\n}\n"
-    chunks = cut(text, kind="code", max_tokens=16, overlap=0)
+    chunks = cut(text, kind="code", max_tokens=16, overlap=0, name="kite")
     assert [chunk.text.splitlines()[-1] for chunk in chunks] == ["}", "}"]
     assert [chunk.headings for chunk in chunks] == [("Rise",), ("Land",)]
+
+
+def labels_met(chunk: Chunk, labels: Sequence[str]) -> set[str]:
+    return {label for label in labels if covers(hit_of(chunk), parse_unit(f"{chunk.document}#{label}"))}
+
+
+sections = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), min_size=1, max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(sections, st.sampled_from(KINDS), st.integers(8, 60), st.integers(0, 7), st.booleans())
+def test_a_chunk_is_under_the_headings_of_which_it_holds_text(
+    drawn: list[tuple[int, int]], kind: Kind, size: int, overlap: int, prefix: bool
+) -> None:
+    text, places, path = "", dict[str, list[tuple[int, int]]](), list[tuple[int, str]]()
+    for number, (level, words) in enumerate(drawn):
+        path = [*(each for each in path if each[0] < level), (level, f"part{number}")]
+        text += f"{'#' * level} part{number}\n\n"
+        body = " ".join(f"w{each}." for each in range(words)) or "."
+        for _, name in path:
+            places.setdefault(name, []).append((len(text), len(text) + len(body)))
+        text += f"{body}\n\n"
+    for chunk in cut(text, kind=kind, max_tokens=size, overlap=overlap, prefix=prefix):
+        held = {name for name, spans in places.items() if any(chunk.start < end and start < chunk.end for start, end in spans)}
+        met = labels_met(chunk, list(places))
+        assert held <= met
+        assert met - held <= set(chunk.headings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_in_source_code_are_met_whatever_the_chunker(kind: Kind) -> None:
+    chunks = cut(CODE, kind=kind, max_tokens=200, name="kite.py")
+    assert set().union(*(labels_met(chunk, ["kite", "rise", "land", "build", "import-os"]) for chunk in chunks)) == {
+        "kite",
+        "rise",
+        "land",
+        "build",
+    }
+
+
+def test_a_name_without_a_known_ending_is_what_the_chunker_says() -> None:
+    text = "# Guide\n\ndef rise(metres):\n    return 1\n"
+    found = {(kind, name): cut(text, kind=kind, name=name)[0] for kind in KINDS[:2] + KINDS[5:] for name in ("q.v2", "q.MD")}
+    assert {place for place, chunk in found.items() if labels_met(chunk, ["rise"])} == {("code", "q.v2")}
+    assert {place for place, chunk in found.items() if labels_met(chunk, ["guide"])} == found.keys() - {("code", "q.v2")}
 
 
 def test_semantic_cuts_where_the_topic_changes() -> None:

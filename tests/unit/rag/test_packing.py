@@ -77,5 +77,10 @@ def test_a_hit_with_neighbours_tells_each_section_that_it_reaches_into() -> None
     (hit,) = Packer(by_id, RetrieveSettings(neighbours=1), WordTokenizer()).hits([Candidate(chunks[1].id, 1.0, {})])
     assert (hit.heading, hit.also_under) == ("Guide > Use", ("Guide > Install", "Guide > Leave"))
     assert [covers(hit, parse_unit(f"d#{name}")) for name in ("install", "use", "leave", "stay")] == [True, True, True, False]
+    windows = ChunkerSettings(kind="tokens", max_tokens=9, overlap=0)
+    cut_anyhow = {chunk.id: chunk for chunk in Chunker(windows, FakeEmbedder()).chunks(Document("d", text))}
+    first = next(iter(cut_anyhow))
+    (wide,) = Packer(cut_anyhow, RetrieveSettings(neighbours=10), WordTokenizer()).hits([Candidate(first, 1.0, {})])
+    assert (wide.heading, wide.also_under) == ("Guide", ("Guide > Install", "Guide > Use", "Guide > Leave"))
     (alone,) = Packer(by_id, RetrieveSettings(), WordTokenizer()).hits([Candidate(chunks[1].id, 1.0, {})])
     assert alone.also_under == ()

@@ -104,8 +104,13 @@ def test_an_evaluation_of_places_depends_on_them_alone(tmp_path: Path) -> None:
     given = Hit("Said by hand.", "given", given=True)
     assert {what for what, other in OTHERWISE.items() if key(built, other) != key(built, SAMPLE)} == {"relevant"}
     assert places([HIT]) == places([replace(HIT, text="Ninety seconds."), given])
-    moved = [replace(HIT, heading="Guide > Retries"), replace(HIT, start=11), replace(HIT, source="other.md")]
-    assert len({places([hit]) for hit in (HIT, *moved)}) == 4
+    moved = [
+        replace(HIT, heading="Guide > Retries"),
+        replace(HIT, also_under=("Guide > Retries",)),
+        replace(HIT, start=11),
+        replace(HIT, source="other.md"),
+    ]
+    assert len({places([hit]) for hit in (HIT, *moved)}) == 5
 
 
 def test_a_field_that_a_case_lacks_is_not_one_that_is_null(tmp_path: Path) -> None:
