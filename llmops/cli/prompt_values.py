@@ -68,5 +68,5 @@ def _case(session: Session, case_id: str, dataset: str | None) -> tuple[dict[str
     here = session.start / dataset
     for case in load_dataset(here if here.is_file() else root / dataset, root).cases():
         if case.id == case_id:
-            return dict(case.vars), given_hits(case.contexts)
+            return dict(case.begun().vars), given_hits(case.contexts)
     raise UsageError(f"{dataset} has no case {case_id!r}.")

@@ -1,7 +1,7 @@
 """A case: one row of a dataset."""
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any
 
 from llmops.domain.prompts import Image
@@ -9,6 +9,8 @@ from llmops.domain.records import record
 
 FIELDS = ("id", "expected", "contexts", "relevant", "output", "tags")
 """A case's own fields that evaluators may read; no variable stands for one."""
+HISTORY = "history"
+"""The variable that holds the conversation so far, a list of messages."""
 
 
 @record
@@ -32,6 +34,8 @@ class Case:
     """Evaluator specifications of this case alone, in the form a suite has them."""
     files: Mapping[str, str | list[str]] = field(default_factory=dict)
     """Paths of the files that `vars` holds the text or the image of, by variable."""
+    turns: tuple[Mapping[str, Any], ...] = ()
+    """Of a conversation, those that have not begun: what each of them has in `vars`, such as the next question."""
     line: int | None = None
     """1-based line of the dataset file, for messages."""
 
@@ -47,6 +51,38 @@ class Case:
         values = [value if isinstance(value, list) else [value] for value in self.vars.values()]
         return [each for value in values for each in value if isinstance(each, Image)]
 
+    @property
+    def variables(self) -> set[str]:
+        """Names of those that it gives a prompt, in any turn."""
+        return {*self.vars, *(name for turn in self.turns for name in turn), *([HISTORY] if self.turns else [])}
+
+    @property
+    def history(self) -> Sequence[Mapping[str, str]]:
+        """The messages of the conversation so far, each with `role` and `content`; none when it only begins."""
+        found = self.vars.get(HISTORY)
+        return found if isinstance(found, list) and all(map(_is_message, found)) else ()
+
+    def begun(self) -> "Case":
+        """The case in the first of its turns; one without turns is itself."""
+        return self._taking(self.history) if self.turns else self
+
+    def at_last(self) -> "Case":
+        """The case in the last of its turns, as far as that is known without the answers; one without turns is itself."""
+        return replace(self, vars={**self.vars, **self.turns[-1]}, turns=()) if self.turns else self
+
+    def after(self, answer: str) -> "Case":
+        """The case in its next turn, once this one is answered.
+
+        Raises:
+            ValueError: there is none.
+        """
+        asked = {"role": "user", "content": self.question or ""}
+        return self._taking([*self.history, asked, {"role": "assistant", "content": answer}])
+
+    def _taking(self, history: Sequence[Mapping[str, str]]) -> "Case":
+        turn, *later = self.turns
+        return replace(self, vars={**self.vars, **turn, HISTORY: list(history)}, turns=tuple(later))
+
     def field(self, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
         """A field by the name a suite uses: a field of the case, else of its `metadata`, else of its `vars`.
 
@@ -56,3 +92,7 @@ class Case:
         if name in FIELDS:
             return getattr(self, name)
         return self.metadata[name] if name in self.metadata else self.vars[name]
+
+
+def _is_message(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
+    return isinstance(value, Mapping) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)

@@ -104,6 +104,19 @@ class EvaluatorResult:
 
 
 @record
+class Turn:
+    """One answer of a conversation that went on."""
+
+    output: str
+    cost_usd: float | None
+    """As of a `CellResult`, of this turn alone, and so are the others."""
+    spent_usd: float | None
+    latency_s: float
+    attempts: int
+    cached: bool
+
+
+@record
 class CellResult:
     """One executed cell."""
 
@@ -136,6 +149,8 @@ class CellResult:
     """The calls of a route, in order; empty for a plain model."""
     contexts: tuple[Hit, ...] = ()
     """Passages that came with the answer."""
+    earlier: tuple[Turn, ...] = ()
+    """The conversation's turns before. Tokens, cost and attempts are those of all turns, everything else is the last one's."""
 
     @property
     def served(self) -> str | None:
@@ -145,9 +160,22 @@ class CellResult:
     @property
     def spent_usd(self) -> float | None:
         """What the answer cost in this run: nothing when it was reused; None: not known."""
-        if self.cached:
+        if self.cached and not self.earlier:
             return 0.0
-        return None if self.cost_usd is None else self.cost_usd - sum(c.cost_usd or 0.0 for c in self.route if c.reused)
+        spent = [turn.spent_usd for turn in self.earlier]
+        if not self.cached:
+            before = [call.cost_usd for call in self.route if call.reused] + [turn.cost_usd for turn in self.earlier]
+            spent.append(None if self.cost_usd is None else self.cost_usd - sum(cost or 0.0 for cost in before))
+        return None if None in spent else sum(cost or 0.0 for cost in spent)
+
+    @property
+    def retries(self) -> int:
+        """Attempts that followed upon one that failed."""
+        if not self.route and not self.earlier:
+            return max(0, self.attempts - 1)
+        before = [turn.attempts for turn in self.earlier]
+        made = [*before, *([call.attempts for call in self.route] or [self.attempts - sum(before)])]
+        return sum(max(0, attempts - 1) for attempts in made)
 
     @property
     def id(self) -> str:

@@ -22,7 +22,7 @@ from llmops.domain.reports import (
     Timing,
 )
 from llmops.domain.retrieval import Hit
-from llmops.domain.runs import CellResult, EvaluatorResult
+from llmops.domain.runs import CellResult, EvaluatorResult, Turn
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Span, Unmeasured
 
 Json = dict[str, Any]
@@ -129,6 +129,7 @@ def result_from_json(data: Json) -> CellResult:
     }
     fixed = {"usage": None if usage is None else Usage(**usage), "evaluations": evaluations, "tags": tuple(data["tags"])}
     fixed |= {"route": _route_from_json(data), "contexts": _contexts(data)}
+    fixed |= {"earlier": tuple(Turn(**turn) for turn in data.get("earlier", ()))}
     return CellResult(**{**data, **fixed})
 
 

@@ -45,8 +45,10 @@ class Aggregator:
         group.cells += 1
         group.statuses[result.status] += 1
         group.reused += result.cached
+        for turn in result.earlier:
+            group.reused += turn.cached
         group.calls += result.attempts
-        group.retries += max(0, result.attempts - 1)
+        group.retries += result.retries
         if result.status == "failed" or any(e.status == "failed" for e in result.evaluations.values()):
             group.uncovered += 1
             if self.uncovered is None or result.position < self.uncovered.position:

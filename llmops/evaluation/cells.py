@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmops.domain.errors import LlmopsError
-from llmops.domain.models import Completion, CompletionRequest, RoutedCall
+from llmops.domain.models import Completion, CompletionRequest, RoutedCall, Usage
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query
 from llmops.domain.retrieval import Hit, given_hits
-from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
+from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step, Turn
 from llmops.domain.scores import JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, hits_from_json, outcome_from_json
 from llmops.evaluation.evaluators.evidence import evaluate_key
@@ -23,6 +23,9 @@ class CellState:
     """How far a cell has come; filled node by node."""
 
     cell: Cell
+    """Of a conversation, its case in the turn that the state is about."""
+    earlier: tuple["CellState", ...] = ()
+    """Of the conversation's turns before, each answered."""
     write_keys: Mapping[str, str] = field(default_factory=dict)
     """Keys of what models write for the query, each with the model's name; empty: nothing is written."""
     query: Query | None = None
@@ -64,6 +67,15 @@ class CellState:
         return self.reused or (bool(calls) and all(call.reused for call in calls))
 
     @property
+    def usage(self) -> Usage | None:
+        """Tokens of the answer and of those before it in its conversation; None: not known of each."""
+        if not self.earlier:
+            return None if self.completion is None else self.completion.usage
+        made = [turn.completion for turn in (*self.earlier, self) if turn.completion is not None]
+        known = [completion.usage for completion in made if completion.usage is not None]
+        return sum(known[1:], known[0]) if known and len(known) == len(made) else None
+
+    @property
     def complete(self) -> bool:
         """Nothing is left that would have to be computed and stored."""
         return self.error is not None or (self.completion is not None and len(self.outcomes) == len(self.evaluate_keys))
@@ -95,7 +107,27 @@ class CellSteps:
 
     def resolve(self, cells: Sequence[Cell], lookup: Lookup) -> list[CellState]:
         """The states of some cells after every node that `lookup` finds: one look-up for each kind of node."""
-        states = [self.start(cell) for cell in cells]
+        states = [self.start(replace(cell, case=cell.case.begun()) if cell.case.turns else cell) for cell in cells]
+        self.look_up(states, lookup)
+        going_on = [place for place, state in enumerate(states) if state.cell.case.turns]
+        while ahead := {place: turn for place in going_on if (turn := self.next_turn(states[place]))}:
+            self.look_up(list(ahead.values()), lookup)
+            for place, turn in ahead.items():
+                states[place] = turn
+        for state in states:
+            self.key_evaluations(state)
+        self.look_up_outcomes([state for state in states if state.evaluate_keys], lookup)
+        return states
+
+    def next_turn(self, state: CellState) -> CellState | None:
+        """The next turn of a conversation, once this one is answered; None: it is not, or was the last."""
+        case, completion = state.cell.case, state.completion
+        if completion is None or not case.turns:
+            return None
+        return self.start(replace(state.cell, case=case.after(completion.text)), (*state.earlier, state))
+
+    def look_up(self, states: Sequence[CellState], lookup: Lookup) -> None:
+        """Bring states at their start as far as an answer, by the nodes that are stored."""
         found = lookup("rewrite", list({key for s in states for key in s.write_keys}))
         for state in states:
             if state.write_keys and state.error is None:
@@ -111,14 +143,10 @@ class CellSteps:
         for state in states:
             if state.generate_key in found:
                 self.take_completion(state, found[state.generate_key])
-            if state.completion is not None:
-                self.key_evaluations(state)
-        self.look_up_outcomes([state for state in states if state.evaluate_keys], lookup)
-        return states
 
-    def start(self, cell: Cell) -> CellState:
-        """A cell before its first node."""
-        state = CellState(cell)
+    def start(self, cell: Cell, earlier: tuple[CellState, ...] = ()) -> CellState:
+        """A cell, or a turn of its conversation, before its first node."""
+        state = CellState(cell, earlier)
         if self.plan.retriever is None:
             state.hits = given_hits(cell.case.contexts)
             return state
@@ -161,6 +189,8 @@ class CellSteps:
             return
         version = self.plan.prompts[cell.prompt]
         place = (cell.case.id, cell.prompt)
+        if state.earlier:  # each target has a conversation of its own
+            rendered = {}
         if place not in rendered:
             try:
                 rendered[place] = version.render(cell.case.vars, state.hits or ())
@@ -239,11 +269,28 @@ class CellSteps:
     def sample(self, state: CellState, completion: Completion) -> Sample:
         """What the evaluators see."""
         cell = state.cell
-        passages, cost = _passages(state, completion), self.cost(state, completion)
-        return Sample(cell.case, cell.target, state.messages, passages, completion, state.cached, cost)
+        passages, cost = _passages(state, completion), self._cost_of_all(state, completion)
+        shown = replace(completion, usage=state.usage) if state.earlier else completion
+        return Sample(cell.case, cell.target, state.messages, passages, shown, state.cached, cost)
+
+    def _cost_of_all(self, state: CellState, completion: Completion) -> float | None:
+        """USD that the answer cost when it was made, and those before it in its conversation."""
+        cost = self.cost(state, completion)
+        if not state.earlier:
+            return cost
+        costs = [cost, *(turn.cost_usd for turn in self._turns(state))]
+        return None if None in costs else sum(cost or 0.0 for cost in costs)
+
+    def _turns(self, state: CellState) -> Iterator[Turn]:
+        """The answers before in its conversation."""
+        for each in state.earlier:
+            if (made := each.completion) is not None:
+                cost = self.cost(each, made)
+                spent = 0.0 if each.cached else None if cost is None else self.spent(each, made)
+                yield Turn(made.text, cost, spent, made.latency_s, each.attempts, each.cached)
 
     def cost(self, state: CellState, completion: Completion) -> float | None:
-        """USD that the answer cost when it was made."""
+        """USD that the answer cost when it was made; of a conversation, this turn's alone."""
         if completion.route:
             costs = [call.cost_usd for call in completion.route]
             return None if None in costs else sum(cost or 0.0 for cost in costs)
@@ -263,6 +310,7 @@ class CellSteps:
         target = self.plan.targets[cell.target]
         recorded = target.model is None and target.route is None
         scored = any(e.status == "scored" for e in evaluations.values())
+        earlier = tuple(self._turns(state)) if state.earlier else ()
         return CellResult(
             cell.position,
             cell.case.id,
@@ -273,17 +321,18 @@ class CellSteps:
             output=completion.text if completion else None,
             error=state.error,
             evaluations=evaluations if completion else {},
-            usage=completion.usage if completion else None,
-            cost_usd=self.cost(state, completion) if completion else _known_cost(state.calls),
+            usage=state.usage,
+            cost_usd=self._cost_of_all(state, completion) if completion else _known_cost(state.calls, earlier),
             latency_s=completion.latency_s if completion and not recorded else None,
             ttft_s=completion.ttft_s if completion else None,
-            attempts=state.attempts,
+            attempts=state.attempts + sum(turn.attempts for turn in earlier),
             cached=state.cached,
             model=completion.model if completion else None,
             tags=cell.case.tags,
             node_keys={kind: key for kind, key in keys.items() if key},
             route=completion.route if completion else state.calls,
             contexts=completion.contexts if completion else (),
+            earlier=earlier,
         )
 
 
@@ -292,7 +341,8 @@ def _passages(state: CellState, completion: Completion) -> tuple[Hit, ...]:
     return (state.hits or ()) + completion.contexts
 
 
-def _known_cost(calls: Sequence[RoutedCall]) -> float | None:
-    """USD of the answers that a route got and could not serve, such as those in the shadow; None: it got none."""
+def _known_cost(calls: Sequence[RoutedCall], earlier: Sequence[Turn]) -> float | None:
+    """USD of answers without a last one: of a route that could serve none, of a conversation that broke off; None: of none."""
     costs = [call.cost_usd for call in calls if not call.error and call.cost_usd is not None]
+    costs += [turn.cost_usd for turn in earlier if turn.cost_usd is not None]
     return sum(costs) if costs else None

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from llmops.domain.cases import Case
+from llmops.domain.cases import HISTORY, Case
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.keys import KEY_BYTES, canonical
 from llmops.domain.records import record
@@ -32,6 +32,9 @@ STRAY = 'What the prompt reads stands in `vars`, such as {"vars": {"question": "
 ID = 'Each case has one of its own, such as {"id": "1"}: results are kept and compared by it.'
 DATASETS = "datasets"
 """Where `llmops init` and most projects keep them."""
+QUESTION = "question"
+"""The variable that a turn of a conversation sets when it is a text."""
+TURNS = 'A turn is what the user says, or the variables of one: ["Hello", {"question": "...", "tone": "..."}].'
 CASE_BYTES = 1000
 """What a case takes beside its text, roughly."""
 
@@ -49,6 +52,7 @@ class CaseRow(Strict):
     metadata: dict[str, Any] = Field(default_factory=dict)
     evaluators: list[str | dict[str, Any]] = Field(default_factory=list)
     files: dict[str, str | list[str]] = Field(default_factory=dict)
+    turns: list[str | dict[str, Any]] = Field(default_factory=list, max_length=100)
 
 
 Reader = Callable[[Path, Path], Iterator[Case | Problem]]
@@ -196,7 +200,7 @@ def _state(found: os.stat_result) -> tuple[int, int]:
 
 def case_json(case: Case) -> dict[str, Any]:
     """The content of a case as JSON, without its place in the file; what its files hold stands in `vars`."""
-    return {name: getattr(case, name) for name in _CONTENT}
+    return {name: getattr(case, name) for name in _CONTENT if name != "turns" or case.turns}
 
 
 def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Iterator[Case | Problem]:  # noqa: ANN401
@@ -215,7 +219,7 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Itera
     except ValueError as error:
         yield problem(f"{error}.", key="relevant", hint="A span is PATH:START-END, and it ends after its start.")
         return
-    yield Case(
+    case = Case(
         row.id,
         row.vars,
         row.expected,
@@ -226,8 +230,23 @@ def _case(data: Any, line: int | None, problem: Callable[..., Problem]) -> Itera
         row.metadata,
         tuple(row.evaluators),
         row.files,
+        tuple({QUESTION: turn} if isinstance(turn, str) else turn for turn in row.turns),
         line,
     )
+    wrong = _wrong_turn(case)
+    yield problem(wrong, key="turns", hint=TURNS) if wrong else case
+
+
+def _wrong_turn(case: Case) -> str:
+    """Why a case cannot be asked turn by turn; empty when it can."""
+    if case.turns and case.output is not None:
+        return "an `output` stands beside them: an answer that exists is not asked for."
+    for number, turn in enumerate(case.turns, start=1):
+        if HISTORY in turn:
+            return f"turn {number} has a `{HISTORY}`, which the turns before it make."
+        if replace(case, vars={**case.vars, **turn}).question is None:
+            return f"turn {number} has no text variable `{QUESTION}`, which the conversation is made of."
+    return ""
 
 
 def _why_not(data: dict[str, Any], problem: Callable[..., Problem]) -> Iterator[Problem]:
@@ -297,7 +316,7 @@ def _csv(path: Path, root: Path) -> Iterator[Case | Problem]:
 def _csv_row(row: dict[str, str], number: int) -> dict[str, Any]:
     data: dict[str, Any] = {"id": row.get("id") or str(number), "vars": {}, "files": {}}
     for name, value in row.items():
-        if name in ("tags", "contexts", "relevant"):  # split at `|`
+        if name in ("tags", "contexts", "relevant", "turns"):  # split at `|`
             data[name] = [part.strip() for part in value.split("|") if part.strip()]
         elif name in ("expected", "output"):
             data[name] = value or None

@@ -162,9 +162,10 @@ class Runner:
 
     def _remember(self, state: CellState) -> None:
         """Count the calls that this same run made for an answer before it was interrupted."""
-        if state.completion is not None and not state.reused:
-            self._purse.pay(self._steps.spent(state, state.completion))
-            self._remembered[state.cell.target].note(state.completion.route)
+        for turn in (*state.earlier, state):
+            if turn.completion is not None and not turn.reused:
+                self._purse.pay(self._steps.spent(turn, turn.completion))
+                self._remembered[turn.cell.target].note(turn.completion.route)
         for outcome in state.outcomes.values():
             if outcome.judging is not None:
                 self._purse.pay(outcome.judging.spent_usd)
@@ -191,9 +192,14 @@ class Runner:
     async def _execute(self, state: CellState) -> None:
         """Bring one cell from where the store left it to its result."""
         try:
-            await self._write(state)
-            await self._retrieve(state)
-            await self._generate(state)
+            await self._answer(state)
+            while following := self._steps.next_turn(state):
+                state = following
+                self._steps.look_up([state], self._lookup)
+                await self._answer(state)
+            if not state.evaluate_keys:
+                self._steps.key_evaluations(state)
+                self._steps.look_up_outcomes([state], self._lookup)
         except ModelError as error:
             state.error = f"{error.kind}: {error.message}"
             state.attempts = error.attempts
@@ -205,6 +211,12 @@ class Runner:
             self._left_out()
             return
         await self._finish(state)
+
+    async def _answer(self, state: CellState) -> None:
+        """Bring a cell, or a turn of its conversation, to its answer."""
+        await self._write(state)
+        await self._retrieve(state)
+        await self._generate(state)
 
     def _left_out(self) -> None:
         """A cell could not be finished, because nothing more is sent."""
@@ -244,9 +256,6 @@ class Runner:
             else:
                 node = await self._routed(target, target.route, state, state.generate_key)
             self._steps.take_completion(state, node)
-        if state.completion is not None and not state.evaluate_keys:
-            self._steps.key_evaluations(state)
-            self._steps.look_up_outcomes([state], self._lookup)
 
     async def _answered(self, state: CellState, target: Target, request: CompletionRequest, key: str) -> Node:
         async def generate() -> Node:
@@ -320,8 +329,9 @@ class Runner:
         result = self._steps.result(state, evaluations)
         await self._committer.put_result(result)
         self._on_result(result)
-        if state.searched and state.retrieve_key is not None:
-            self.counts.searched.add(state.retrieve_key)
+        for turn in (*state.earlier, state):
+            if turn.searched and turn.retrieve_key is not None:
+                self.counts.searched.add(turn.retrieve_key)
         self.counts.evaluated += state.evaluated
         self._done += 1
         self._bad += result.status == "failed" or result.passed is False

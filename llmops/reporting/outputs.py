@@ -75,11 +75,14 @@ def _prompt(reference: str, messages: tuple[Message, ...] | str) -> Iterator[Ren
 def _beside(results: Sequence[CellResult]) -> Table:
     table = new_table()
     for result in results:
-        repeat = f"#{result.repeat + 1}" if result.repeat else ""
-        place = " · ".join(safe(part) for part in (result.prompt, result.target, repeat) if part)
-        table.add_column(Text(place), ratio=1, overflow="fold")
+        table.add_column(Text(safe(place_of(result))), ratio=1, overflow="fold")
     table.add_row(*(_answer(result) for result in results))
     return table
+
+
+def place_of(result: CellResult) -> str:
+    """Prompt, target and repeat."""
+    return " · ".join(part for part in (result.prompt, result.target, f"#{result.repeat + 1}" if result.repeat else "") if part)
 
 
 def _answer(result: CellResult) -> RenderableType:

@@ -22,7 +22,7 @@ from llmops.domain.scores import Span
 from llmops.domain.words import many
 from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, leading, levels, metric_of
 from llmops.reporting.flips import flaky, power, told
-from llmops.reporting.outputs import GONE, CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs, place_of
 from llmops.reporting.safe import one_line, safe
 from llmops.settings.secrets import masked_parts
 
@@ -191,13 +191,12 @@ def _cases(cases: Cases, room: int) -> Iterator[ShownCase]:
 
 def _cell(result: CellResult) -> ShownCell:
     symbol, style = ("!", "failed") if result.status == "failed" else SYMBOLS[result.passed]
-    repeat = f"#{result.repeat + 1}" if result.repeat else ""
     told = [seconds(result.latency_s)] if result.latency_s is not None else []
     told += [dollars(result.cost_usd)] if result.cost_usd is not None else []
     told += ["reused"] if result.cached else []
     spans = [span for each in result.evaluations.values() for span in each.spans if each.passed is not True]
     return ShownCell(
-        " · ".join(part for part in (result.prompt, result.target, repeat) if part),
+        place_of(result),
         symbol,
         style,
         " · ".join(told),

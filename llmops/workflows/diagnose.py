@@ -147,7 +147,7 @@ class _Attributor:
         evaluations = {name: cell.evaluations[name] for name in names if name in cell.evaluations}
         reasons = {name: each.reason for name, each in evaluations.items() if each.passed is False}
         place = (cell.case_id, cell.prompt, cell.target, cell.repeat)
-        return WrongAnswer(*place, fault, detail, places, query_of(case, self._query), output, reasons)
+        return WrongAnswer(*place, fault, detail, places, query_of(case.at_last(), self._query), output, reasons)
 
     def _fault(self, case: Case, output: str, outputs: CaseOutputs, prompt: str) -> tuple[Fault, str, tuple[str, ...]]:
         if case.relevant == () and not refuses(output):

@@ -116,6 +116,10 @@ class _Why:
             return "its passages or the case changed"
         return "the case was edited"
 
+    def later_turn(self, step: Step) -> str:
+        """Why a turn of a conversation is gone through that no run has come to with the answers before it."""
+        return self._general(step) or "the answers before it may change"
+
     def evaluate(self, state: CellState, built: BuiltEvaluator) -> str:
         """Why an outcome is measured."""
         name, before = built.spec.name, self._cell(state.cell)
@@ -194,6 +198,22 @@ class _Tallies:
 
     def add(self, state: CellState) -> None:
         """One cell."""
+        for turn in (*state.earlier, state):
+            self._add_turn(turn)
+        cell = state.cell
+        if state.error is not None:
+            return
+        for number in range(len(cell.case.turns)):
+            self._add_later_turn(state, f"{cell.id}|{number}")
+        for built in self._plan.evaluators_of(cell.case.id):
+            name = built.spec.name
+            if built.kind.cached and (
+                tally := self._missing((step_of(built), name), state.evaluate_keys.get(name), cell.id, name in state.outcomes)
+            ):
+                tally.reasons[self._why.evaluate(state, built)] += 1
+
+    def _add_turn(self, state: CellState) -> None:
+        """What leads to one answer."""
         cell = state.cell
         index = self._plan.suite.settings.index or ""
         for key, model in state.write_keys.items():
@@ -210,12 +230,16 @@ class _Tallies:
             if tally := self._missing(("generate", place), state.generate_key, cell.id, state.completion is not None):
                 tally.reasons[self._why.generate(state)] += 1
                 self._to_make(state)
-        for built in self._plan.evaluators_of(cell.case.id):
-            name = built.spec.name
-            if built.kind.cached and (
-                tally := self._missing((step_of(built), name), state.evaluate_keys.get(name), cell.id, name in state.outcomes)
-            ):
-                tally.reasons[self._why.evaluate(state, built)] += 1
+
+    def _add_later_turn(self, state: CellState, place: str) -> None:
+        """What may lead to an answer of a conversation whose answers before are not made yet."""
+        steps: list[tuple[Step, str]] = [("generate", f"{state.cell.prompt} · {state.cell.target}")]
+        if self._plan.retriever is not None:
+            steps.append(("retrieve", self._plan.suite.settings.index or ""))
+        for step in steps:
+            if tally := self._missing(step, None, place, found=False):
+                tally.reasons[self._why.later_turn(step[0])] += 1
+        self._to_make(state)
 
     def _missing(self, place: tuple[Step, str], key: str | None, cell_id: str, found: bool) -> _Tally | None:
         """Count a node; its tally when it is missing and counts nowhere yet. Without a key it is not certain."""

@@ -16,7 +16,7 @@ from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.prompting.template import PromptVersion
-from llmops.reporting.outputs import GONE, CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs, place_of
 
 Loaded = TypeVar("Loaded")
 
@@ -49,9 +49,21 @@ def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[Ca
         case = sources.case(case_id)
         retrieved = _retrieved(parts.store, cells)
         hits = None if retrieved is None else retrieved + given_hits(case.contexts if case else ())
-        references = dict.fromkeys(cell.prompt for cell in cells if cell.prompt)
-        prompts = {reference: sources.rendered(reference, case, hits) for reference in references}
-        yield CaseOutputs(case_id, hits, prompts, cells, "" if case is None else question_of(case))
+        prompts: dict[str, tuple[Message, ...] | str] = {}
+        for cell in cells:
+            shown = place_of(cell) if cell.earlier else cell.prompt  # each answer of a conversation makes a prompt of its own
+            if cell.prompt and shown not in prompts:
+                prompts[shown] = sources.rendered(cell.prompt, case and _as_asked(case, cell), hits)
+        question = "" if case is None else question_of(_as_asked(case, cells[0]))
+        yield CaseOutputs(case_id, hits, prompts, cells, question)
+
+
+def _as_asked(case: Case, cell: CellResult) -> Case:
+    """The case in the turn of its conversation to which a cell came."""
+    found = case.begun()
+    for turn in cell.earlier:
+        found = found.after(turn.output)
+    return found
 
 
 def recorded_cases(run: Run, root: Path) -> tuple[Mapping[str, Case], str]:

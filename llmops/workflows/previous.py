@@ -35,9 +35,9 @@ class Mean:
     cost_usd: float | None = 0.0
     cells: int = 0
 
-    def add(self, calls: int, tokens: tuple[int, int], seconds: float, cost_usd: float | None) -> None:
-        """One cell."""
-        self.cells += 1
+    def add(self, calls: int, tokens: tuple[int, int], seconds: float, cost_usd: float | None, *, turns: int = 1) -> None:
+        """One cell; a conversation counts as many as it has turns."""
+        self.cells += turns
         self.calls += calls
         self.input_tokens += tokens[0]
         self.output_tokens += tokens[1]
@@ -81,7 +81,8 @@ class Previous:
                 tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
                 mean = self.answers.setdefault((each.prompt, each.target), Mean())
                 asked = sum(not call.reused for call in each.route) if each.route else 1
-                mean.add(asked, tokens, each.latency_s or 0.0, each.cost_usd)
+                seconds = (each.latency_s or 0.0) + sum(turn.latency_s for turn in each.earlier)
+                mean.add(asked + len(each.earlier), tokens, seconds, each.cost_usd, turns=1 + len(each.earlier))
             for name, evaluation in each.evaluations.items():
                 if evaluation.judging is not None:
                     self._judged(name, evaluation.judging)

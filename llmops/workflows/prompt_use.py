@@ -75,7 +75,7 @@ def compare_prompts(before: PromptVersion, after: PromptVersion, models: Sequenc
     costs = cost_deltas(
         before,
         after,
-        [(case.vars, hits) for case, hits in inputs],
+        [(case.begun().vars, hits) for case, hits in inputs],
         {each.name: each.count for each in facts},
         {each.name: each.price for each in facts},
     )
@@ -118,7 +118,7 @@ def lint_prompt(version: PromptVersion, parts: Parts) -> list[Finding]:
     """The findings of a prompt among the suites, datasets, models and other prompts of its project."""
     suites = suites_of(version.name, parts.root, suite_files(parts.root))
     datasets = {suite.settings.dataset: dataset_of(suite, parts.root) for suite in suites}
-    samples = [DatasetSample(path, [(case.id, case.vars) for case in each.cases()]) for path, each in datasets.items()]
+    samples = [DatasetSample(path, [(case.id, case.begun().vars) for case in each.cases()]) for path, each in datasets.items()]
     facts = [parts.facts(name) for name in dict.fromkeys(name for suite in suites for name in suite.settings.targets)]
     windows = {each.name: each.window for each in facts if each.window is not None}
     narrowest = min(windows, key=lambda name: windows[name]) if windows else None

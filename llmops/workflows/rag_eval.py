@@ -115,12 +115,12 @@ def asked_cases(index: str, root: Path, dataset: str | None) -> dict[str, tuple[
     cases: dict[str, tuple[Case, str]] = {}
     if dataset is not None:
         for case in load_dataset(root / dataset, root).cases():
-            cases[case.id] = (case, query_of(case, None))
+            cases[case.id] = (case, query_of(case.at_last(), None))
         return cases
     for suite in (load_suite(path, root) for path in suite_files(root)):
         if suite.settings.index == index:
             for case in dataset_of(suite, root).cases():
-                cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case, suite.settings.query))
+                cases[f"{suite.settings.dataset} {case.id}"] = (case, query_of(case.at_last(), suite.settings.query))
     return cases
 
 

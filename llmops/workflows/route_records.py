@@ -93,7 +93,7 @@ def _questions(run: Run, root: Path) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         return
     for case in load_dataset(path, root).cases():
-        yield case.id, question_of(case)
+        yield case.id, question_of(case.at_last())
 
 
 def latest_comparable_run(store: Store) -> Run:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llmops.domain.cases import FIELDS, Case
+from llmops.domain.cases import FIELDS, HISTORY, Case
 from llmops.domain.errors import Problem
 from llmops.evaluation.datasets import Dataset
 from llmops.evaluation.evaluators.catalogue import options_of
@@ -48,6 +48,7 @@ def disagreements(
         problems.append(suite.positions.problem(("dataset",), told, hint="Name both, or give the cases their `output`."))
     problems += _missing_variables(suite, dataset, versions, given)
     problems += _unread_variables(dataset, versions, given)
+    problems += _forgetful(dataset, versions)
     problems += _rules_for_nothing(suite, dataset)
     for spec in suite.evaluators:
         if spec.kind == "retrieval" and suite.settings.index is None:
@@ -60,7 +61,7 @@ def readable(plan: Plan) -> set[str]:
     """Variables of a run to which a value may be given: those that its prompts or evaluators read, or its cases have."""
     names = {name for version in plan.prompts.values() for name in (*version.used_variables, *version.variables)} - {CONTEXTS}
     names |= {name for _, name in _named_fields(plan.suite.evaluators)}.difference(FIELDS)
-    names |= {name for case in plan.dataset.cases() for name in case.vars}
+    names |= _variables(plan.dataset)
     query = plan.suite.settings.query
     return names if query is None else {*names, query}
 
@@ -97,7 +98,7 @@ def _missing_variables(
         read = always_read(version)
         missing = {name for name, variable in version.variables.items() if variable.required}.union(read) - given
         for case in dataset.cases() if missing else ():
-            missing -= case.vars.keys()
+            missing -= case.variables
             if not missing:
                 break
         known = sorted(_variables(dataset) | given) if missing else []
@@ -123,8 +124,21 @@ def _unread_variables(dataset: Dataset, prompts: Iterable[PromptVersion], given:
             yield Problem(version.file, told, line=braced[name], hint=f"Write `{{{{ {name} }}}}`.")
 
 
+def _forgetful(dataset: Dataset, prompts: Iterable[PromptVersion]) -> Iterator[Problem]:
+    """Prompts without the conversation so far, for a case that has one: each turn would be asked as if it were the first."""
+    without = [version for version in prompts if HISTORY not in version.used_variables]
+    case = next((case for case in dataset.cases() if len(case.turns) > 1), None) if without else None
+    if case is None:
+        return
+    for version in without:
+        turns = f"case {case.id!r} of {dataset.path} has {len(case.turns)} turns."
+        told = f"does not read `{HISTORY}`, the conversation so far: {turns}"
+        hint = f"Declare `{HISTORY}: {{type: messages, required: false}}`, and put `{{{{ messages({HISTORY}) }}}}` on a line."
+        yield Problem(version.file, told, hint=hint)
+
+
 def _variables(dataset: Dataset) -> set[str]:
-    return {name for case in dataset.cases() for name in case.vars}
+    return {name for case in dataset.cases() for name in case.variables}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -164,4 +178,4 @@ def _has(case: Case, name: str) -> bool:
 def _fields(case: Case) -> Iterator[str]:
     """The fields of a case that evaluators may name."""
     yield from (name for name in FIELDS if _has(case, name))
-    yield from (*case.metadata, *case.vars)
+    yield from (*case.metadata, *case.variables)

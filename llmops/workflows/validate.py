@@ -179,7 +179,7 @@ def _check_query(suite: Suite, dataset: Dataset | None, found: _Findings) -> Non
         return
     for case in dataset.cases():
         try:
-            query_of(case, settings.query)
+            query_of(case.at_last(), settings.query)
         except UsageError as error:
             found.problems.append(suite.positions.located(("query",) if settings.query else ("index",), error))
             return

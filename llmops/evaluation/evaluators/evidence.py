@@ -29,6 +29,8 @@ def evidence_hash(built: BuiltEvaluator, case: Case, hits: Sequence[Hit]) -> str
         read["question"] = case.question or ""
         if shown := case.images:
             read["images"] = shown
+        if said := case.history:
+            read["history"] = said
     if "passages" in reads:
         read["passages"] = [[hit.source, hit.text] for hit in hits]
     if "places" in reads:

@@ -100,13 +100,15 @@ def build_checklist(
 def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:
     """The quoted blocks of a sample, in the order of `sees`; a question that the case does not have is left out.
 
-    The images of the case come with the question.
+    What was said before, and the images of the case, come with the question.
     """
     blocks: list[str | Image] = []
     for what in sees:
         if what == "answer":
             blocks.append(quoted("answer", sample.completion.text))
         elif what == "question":
+            said = "\n\n".join(f"{each['role']}: {each['content']}" for each in sample.case.history)
+            blocks += [quoted("conversation before the question", said)] if said else []
             blocks += [quoted("question", text)] if (text := sample.case.question) else []
             blocks += sample.case.images
         elif what == "passages":
