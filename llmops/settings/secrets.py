@@ -62,11 +62,15 @@ def masked(text: str) -> str:
     return _look_like_secrets.sub(MASK, text)
 
 
-def withheld(text: str) -> str:
-    """`text` as it may be stored: without configured credentials that cannot be ordinary words."""
-    for secret in configured_secrets():
-        if len(secret) >= MIN_WITHHELD and not secret.isalpha():
-            text = text.replace(secret, WITHHELD)
+def unstorable() -> list[str]:
+    """The configured credentials that cannot be ordinary words, longest first."""
+    return [secret for secret in configured_secrets() if len(secret) >= MIN_WITHHELD and not secret.isalpha()]
+
+
+def withheld(text: str, credentials: Iterable[str]) -> str:
+    """`text` without the credentials, which are `unstorable`."""
+    for secret in credentials:
+        text = text.replace(secret, WITHHELD)
     return text
 
 

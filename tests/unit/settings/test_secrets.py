@@ -6,7 +6,7 @@ import pytest
 
 from llmops.settings import secrets
 from llmops.settings.project import load_project
-from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, withheld
+from llmops.settings.secrets import WITHHELD, masked, masked_parts, secret_spans, unstorable, withheld
 
 
 def test_configured_credentials_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,9 +41,9 @@ def test_what_may_be_a_word_is_not_withheld(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-envkey-99998888777")
     monkeypatch.setenv("STORE_PASSWORD", "postgres")
     monkeypatch.setenv("OTHER_PASSWORD", "organization")
-    text = withheld("sk-envkey-99998888777 of the organization postgres")
+    text = withheld("sk-envkey-99998888777 of the organization postgres", unstorable())
     assert text == f"{WITHHELD} of the organization postgres"
-    assert withheld(text) == text
+    assert withheld(text, unstorable()) == text
     assert secret_spans(text)[0] == (0, len(WITHHELD))
 
 
@@ -74,7 +74,7 @@ def test_a_variable_that_a_model_names_is_a_credential_whatever_it_is_called(
     (tmp_path / "llmops.yaml").write_text("models:\n  gpt: {id: openai/gpt-4o, api_key_env: TEAM_KEY}\n")
     load_project(tmp_path)
     assert masked("Bearer abcd1234efgh5678 by created_at") == "Bearer *** by created_at"
-    assert withheld("Bearer abcd1234efgh5678") == f"Bearer {WITHHELD}"
+    assert withheld("Bearer abcd1234efgh5678", unstorable()) == f"Bearer {WITHHELD}"
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "MY_SECRET_KEY", "OPENAI_APIKEY", "HF_TOKEN"])

@@ -12,7 +12,7 @@ from llmops.domain.errors import InvalidFiles
 from llmops.domain.prompts import Message
 from llmops.domain.scores import Failure, JudgeUse, Sample, Score, Span, Unmeasured
 from llmops.evaluation.judging.asking import JudgeFailed
-from llmops.settings.secrets import withheld
+from llmops.settings.secrets import unstorable, withheld
 from llmops.statistics.intervals import mean_interval
 
 
@@ -41,9 +41,9 @@ def test_secrets_are_counted_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     assert (found.value, found.passed) == (3.0, False)
     assert [text[s.start : s.end] for s in found.spans] == ["ghp_" + "a1B2" * 9, "tulip-4711", "hunter22"]
     assert bench.judge("secrets", answer("sk-ip this")).passed
-    assert bench.judge("secrets", answer(withheld("Use tulip-4711 now."))).passed is False
+    assert bench.judge("secrets", answer(withheld("Use tulip-4711 now.", unstorable()))).passed is False
     monkeypatch.setenv("SHOP_API_KEY", "tulip-4711-tulip")
-    text = withheld("Use tulip-4711-tulip now.")
+    text = withheld("Use tulip-4711-tulip now.", unstorable())
     assert "tulip" not in text
     assert bench.judge("secrets", answer(text)).value == 1.0
 
