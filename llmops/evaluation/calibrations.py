@@ -10,19 +10,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from llmops.domain.errors import InvalidFiles, Problem
 from llmops.domain.keys import content_hash
 from llmops.evaluation.evaluators.base import BuiltEvaluator
-from llmops.settings.files import read_text, shown, write_atomic
-from llmops.settings.validation import Number, Strict
+from llmops.settings.files import shown, write_atomic
+from llmops.settings.lines import json_value
+from llmops.settings.positions import Positions
+from llmops.settings.validation import Number, Strict, validated
 from llmops.statistics.calibration import Confusion, Judged, correct_rate, prediction_powered_mean
 from llmops.statistics.intervals import Estimate
 from llmops.statistics.thresholds import CrossFitted, best_threshold, cross_fitted, odds, pooled_weights
 
 FOLDER = "calibrations"
 FORMAT = 1
+ANEW = "Restore it, or move it away and make it anew: llmops judge calibrate"
 MOST_LABEL = 1e100
 """Size of a number that a person gives; neither an infinite one nor NaN is a label."""
 _WORDS = {"yes": True, "pass": True, "good": True, "true": True, "no": False, "fail": False, "bad": False, "false": False}
@@ -192,14 +195,13 @@ def read_calibration(root: Path, name: str) -> CalibrationFile | None:
     path = calibration_path(root, name)
     if not path.exists():
         return None
-    file = shown(path, root)
     try:
-        return CalibrationFile.model_validate(json.loads(read_text(path, root)))
-    except (ValidationError, ValueError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        found = f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}" if first else str(error)
-        hint = "Restore it, or move it away and make it anew: llmops judge calibrate"
-        raise InvalidFiles([Problem(file, f"is not a calibration: {found}.", hint=hint)]) from None
+        found = json_value(path, root)
+        if isinstance(found, Problem):
+            raise InvalidFiles([replace(found, hint=ANEW)])
+        return validated(CalibrationFile, found.value, Positions(shown(path, root), {}))
+    except InvalidFiles as error:
+        raise InvalidFiles([replace(problem, hint=problem.hint or ANEW) for problem in error.problems]) from None
 
 
 def write_calibration(root: Path, content: CalibrationFile) -> Path:

@@ -315,11 +315,23 @@ def test_what_a_run_would_refuse_is_told(tmp_path: Path, file: str, old: str, ne
     assert told in done.error
 
 
-def test_a_broken_calibration_is_told_with_a_next_step_that_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "calibrations/contains.json:1:2: is not valid JSON"),
+        ("[]", "calibrations/contains.json: holds a list of 0; a mapping of keys was expected."),
+        ('{"evaluator": "contains"}', "calibrations/contains.json: `identity`: is missing."),
+        (
+            '{"evaluator": "contains", "identity": "a", "labels": [{"case": "a", "output": "b", "label": "yes"}]}',
+            "calibrations/contains.json: `labels[0].label`: should be a valid boolean; found 'yes'.",
+        ),
+    ],
+)
+def test_a_broken_calibration_is_told_with_a_next_step_that_works(tmp_path: Path, text: str, told: str) -> None:
     path = project(tmp_path) / "calibrations/contains.json"
     path.parent.mkdir()
-    path.write_text("{")
+    path.write_text(text)
     done = call(tmp_path, "validate")
     assert done.code == 2
-    assert done.error.startswith("calibrations/contains.json: is not a calibration")
+    assert told in done.error
     assert "move it away and make it anew: llmops judge calibrate" in done.error
