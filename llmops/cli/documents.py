@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def document(session: Session, reports: Sequence[Report], form: "Format") -> Iterator[str]:
     """The reports of one command in one document, piece by piece; results, passages and prompts come from the store."""
+    from llmops.prompting.git import folder_in_repository
     from llmops.reporting.documents import render
 
     wiring = session.wiring
@@ -22,4 +23,5 @@ def document(session: Session, reports: Sequence[Report], form: "Format") -> Ite
 
         runs = [wiring.store.run(report.run_id) for report in reports]
         return to_html([(report, partial(outputs_of, run, wiring)) for report, run in zip(reports, runs, strict=True)])
-    return render([(report, partial(wiring.store.results, report.run_id)) for report in reports], form)
+    folder = folder_in_repository(wiring.root) if form in ("sarif", "code quality") else ""
+    return render([(report, partial(wiring.store.results, report.run_id)) for report in reports], form, folder)

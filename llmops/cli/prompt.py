@@ -153,6 +153,7 @@ def lint(
     form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="How findings are printed.")] = "text",
 ) -> None:
     """Look for faults of prompts that parse; exit 1 when one is found."""
+    from llmops.prompting.git import folder_in_repository
     from llmops.reporting.prompts import lint_sarif, print_findings
     from llmops.workflows.prompt_use import lint_prompt
 
@@ -163,7 +164,7 @@ def lint(
     if form == "json":
         print_json(findings)
     elif form == "sarif":
-        typer.echo(lint_sarif(findings), nl=False)
+        typer.echo(lint_sarif(findings, folder_in_repository(session.wiring.root)), nl=False)
     else:
         print_findings(session.out, findings, len(versions))
     raise typer.Exit(1 if findings else 0)

@@ -33,6 +33,15 @@ def author_name(root: Path) -> str:
     return configured or next((os.environ[key] for key in ("USER", "USERNAME", "LOGNAME") if os.environ.get(key)), "unknown")
 
 
+def folder_in_repository(root: Path) -> str:
+    """Where the project's folder stands in its repository, such as `apps/shop/`; empty at its top, and without git."""
+    try:
+        found = _git(root, "rev-parse", "--show-prefix")
+    except UsageError:
+        return ""
+    return found.stdout.decode("utf-8", "replace").rstrip("\n") if found.returncode == 0 else ""
+
+
 def commit_of(root: Path, revision: str) -> str:
     """The full id of the commit that a revision names.
 

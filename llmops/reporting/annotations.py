@@ -15,29 +15,29 @@ RULES = (
 )
 
 
-def flips_sarif(reports: Sequence[Report]) -> str:
-    """The broken cells as SARIF, each at the file of its prompt."""
+def flips_sarif(reports: Sequence[Report], folder: str = "") -> str:
+    """The broken cells as SARIF, each at the file of its prompt; `folder` as in `to_sarif`."""
     results = [
         SarifResult(rule.id, rule.level, _message(flip), prompt_file(report, flip))
         for report, flip in _broken(reports)
         for rule in (RULES[0] if flip.critical else RULES[1],)
     ]
     more = [SarifResult(RULES[1].id, RULES[1].level, told, report.suite) for report, told in _further(reports)]
-    return to_sarif(RULES, results + more)
+    return to_sarif(RULES, results + more, folder)
 
 
-def flips_code_quality(reports: Sequence[Report]) -> str:
-    """The broken cells as a GitLab code-quality report, a JSON array."""
+def flips_code_quality(reports: Sequence[Report], folder: str = "") -> str:
+    """The broken cells as a GitLab code-quality report, a JSON array; `folder` as in `to_sarif`."""
     issues = [
         _issue(
             _message(flip),
-            prompt_file(report, flip),
+            folder + prompt_file(report, flip),
             (report.suite, flip.case_id, flip.prompt, flip.target, str(flip.repeat)),
             critical=flip.critical,
         )
         for report, flip in _broken(reports)
     ]
-    more = [_issue(told, report.suite, (report.suite, "further")) for report, told in _further(reports)]
+    more = [_issue(told, folder + report.suite, (report.suite, "further")) for report, told in _further(reports)]
     return json.dumps(issues + more, indent=1, ensure_ascii=True) + "\n"
 
 

@@ -61,12 +61,12 @@ COLUMNS: dict[str, type] = {
 """Of a table of results, with the type of their values; any may be missing."""
 
 
-def render(reports: Sequence[tuple[Report, Results]], form: Format) -> Iterator[str]:
-    """The reports of one command in one document, piece by piece."""
+def render(reports: Sequence[tuple[Report, Results]], form: Format, folder: str = "") -> Iterator[str]:
+    """The reports of one command in one document, piece by piece; `folder` of the project in its repository."""
     writers = {"json": to_json, "jsonl": to_jsonl, "junit": to_junit, "markdown": to_markdown, "csv": to_csv}
     if form in ("sarif", "code quality"):
         annotations = flips_sarif if form == "sarif" else flips_code_quality
-        return iter([annotations([report for report, _ in reports])])
+        return iter([annotations([report for report, _ in reports], folder)])
     return writers[form](reports)
 
 

@@ -137,10 +137,10 @@ def print_findings(console: Console, findings: Sequence[Finding], prompts: int) 
     console.print(Text(f"{many(prompts, 'prompt')}: {told if findings else 'no findings'}", style="dim"), soft_wrap=True)
 
 
-def lint_sarif(findings: Sequence[Finding]) -> str:
-    """The findings as SARIF."""
+def lint_sarif(findings: Sequence[Finding], folder: str = "") -> str:
+    """The findings as SARIF; `folder` as in `to_sarif`."""
     rules = [SarifRule(rule.id, rule.summary, rule.severity, f"{HELP}#{rule.id}") for rule in RULES]
     results = [
         SarifResult(f.rule, f.severity, " ".join(filter(None, (f.message, f.hint))), f.file, f.line, f.column) for f in findings
     ]
-    return to_sarif(rules, results)
+    return to_sarif(rules, results, folder)

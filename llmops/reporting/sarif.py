@@ -39,14 +39,20 @@ class SarifResult:
     """1-based."""
 
 
-def to_sarif(rules: Sequence[SarifRule], results: Iterable[SarifResult]) -> str:
-    """One SARIF document with one run."""
+def to_sarif(rules: Sequence[SarifRule], results: Iterable[SarifResult], folder: str = "") -> str:
+    """One SARIF document with one run.
+
+    Args:
+        rules: what the findings are about.
+        results: the findings.
+        folder: of the project in its repository, such as `apps/shop/`: code hosts look files up from the repository's top.
+    """
     index = {rule.id: number for number, rule in enumerate(rules)}
     driver = {"name": "llmops", "semanticVersion": __version__, "rules": [_rule(rule) for rule in rules]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(result, index) for result in results],
+        "results": [_result(result, index, folder) for result in results],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
@@ -61,9 +67,9 @@ def _rule(rule: SarifRule) -> dict[str, Any]:
     return {**told, "help": {"text": rule.help}} if rule.help else told
 
 
-def _result(result: SarifResult, index: Mapping[str, int]) -> dict[str, Any]:
+def _result(result: SarifResult, index: Mapping[str, int], folder: str) -> dict[str, Any]:
     region = {"startLine": result.line or 1, **({"startColumn": result.column} if result.column else {})}
-    place = {"artifactLocation": {"uri": _uri(result.file), "uriBaseId": "%SRCROOT%"}, "region": region}
+    place = {"artifactLocation": {"uri": _uri(folder + result.file), "uriBaseId": "%SRCROOT%"}, "region": region}
     return {
         "ruleId": result.rule,
         "ruleIndex": index[result.rule],

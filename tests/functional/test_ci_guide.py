@@ -96,6 +96,25 @@ def test_a_prompt_that_drops_the_context_fails_with_a_readable_comment(repositor
     assert [each["level"] for each in run["results"]].count("error") == 1
 
 
+def test_annotations_of_a_project_in_a_folder_name_files_as_the_repository_does(repository: Path) -> None:
+    git(repository, "checkout", "-q", "main")
+    folder = repository / "apps/shop & more"
+    folder.mkdir(parents=True)
+    git(repository, "mv", "llmops.yaml", "prompts", "evals", "datasets", folder.relative_to(repository).as_posix())
+    git(repository, "commit", "-q", "-m", "moved")
+    git(repository, "checkout", "-q", "-b", "moved-change")
+    change(folder, "Passage: {{ passage }}", "{% if false %}{{ passage }}{% endif %}")
+    assert job(folder).returncode == 1
+    lint = job(folder, "llmops prompt lint --format sarif > lint.sarif || true")
+    assert lint.returncode == 0
+    for name in ("broken.sarif", "lint.sarif"):
+        (run,) = json.loads((folder / name).read_text())["runs"]
+        found = {each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in run["results"]}
+        assert found == {"apps/shop%20%26%20more/prompts/answer/prompt.j2"}
+    paths = {each["location"]["path"] for each in json.loads((folder / "quality.json").read_text())}
+    assert paths == {"apps/shop & more/prompts/answer/prompt.j2"}
+
+
 FLAKY = """
 import collections, random
 ASKED = collections.Counter()
