@@ -71,6 +71,8 @@ class Router:
         self.name = route
         loaded = load_project(project.resolve())
         self._route = Wiring(loaded).route_to_ask(route)
+        for note in self._route.notes:
+            LOGGER.warning("%s", note)
         self._callers = Callers(REST_S)
         self._loop = OwnLoop()
         self._log, self._log_text = log, log_text

@@ -164,7 +164,5 @@ def _tell_vectors(session: Session, done: Removed) -> None:
 
 def _tell_notes(session: Session) -> None:
     """Faults of the file of vectors."""
-    from rich.text import Text
-
     while session.wiring.embeddings.notes:
-        session.err.print(Text(safe(session.wiring.embeddings.notes.pop(0)), style="yellow"), soft_wrap=True)
+        session.note(session.wiring.embeddings.notes.pop(0))

@@ -19,7 +19,7 @@ from llmops.cli.session import Session
 from llmops.domain.amounts import dollars
 from llmops.domain.errors import UsageError
 from llmops.domain.words import many
-from llmops.reporting.safe import one_line, safe, unbroken
+from llmops.reporting.safe import one_line, unbroken
 
 app = typer.Typer(no_args_is_help=True, help="Build an index, ask it, and measure it.")
 
@@ -33,8 +33,6 @@ def index(
     address: AddressOption = None,
 ) -> None:
     """Bring an index up to date with its corpus; only what changed is embedded."""
-    from rich.text import Text
-
     session: Session = ctx.obj
     names = [name] if name else list(session.project.settings.indexes)
     if not names:
@@ -44,7 +42,7 @@ def index(
         with ShownProgress(session.err) as progress:
             built, corpus = session.wiring.build_index(each, progress, repair=repair)
         for problem in corpus.problems:
-            session.err.print(Text(f"left out: {safe(str(problem))}", style="yellow"), soft_wrap=True)
+            session.note(f"left out: {problem}")
         embedded = many(built.chunks_embedded, "chunk")
         done = f"{built.documents_changed} changed, {embedded} embedded, {built.chunks_removed} removed"
         total = f"{many(len(corpus.documents), 'document')}, {many(built.manifest.size, 'chunk')}"

@@ -93,7 +93,9 @@ def _routes(session: Session) -> "dict[str, RecordedRoute]":
     from llmops.routing.recorded_routes import RecordedRoute
 
     found = {name: session.wiring.route(name) for name in session.project.settings.routes}
-    return {name: RecordedRoute(each.policy, tuple(c.spec.name for c in each.checks)) for name, each in found.items()}
+    return {
+        name: RecordedRoute(each.policy, tuple(c.spec.name for c in each.checks), each.notes) for name, each in found.items()
+    }
 
 
 def _refuse_beside_log(ctx: typer.Context) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from llmops.cli.help import examples
 from llmops.cli.numbers import finite
 from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
-from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, prices_of, recorded
+from llmops.cli.route_inputs import EMBEDDER, FROM, KEEP, PRICE, QUALITY, RUN, configured, prices_of, recorded
 from llmops.cli.session import Session
 from llmops.cli.writing import told_when_unwritable, write_file
 from llmops.domain.errors import UsageError
@@ -41,6 +42,8 @@ def fit(
     if embedder not in ("minilm", "static"):
         raise UsageError(f"--embedder {embedder!r}: minilm or static was expected.")
     records, name, wiring = recorded(session, run, source, quality)
+    if source is not None:
+        records = replace(records, asked=configured(wiring, records.models))
     question = Question(keep=keep, prices=prices_of(price), embedder=embedder)
     with ShownProgress(session.err) as progress:
         saved = fit_router(records, name, question, wiring, progress)
@@ -66,7 +69,10 @@ def explain(
 
     session: Session = ctx.obj
     settings = session.project.route(route)
-    found = decision_of(settings, session.wiring.route(route), prompt, tuple(tag or ()), key)
+    built = session.wiring.route(route)
+    found = decision_of(settings, built, prompt, tuple(tag or ()), key)
+    for note in built.notes:
+        session.note(note)
     print_decision(session.out, route, found)
 
 
@@ -85,7 +91,8 @@ def export(
 
     session: Session = ctx.obj
     settings = session.project.route(route)
-    session.wiring.route_to_ask(route)
+    for note in session.wiring.route_to_ask(route).notes:
+        session.note(note)
     folder = (session.start / out).resolve()
     project = Path(os.path.relpath(session.root, folder)).as_posix()
     models = {name: session.project.model(name) for name in settings.models}

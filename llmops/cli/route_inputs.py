@@ -1,7 +1,8 @@
 """What `llmops route report` and `fit` read: recorded requests of a run or of a file."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import UsageError
@@ -31,6 +32,11 @@ def recorded(session: Session, run: str | None, source: Path | None, quality: st
     store = session.wiring.store
     chosen = store.run(run) if run is not None else latest_comparable_run(store)
     return records_of_run(store, chosen, session.root, quality), chosen.id, wiring
+
+
+def configured(wiring: "Wiring", models: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What llmops.yaml says of those of the models that it knows: a file does not tell what was asked."""
+    return {name: wiring.target(name).facts for name in models if name in wiring.project.settings.models}
 
 
 def prices_of(texts: list[str] | None) -> dict[str, float]:

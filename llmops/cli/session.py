@@ -86,6 +86,14 @@ class Session:
         """Logs and progress."""
         return console(stderr=True)
 
+    def note(self, text: str) -> None:
+        """Tell on stderr what stops nothing, and should be known."""
+        from rich.text import Text
+
+        from llmops.reporting.safe import safe
+
+        self.err.print(Text(safe(text), style="yellow"), soft_wrap=True)
+
     @staticmethod
     def tell(error: LlmopsError) -> None:
         """Show an error and its next step on stderr."""

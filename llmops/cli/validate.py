@@ -11,6 +11,7 @@ app = typer.Typer()
 @app.command()
 def validate(ctx: typer.Context) -> None:
     """Check all files of the project and list every problem; exit 2 when there is one."""
+    from llmops.settings.routes import LearnedRoute
     from llmops.settings.suite import suite_files
     from llmops.wiring import Wiring
     from llmops.workflows.validate import problems_of
@@ -19,5 +20,8 @@ def validate(ctx: typer.Context) -> None:
     problems = problems_of(session.root, Wiring)
     if problems:
         raise InvalidFiles(problems)
+    for name in (name for name, settings in session.project.settings.routes.items() if isinstance(settings, LearnedRoute)):
+        for note in session.wiring.route(name).notes:
+            session.note(note)
     prompts, suites = len(session.wiring.registry.names()), len(suite_files(session.root))
     session.out.print(f"All files are valid: llmops.yaml, prompts: {prompts}, suites with their datasets: {suites}.")

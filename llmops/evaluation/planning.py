@@ -95,6 +95,8 @@ class Route:
     targets: "Mapping[str, Target]"
     checks: tuple[BuiltEvaluator, ...] = ()
     """Evaluators that decide whether a model's answer holds."""
+    notes: tuple[str, ...] = ()
+    """What whoever uses it should know."""
 
 
 @record

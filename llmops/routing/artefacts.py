@@ -40,6 +40,8 @@ class SavedRouter:
     """Kind of embedder that the vectors were made with."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """What it was fitted on and how it did, for the card."""
+    asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By model: what gave the answers that it was fitted on, as `Records.asked`."""
 
     def expected(self, prompt: str, vector: "Floats") -> tuple[list[float], bool]:
         """The expected quality of each model's answer, and whether the prompt is unlike all that was learned from.
@@ -77,6 +79,7 @@ def save_router(folder: Path, saved: SavedRouter, card: str) -> None:
         "familiar": saved.router.familiar,
         "shapes": list(NAMES),
         "figures": dict(saved.figures),
+        "asked": dict(saved.asked),
         "sha256": sha256(arrays).hexdigest(),
     }
     write_atomic(folder / ARRAYS, arrays)
@@ -127,7 +130,7 @@ def load_router(folder: Path, root: Path) -> SavedRouter:
         weights, centre, scale, vectors, quality = (stored[name].astype(float) for name in STORED)
     settings = Settings(**head["settings"])
     router = LearnedRouter(settings, weights, centre, scale, vectors.astype(np.float32), quality, head["familiar"])
-    tail = (tuple(head["costs"]), head["cost_weight"], head["strong"], head["embedder"], head["figures"])
+    tail = (tuple(head["costs"]), head["cost_weight"], head["strong"], head["embedder"], head["figures"], head.get("asked", {}))
     return SavedRouter(router, tuple(head["models"]), *tail)
 
 

@@ -29,6 +29,8 @@ class RecordedRoute:
     policy: Policy
     checks: tuple[str, ...] = ()
     """Names of evaluators."""
+    notes: tuple[str, ...] = ()
+    """What the reader of a report should know."""
 
     def steps(self, records: Records, row: int, memory: RouteMemory) -> Steps | str:
         """What the policy does with a request, or why the records cannot tell."""

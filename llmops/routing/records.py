@@ -80,6 +80,8 @@ class Records:
     """By model: failed answers whose cost is not known, and which count as the mean of the known ones."""
     answers: tuple[Mapping[str, Answered], ...] = ()
     """The rows as they were recorded, by model."""
+    asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By model: what was asked and what it cost, as `Target.facts`; empty where that is not known."""
 
     def __len__(self) -> int:
         return len(self.ids)

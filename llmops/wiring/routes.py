@@ -1,6 +1,6 @@
 """Builds the routes of a project: policies with the models, checks and fitted routers that they need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from llmops.domain.errors import InvalidFiles, Problem
@@ -15,6 +15,7 @@ from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.project import Project
 from llmops.settings.routes import CascadeRoute, CheckedRoute, LearnedRoute, as_written, key_of_checks
 from llmops.settings.suite import evaluator_specs
+from llmops.workflows.differences import targets as changed_targets
 
 if TYPE_CHECKING:
     from llmops.adapters.tiktoken_tokenizer import TiktokenTokenizer
@@ -56,7 +57,8 @@ class Routes:
             "router": router_identity(self._project.root / settings.router) if isinstance(settings, LearnedRoute) else "",
         }
         policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
-        return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks))
+        notes = self._outdated(name, settings, targets) if isinstance(settings, LearnedRoute) else ()
+        return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks), notes)
 
     def _checks(self, name: str, settings: CheckedRoute) -> list[BuiltEvaluator]:
         positions, at = self._project.positions, ("routes", name, key_of_checks(settings))
@@ -74,6 +76,15 @@ class Routes:
         if self._tokenizer is None:
             self._tokenizer = TiktokenTokenizer()
         return self._tokenizer.count(text)
+
+    def _outdated(self, name: str, settings: LearnedRoute, targets: Mapping[str, Target]) -> tuple[str, ...]:
+        """That a model or its price is not what a router was fitted on; what was not recorded is not compared."""
+        asked = load_manifest(self._project.root / settings.router, self._project.root).get("asked", {})
+        now = {model: {key: targets[model].facts.get(key) for key in facts} for model, facts in asked.items()}
+        found = changed_targets({"targets": asked}, {"targets": now})
+        again = f"llmops eval, then llmops route fit --out {settings.router}"
+        told = f"the route {name} was fitted before this changed: {'; '.join(found.values())}. Fit it again: {again}"
+        return (told,) if found else ()
 
     def _learned(self, settings: LearnedRoute) -> Learned:
         """A fitted router, read when the first decision is asked for."""

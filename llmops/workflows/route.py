@@ -85,7 +85,7 @@ def report(records: Records, source: str, question: Question, parts: Parts, prog
         question.keep,
         policies,
         tuple(_tags(known, weak, strong)),
-        (*_notes(known), *on_ends),
+        (*_notes(known), *on_ends, *(note for route in (question.routes or {}).values() for note in route.notes)),
         current,
         machine,
     )

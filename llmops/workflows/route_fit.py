@@ -1,8 +1,8 @@
 """`llmops route fit`: learn a router from recorded requests and write it into the project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmops.domain.errors import UsageError
 from llmops.domain.ports import Progress
@@ -67,7 +67,15 @@ def fit_router(records: Records, source: str, question: Question, parts: Parts, 
         "source": source,
     }
     learned = fit(features, records.quality, settings)
-    return SavedRouter(learned, records.models, tuple(map(float, costs)), weight, records.models[strong], embedder, figures)
+    asked = {
+        name: _without(facts, "price") if name in (question.prices or {}) else facts for name, facts in records.asked.items()
+    }
+    tail = (weight, records.models[strong], embedder, figures, asked)
+    return SavedRouter(learned, records.models, tuple(map(float, costs)), *tail)
+
+
+def _without(facts: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name != key}
 
 
 def _check(records: Records) -> None:

@@ -1,6 +1,7 @@
 """Recorded requests from the store: the cells of a run that several models answered."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from llmops.domain.errors import UsageError
@@ -50,7 +51,7 @@ def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> R
             f"Run {run.id} has no judged answer.", hint="Name an evaluator with values from 0 to 1: --quality NAME"
         )
     texts = dict(_questions(run, root))
-    return records_of(
+    found = records_of(
         [
             RecordedRow(
                 id=f"{case}|{prompt}|{repeat}", prompt=texts.get(case, case), models=models, group=case, tags=tags[case]
@@ -58,6 +59,8 @@ def records_of_run(store: Store, run: Run, root: Path, quality: str | None) -> R
             for (case, prompt, repeat), models in rows.items()
         ]
     )
+    facts = run.snapshot.get("targets", {})
+    return replace(found, asked={name: facts[name] for name in found.models if name in facts})
 
 
 def _answered(result: CellResult, quality: str | None) -> Answered | None:

@@ -1,7 +1,7 @@
 """A suite with the options of the command line as a plan: everything is loaded and checked before the first call."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path as FilePath
@@ -198,7 +198,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
             **({} if options.first_repeat is None else {"first_repeat": options.first_repeat}),
         },
         calibrations,
-        (*notes, *_stray_labels(suite, dataset, selection, retriever)),
+        (*notes, *_of_routes(targets), *_stray_labels(suite, dataset, selection, retriever)),
     )
 
 
@@ -216,6 +216,12 @@ def _named(wanted: Sequence[str], dataset: Dataset, among: frozenset[str] | None
         told = f"--filter: no case of {dataset.path} has the id {' or '.join(map(repr, wanted))}."
         raise NothingSelected(told, hint=nearest(wanted[0], (case.id for case in dataset.cases())))
     return frozenset(found if among is None else found & among)
+
+
+def _of_routes(targets: Mapping[str, Target | None]) -> Iterator[str]:
+    for target in targets.values():
+        if target is not None and target.route is not None:
+            yield from target.route.notes
 
 
 def _stray_labels(suite: Suite, dataset: Dataset, selection: Selection, retriever: AskRetriever | None) -> list[str]:

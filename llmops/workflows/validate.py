@@ -16,7 +16,7 @@ from llmops.evaluation.datasets import Dataset, dataset_of
 from llmops.evaluation.evaluators.catalogue import check_evaluators
 from llmops.evaluation.judging.judges import LANGUAGE_MODEL, NO_JUDGE
 from llmops.evaluation.judging.panel import judges_named
-from llmops.evaluation.planning import query_of
+from llmops.evaluation.planning import Route, query_of
 from llmops.prompting.registry import Registry
 from llmops.prompting.template import PromptVersion
 from llmops.rag.globbing import matching_files
@@ -24,6 +24,7 @@ from llmops.settings.environment import load_environment
 from llmops.settings.files import shown
 from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.project import Project, load_project
+from llmops.settings.routes import LearnedRoute
 from llmops.settings.suite import EvaluatorSpec, GateRule, Suite, evaluator_specs, load_suite, suite_files
 from llmops.settings.validation import nearest
 from llmops.statistics.power import cases_to_reach, cases_to_show, reachable_margin
@@ -43,6 +44,10 @@ class Parts(Protocol):
         """Raises UsageError for a hosted embedder of no provider."""
         ...
 
+    def route(self, name: str) -> Route:
+        """Raises InvalidFiles for one whose fitted router cannot be used."""
+        ...
+
 
 def problems_of(root: Path, parts: Callable[[Project], Parts]) -> list[Problem]:
     """What is wrong with llmops.yaml, the prompts, the suites and their datasets, sorted by place.
@@ -58,7 +63,9 @@ def problems_of(root: Path, parts: Callable[[Project], Parts]) -> list[Problem]:
     for name in registry.names():
         _check_prompt(name, registry, found)
     if project is not None:
-        _check_providers(project, parts(project), found)
+        built = parts(project)
+        _check_providers(project, built, found)
+        _check_routers(project, built, found)
         _check_writers(project, registry, found)
         _check_corpora(project, found)
         _check_guards(project, found)
@@ -103,6 +110,12 @@ def _check_providers(project: Project, parts: Parts, found: _Findings) -> None:
         if index.embedder.kind == "litellm":
             place = partial(project.positions.located, ("indexes", name, "embedder", "name"))
             found.of(partial(parts.embedder, index.embedder), place)
+
+
+def _check_routers(project: Project, parts: Parts, found: _Findings) -> None:
+    for name, route in project.settings.routes.items():
+        if isinstance(route, LearnedRoute):
+            found.of(partial(parts.route, name))
 
 
 def _check_writers(project: Project, registry: Registry, found: _Findings) -> None:
