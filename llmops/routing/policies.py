@@ -31,11 +31,14 @@ BUCKETS = 10_000
 """Shares of keys are told apart to a hundredth of a percent."""
 
 
-def policy_of(settings: RouteSettings, count: Callable[[str], int], learned: "Callable[[LearnedRoute], Learned]") -> Policy:
+def policy_of(
+    name: str, settings: RouteSettings, count: Callable[[str], int], learned: "Callable[[LearnedRoute], Learned]"
+) -> Policy:
     """The policy that the settings describe.
 
     Args:
-        settings: an entry of `routes:`.
+        name: of the route.
+        settings: its entry of `routes:`.
         count: tokens of a text.
         learned: loads a fitted router.
     """
@@ -58,9 +61,9 @@ def policy_of(settings: RouteSettings, count: Callable[[str], int], learned: "Ca
             return Bandit(tuple(settings.models), settings.cost_weight, settings.floor)
         case CanaryRoute():
             share = settings.percent / 100
-            return Split({settings.models[1]: share, settings.models[0]: 1 - share})
+            return Split(name, {settings.models[1]: share, settings.models[0]: 1 - share})
         case AbRoute():
-            return Split(settings.shares)
+            return Split(name, settings.shares)
         case ShadowRoute():
             return Shadow(settings.models[0], settings.models[1])
 
@@ -292,15 +295,17 @@ def weighs_cost(policy: Policy) -> bool:
 
 @record
 class Split:
-    """Each key gets one of several models, always the same one."""
+    """Each key gets one of several models, always the same one, whatever other splits give it."""
 
+    name: str
+    """Two splits of one name treat a key alike."""
     shares: Mapping[str, float]
     """Weight by model."""
 
     def next(self, request: RouteRequest, replies: Sequence[Reply]) -> Step:
         """Hash the key into a bucket."""
         reason = "its share of the keys"
-        drawn = int(content_hash(f"route\x00{request.key}"), 16) % BUCKETS / BUCKETS * sum(self.shares.values())
+        drawn = int(content_hash(f"route\x00{self.name}\x00{request.key}"), 16) % BUCKETS / BUCKETS * sum(self.shares.values())
         for model, share in self.shares.items():
             if drawn < share:
                 return _once(model, reason, replies)

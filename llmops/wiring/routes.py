@@ -10,7 +10,7 @@ from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.planning import Route, Target
 from llmops.routing.artefacts import MANIFEST, SavedRouter, load_manifest, load_router, router_identity
-from llmops.routing.policies import Learned, policy_of
+from llmops.routing.policies import Learned, Split, policy_of
 from llmops.settings.indexes import EmbedderSettings
 from llmops.settings.project import Project
 from llmops.settings.routes import CascadeRoute, CheckedRoute, LearnedRoute, as_written, key_of_checks
@@ -50,13 +50,14 @@ class Routes:
         settings = self._project.route(name)
         targets = {model: self._model(model) for model in settings.models}
         checks = self._checks(name, settings) if isinstance(settings, CheckedRoute) else []
+        policy = policy_of(name, settings, lambda text: self._token_count(text), self._learned)
         facts = {
             "settings": settings.model_dump(mode="json"),
             "models": {each.name: [each.identity, dict(each.params)] for each in targets.values()},
             "checks": [[each.identity, each.limits, each.spec.common.negate] for each in checks],
             "router": router_identity(self._project.root / settings.router) if isinstance(settings, LearnedRoute) else "",
+            **({"name": name} if isinstance(policy, Split) else {}),
         }
-        policy = policy_of(settings, lambda text: self._token_count(text), self._learned)
         notes = self._outdated(name, settings, targets) if isinstance(settings, LearnedRoute) else ()
         return Route(node_key("route", ROUTE_VERSION, facts), policy, targets, tuple(checks), notes)
 

@@ -160,12 +160,18 @@ def test_a_higher_cost_weight_never_chooses_a_dearer_model(quality: list[float],
 
 
 def test_a_split_keeps_its_shares_and_treats_a_key_alike() -> None:
-    policy = Split({"a": 3.0, "b": 1.0})
+    policy = Split("r", {"a": 3.0, "b": 1.0})
     served = [asked(policy, about(key=str(number)), {})[1] for number in range(4000)]
     assert served.count("b") / len(served) == pytest.approx(0.25, abs=0.03)
     assert served == [asked(policy, about("another", key=str(number)), {})[1] for number in range(4000)]
     first, last = (policy.next(about(key="user-0"), replies) for replies in ([], [Reply("a", "fine")]))
     assert (first.reason, last.reason) == ("its share of the keys", "the only answer")
+
+
+def test_two_splits_share_out_the_keys_independently() -> None:
+    first, second = (Split(name, {"old": 0.5, "new": 0.5}) for name in ("answers", "summaries"))
+    served = [[asked(policy, about(key=str(number)), {})[1] for policy in (first, second)] for number in range(4000)]
+    assert served.count(["new", "new"]) / len(served) == pytest.approx(0.25, abs=0.03)
 
 
 def asks(bandit: Bandit, memory: RouteMemory, number: int) -> str:
