@@ -206,12 +206,12 @@ def test_a_killed_conversation_goes_on_where_it_was(folder: Path, server: OpenAi
         while len(asked) < 2:
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(0.25)  # the second answer is stored, the third under way
+        time.sleep(0.25)  # the third is under way
         process.kill()
     server.delay_s = 0.0
     found = report(llmops(folder, "eval", "--no-cache", "--json"))
     assert [len(messages) for messages in asked][:2] == [2, 4]
-    assert len(asked) <= 4
+    assert len(asked) <= 5  # at most the second and the third once more
     assert found["counts"] == undisturbed["counts"]
     for name in ("cost_usd", "attempts", "output", "usage"):
         assert result_of(found, "refund")[name] == result_of(undisturbed, "refund")[name]
