@@ -13,7 +13,7 @@ from llmops.domain.runs import CellResult
 from llmops.domain.serial import members
 from llmops.domain.words import many
 from llmops.reporting.annotations import flips_code_quality, flips_sarif
-from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, levels
+from llmops.reporting.figures import agreed, corrected, counted, duration, headline, judged, levels
 from llmops.reporting.flips import flaky, markdown_flips, power, told
 from llmops.reporting.marks import Mark, marks
 from llmops.reporting.safe import markdown_text, one_line, safe
@@ -125,8 +125,9 @@ def _junit_case(suite: Element, report: Report, result: CellResult, before: str 
 def _junit_gate(root: Element, report: Report) -> None:
     if not report.rules:
         return
-    failures = sum(rule.verdict in ("fail", "inconclusive") for rule in report.rules)
-    skipped = sum(rule.verdict == "not judged" for rule in report.rules)
+    failing = ("fail", "inconclusive") if report.exit_code else ("fail",)
+    failures = sum(rule.verdict in failing for rule in report.rules)
+    skipped = sum(rule.verdict != "pass" for rule in report.rules) - failures
     suite = SubElement(root, "testsuite", name=f"{_xml(report.suite)} · gate", timestamp=report.timing.started_at[:19])
     for key, value in (("tests", len(report.rules)), ("failures", failures), ("errors", 0), ("skipped", skipped)):
         suite.set(key, str(value))
@@ -134,11 +135,11 @@ def _junit_gate(root: Element, report: Report) -> None:
     for rule in report.rules:
         name = " · ".join(_xml(part) for part in (rule.rule, rule.prompt, rule.target) if part)
         case = SubElement(suite, "testcase", name=name, classname=f"{_xml(report.suite)}.gate", time="0.000")
-        if rule.verdict in ("fail", "inconclusive"):
-            estimate = " ".join(part for part in (estimate_of(rule), _xml(rule.reason)) if part)
-            SubElement(case, "failure", message=rule.verdict).text = estimate
-        elif rule.verdict == "not judged":
-            SubElement(case, "skipped", message=_xml(rule.reason))
+        basis = _xml(f"{rule.verdict}: {judged(rule)}")
+        if rule.verdict in failing:
+            SubElement(case, "failure", message=one_line(basis, 200)).text = basis
+        elif rule.verdict != "pass":
+            SubElement(case, "skipped", message=one_line(basis, 200))
 
 
 def _xml(text: str) -> str:
@@ -158,8 +159,7 @@ def to_markdown(reports: Sequence[tuple[Report, Results]]) -> Iterator[str]:
             yield "| gate | rule | prompt · target | estimate |\n| --- | --- | --- | --- |\n"
             for rule in report.rules:
                 place = " · ".join(markdown_text(part) for part in (rule.prompt, rule.target) if part)
-                estimate = " ".join(part for part in (estimate_of(rule), markdown_text(rule.reason)) if part)
-                yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {estimate} |\n"
+                yield f"| {rule.verdict} | {markdown_text(rule.rule)} | {place} | {markdown_text(judged(rule))} |\n"
             yield "\n"
         beside = (told(report), flaky(report), power(report.power) if report.power else "")
         yield "".join(f"{markdown_text(line)}\n\n" for line in beside if line)

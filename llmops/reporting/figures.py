@@ -92,6 +92,11 @@ def estimate_of(rule: RuleVerdict) -> str:
     return f"{shown} n={rule.n}"
 
 
+def judged(rule: RuleVerdict) -> str:
+    """What a rule's verdict rests on, in one line: its figure and the reason."""
+    return "; ".join(part for part in (estimate_of(rule), rule.reason) if part)
+
+
 def levels(rules: Sequence[RuleVerdict]) -> str:
     """At which confidence the intervals of a report are, those of its gate apart."""
     found = [rule.confidence for rule in rules if rule.confidence is not None and rule.low is not None]

@@ -47,9 +47,21 @@ def test_junit_tells_a_rule_as_the_terminal_does() -> None:
         replace(REPORT.rules[0], verdict="inconclusive", value=None, low=None, high=None, n=0, reason="nothing was scored"),
     )
     document = "".join(to_junit([(replace(REPORT, rules=rules), list)]))
-    assert re.findall(r'<failure message="[a-z]+">([^<]*)</failure>', document) == [
-        "0.333 [0.274, 0.733] n=8 too low", "0.5 n=8 one case", "nothing was scored",
+    told = [
+        "fail: 0.333 [0.274, 0.733] n=8; too low", "inconclusive: 0.5 n=8; one case", "inconclusive: nothing was scored",
     ]  # fmt: skip
+    assert re.findall(r'<failure message="([^"]*)">([^<]*)</failure>', document) == [(each, each) for each in told]
+    page = "".join(to_markdown([(replace(REPORT, rules=rules), list)])).replace("\\", "")
+    assert all(f"| {each.partition(': ')[2]} |" in page for each in told)
+
+
+@pytest.mark.parametrize(("exit_code", "tag"), [(0, "skipped"), (4, "failure")])
+def test_an_inconclusive_rule_fails_in_junit_only_where_it_fails_the_job(exit_code: int, tag: str) -> None:
+    rules = (replace(REPORT.rules[0], verdict="inconclusive", reason="one case"),)
+    document = "".join(to_junit([(replace(REPORT, rules=rules, exit_code=exit_code), list)]))
+    assert f'<{tag} message="inconclusive: ' in document
+    counts = {"failures": int(tag == "failure"), "skipped": int(tag == "skipped")}
+    assert all(f'{name}="{count}"' in document for name, count in counts.items())
 
 
 def test_a_pull_request_is_told_how_many_flips_are_not_listed() -> None:
