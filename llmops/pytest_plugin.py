@@ -75,21 +75,22 @@ class EvaluatedCase:
         return all(each.status != "failed" and each.passed is not False for each in self.results)
 
     def __str__(self) -> str:
-        """What is wrong, as a failure tells it."""
+        """What is wrong, as a failure tells it: reasons first, since pytest's summary holds the first line alone."""
         from llmops.reporting.quoted import BAR
         from llmops.reporting.safe import safe, unbroken
 
         place = " · ".join(unbroken(part) for part in (self.suite, self.case_id, self.prompt, self.target) if part)
-        lines = [place]
+        lines = []
         for each in self.results:
             if each.status == "failed":
-                lines.append(f"  no answer: {unbroken(each.error or '')}")
+                lines.append(f"no answer: {unbroken(each.error or '')}")
             for name, found in each.evaluations.items():
                 if found.passed is False or found.status == "failed":
-                    lines.append(f"  {name}: {unbroken(found.reason or str(found.value))}")
+                    lines.append(f"{name}: {unbroken(found.reason or str(found.value))}")
+        lines.append(place)
         if self.output:
-            lines += ["  answer:", *(f"  {BAR}{line}" for line in safe(self.output[:ANSWER_SHOWN]).split("\n"))]
-        return "\n".join(lines)
+            lines += ["answer:", *(f"{BAR}{line}" for line in safe(self.output[:ANSWER_SHOWN]).split("\n"))]
+        return "\n  ".join(lines)
 
 
 class SuiteRun:
@@ -274,10 +275,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 def _judge(case: EvaluatedCase, floor: float | None) -> None:
     if case.passed:
         return
-    if floor is not None and case.pass_rate is not None and case.pass_rate >= floor:
-        pytest.xfail(f"{100 * case.pass_rate:.1f} % of the suite pass, at least {100 * floor:g} % were asked for\n{case}")
-    below = "" if floor is None or case.pass_rate is None else f"\n  {100 * case.pass_rate:.1f} % of the suite pass"
-    pytest.fail(f"{case}{below}", pytrace=False)
+    told = ""
+    if floor is not None and case.pass_rate is not None:
+        told = f"{100 * case.pass_rate:.1f} % of the suite pass, at least {100 * floor:g} % were asked for"
+        if case.pass_rate >= floor:
+            pytest.xfail(f"{told}\n{case}")
+    pytest.fail(f"{case}\n  {told}".rstrip(), pytrace=False)
 
 
 class Evaluate(Protocol):
