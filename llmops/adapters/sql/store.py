@@ -114,7 +114,7 @@ def database(url: str, root: Path) -> Database:
 
         return postgresql_database(url)
     hint = "Use a SQLite file or a PostgreSQL server: sqlite:///.llmops/llmops.db, postgresql://USER@HOST/DATABASE"
-    raise StoreError(f"`store:` is a {scheme!r} URL.", hint=hint)
+    raise StoreError(f"No store has a URL that begins with {scheme!r}.", hint=hint)
 
 
 class SqlStore:

@@ -189,7 +189,7 @@ def test_a_value_that_json_cannot_say_is_refused_before_anything_is_written(stor
 
 
 def test_another_database_is_refused_by_its_scheme(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="'mysql' URL"):
+    with pytest.raises(StoreError, match="begins with 'mysql'"):
         open_store("mysql://user:hidden@host/db", tmp_path)
 
 
