@@ -28,7 +28,18 @@ from llmops.statistics.intervals import proportion_interval
 from llmops.workflows.outputs import Parts as OutputParts
 from llmops.workflows.outputs import outputs_of, recorded_cases
 
-RIGHTNESS = ("equals", "contains", "regex", "similarity", "refusal", "hallucination", "completeness", "criteria", "rubric")
+RIGHTNESS = (
+    "equals",
+    "contains",
+    "regex",
+    "similarity",
+    "overlap",
+    "refusal",
+    "hallucination",
+    "completeness",
+    "criteria",
+    "rubric",
+)
 """Kinds of evaluators that say whether an answer is right; others say how it reads, what it costs or whether it is safe."""
 AGAINST = ("contradicted", "number differs", "name differs")
 """Kinds of spans that speak against the passages, not just beyond them."""

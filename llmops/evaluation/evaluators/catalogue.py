@@ -20,6 +20,7 @@ NAMES = (
     "regex",
     "json-schema",
     "similarity",
+    "overlap",
     "refusal",
     "over-refusal",
     "citations",

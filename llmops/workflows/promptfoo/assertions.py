@@ -143,6 +143,13 @@ def _similar(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
     return "similarity", {"to": to, "min": _threshold(assertion, 0.75)}
 
 
+def _overlap(metric: str, threshold: float) -> Convert:
+    def convert(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
+        return "overlap", {"to": [str(_value(assertion))], "metric": metric, "min": _threshold(assertion, threshold)}
+
+    return convert
+
+
 def _at_most(kind: str, unit: float = 1.0) -> Convert:
     return lambda assertion, _: (kind, {"max": _threshold(assertion) * unit})
 
@@ -175,8 +182,8 @@ def _refusal(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
 
 _PROGRAMS = ("javascript", "python", "ruby", "webhook")
 _OTHERS = {
-    *("bleu", "contains-html", "contains-json", "contains-sql", "contains-xml", "context-recall", "gleu", "is-html", "is-sql"),
-    *("is-xml", "levenshtein", "meteor", "moderation", "rouge-n", "select-best"),
+    *("contains-html", "contains-json", "contains-sql", "contains-xml", "context-recall", "gleu", "is-html", "is-sql"),
+    *("is-xml", "levenshtein", "meteor", "moderation", "select-best"),
 }
 """Types without a counterpart."""
 _KINDS: Mapping[str, Convert] = {
@@ -191,6 +198,8 @@ _KINDS: Mapping[str, Convert] = {
     "starts-with": _starts_with,
     "is-json": _json,
     "similar": _similar,
+    "bleu": _overlap("bleu", 0.5),
+    "rouge-n": _overlap("rouge-1", 0.75),
     "is-refusal": _refusal,
     "latency": _at_most("latency", 0.001),
     "cost": _at_most("cost"),

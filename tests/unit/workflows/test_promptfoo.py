@@ -58,6 +58,8 @@ def no_judge() -> str:
         ({"type": "starts-with", "value": "a."}, {"regex": {"pattern": r"^a\."}}),
         ({"type": "is-json"}, {"json-schema": {"schema": {}}}),
         ({"type": "similar", "value": "a"}, {"similarity": {"to": ["a"], "min": 0.75}}),
+        ({"type": "rouge-n", "value": "a"}, {"overlap": {"to": ["a"], "metric": "rouge-1", "min": 0.75}}),
+        ({"type": "bleu", "value": "a", "threshold": 0.3}, {"overlap": {"to": ["a"], "metric": "bleu", "min": 0.3}}),
         ({"type": "latency", "threshold": 1500}, {"latency": {"max": 1.5}}),
         ({"type": "cost", "threshold": 0.01}, {"cost": {"max": 0.01}}),
         ({"type": "not-is-refusal"}, {"over-refusal": {}}),
@@ -83,7 +85,7 @@ def test_a_rubric_is_an_item_that_has_to_be_met() -> None:
     ("assertion", "why"),
     [
         ({"type": "javascript", "value": "true"}, "`javascript` is a program; a Python function of yours"),
-        ({"type": "not-rouge-n", "value": "a"}, "`not-rouge-n` has no counterpart"),
+        ({"type": "not-meteor", "value": "a"}, "`not-meteor` has no counterpart"),
         ({"type": "contains"}, "`contains` has no `value`"),
         ({"type": "equals", "value": True}, "its value is true"),
         ({"type": "cost"}, "`cost` has no `threshold`"),
@@ -276,7 +278,7 @@ tests:
     threshold: 0.5
     options: {prefix: Please}
     assert:
-      - type: bleu
+      - type: gleu
         value: x
       - {type: llm-rubric, value: x, rubricPrompt: y}
       - $ref: '#/assertionTemplates/short'
@@ -287,7 +289,7 @@ assertionTemplates:
         "3: left out: it has no counterpart.",
         "6: left out: it has no counterpart.",
         "7: left out: it has no counterpart.",
-        "9: left out: `bleu` has no counterpart.",
+        "9: left out: `gleu` has no counterpart.",
         "11: left out: it has no counterpart.",
         "12: left out: `javascript` is a program; a Python function of yours can be an evaluator: `python: FILE.py:FUNCTION`.",
     ]

@@ -1,4 +1,4 @@
-"""`citations` and `similarity`."""
+"""`citations`, `similarity` and `overlap`."""
 
 from pathlib import Path
 
@@ -85,3 +85,21 @@ def test_the_embedder_counts_into_the_identity(bench: Bench) -> None:
     assert bench.build("similarity").evaluator.identity != first.evaluator.identity
     with pytest.raises(InvalidFiles, match=r"similarity.embedder.kind"):
         bench.build("similarity: {embedder: {kind: minlm}}")
+
+
+def test_overlap_takes_the_closest_reference(bench: Bench) -> None:
+    sample = answer("police kill the gunman", expected=["nobody came", "police killed the gunman"])
+    outcome = bench.measure("overlap", sample)
+    assert outcome == Score(0.75, "closest: 'police killed the gunman'", parts={"precision": 0.75, "recall": 0.75})
+    assert bench.measure("overlap: {metric: edit}", sample) == Score(1 - 2 / 24, "closest: 'police killed the gunman'")
+    assert bench.judge("overlap: {to: [abc], metric: chrf, min: 0.5}", answer("dog")).passed is False
+    assert bench.judge("overlap", sample).passed is None
+
+
+def test_overlap_without_anything_to_compare(bench: Bench) -> None:
+    assert bench.measure("overlap", answer("dog")) == Unmeasured("the case's `expected` is empty")
+    assert bench.measure("overlap", answer(" ", expected="dog")).value == 0  # type: ignore[union-attr]
+    with pytest.raises(InvalidFiles, match=r"overlap.metric"):
+        bench.build("overlap: {metric: rouge}")
+    with pytest.raises(InvalidFiles, match=r"overlap.*max"):
+        bench.build("overlap: {max: 50}")
