@@ -183,7 +183,7 @@ class Gate:
             replace(
                 self._judge(rule, group, results),
                 unit=self._unit(rule),
-                confidence=interval_confidence(rule.confidence) if rule.metric else None,
+                confidence=round(interval_confidence(rule.confidence), 12) if rule.metric else None,
             )
             for rule in rules_of(self._plan)
             for group in self._aggregator.groups.values()
