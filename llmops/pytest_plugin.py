@@ -9,7 +9,7 @@ import json
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,7 +54,7 @@ class EvaluatedCase:
     case_id: str
     prompt: str
     target: str
-    results: tuple[CellResult, ...]
+    results: tuple[CellResult, ...] = field(repr=False)
     """One for each repeat."""
     pass_rate: float | None
     """Of the whole suite; None when nothing was judged."""

@@ -60,6 +60,14 @@ def test_each_case_is_an_item_and_a_failure_reads_as_one(
     assert server.requests == 4  # with two workers, too
 
 
+def test_what_a_test_asserts_of_a_case_is_told_without_all_its_results(
+    pytester: pytest.Pytester, server: OpenAiServer, folder: Path
+) -> None:
+    pytester.makepyfile(MARKED.format(more="").replace('"echo" in llmops_case.output', "not llmops_case.answered"))
+    shown = run(pytester, "-k", "c0000").stdout.str()
+    assert "EvaluatedCase(suite='evals/say.yaml', case_id='c0000', prompt='say', target='m', pass_rate=0.75)" in shown
+
+
 def test_a_mark_of_a_module_is_for_those_of_its_tests_that_take_a_case(
     pytester: pytest.Pytester, server: OpenAiServer, folder: Path
 ) -> None:
