@@ -183,6 +183,11 @@ class CellResult:
         return f"{self.case_id}|{self.prompt}|{self.target}|{self.repeat}"
 
     @property
+    def covered(self) -> bool:
+        """Whether it has an answer, and no evaluator failed to judge it."""
+        return self.status != "failed" and all(each.status != "failed" for each in self.evaluations.values())
+
+    @property
     def passed(self) -> bool | None:
         """True when every evaluator with a threshold passed; None when nothing was judged."""
         verdicts = [e.passed for e in self.evaluations.values() if e.passed is not None]

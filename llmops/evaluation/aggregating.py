@@ -49,7 +49,7 @@ class Aggregator:
             group.reused += turn.cached
         group.calls += result.attempts
         group.retries += result.retries
-        if result.status == "failed" or any(e.status == "failed" for e in result.evaluations.values()):
+        if not result.covered:
             group.uncovered += 1
             if self.uncovered is None or result.position < self.uncovered.position:
                 self.uncovered = result

@@ -23,7 +23,7 @@ def no_failures(results: Iterable[CellResult], tags: Collection[str]) -> RuleVer
     for result in results:
         if result.passed is False or result.status == "failed":
             failed.append(result.case_id)
-        elif any(each.status == "failed" for each in result.evaluations.values()):
+        elif not result.covered:
             unknown.append(result.case_id)
         judged += result.passed is not None or result.status == "failed"
     return _verdict(failed, unknown, judged, _nothing(tags, ""))

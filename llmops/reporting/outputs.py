@@ -86,7 +86,7 @@ def place_of(result: CellResult) -> str:
 
 
 def _answer(result: CellResult) -> RenderableType:
-    verdict, style = VERDICTS[result.passed]
+    verdict, style = VERDICTS[result.passed if result.covered or result.passed is False else None]
     parts = [Text(verdict, style=style)]
     if result.error:
         parts.append(Text(safe(result.error), style="red"))

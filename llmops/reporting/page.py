@@ -4,7 +4,7 @@ The page holds no script and loads nothing, and its policy forbids both; all tex
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from llmops.domain.amounts import dollars, seconds
+from llmops.domain.amounts import amount, dollars, seconds
 from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.reports import EvaluatorSummary, Flip, Group, Report
 from llmops.domain.retrieval import Hit
-from llmops.domain.runs import CellResult
+from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import Span
 from llmops.domain.words import many
 from llmops.reporting.figures import agreed, corrected, counted, duration, estimate_of, headline, leading, levels, metric_of
@@ -36,6 +36,7 @@ LONGEST_DIFF = 20_000
 """Characters of both answers together, beyond which their differences are not marked."""
 BAR = 120
 """Width of a bar that stands for 100 %, in pixels."""
+FAILED = ("!", "failed")
 SYMBOLS = {True: ("✓", "pass"), False: ("✗", "fail"), None: ("·", "soft")}
 
 _word = re.compile(r"\s+|\w+|[^\w\s]")
@@ -127,7 +128,9 @@ def _shown(report: Report, cases: Cases) -> ShownReport:
     beside = (told(report), flaky(report), power(report.power) if report.power else "", levels(report.rules))
     sentences = [line for line in beside if line]
     flips = [_flip(flip) for flip in report.flips]
-    return ShownReport(report, sentences, list(_figures(report.groups)), flips, partial(_cases, cases, room), left_out)
+    return ShownReport(
+        report, sentences, list(_figures(report.groups)), flips, partial(_cases, cases, room, _units(report.groups)), left_out
+    )
 
 
 def _figures(groups: Sequence[Group]) -> Iterator[tuple[str, list[Figure | None]]]:
@@ -160,6 +163,12 @@ def _figure(summary: EvaluatorSummary) -> Figure:
     return Figure(headline(summary), below, bar)
 
 
+def _units(groups: Sequence[Group]) -> dict[str, str]:
+    """Of a value of each evaluator."""
+    found = {summary.name: metric_of(summary, "mean") for group in groups for summary in group.evaluators}
+    return {name: metric.unit for name, metric in found.items() if metric is not None}
+
+
 def _flip(flip: Flip) -> ShownFlip:
     before, after = flip.baseline_output, flip.candidate_output
     if len(before) + len(after) > LONGEST_DIFF:
@@ -174,23 +183,22 @@ def _flip(flip: Flip) -> ShownFlip:
 
 def _passed(case: CaseOutputs) -> bool:
     """Whether every answer was judged and passed, and no evaluator failed."""
-    evaluations = (each for result in case.results for each in result.evaluations.values())
-    return all(result.passed for result in case.results) and all(each.status != "failed" for each in evaluations)
+    return all(result.passed and result.covered for result in case.results)
 
 
-def _cases(cases: Cases, room: int) -> Iterator[ShownCase]:
+def _cases(cases: Cases, room: int, units: Mapping[str, str]) -> Iterator[ShownCase]:
     """In the order of the run: those that did not pass, and as many that did as there is room for."""
     bad = 0
     for case in cases():
-        cells = [_cell(result) for result in case.results]
+        cells = [_cell(result, units) for result in case.results]
         fine = _passed(case)
         bad, room = (bad, room - 1) if fine else (bad + 1, room)
         if room >= 0 if fine else bad <= MOST_CASES:
             yield ShownCase(case.case_id, one_line(case.question, 200), fine, list(case.prompts.items()), case.hits, cells)
 
 
-def _cell(result: CellResult) -> ShownCell:
-    symbol, style = ("!", "failed") if result.status == "failed" else SYMBOLS[result.passed]
+def _cell(result: CellResult, units: Mapping[str, str]) -> ShownCell:
+    symbol, style = SYMBOLS[result.passed] if result.covered or result.passed is False else FAILED
     told = [seconds(result.latency_s)] if result.latency_s is not None else []
     told += [dollars(result.cost_usd)] if result.cost_usd is not None else []
     told += ["reused"] if result.cached else []
@@ -202,15 +210,14 @@ def _cell(result: CellResult) -> ShownCell:
         " · ".join(told),
         result.error,
         None if result.output is None else list(_marked(result.output, spans)),
-        [_evaluation(name, result) for name in result.evaluations],
+        [_evaluation(name, found, units.get(name, "")) for name, found in result.evaluations.items()],
         [f"{call.model}: {call.error or 'answered'}, {call.reason}" for call in result.route],
         result.contexts,
     )
 
 
-def _evaluation(name: str, result: CellResult) -> dict[str, str]:
-    found = result.evaluations[name]
-    value = "" if found.value is None else f"{found.value:.3g}"
+def _evaluation(name: str, found: EvaluatorResult, unit: str) -> dict[str, str]:
+    value = "" if found.value is None else amount(found.value, unit)
     style = "failed" if found.status == "failed" else SYMBOLS[found.passed][1]
     return {"name": name, "style": style, "value": value or found.status, "reason": found.reason}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_terminal_report import REPORT
 
-from llmops.domain.reports import Flip
+from llmops.domain.reports import EvaluatorSummary, Flip, Metric
 from llmops.domain.runs import CellResult, EvaluatorResult
 from llmops.domain.scores import Span
 from llmops.reporting import page
@@ -59,6 +59,22 @@ def test_only_a_case_that_was_judged_and_passed_is_hidden_among_those_that_did_n
     shown = [replace(good, results=(result,)) for result in (good.results[0], beside, alone, broken, mixed)]
     text = "".join(to_html([(REPORT, lambda: iter(shown))]))
     assert re.findall(r'class="case (\w+)"', text) == ["fine", "fine", "bad", "bad", "bad"]
+    assert re.findall(r'class="chip \w+">(.)', text) == ["✓", "✓", "·", "!", "!"]
+
+
+def test_values_are_told_with_their_units() -> None:
+    found = {"cost": 0.0000268, "tokens": 1034.0, "contains": 1.0, "of one case": 0.25}
+    metrics = {"cost": "USD", "tokens": "tokens", "contains": ""}
+    summaries = tuple(
+        EvaluatorSummary(name, name, 1, 0, 0, 0, 0, (Metric(f"{name}.mean", 1.0, None, None, 1, unit, "t"),))
+        for name, unit in metrics.items()
+    )
+    measured = replace(REPORT, groups=(replace(REPORT.groups[0], evaluators=summaries),))
+    evaluations = {name: EvaluatorResult("scored", value) for name, value in found.items()}
+    good = case(0, passed=True)
+    shown = replace(good, results=(replace(good.results[0], evaluations=evaluations),))
+    text = "".join(to_html([(measured, lambda: iter([shown]))]))
+    assert re.findall(r'class="figure">([^<]*)', text)[-4:] == ["$0.000027", "1,034 tokens", "1", "0.25"]
 
 
 def test_what_is_said_of_a_marked_part_can_be_read_without_a_mouse() -> None:
