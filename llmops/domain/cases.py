@@ -11,6 +11,8 @@ FIELDS = ("id", "expected", "contexts", "relevant", "output", "tags")
 """A case's own fields that evaluators may read; no variable stands for one."""
 HISTORY = "history"
 """The variable that holds the conversation so far, a list of messages."""
+History = Sequence[Mapping[str, str]]
+"""Messages of a conversation, each with `role` and `content`."""
 
 
 @record
@@ -57,8 +59,8 @@ class Case:
         return {*self.vars, *(name for turn in self.turns for name in turn), *([HISTORY] if self.turns else [])}
 
     @property
-    def history(self) -> Sequence[Mapping[str, str]]:
-        """The messages of the conversation so far, each with `role` and `content`; none when it only begins."""
+    def history(self) -> History:
+        """The conversation so far; nothing when it only begins."""
         found = self.vars.get(HISTORY)
         return found if isinstance(found, list) and all(map(_is_message, found)) else ()
 
@@ -79,7 +81,7 @@ class Case:
         asked = {"role": "user", "content": self.question or ""}
         return self._taking([*self.history, asked, {"role": "assistant", "content": answer}])
 
-    def _taking(self, history: Sequence[Mapping[str, str]]) -> "Case":
+    def _taking(self, history: History) -> "Case":
         turn, *later = self.turns
         return replace(self, vars={**self.vars, **turn, HISTORY: list(history)}, turns=tuple(later))
 

@@ -156,7 +156,7 @@ class CellSteps:
             if writer is None or not text.strip():
                 self.take_query(state, Query(text))
             else:
-                state.write_keys = writer.keys(text)
+                state.write_keys = writer.keys(text, cell.case.history)
         except LlmopsError as error:
             state.error = error.message
         return state
@@ -165,7 +165,8 @@ class CellSteps:
         """What models have written for the query, when all of it is stored."""
         assert self.plan.retriever is not None
         assert self.plan.retriever.writer is not None
-        written = self.plan.retriever.writer.read(self.plan.query(state.cell.case), nodes, self.run_id)
+        case = state.cell.case
+        written = self.plan.retriever.writer.read(self.plan.query(case), case.history, nodes, self.run_id)
         if written is not None:
             state.written = written.use
             self.take_query(state, written.query)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Protocol
 
-from llmops.domain.cases import Case
+from llmops.domain.cases import Case, History
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import content_hash, node_key
 from llmops.domain.models import CompletionRequest, Price
@@ -43,19 +43,19 @@ class AskWriter(Protocol):
         """The models that it asks."""
         ...
 
-    def keys(self, text: str) -> Mapping[str, str]:
-        """The keys of the nodes for a query, each with the name of its model.
+    def keys(self, text: str, history: History = ()) -> Mapping[str, str]:
+        """The keys of the nodes for a query and the conversation before it, each with the name of its model.
 
         Raises:
             TemplateError: a prompt cannot be rendered.
         """
         ...
 
-    def read(self, text: str, nodes: Mapping[str, Node], run: str) -> Written | None:
+    def read(self, text: str, history: History, nodes: Mapping[str, Node], run: str) -> Written | None:
         """What stored nodes say; None: some are missing. Nodes of `run` count as paid for by it."""
         ...
 
-    async def __call__(self, text: str) -> Written:
+    async def __call__(self, text: str, history: History = ()) -> Written:
         """What is written for a query, by calls where no reply is stored.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from llmops.domain.cases import History
 from llmops.domain.errors import BadResponse, ModelError, UsageError
 from llmops.domain.keys import canonical, node_key
 from llmops.domain.models import Completion, CompletionRequest
@@ -27,8 +28,8 @@ from llmops.settings.retrieval import RetrieveSettings
 
 REWRITE_VERSION = 1
 FOLDER = "data/queries"
-GIVEN = ("question", "count")
-"""What a prompt may use: the query, and how many wordings of it are wanted."""
+GIVEN = ("question", "count", "history")
+"""What a prompt may use: the query, how many wordings of it are wanted, and the conversation before it."""
 QUERY_CHARACTERS = 400
 """Of a wording, at most."""
 PASSAGE_CHARACTERS = 4000
@@ -59,13 +60,13 @@ class Writing:
         model = self.target.model.identity if self.target.model else ""
         return canonical([self.kind, model, dict(self.target.params), self.prompt.hash, self.count])
 
-    def asks(self, text: str) -> "Iterator[Ask]":
-        """The calls for one query.
+    def asks(self, text: str, history: History) -> "Iterator[Ask]":
+        """The calls for one query, and the conversation before it.
 
         Raises:
             TemplateError: the prompt cannot be rendered.
         """
-        request = request_with(self.target, self.prompt, {"question": text, "count": self.count})
+        request = request_with(self.target, self.prompt, {"question": text, "count": self.count, "history": list(history)})
         for sample in range(self.count if self.kind == "hyde" else 1):
             inputs = {
                 "model": self.target.model.identity if self.target.model else "",
@@ -129,13 +130,13 @@ class Rewriter:
         """As the port."""
         return tuple(each.target for each in self._writings)
 
-    def keys(self, text: str) -> dict[str, str]:
+    def keys(self, text: str, history: History = ()) -> dict[str, str]:
         """As the port."""
-        return {ask.key: ask.writing.target.name for ask in self._asks(text)}
+        return {ask.key: ask.writing.target.name for ask in self._asks(text, history)}
 
-    def read(self, text: str, nodes: Mapping[str, Node], run: str) -> Written | None:
+    def read(self, text: str, history: History, nodes: Mapping[str, Node], run: str) -> Written | None:
         """As the port."""
-        asks = self._asks(text)
+        asks = self._asks(text, history)
         if any(ask.key not in nodes for ask in asks):
             return None
         found = [nodes[ask.key].read(completions_from_json) for ask in asks]
@@ -144,14 +145,14 @@ class Rewriter:
         except Unreadable:  # it came from another store
             return None
 
-    async def __call__(self, text: str) -> Written:
+    async def __call__(self, text: str, history: History = ()) -> Written:
         """As the port."""
-        asks = self._asks(text)
+        asks = self._asks(text, history)
         found = await together(self._answer(ask) for ask in asks)
         return _written(text, asks, [each for each, _ in found], [asked for _, asked in found])
 
-    def _asks(self, text: str) -> list[Ask]:
-        return [ask for writing in self._writings for ask in writing.asks(text)]
+    def _asks(self, text: str, history: History) -> list[Ask]:
+        return [ask for writing in self._writings for ask in writing.asks(text, history)]
 
     async def _answer(self, ask: Ask) -> tuple[tuple[Completion, ...], bool]:
         what = "no other wording" if ask.writing.kind == "rewrite" else "no passage"
@@ -199,7 +200,7 @@ def _prompt(reference: str | None, kind: Kind, project: Callable[[str], PromptVe
     unknown = not_given(version, GIVEN)
     if unknown:
         found = f"`{kind}`: the prompt {reference!r} uses `{unknown[0]}`, which it is not given."
-        raise UsageError(found, hint="It is given `question` and `count`.")
+        raise UsageError(found, hint="It is given `question`, `count` and `history`.")
     if "question" not in version.used_variables:
         raise UsageError(f"`{kind}`: the prompt {reference!r} does not use `question`, which holds the query.")
     return version

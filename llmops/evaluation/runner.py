@@ -228,7 +228,8 @@ class Runner:
         retriever = self._plan.retriever
         if not state.write_keys or state.query is not None or retriever is None or retriever.writer is None:
             return
-        written = await retriever.writer(self._plan.query(state.cell.case))
+        case = state.cell.case
+        written = await retriever.writer(self._plan.query(case), case.history)
         self._count_writing(state.write_keys, written.use)
         self._steps.take_query(state, written.query)
         for node in self._lookup("retrieve", [state.retrieve_key or ""]).values():

@@ -124,3 +124,31 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
         project(tmp_path, "http://127.0.0.1:9/v1", retrieve)
         done = llmops(tmp_path, "validate")
         assert (done.returncode, told in done.stdout + done.stderr) == (2, True), done.stdout + done.stderr
+
+
+def test_a_question_that_goes_on_from_a_conversation_is_rewritten_with_it(server: OpenAiServer, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def reply(messages: list[dict[str, str]]) -> str:
+        asked.append(messages[-1]["content"])
+        return json.dumps({"queries": ["when does the boat leave" if "island" in asked[-1] else "sheep"]})
+
+    server.reply = reply
+    project(tmp_path, server.base, "rewrite: {model: m, queries: 1}")
+    turns = ["How do I get to the island?", "And when?"]
+    row = {"id": "c", "turns": turns, "expected": ["noon"], "relevant": ["docs/ferry.md"]}
+    (tmp_path / "datasets/d.jsonl").write_text(json.dumps(row) + "\n")
+    front = "---\nvariables:\n  question: {type: string}\n  history: {type: messages}\n---\n"
+    prompt = front + "{{ messages(history) }}\n\nuser:\n{% for hit in contexts %}{{ hit.text }}\n{% endfor %}{{ question }}\n"
+    (tmp_path / "prompts/say/prompt.j2").write_text(prompt)
+    run = evaluated(tmp_path)
+    assert asked[0] == turns[0]
+    first, *others = asked[1].splitlines()
+    assert first.startswith("The conversation before the question")
+    assert others[0] == f"user: {turns[0]}"
+    assert others[1].startswith("assistant: ")
+    assert others[-1] == turns[1]
+    metrics = {each["name"]: each["value"] for each in run["groups"][0]["evaluators"][0]["metrics"]}
+    assert metrics["retrieval.recall@1"] == 1.0
+    assert run["writing"]["sent"] == 2
+    assert (evaluated(tmp_path)["writing"]["sent"], len(asked)) == (0, 2)
