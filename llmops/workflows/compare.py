@@ -72,9 +72,10 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     rows = [_metric(key, pairs, question, collected) for key, pairs in collected.pairs.items()]
     found = [row for row in rows if row is not None]
     if not found:
-        raise UsageError(
-            f"{baseline.id} and {candidate.id} share no scored cell.", hint="Compare runs of one suite: llmops runs list"
-        )
+        undone = (run for run in (candidate, baseline) if run.status != "finished")
+        told = (f"{run.id} is {run.status}, so continue it: llmops eval {run.suite}" for run in undone)
+        hint = next(told, "Compare runs of one suite: llmops runs list")
+        raise UsageError(f"{baseline.id} and {candidate.id} share no scored cell.", hint=hint)
     return _comparison(
         (baseline.id, candidate.id),
         _selected(found, metrics),

@@ -62,18 +62,26 @@ def suite_naming(sides: Sequence[str], parts: Parts) -> Suite:
     named = ", ".join(sorted(asked)) or "these prompts"
     if not fitting:
         for name in sorted(asked):
-            if hint := _meant(name, parts):
+            if not _is_prompt(name, parts):
+                hint = _meant(name, parts) or "List them: llmops runs list"
                 raise UsageError(f"{name!r} names neither a run nor a prompt.", hint=hint)
         raise UsageError(f"No suite in evals/ names {named}.", hint="Name one: --suite SUITE")
     found = ", ".join(s.path for s in fitting)
     raise UsageError(f"Several suites name {named}: {found}.", hint=f"Choose one: --suite {fitting[0].path}")
 
 
-def _meant(name: str, parts: Parts) -> str | None:
-    """The next step for a name that may be no prompt, when it is something else."""
-    with suppress(UsageError):
+def _is_prompt(name: str, parts: Parts) -> bool:
+    try:
         parts.prompt(name)
-        return None
+    except InvalidFiles:  # it is there, and broken
+        return True
+    except UsageError:
+        return False
+    return True
+
+
+def _meant(name: str, parts: Parts) -> str | None:
+    """The next step for a name that is no prompt, when it is something else."""
     with suppress(UsageError):
         parts.target(name)
         told = "It is a model, and a run, a prompt or git:REV was expected. One run holds several models side by side:"
@@ -81,6 +89,8 @@ def _meant(name: str, parts: Parts) -> str | None:
     with suppress(UsageError):
         commit_of(parts.root, name)
         return f"The prompts of a git revision: git:{name}"
+    if name.endswith((".csv", ".jsonl")):
+        return f"Results in a file: llmops compare --from {name}"
     return close_to(name, ("@last", BASELINE))
 
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import edit, llmops, project, report
+from command_line import edit, llmops, project, report, write
 from openai_server import OpenAiServer
 
 RULE = "  - {metric: contains.pass_rate, min: 0.3}\n"
@@ -120,14 +120,20 @@ def test_a_typo_in_the_baseline_is_told_before_anything_is_asked(repository: Pat
             done = llmops(repository, "eval", "--baseline", baseline)
             assert (done.returncode, told in done.stderr) == (2, True), done.stderr
         for sides, told in (
+            (
+                ("old.jsonl", "new.jsonl"),
+                "'new.jsonl' names neither a run nor a prompt.\nResults in a file: llmops compare --from new.jsonl",
+            ),
+            (("nope",), "'nope' names neither a run nor a prompt.\nList them: llmops runs list"),
             (("m", "n"), "'m' names neither a run nor a prompt.\nIt is a model, and a run, a prompt or git:REV was expected."),
             (("main",), "git:main\n"),
             (("baseline", "last"), "Did you mean `@baseline`?\n"),
         ):
             done = llmops(repository, "compare", *sides)
             assert (done.returncode, told in done.stderr) == (2, True), done.stderr
-        ambiguous = llmops(repository, "compare", "answer@1.0.0")
-        assert (ambiguous.returncode, "No suite in evals/ names answer" in ambiguous.stderr) == (2, True)
+        write(repository, {"prompts/other/prompt.j2": "user: Hello."})
+        unused = llmops(repository, "compare", "other")
+        assert (unused.returncode, "No suite in evals/ names other" in unused.stderr) == (2, True)
         assert server.requests == 0
 
 

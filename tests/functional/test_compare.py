@@ -64,6 +64,7 @@ def test_a_cell_without_an_answer_does_not_vanish(tmp_path: Path) -> None:
     assert (done.returncode, "'contains.pass_rate' has no case with a value on both sides" in done.stderr) == (2, True)
     done = llmops(tmp_path, "compare", "@last~2", "@last")
     assert (done.returncode, "share no scored cell" in done.stderr) == (2, True)
+    assert "is incomplete, so continue it: llmops eval evals/" in done.stderr
 
 
 def test_an_evaluator_of_one_run_alone_is_no_metric_also_beside_cells_without_an_answer(tmp_path: Path) -> None:

@@ -253,10 +253,11 @@ class SqlStore:
 
     def _baseline_of(self, suite: str) -> str:
         found = self.baseline(suite)
-        if found is None and not suite:
-            raise UsageError(f"{BASELINE} is that of a suite.", hint=f"Name it: {BASELINE}:evals/manual.yaml")
+        if found is None and not suite and (one := self._first(select(schema.baselines.c.suite).limit(1), str)):
+            raise UsageError(f"{BASELINE} is that of a suite.", hint=f"Name it: {BASELINE}:{one}")
         if found is None:
-            raise UsageError(f"{suite} has no baseline.", hint="Choose one: llmops runs baseline RUN")
+            told = f"{suite} has no baseline." if suite else "No suite has a baseline."
+            raise UsageError(told, hint="Choose one: llmops runs baseline RUN")
         return found
 
     def results(self, run_id: str) -> Iterator[CellResult]:

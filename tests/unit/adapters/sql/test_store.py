@@ -147,11 +147,15 @@ def test_a_run_that_is_continued_is_running_and_the_newest(store: SqlStore) -> N
 
 def test_baselines_and_manifests_are_switched(store: SqlStore) -> None:
     suite, index = "evals/" + "x" * 500, "i" * 200
+    with pytest.raises(UsageError, match="No suite has a baseline"):
+        store.run("@baseline")
     assert (store.baseline(suite), store.manifest(index)) == (None, None)
     for number in ("1", "2"):
         store.set_baseline(suite, number)
         store.set_manifest(index, {"generation": number, "name": HOSTILE})
     assert store.baseline(suite) == "2"
+    with pytest.raises(UsageError, match=f"Name it: @baseline:{suite}"):
+        store.run("@baseline")
     assert store.manifest(index) == {"generation": "2", "name": HOSTILE}
 
 
