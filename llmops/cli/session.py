@@ -32,7 +32,7 @@ class Session:
         from llmops.settings.project import find_root
 
         if not self.start.is_dir():
-            raise UsageError(f"--project {str(self.start)!r} is no folder.")
+            raise UsageError(f"The project {str(self.start)!r} is no folder.")
         return find_root(self.start.resolve())
 
     @property

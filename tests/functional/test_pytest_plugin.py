@@ -119,7 +119,7 @@ def test_mistakes_are_told_when_tests_are_collected(pytester: pytest.Pytester, s
     run(pytester).stdout.fnmatch_lines(["*min_pass is 70; a share of the cases from 0 to 1 was expected.*"])
     pytester.makepyfile(MARKED.format(more="").replace("say.yaml", "sya.yaml"))
     run(pytester).stdout.fnmatch_lines(["No suite file 'evals/sya.yaml'.", "Did you mean `evals/say.yaml`[?]"])
-    for elsewhere, told in (("nosuch", "*'nosuch' is no folder."), ("/", "No llmops.yaml*")):
+    for elsewhere, told in (("nosuch", "The project 'nosuch' is no folder."), ("/", "No llmops.yaml*")):
         run(pytester, "--llmops-project", elsewhere).stdout.fnmatch_lines([told])
     found = run(pytester, "--llmops-limit", "0")
     found.stderr.fnmatch_lines(["*--llmops-limit: '0' was given; a whole number from 1 on was expected"])
