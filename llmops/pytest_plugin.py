@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MARK = "llmops(suite, min_pass=None): the test takes `llmops_case` and is run for each case of the suite"
 ANSWER_SHOWN = 2000
 """Characters of an answer in a failure."""
+SHARED_S = 24 * 3600.0
+"""How long what processes share is kept, in seconds: none of them knows when the last one is done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -181,9 +184,19 @@ class SuiteRun:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{worker['testrunuid']}-{plan.key()}.json"
         with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _clear(folder)
             shared: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
             yield shared
             path.write_text(json.dumps(shared), encoding="utf-8")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what runs of pytest-xdist left that are long over."""
+    for file in folder.iterdir():
+        with suppress(OSError):  # another process was faster
+            if file.stat().st_mtime < time() - SHARED_S:
+                file.unlink()
 
 
 class Silent:

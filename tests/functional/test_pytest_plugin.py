@@ -46,6 +46,19 @@ def run_apart(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 RUNS = pytest.mark.parametrize("run", [run, lambda pytester: run_apart(pytester, "-n", "2")], ids=["alone", "xdist"])
 
 
+def test_what_workers_of_earlier_days_shared_is_removed(pytester: pytest.Pytester, server: OpenAiServer, folder: Path) -> None:
+    shared = folder / ".llmops/pytest"
+    shared.mkdir(parents=True)
+    for name, age_s in (("old.json", 90_000), ("old.lock", 90_000), ("new.json", 60)):
+        (shared / name).touch()
+        os.utime(shared / name, times=(time.time() - age_s,) * 2)
+    pytester.makepyfile(MARKED.format(more=""))
+    run_apart(pytester, "-n", "2").assert_outcomes(passed=3, failed=1)
+    left = {file.name for file in shared.iterdir()}
+    assert "new.json" in left
+    assert not left & {"old.json", "old.lock"}
+
+
 @RUNS
 def test_each_case_is_an_item_and_a_failure_reads_as_one(
     pytester: pytest.Pytester, server: OpenAiServer, folder: Path, run: Run
