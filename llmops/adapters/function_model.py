@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,10 +46,18 @@ class Passage(Strict):
     heading: str = ""
 
 
+class ToolCall(Strict):
+    """A tool that an application called on the way to its answer."""
+
+    name: str = Field(min_length=1)
+    arguments: Any = None
+
+
 class Answer(Strict):
     """What a function returns."""
 
     text: str = Field(min_length=1)
+    tool_calls: list[ToolCall] = Field(default_factory=list)
     contexts: list[str | Passage] = Field(default_factory=list)
     usage: Tokens | None = None
     cost_usd: Amount | None = None
@@ -133,6 +142,22 @@ async def _in_thread(function: Callable[[Json], Any], asked: Json) -> Called:
         return await done
 
 
+def _as_told(answer: Answer) -> str:
+    """The text; with calls of tools the JSON that an answer of a model with such calls is.
+
+    Raises:
+        FunctionFailed: an argument is no JSON value.
+    """
+    if not answer.tool_calls:
+        return answer.text
+    try:
+        return json.dumps(
+            {"text": answer.text, "tool_calls": [each.model_dump() for each in answer.tool_calls]}, ensure_ascii=False
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FunctionFailed(f"the function returned no answer: `tool_calls`: {masked(str(error))}") from None
+
+
 def _completion(returned: Any, latency: float) -> Completion:  # noqa: ANN401 -- whatever a function returns
     if isinstance(returned, str):
         returned = {"text": returned}
@@ -146,7 +171,7 @@ def _completion(returned: Any, latency: float) -> Completion:  # noqa: ANN401 --
         raise FunctionFailed(f"the function returned no answer: {found}") from None
     passages = (Passage(text=each) if isinstance(each, str) else each for each in answer.contexts)
     return Completion(
-        answer.text,
+        _as_told(answer),
         None if answer.usage is None else Usage(**answer.usage.model_dump()),
         latency,
         model=answer.model,

@@ -32,6 +32,7 @@ RIGHTNESS = (
     "equals",
     "contains",
     "regex",
+    "tool-calls",
     "similarity",
     "overlap",
     "refusal",

@@ -98,6 +98,18 @@ def test_a_tool_that_a_model_calls_is_evaluated_by_its_name(tmp_path: Path) -> N
     assert result["evaluations"]["contains"]["passed"] is True
 
 
+def test_the_tools_that_a_model_calls_are_held_against_the_expected_ones(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        server.always = "text and tools"
+        root = project(tmp_path, server.base, 1)
+        suite = (root / "evals/say.yaml").read_text()
+        evaluator = "tool-calls: {to: [{name: weather, arguments: {city: Oslo}}]}\n"
+        write(root, {"evals/say.yaml": suite[: suite.index("  - contains")] + f"  - {evaluator}"})
+        (result,) = report(llmops(root, "eval", "--json"))["results"]
+    assert result["evaluations"]["tool-calls"]["passed"] is True
+    assert result["evaluations"]["tool-calls"]["reason"] == 'called: weather({"city":"Oslo"})'
+
+
 def test_an_application_is_asked_again_when_its_own_code_has_changed(tmp_path: Path) -> None:
     write(tmp_path, APPLICATION)
     assert [generated(tmp_path) for _ in range(2)] == [2, 0]

@@ -19,6 +19,7 @@ NAMES = (
     "contains",
     "regex",
     "json-schema",
+    "tool-calls",
     "similarity",
     "overlap",
     "refusal",

@@ -10,7 +10,12 @@ def excerpt(text: str) -> str:
 
     What is short enough is masked where it is shown, as all of a report is.
     """
-    return repr(text if len(text) <= WIDTH else cut(masked(text), WIDTH))
+    return repr(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """As `excerpt`, without the quotation marks."""
+    return text if len(text) <= WIDTH else cut(masked(text), WIDTH)
 
 
 def cut(text: str, width: int) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import sys
 import threading
 import time
@@ -52,9 +53,21 @@ def test_an_answer_brings_its_passages_its_tokens_and_its_cost(tmp_path: Path) -
     assert (completion.usage, completion.told_usd, completion.model) == (Usage(7, 3, 2), 0.5, "m")
 
 
+def test_tools_that_it_called_are_told_as_those_of_a_model(tmp_path: Path) -> None:
+    call = {"name": "weather", "arguments": {"city": "Oslo"}}
+    completion = asked(tmp_path, f"return {{'text': 'It rains.', 'tool_calls': [{call}, {{'name': 'stop'}}]}}")
+    assert json.loads(completion.text) == {"text": "It rains.", "tool_calls": [call, {"name": "stop", "arguments": None}]}
+    assert asked(tmp_path, "return {'text': 'It rains.', 'tool_calls': []}").text == "It rains."
+
+
 @pytest.mark.parametrize(
     ("returned", "told"),
     [
+        (
+            "{'text': 'x', 'tool_calls': [{'name': 'a', 'arguments': {1, 2}}]}",
+            "the function returned no answer: `tool_calls`: Object of type set is not JSON",
+        ),
+        ("{'text': 'x', 'tool_calls': ['a']}", "the function returned no answer: `tool_calls[0]`: should be a mapping of keys"),
         ("None", "the function returned None; a text, or a mapping with `text`, was expected"),
         ("3", "the function returned 3; "),
         ("''", "the function returned no answer: `text`: should have at least 1 character"),

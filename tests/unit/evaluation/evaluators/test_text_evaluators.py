@@ -109,3 +109,41 @@ def test_regex_refuses_an_unknown_flag_with_its_place(bench: Bench) -> None:
         InvalidFiles, match=r"suite.yaml:2:\d+: `evaluators\[0\].regex.flags\[0\]`: .*\n.*Did you mean `multiline`"
     ):
         bench.build("regex: {pattern: a, flags: [multilin]}")
+
+
+CALLS = '{"tool_calls": [{"name": "search", "arguments": {"q": "tide"}}, {"name": "weather", "arguments": {"city": "Oslo"}}]}'
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "value", "told"),
+    [
+        (
+            "",
+            ["weather", {"name": "search", "arguments": {"q": "tide"}}],
+            1.0,
+            'called: search({"q":"tide"}), weather({"city":"Oslo"})',
+        ),
+        (": {ordered: true}", ["weather", "search"], 0.5, "in another order"),
+        ("", ["weather"], 2 / 3, 'not expected: search({"q":"tide"})'),
+        (": {others: true}", ["weather"], 1.0, "called: search"),
+        ("", [{"name": "weather", "arguments": {"city": "Rome"}}, "search"], 0.5, 'not called: weather({"city":"Rome"})'),
+        (": {arguments: ignore}", [{"name": "weather", "arguments": {"city": "Rome"}}, "search"], 1.0, "called: "),
+        ("", [], 0.0, "not expected: search"),
+        (": {to: [search, weather]}", None, 1.0, "called: "),
+    ],
+)
+def test_tool_calls(bench: Bench, options: str, expected: object, value: float, told: str) -> None:
+    outcome = bench.measure(f"tool-calls{options}", answer(CALLS, expected=expected))
+    assert isinstance(outcome, Score)
+    assert outcome.value == pytest.approx(value)
+    assert told in outcome.reason
+
+
+def test_tool_calls_where_none_are_made_or_known(bench: Bench) -> None:
+    assert bench.judge("tool-calls", answer("It rains.", expected=[])).passed is True
+    silent = bench.measure("tool-calls", answer("It rains.", expected=["weather"]))
+    assert silent == Score(0.0, "not called: weather()", parts={"precision": 0.0, "recall": 0.0})
+    assert bench.measure("tool-calls", answer(CALLS)) == Unmeasured("the case's `expected` is empty")
+    assert isinstance(bench.measure("tool-calls", answer(CALLS, expected=[{"tool": "x"}])), Failure)
+    with pytest.raises(InvalidFiles, match=r"tool-calls.to"):
+        bench.build("tool-calls: {to: [{tool: x}]}")
