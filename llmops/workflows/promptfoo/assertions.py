@@ -150,6 +150,10 @@ def _overlap(metric: str, threshold: float) -> Convert:
     return convert
 
 
+def _tool_calls(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
+    return "tool-calls", {"to": _several(assertion), "arguments": "ignore", "min": _threshold(assertion, 1.0)}
+
+
 def _at_most(kind: str, unit: float = 1.0) -> Convert:
     return lambda assertion, _: (kind, {"max": _threshold(assertion) * unit})
 
@@ -200,6 +204,7 @@ _KINDS: Mapping[str, Convert] = {
     "similar": _similar,
     "bleu": _overlap("bleu", 0.5),
     "rouge-n": _overlap("rouge-1", 0.75),
+    "tool-call-f1": _tool_calls,
     "is-refusal": _refusal,
     "latency": _at_most("latency", 0.001),
     "cost": _at_most("cost"),

@@ -58,6 +58,10 @@ def no_judge() -> str:
         ({"type": "starts-with", "value": "a."}, {"regex": {"pattern": r"^a\."}}),
         ({"type": "is-json"}, {"json-schema": {"schema": {}}}),
         ({"type": "similar", "value": "a"}, {"similarity": {"to": ["a"], "min": 0.75}}),
+        (
+            {"type": "tool-call-f1", "value": "search, weather", "threshold": 0.8},
+            {"tool-calls": {"to": ["search", "weather"], "arguments": "ignore", "min": 0.8}},
+        ),
         ({"type": "rouge-n", "value": "a"}, {"overlap": {"to": ["a"], "metric": "rouge-1", "min": 0.75}}),
         ({"type": "bleu", "value": "a", "threshold": 0.3}, {"overlap": {"to": ["a"], "metric": "bleu", "min": 0.3}}),
         ({"type": "latency", "threshold": 1500}, {"latency": {"max": 1.5}}),
