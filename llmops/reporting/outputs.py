@@ -32,7 +32,7 @@ class CaseOutputs:
     hits: tuple[Hit, ...] | None
     """Retrieved passages, best first, then those that the case gave; None: what was retrieved is no longer in the store."""
     prompts: Mapping[str, tuple[Message, ...] | str]
-    """By reference: the rendered messages, or why they cannot be shown."""
+    """By `prompt_place`: the rendered messages, or why they cannot be shown."""
     results: tuple[CellResult, ...]
     """In the order of the run."""
     question: str = ""
@@ -83,6 +83,11 @@ def _beside(results: Sequence[CellResult]) -> Table:
 def place_of(result: CellResult) -> str:
     """Prompt, target and repeat."""
     return " · ".join(part for part in (result.prompt, result.target, f"#{result.repeat + 1}" if result.repeat else "") if part)
+
+
+def prompt_place(result: CellResult) -> str:
+    """What `CaseOutputs` calls its prompt: each answer of a conversation has one of its own."""
+    return place_of(result) if result.earlier else result.prompt
 
 
 def _answer(result: CellResult) -> RenderableType:

@@ -17,7 +17,7 @@ from llmops.evaluation.evaluators.base import Services
 from llmops.evaluation.evaluators.contains import needed_facts
 from llmops.evaluation.planning import query_of
 from llmops.rag.inspecting import Generation
-from llmops.reporting.outputs import GONE, CaseOutputs
+from llmops.reporting.outputs import GONE, CaseOutputs, prompt_place
 from llmops.scoring.matching import found_in
 from llmops.scoring.ranking import parse_unit
 from llmops.scoring.refusal import refuses
@@ -154,22 +154,22 @@ class _Attributor:
 
     def wrong(self, case: Case, cell: CellResult, outputs: CaseOutputs, names: Sequence[str]) -> WrongAnswer:
         """The wrong answer of a cell with its fault; one that the model made may turn out to be a contradiction."""
-        output = cell.output or ""
-        fault, detail, places = self._fault(case, output, outputs, cell.prompt)
+        fault, detail, places = self._fault(case, cell, outputs)
         evaluations = {name: cell.evaluations[name] for name in names if name in cell.evaluations}
         reasons = {name: each.reason for name, each in evaluations.items() if each.passed is False}
         place = (cell.case_id, cell.prompt, cell.target, cell.repeat)
-        return WrongAnswer(*place, fault, detail, places, query_of(case.at_last(), self._query), output, reasons)
+        return WrongAnswer(*place, fault, detail, places, query_of(case.at_last(), self._query), cell.output or "", reasons)
 
-    def _fault(self, case: Case, output: str, outputs: CaseOutputs, prompt: str) -> tuple[Fault, str, tuple[str, ...]]:
+    def _fault(self, case: Case, cell: CellResult, outputs: CaseOutputs) -> tuple[Fault, str, tuple[str, ...]]:
+        output = cell.output or ""
         if case.relevant == () and not refuses(output):
             return "should decline", "`relevant` is empty: nothing in the corpus answers it", ()
         if outputs.hits is None:
             self._gone += 1
             return "unknown", GONE, ()
-        messages = outputs.prompts.get(prompt)
+        messages = outputs.prompts.get(prompt_place(cell))
         if isinstance(messages, str):
-            self._unseen[prompt] = messages
+            self._unseen[cell.prompt] = messages
             messages = None
         known = [wanted for wanted in _wanted(case, output, self._any_of) if wanted.known]
         if not known:

@@ -16,7 +16,7 @@ from llmops.domain.serial import hits_from_json
 from llmops.evaluation.datasets import load_dataset
 from llmops.evaluation.planning import question_of
 from llmops.prompting.template import PromptVersion
-from llmops.reporting.outputs import GONE, CaseOutputs, place_of
+from llmops.reporting.outputs import GONE, CaseOutputs, prompt_place
 
 Loaded = TypeVar("Loaded")
 
@@ -37,25 +37,30 @@ class Parts(Protocol):
 
 
 def outputs_of(run: Run, parts: Parts, wanted: str | None = None) -> Iterator[CaseOutputs]:
-    """The cases of a run in its order, or the `wanted` one alone.
+    """The cases of a run in its order, or the `wanted` one alone; conversations that found other passages stand apart.
 
     A prompt is rendered again from its file, and only while the file and the dataset are what the run had and the store
     holds the passages.
     """
     sources = _Sources(run, parts)
     results = (result for result in parts.store.results(run.id) if wanted in (None, result.case_id))
-    for case_id, group in groupby(results, key=lambda result: result.case_id):
+    for (case_id, *_), group in groupby(results, key=_found_alike):
         cells = tuple(group)
         case = sources.case(case_id)
         retrieved = _retrieved(parts.store, cells)
         hits = None if retrieved is None else retrieved + given_hits(case.contexts if case else ())
         prompts: dict[str, tuple[Message, ...] | str] = {}
         for cell in cells:
-            shown = place_of(cell) if cell.earlier else cell.prompt  # each answer of a conversation makes a prompt of its own
+            shown = prompt_place(cell)
             if cell.prompt and shown not in prompts:
                 prompts[shown] = sources.rendered(cell.prompt, case and _as_asked(case, cell), hits)
         question = "" if case is None else question_of(_as_asked(case, cells[0]))
         yield CaseOutputs(case_id, hits, prompts, cells, question)
+
+
+def _found_alike(cell: CellResult) -> tuple[str, int, str | None]:
+    """Equal for the cells of a case; of a conversation, for those that came as far and found the same passages."""
+    return cell.case_id, len(cell.earlier), cell.node_keys.get("retrieve") if cell.earlier else None
 
 
 def _as_asked(case: Case, cell: CellResult) -> Case:

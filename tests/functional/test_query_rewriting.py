@@ -152,3 +152,25 @@ def test_a_question_that_goes_on_from_a_conversation_is_rewritten_with_it(server
     assert metrics["retrieval.recall@1"] == 1.0
     assert run["writing"]["sent"] == 2
     assert (evaluated(tmp_path)["writing"]["sent"], len(asked)) == (0, 2)
+
+
+def test_each_conversation_is_shown_with_the_passages_that_it_found(server: OpenAiServer, tmp_path: Path) -> None:
+    def reply(messages: list[dict[str, str]]) -> str:
+        asked = messages[-1]["content"]
+        if "JSON" in messages[0]["content"]:
+            return json.dumps({"queries": ["sheep wool" if "dry" in asked else "when does the boat leave"]})
+        return "Stay dry." if "On land:" in asked else "Go to sea."
+
+    server.reply = reply
+    project(tmp_path, server.base, "rewrite: {model: m, queries: 1}")
+    row = {"id": "c", "turns": ["plu vex?", "zug qux?"], "expected": ["noon"], "relevant": ["docs/ferry.md"]}
+    front = "---\nvariables:\n  question: {type: string}\n  history: {type: messages}\n---\n{{ messages(history) }}\n\nuser:\n"
+    body = "{% for hit in contexts %}{{ hit.text }}\n{% endfor %}{{ question }}\n"
+    prompts = {"prompts/say/prompt.j2": front + body, "prompts/land/prompt.j2": f"{front}On land: {body}"}
+    suite = SUITE.replace("[say]", "[say, land]").replace("small", "m")
+    write(tmp_path, {"datasets/d.jsonl": json.dumps(row), "evals/e.yaml": suite, **prompts})
+    evaluated(tmp_path)
+    shown = llmops(tmp_path, "runs", "show", "--outputs").stdout
+    said, land = shown.split("c  zug qux?")[1:]
+    assert ("[1] docs/ferry.md" in said, "The boat to the island" in said, "Yarn" in said) == (True, True, False)
+    assert ("[1] docs/wool.md" in land, "Yarn is spun" in land, "boat" in land) == (True, True, False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, write
+from command_line import edit, llmops, write
 from guides import blocks, typed
 from openai_server import OpenAiServer
 
@@ -155,3 +155,19 @@ def test_a_changed_index_or_dataset_is_told(folder: Path) -> None:
         file.write('{"id": "new", "vars": {"question": "?"}}\n')
     refused = llmops(folder, "rag", "diagnose")
     assert (refused.returncode, "llmops eval evals/q.yaml" in refused.stderr) == (2, True)
+
+
+def test_a_passage_that_was_cut_from_the_last_turn_of_a_conversation_is_cut(tmp_path: Path) -> None:
+    server = OpenAiServer()
+    server.reply = lambda _: "It is blue."
+    with server.running() as running:
+        _project(tmp_path, running.base)
+        prompt = (tmp_path / "prompts/ask/prompt.j2").read_text()
+        prompt = prompt.replace("\n---\nuser:", "\n  history: {type: messages}\n---\n{{ messages(history) }}\n\nuser:")
+        turns = ["How long is the bridge?", "What is the toll at the toll gate?"]
+        case = {"id": "c", "turns": turns, "expected": ["nine crowns"], "relevant": ["notes/toll.md"]}
+        write(tmp_path, {"prompts/ask/prompt.j2": prompt, "datasets/q.jsonl": json.dumps(case)})
+        edit(tmp_path / "evals/q.yaml", "  - refusal: {expected: {tags: [unanswerable]}}\n", "")
+        llmops(tmp_path, "eval", "evals/q.yaml", OPENAI_API_KEY="k")
+    (wrong,) = json.loads(llmops(tmp_path, "rag", "diagnose", "--json").stdout)["wrong"]
+    assert (wrong["fault"], wrong["query"]) == ("cut", turns[1])
