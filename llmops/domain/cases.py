@@ -37,7 +37,7 @@ class Case:
     files: Mapping[str, str | list[str]] = field(default_factory=dict)
     """Paths of the files that `vars` holds the text or the image of, by variable."""
     turns: tuple[Mapping[str, Any], ...] = ()
-    """Of a conversation, those that have not begun: what each of them has in `vars`, such as the next question."""
+    """Of a conversation, those that have not begun: the variables of each; those of all turns stand in `vars`."""
     line: int | None = None
     """1-based line of the dataset file, for messages."""
 
@@ -64,9 +64,17 @@ class Case:
         found = self.vars.get(HISTORY)
         return found if isinstance(found, list) and all(map(_is_message, found)) else ()
 
+    def given(self, variables: Mapping[str, Any]) -> "Case":
+        """The case with these values of variables, in each of its turns."""
+        turns = tuple({**turn, **variables} for turn in self.turns)
+        return replace(self, vars={**self.vars, **variables}, turns=turns)
+
     def begun(self) -> "Case":
         """The case in the first of its turns; one without turns is itself."""
-        return self._taking(self.history) if self.turns else self
+        if not self.turns:
+            return self
+        turns = tuple({**self.vars, **turn} for turn in self.turns)
+        return replace(self, turns=turns)._taking(self.history)
 
     def at_last(self) -> "Case":
         """The case in the last of its turns, as far as that is known without the answers; one without turns is itself."""
@@ -83,7 +91,7 @@ class Case:
 
     def _taking(self, history: History) -> "Case":
         turn, *later = self.turns
-        return replace(self, vars={**self.vars, **turn, HISTORY: list(history)}, turns=tuple(later))
+        return replace(self, vars={**turn, HISTORY: list(history)}, turns=tuple(later))
 
     def field(self, name: str) -> Any:  # noqa: ANN401 -- a dataset may hold any JSON value
         """A field by the name a suite uses: a field of the case, else of its `metadata`, else of its `vars`.

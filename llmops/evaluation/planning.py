@@ -176,7 +176,7 @@ class Selection:
             if self.case_ids is not None and case.id not in self.case_ids:
                 continue
             taken += 1
-            yield replace(case, vars={**case.vars, **self.variables}) if self.variables else case
+            yield case.given(self.variables) if self.variables else case
 
 
 @record

@@ -80,7 +80,8 @@ def recorded_cases(run: Run, root: Path) -> tuple[Mapping[str, Case], str]:
         return {}, f"the dataset {path} cannot be read any more"
     if dataset.content_hash != recorded.get("hash"):
         return {}, f"the dataset {path} has changed since"
-    return {case.id: case for case in dataset.cases()}, ""
+    variables = run.snapshot.get("selection", {}).get("variables", {})
+    return {case.id: case.given(variables) for case in dataset.cases()}, ""
 
 
 def _retrieved(store: Store, cells: tuple[CellResult, ...]) -> tuple[Hit, ...] | None:
@@ -119,8 +120,7 @@ class _Sources:
             return version
         if hits is None:
             return GONE
-        variables = {**case.vars, **self._run.snapshot.get("selection", {}).get("variables", {})}
-        return _or_message(lambda: version.render(variables, hits))
+        return _or_message(lambda: version.render(case.vars, hits))
 
     def _version(self, reference: str) -> PromptVersion | str:
         version = _or_message(lambda: self._parts.prompt(reference))

@@ -125,13 +125,24 @@ def test_a_turn_brings_variables_of_its_own_and_goes_on_from_a_history(folder: P
     edit(folder / "prompts/chat/prompt.j2", "Be brief.", "Be {{ tone }}.")
     edit(folder / "prompts/chat/prompt.j2", "variables:", "variables:\n  tone: {type: string}")
     said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
-    turns = ["My order is late.", {"question": "Why?", "tone": "sorry"}]
-    rewrite(folder, {"id": "t", "vars": {"tone": "kind", "history": said}, "turns": turns, "expected": ["3"]})
+    turns = ["My order is late.", {"question": "Why?", "tone": "sorry"}, "When?"]
+    rewrite(folder, {"id": "t", "vars": {"tone": "kind", "history": said}, "turns": turns, "expected": ["4"]})
     assert "1 cell: 1 scored, 0 failed" in llmops(folder, "eval").stdout
-    assert [messages[0]["content"] for messages in asked] == ["Be kind.", "Be sorry."]
+    assert [messages[0]["content"] for messages in asked] == ["Be kind.", "Be sorry.", "Be kind."]
     assert [message["content"] for message in asked[1][1:]] == [
         "Hello", "Good day.", "My order is late.", "answer 2", "Why?",
     ]  # fmt: skip
+
+
+def test_a_variable_of_the_command_line_holds_in_every_turn(folder: Path, asked: list[Any]) -> None:
+    edit(folder / "prompts/chat/prompt.j2", "Be brief.", "Be {{ tone }}.")
+    edit(folder / "prompts/chat/prompt.j2", "variables:", "variables:\n  tone: {type: string}")
+    rewrite(folder, {"id": "t", "turns": [{"question": "Why?", "tone": "sorry"}, {"question": "When?", "tone": "kind"}]})
+    edit(folder / "evals/chat.yaml", "  - contains: {any: expected}\n", "")
+    assert llmops(folder, "eval", "--var", "tone=brief", "--var", "question=Who?").returncode == 0
+    assert [(messages[0]["content"], messages[-1]["content"]) for messages in asked] == [("Be brief.", "Who?")] * 2
+    shown = llmops(folder, "runs", "show", "--outputs").stdout
+    assert ("Be brief." in shown, shown.count("Who?"), "When?" in shown) == (True, 3, False)
 
 
 def test_a_conversation_that_breaks_off_is_a_failure_that_cost_what_it_cost(
