@@ -80,9 +80,9 @@ class Previous:
             if each.output is not None:
                 tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
                 mean = self.answers.setdefault((each.prompt, each.target), Mean())
-                asked = sum(not call.reused for call in each.route) if each.route else 1
+                asked, turns = sum(not call.reused for call in each.route) if each.route else 1, 1 + len(each.earlier)
                 seconds = (each.latency_s or 0.0) + sum(turn.latency_s for turn in each.earlier)
-                mean.add(asked + len(each.earlier), tokens, seconds, each.cost_usd, turns=1 + len(each.earlier))
+                mean.add(asked * turns, tokens, seconds, each.cost_usd, turns=turns)
             for name, evaluation in each.evaluations.items():
                 if evaluation.judging is not None:
                     self._judged(name, evaluation.judging)

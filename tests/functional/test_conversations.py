@@ -173,6 +173,19 @@ def test_a_route_chooses_anew_in_each_turn(folder: Path, asked: list[Any]) -> No
     assert [call["model"] for call in result["route"]] == ["n"]
 
 
+def test_calls_of_a_route_are_estimated_for_every_turn(folder: Path, asked: list[Any]) -> None:
+    project = (folder / "llmops.yaml").read_text()
+    model = project.splitlines()[1].replace("m: {id: openai/m", "n: {id: openai/n")
+    check = "contains: {any: ['answer'], negate: true}"
+    routes = f"routes:\n  up: {{kind: cascade, models: [n, m], escalate_when: [{check}]}}\n"
+    (folder / "llmops.yaml").write_text(f"{project}{model}\n{routes}")
+    edit(folder / "evals/chat.yaml", "[m]", "[up]")
+    llmops(folder, "eval", "--filter", "id=refund")
+    assert len(asked) == 6
+    explained = json.loads(llmops(folder, "eval", "--no-cache", "--explain", "--json", "--filter", "id=refund").stdout)
+    assert [estimate["calls"] for estimate in explained["suites"][0]["estimates"]] == [6]
+
+
 def test_judges_see_what_was_said_before(folder: Path, server: OpenAiServer) -> None:
     judged: list[str] = []
 
