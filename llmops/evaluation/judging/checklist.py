@@ -107,8 +107,7 @@ def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:
         if what == "answer":
             blocks.append(quoted("answer", sample.completion.text))
         elif what == "question":
-            said = "\n\n".join(f"{each['role']}: {each['content']}" for each in sample.case.history)
-            blocks += [quoted("conversation before the question", said)] if said else []
+            blocks += [quoted(f"before the question, {each['role']}", each["content"]) for each in sample.case.history]
             blocks += [quoted("question", text)] if (text := sample.case.question) else []
             blocks += sample.case.images
         elif what == "passages":
