@@ -1,5 +1,6 @@
 """A case: one row of a dataset."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
@@ -87,7 +88,7 @@ class Case:
             ValueError: there is none.
         """
         asked = {"role": "user", "content": self.question or ""}
-        return self._taking([*self.history, asked, {"role": "assistant", "content": answer}])
+        return self._taking([*self.history, asked, {"role": "assistant", "content": _said(answer)}])
 
     def _taking(self, history: History) -> "Case":
         turn, *later = self.turns
@@ -106,3 +107,14 @@ class Case:
 
 def _is_message(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
     return isinstance(value, Mapping) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
+
+
+def _said(answer: str) -> str:
+    """What the user was told: of an answer that is JSON because it called tools, its text; else the answer."""
+    try:
+        found = json.loads(answer) if answer.startswith('{"text": ') else None
+    except (ValueError, RecursionError):
+        return answer
+    if isinstance(found, dict) and found.keys() == {"text", "tool_calls"} and isinstance(found["text"], str):
+        return found["text"]
+    return answer

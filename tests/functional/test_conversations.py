@@ -174,6 +174,14 @@ def test_a_route_chooses_anew_in_each_turn(folder: Path, asked: list[Any]) -> No
     assert [call["model"] for call in result["route"]] == ["n"]
 
 
+def test_an_answer_that_called_tools_is_told_by_its_text(folder: Path, server: OpenAiServer, asked: list[Any]) -> None:
+    server.faults = {1: "text and tools"}
+    found = report(llmops(folder, "eval", "--filter", "id=refund", "--json"))
+    (first, _) = result_of(found, "refund")["earlier"]
+    assert json.loads(first["output"])["tool_calls"][0]["name"] == "weather"
+    assert asked[1][2] == {"role": "assistant", "content": "answer 1"}
+
+
 def test_calls_of_a_route_are_estimated_for_every_turn(folder: Path, asked: list[Any]) -> None:
     project = (folder / "llmops.yaml").read_text()
     model = project.splitlines()[1].replace("m: {id: openai/m", "n: {id: openai/n")
