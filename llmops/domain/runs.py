@@ -144,7 +144,7 @@ class CellResult:
     model: str | None = None
     tags: tuple[str, ...] = ()
     node_keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys of the `retrieve` and `generate` nodes, so that hits and prompt can be shown later."""
+    """Keys of the `retrieve` and `generate` nodes, so that hits can be shown later; and `asked`, of all that a conversation asks."""
     route: tuple[RoutedCall, ...] = ()
     """The calls of a route, in order; empty for a plain model."""
     contexts: tuple[Hit, ...] = ()

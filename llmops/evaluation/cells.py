@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from llmops.domain.cases import HISTORY
 from llmops.domain.errors import LlmopsError
+from llmops.domain.keys import node_key
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall, Usage
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query
@@ -15,6 +17,7 @@ from llmops.domain.serial import completion_from_json, hits_from_json, outcome_f
 from llmops.evaluation.evaluators.evidence import evaluate_key
 from llmops.evaluation.planning import Plan, Target, generate_key, request_of, retrieve_key, route_key, step_of
 
+ASKED_VERSION = 1
 Lookup = Callable[[Step, Sequence[str]], dict[str, Node]]
 
 
@@ -304,10 +307,24 @@ class CellSteps:
         before = sum(call.cost_usd or 0.0 for call in completion.route if call.reused)
         return (self.cost(state, completion) or 0.0) - before
 
+    def _asked_key(self, state: CellState) -> str | None:
+        """Key of all that a conversation asks, whatever is answered; None: it has one turn, whose answer's key says it."""
+        begun, retriever = (*state.earlier, state), self.plan.retriever
+        turns = [*(turn.cell.case.vars for turn in begun), *state.cell.case.turns]
+        if len(turns) == 1 or begun[0].generate_key is None:
+            return None
+        inputs = {
+            "first": begun[0].generate_key,
+            "prompt": self.plan.prompts[state.cell.prompt].hash,
+            "index": None if retriever is None else retriever.identity,
+            "turns": [{name: value for name, value in turn.items() if name != HISTORY} for turn in turns],
+        }
+        return node_key("asked", ASKED_VERSION, inputs)
+
     def result(self, state: CellState, evaluations: dict[str, EvaluatorResult]) -> CellResult:
         """The finished cell."""
         cell, completion = state.cell, state.completion
-        keys = {"retrieve": state.retrieve_key, "generate": state.generate_key}
+        keys = {"retrieve": state.retrieve_key, "generate": state.generate_key, "asked": self._asked_key(state)}
         target = self.plan.targets[cell.target]
         recorded = target.model is None and target.route is None
         scored = any(e.status == "scored" for e in evaluations.values())

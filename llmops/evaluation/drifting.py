@@ -38,6 +38,11 @@ class Observation:
     """Names of the models that said that they answered."""
 
 
+def _asked(result: CellResult) -> str | None:
+    """Key of the request that a cell makes; of a conversation, of those of all turns but for the answers in them."""
+    return result.node_keys.get("asked", result.node_keys.get("generate"))
+
+
 class SameRequests:
     """The requests of one run, and what other runs got as answers to exactly those."""
 
@@ -54,7 +59,7 @@ class SameRequests:
         self._repeats = 1
         self._tags: dict[str, dict[int, None]] = {}
         for result in results:
-            key = result.node_keys.get("generate")
+            key = _asked(result)
             if key is None or (prompts and result.prompt not in prompts) or (targets and result.target not in targets):
                 continue
             self._keys[result.id] = key
@@ -72,7 +77,7 @@ class SameRequests:
         silent: set[str] = set()
         for result in results:
             key = self._keys.get(result.id)
-            if key is None or result.node_keys.get("generate") != key:
+            if key is None or _asked(result) != key:
                 continue
             if result.output is None or result.cached:
                 silent.add("failed" if result.output is None else "was reused")

@@ -182,6 +182,21 @@ def test_an_answer_that_called_tools_is_told_by_its_text(folder: Path, server: O
     assert asked[1][2] == {"role": "assistant", "content": "answer 1"}
 
 
+def test_drift_sees_conversations_whose_answers_changed(folder: Path, server: OpenAiServer, asked: list[Any]) -> None:
+    rows = [{"id": f"c{n}", "turns": [f"Hello {n}", "And now?"], "expected": ["answer"]} for n in range(30)]
+    rewrite(folder, *rows)
+    llmops(folder, "eval")
+    server.reply = lambda _: "another one"
+    llmops(folder, "eval", "--refresh", "generate")
+    done = llmops(folder, "drift", "chat", "--json")
+    assert done.returncode == 1, done.stderr
+    signals = {each["name"]: each for each in json.loads(done.stdout)["signals"]}
+    assert signals["contains.pass_rate"]["changes"]
+    rewrite(folder, *({**row, "turns": [row["turns"][0], "And then?"]} for row in rows))
+    llmops(folder, "eval")
+    assert "no two runs with new answers to the same request" in llmops(folder, "drift", "chat").stderr
+
+
 def test_calls_of_a_route_are_estimated_for_every_turn(folder: Path, asked: list[Any]) -> None:
     project = (folder / "llmops.yaml").read_text()
     model = project.splitlines()[1].replace("m: {id: openai/m", "n: {id: openai/n")
