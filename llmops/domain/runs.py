@@ -144,13 +144,15 @@ class CellResult:
     model: str | None = None
     tags: tuple[str, ...] = ()
     node_keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys of the `retrieve` and `generate` nodes, so that hits can be shown later; and `asked`, of all that a conversation asks."""
+    """Keys of the `retrieve` and `generate` nodes, so that hits and prompt can be shown later."""
     route: tuple[RoutedCall, ...] = ()
     """The calls of a route, in order; empty for a plain model."""
     contexts: tuple[Hit, ...] = ()
     """Passages that came with the answer."""
     earlier: tuple[Turn, ...] = ()
     """The conversation's turns before. Tokens, cost and attempts are those of all turns, everything else is the last one's."""
+    asked: str | None = None
+    """Key of all that a conversation asks, whatever is answered; None: it has one turn."""
 
     @property
     def served(self) -> str | None:

@@ -324,7 +324,7 @@ class CellSteps:
     def result(self, state: CellState, evaluations: dict[str, EvaluatorResult]) -> CellResult:
         """The finished cell."""
         cell, completion = state.cell, state.completion
-        keys = {"retrieve": state.retrieve_key, "generate": state.generate_key, "asked": self._asked_key(state)}
+        keys = {"retrieve": state.retrieve_key, "generate": state.generate_key}
         target = self.plan.targets[cell.target]
         recorded = target.model is None and target.route is None
         scored = any(e.status == "scored" for e in evaluations.values())
@@ -351,6 +351,7 @@ class CellSteps:
             route=completion.route if completion else state.calls,
             contexts=completion.contexts if completion else (),
             earlier=earlier,
+            asked=self._asked_key(state),
         )
 
 

@@ -40,7 +40,7 @@ class Observation:
 
 def _asked(result: CellResult) -> str | None:
     """Key of the request that a cell makes; of a conversation, of those of all turns but for the answers in them."""
-    return result.node_keys.get("asked", result.node_keys.get("generate"))
+    return result.asked or result.node_keys.get("generate")
 
 
 class SameRequests:
