@@ -241,6 +241,8 @@ def _wrong_turn(case: Case) -> str:
     """Why a case cannot be asked turn by turn; empty when it can."""
     if case.turns and case.output is not None:
         return "an `output` stands beside them: an answer that exists is not asked for."
+    if case.turns and case.vars.get(HISTORY) and not case.history:
+        return f"the `{HISTORY}` that they go on from is no list of messages, each with the texts `role` and `content`."
     for number, turn in enumerate(case.turns, start=1):
         if HISTORY in turn:
             return f"turn {number} has a `{HISTORY}`, which the turns before it make."

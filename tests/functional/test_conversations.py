@@ -293,6 +293,8 @@ def test_a_prompt_without_the_history_is_refused_before_anything_is_asked(folder
         ({"turns": ["a", {"question": "b", "history": []}]}, "turn 2 has a `history`"),
         ({"turns": [{"tone": "kind", "place": "here"}]}, "turn 1 has no text variable `question`"),
         ({"turns": ["a"] * 101}, "100"),
+        ({"turns": ["a"], "vars": {"history": "Hello"}}, "the `history` that they go on from is no list of messages"),
+        ({"turns": ["a"], "vars": {"history": [{"role": "user", "content": [{"type": "text"}]}]}}, "is no list of messages"),
     ],
 )
 def test_wrong_turns_are_told_with_their_line(folder: Path, row: dict[str, Any], told: str) -> None:
