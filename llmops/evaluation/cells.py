@@ -309,10 +309,12 @@ class CellSteps:
 
     def _asked_key(self, state: CellState) -> str | None:
         """Key of all that a conversation asks, whatever is answered; None: it has one turn, whose answer's key says it."""
-        begun, retriever = (*state.earlier, state), self.plan.retriever
-        turns = [*(turn.cell.case.vars for turn in begun), *state.cell.case.turns]
-        if len(turns) == 1 or begun[0].generate_key is None:
+        if not state.earlier and not state.cell.case.turns:
             return None
+        begun, retriever = (*state.earlier, state), self.plan.retriever
+        if begun[0].generate_key is None:
+            return None
+        turns = [*(turn.cell.case.vars for turn in begun), *state.cell.case.turns]
         inputs = {
             "first": begun[0].generate_key,
             "prompt": self.plan.prompts[state.cell.prompt].hash,

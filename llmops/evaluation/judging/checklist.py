@@ -14,6 +14,7 @@ from llmops.prompting.template import PromptVersion
 from llmops.settings.validation import Strict
 
 SEEN = ("question", "answer")
+SPEAKERS = ("user", "assistant", "system", "tool")
 
 
 @record
@@ -107,12 +108,19 @@ def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:
         if what == "answer":
             blocks.append(quoted("answer", sample.completion.text))
         elif what == "question":
-            blocks += [quoted(f"before the question, {each['role']}", each["content"]) for each in sample.case.history]
+            blocks += [
+                quoted(f"before the question, {_speaker(each['role'])}", each["content"]) for each in sample.case.history
+            ]
             blocks += [quoted("question", text)] if (text := sample.case.question) else []
             blocks += sample.case.images
         elif what == "passages":
             blocks += [quoted(f"passage {n}", hit.text) for n, hit in enumerate(sample.hits, start=1)]
     return blocks
+
+
+def _speaker(role: str) -> str:
+    """A role as a part of a block's name, which strangers do not write."""
+    return role if role in SPEAKERS else "another"
 
 
 def literal(texts: Sequence[str], weights: Sequence[float] = ()) -> Items:
