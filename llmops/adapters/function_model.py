@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from llmops.domain.answers import with_calls
 from llmops.domain.errors import FunctionFailed, InvalidFiles, ModelError, ModelTimeout, Unavailable
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.retrieval import Hit
@@ -151,9 +151,7 @@ def _as_told(answer: Answer) -> str:
     if not answer.tool_calls:
         return answer.text
     try:
-        return json.dumps(
-            {"text": answer.text, "tool_calls": [each.model_dump() for each in answer.tool_calls]}, ensure_ascii=False
-        )
+        return with_calls(answer.text, [each.model_dump() for each in answer.tool_calls])
     except (TypeError, ValueError, RecursionError) as error:
         raise FunctionFailed(f"the function returned no answer: `tool_calls`: {masked(str(error))}") from None
 

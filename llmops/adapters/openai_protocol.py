@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from llmops.adapters.credentials import address_of
+from llmops.domain.answers import with_calls
 from llmops.domain.errors import BadResponse, NoText
 from llmops.domain.models import Usage
 from llmops.settings.models import ModelSettings
@@ -41,7 +42,7 @@ def text_of(message: Any, finish: str | None) -> str:  # noqa: ANN401 -- as `usa
     calls = field(message, "tool_calls")
     named = [called for each in calls if (called := _called(field(each, "function")))] if isinstance(calls, list) else []
     if named:
-        return json.dumps({**({"text": text} if text else {}), "tool_calls": named}, ensure_ascii=False)
+        return with_calls(text, named)
     if text:
         return text
     told = f"the model returned nothing (finish reason: {finish})"

@@ -1,10 +1,10 @@
 """A case: one row of a dataset."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
+from llmops.domain.answers import said
 from llmops.domain.prompts import Image
 from llmops.domain.records import record
 
@@ -88,7 +88,7 @@ class Case:
             ValueError: there is none.
         """
         asked = {"role": "user", "content": self.question or ""}
-        return self._taking([*self.history, asked, {"role": "assistant", "content": _said(answer)}])
+        return self._taking([*self.history, asked, {"role": "assistant", "content": said(answer)}])
 
     def _taking(self, history: History) -> "Case":
         turn, *later = self.turns
@@ -107,14 +107,3 @@ class Case:
 
 def _is_message(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
     return isinstance(value, Mapping) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
-
-
-def _said(answer: str) -> str:
-    """What the user was told: of an answer that is JSON because it called tools, its text; else the answer."""
-    try:
-        found = json.loads(answer) if answer.startswith('{"text": ') else None
-    except (ValueError, RecursionError):
-        return answer
-    if isinstance(found, dict) and found.keys() == {"text", "tool_calls"} and isinstance(found["text"], str):
-        return found["text"]
-    return answer

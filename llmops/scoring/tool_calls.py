@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
+from llmops.domain.answers import CALLS
 from llmops.domain.keys import canonical
 from llmops.domain.records import record
 from llmops.scoring.json_text import NotJson, parse_json
@@ -34,7 +35,7 @@ def calls_in(answer: str) -> list[Call]:
         found = parse_json(answer)
     except NotJson:
         return []
-    calls = found.get("tool_calls") if isinstance(found, dict) else None
+    calls = found.get(CALLS) if isinstance(found, dict) else None
     return [call for each in calls[:MOST] if (call := call_of(each))] if isinstance(calls, list) else []
 
 
