@@ -22,10 +22,10 @@ from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.endpoints import REST_S
+from llmops.evaluation.evaluators.base import measured
 from llmops.evaluation.own_loop import OwnLoop
 from llmops.evaluation.planning import Target
 from llmops.evaluation.routed import Answered, follow
-from llmops.evaluation.runner import measured
 from llmops.routing.memory import RouteMemory
 from llmops.settings.project import load_project
 from llmops.settings.routes import BanditRoute

@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from math import ceil, isfinite
+from math import ceil
 
-from llmops.domain.errors import EndpointDown, LlmopsError, MissingCredential, ModelError, RunIncomplete, TemplateError
+from llmops.domain.errors import EndpointDown, LlmopsError, ModelError, TemplateError
 from llmops.domain.models import Completion, CompletionRequest, RoutedCall
 from llmops.domain.ports import Progress, Store
 from llmops.domain.records import record
 from llmops.domain.routing import RouteRequest
 from llmops.domain.runs import Cell, CellResult, EvaluatorResult, Node, Step
-from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample, Score
+from llmops.domain.scores import Failure, JudgeUse, Outcome, Sample
 from llmops.domain.serial import completion_from_json, outcome_to_json, plain
 from llmops.domain.words import many
 from llmops.evaluation.calling import Callers
@@ -21,7 +21,7 @@ from llmops.evaluation.cells import CellState, CellSteps
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.endpoints import Stopping, together
-from llmops.evaluation.evaluators.base import BuiltEvaluator
+from llmops.evaluation.evaluators.base import BuiltEvaluator, measured
 from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
@@ -375,19 +375,6 @@ class Runner:
         alive = [paid for paid in self._callers.values() if not paid.caller.dead]
         if all_cells or not alive:
             self.stop(message)
-
-
-async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
-    """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
-    try:
-        outcome = await built.measure(sample)
-    except (MissingCredential, RunIncomplete):
-        raise
-    except Exception as error:
-        return Failure(f"{type(error).__name__}: {error}")
-    if isinstance(outcome, Score) and not all(map(isfinite, (outcome.value, *outcome.parts.values()))):
-        return Failure("its value is not a finite number", outcome.judging)
-    return outcome
 
 
 def windows(cells: Iterator[Cell]) -> Iterator[list[Cell]]:

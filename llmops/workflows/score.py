@@ -17,9 +17,8 @@ from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
 from llmops.domain.scores import Sample
 from llmops.domain.serial import plain
-from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Services, measured
 from llmops.evaluation.evaluators.catalogue import build_evaluators, kind
-from llmops.evaluation.runner import measured
 from llmops.settings.files import is_file_or_new, opened_output, shown
 from llmops.settings.lines import Row, json_lines
 from llmops.settings.positions import Positions

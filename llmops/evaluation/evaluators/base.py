@@ -6,11 +6,11 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from pydantic import Tag
+from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.amounts import amount
 from llmops.domain.cases import Case
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import MissingCredential, RunIncomplete, UsageError
 from llmops.domain.keys import canonical
 from llmops.domain.ports import NO_LABELS, Evaluator
 from llmops.domain.prompts import Image
@@ -232,6 +232,19 @@ class BuiltEvaluator:
         return f"{told[0][2]} is {'not ' if self.spec.common.negate else ''}{beyond}"
 
 
+async def measured(built: BuiltEvaluator, sample: Sample) -> Outcome:
+    """An evaluator's outcome; what it raises is its failure on this case, except what ends the run."""
+    try:
+        outcome = await built.measure(sample)
+    except (MissingCredential, RunIncomplete):
+        raise
+    except Exception as error:
+        return Failure(f"{type(error).__name__}: {error}")
+    if isinstance(outcome, Score) and not all(map(isfinite, (outcome.value, *outcome.parts.values()))):
+        return Failure("its value is not a finite number", outcome.judging)
+    return outcome
+
+
 def told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
     """Two amounts with their unit, in full where three digits would make them look the same."""
     short = amount(value, unit), amount(limit, unit)
@@ -289,6 +302,8 @@ def shape(value: object) -> str:
 
 FieldName = Annotated[str, Tag("single")]
 """Names a field of the case, where a list would be literal."""
+Texts = Annotated[FieldName | Annotated[list[str], Field(min_length=1), Tag("list")], Discriminator(shape)]
+"""A field of the case, or a list of literal texts."""
 
 
 def identity(kind: str, version: int, options: Strict, *parts: str) -> str:

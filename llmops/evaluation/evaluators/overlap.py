@@ -1,12 +1,8 @@
 """How much of its words does the answer share with the expected text?"""
 
-from typing import Annotated
-
-from pydantic import Discriminator, Field, Tag
-
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score
-from llmops.evaluation.evaluators.base import SHARE, FieldName, Figures, Kind, Services, identity, shape
+from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, Texts, identity
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.scoring.text_metrics import Metric, agreement
@@ -16,8 +12,8 @@ from llmops.settings.validation import Strict
 class OverlapOptions(Strict):
     """Options of `overlap`."""
 
-    to: Annotated[FieldName | Annotated[list[str], Field(min_length=1), Tag("list")], Discriminator(shape)] = "expected"
-    """A field of the case, or a list of literal texts; of several the closest counts."""
+    to: Texts = "expected"
+    """Of several the closest counts."""
     metric: Metric = "rouge-l"
 
 

@@ -1,13 +1,10 @@
 """Is the answer about the same thing as the expected text?"""
 
 import asyncio
-from typing import Annotated
-
-from pydantic import Discriminator, Field, Tag
 
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score
-from llmops.evaluation.evaluators.base import AskEmbedder, FieldName, Figures, Kind, Services, identity, shape
+from llmops.evaluation.evaluators.base import AskEmbedder, Figures, Kind, Services, Texts, identity
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.settings.indexes import EmbedderSettings
@@ -17,8 +14,8 @@ from llmops.settings.validation import Strict
 class SimilarityOptions(Strict):
     """Options of `similarity`."""
 
-    to: Annotated[FieldName | Annotated[list[str], Field(min_length=1), Tag("list")], Discriminator(shape)] = "expected"
-    """A field of the case, or a list of literal texts; of several the most similar counts."""
+    to: Texts = "expected"
+    """Of several the most similar counts."""
     embedder: EmbedderSettings = EmbedderSettings()
 
 

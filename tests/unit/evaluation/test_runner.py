@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from llmops.domain.scores import Failure, JudgeUse, Outcome, Score, Unmeasured
-from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind
-from llmops.evaluation.runner import measured
+from llmops.evaluation.evaluators.base import BuiltEvaluator, Kind, measured
 from llmops.settings.suite import CommonOptions, EvaluatorSpec
 from llmops.settings.validation import Strict
 
