@@ -42,6 +42,8 @@ class OpenAiServer:
         self.embedded: list[str] = []
         """Every text that a vector was asked for."""
         self.requests = 0
+        self.asked: list[list[dict[str, Any]]] = []
+        """The messages of each request."""
         self.headers: dict[str, str] = {}
         """Of every answer."""
         self.at_once = self.most_at_once = 0
@@ -90,6 +92,7 @@ class OpenAiServer:
         with self._lock:
             self.requests += 1
             number = self.requests
+            self.asked.append(body["messages"])
             prompt = _text(body["messages"][-1]["content"])
             self.prompts[prompt] += 1
         time.sleep(self.delay_s)

@@ -50,14 +50,8 @@ def folder(tmp_path: Path, server: OpenAiServer) -> Path:
 @pytest.fixture
 def asked(server: OpenAiServer) -> list[list[dict[str, Any]]]:
     """The messages of each request."""
-    requests: list[list[dict[str, Any]]] = []
-
-    def reply(messages: list[dict[str, Any]]) -> str:
-        requests.append(messages)
-        return "Sales are final."
-
-    server.reply = reply
-    return requests
+    server.reply = lambda _: "Sales are final."
+    return server.asked
 
 
 @pytest.mark.parametrize("transport", ["direct", "litellm"])
