@@ -34,7 +34,10 @@ DATASETS = "datasets"
 """Where `llmops init` and most projects keep them."""
 QUESTION = "question"
 """The variable that a turn of a conversation sets when it is a text."""
-TURNS = 'A turn is what the user says, or the variables of one: ["Hello", {"question": "...", "tone": "..."}].'
+TURNS = (
+    'A turn is what the user says, or the variables of one: ["Hello", {"question": "...", "tone": "..."}]. '
+    f"Messages that were said already, with `role` and `content`, stand in `vars`, as `{HISTORY}`."
+)
 CASE_BYTES = 1000
 """What a case takes beside its text, roughly."""
 

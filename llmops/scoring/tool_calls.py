@@ -26,7 +26,7 @@ class Call:
 
     def __str__(self) -> str:
         """For people."""
-        return f"{self.name}({'' if self.arguments is None else canonical(self.arguments)})"
+        return self.name if self.arguments is None else f"{self.name}({canonical(self.arguments)})"
 
 
 def calls_in(answer: str) -> list[Call]:

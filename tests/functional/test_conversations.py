@@ -285,6 +285,7 @@ def test_a_prompt_without_the_history_is_refused_before_anything_is_asked(folder
         ({"turns": ["a"], "output": "b"}, "an `output` stands beside them"),
         ({"turns": ["a", {"question": "b", "history": []}]}, "turn 2 has a `history`"),
         ({"turns": [{"tone": "kind", "place": "here"}]}, "turn 1 has no text variable `question`"),
+        ({"turns": [{"role": "user", "content": "Hello"}]}, "with `role` and `content`, stand in `vars`, as `history`"),
         ({"turns": ["a"] * 101}, "100"),
         ({"turns": ["a"], "vars": {"history": "Hello"}}, "the `history` that they go on from is no list of messages"),
         ({"turns": ["a"], "vars": {"history": [{"role": "user", "content": [{"type": "text"}]}]}}, "is no list of messages"),

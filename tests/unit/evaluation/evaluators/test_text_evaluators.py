@@ -142,7 +142,7 @@ def test_tool_calls(bench: Bench, options: str, expected: object, value: float, 
 def test_tool_calls_where_none_are_made_or_known(bench: Bench) -> None:
     assert bench.judge("tool-calls", answer("It rains.", expected=[])).passed is True
     silent = bench.measure("tool-calls", answer("It rains.", expected=["weather"]))
-    assert silent == Score(0.0, "not called: weather()", parts={"precision": 0.0, "recall": 0.0})
+    assert silent == Score(0.0, "not called: weather", parts={"precision": 0.0, "recall": 0.0})
     assert bench.measure("tool-calls", answer(CALLS)) == Unmeasured("the case's `expected` is empty")
     assert isinstance(bench.measure("tool-calls", answer(CALLS, expected=[{"tool": "x"}])), Failure)
     with pytest.raises(InvalidFiles, match=r"tool-calls.to"):
