@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmops.domain.records import record
+from llmops.scoring.copied_words import COPYING, Source, words
 from llmops.scoring.matching import folded
-from llmops.scoring.overlap import COPYING, Source, words
 from llmops.scoring.reading import terms
 from llmops.scoring.sentences import Sentence, split_sentences
 from llmops.scoring.wording import WORDING, negates, wording

@@ -1,117 +1,179 @@
-"""How much of a sentence its passages hold: runs of copied words, and words that stand nowhere in them."""
+"""How far a text agrees with a reference, by words or characters: the usual metrics of answers, summaries and translations."""
 
 import math
 import re
-from collections.abc import Sequence
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Literal
 
 from llmops.domain.records import record
-from llmops.scoring.reading import content_stem
 
-LONGEST_RUN = 8
-"""Words of a copied run; longer ones are not told apart."""
+Metric = Literal["f1", "rouge-1", "rouge-2", "rouge-l", "bleu", "chrf", "edit"]
+
 MAX_CHARACTERS = 20_000
-"""Read of a sentence."""
-MAX_WORDS = 50_000
-"""Read of all passages."""
+"""Read of each text."""
+BLEU_ORDER = 4
+CHRF_ORDER = 6
+CHRF_BETA = 2.0
+"""How much more recall counts than precision in chrF."""
 
-COPYING = (
-    "new content words, share",
-    "new words, share",
-    "new pairs",
-    "new triples",
-    "new quadruples",
-    "in runs of three",
-    "in runs of five",
-    "mean run",
-    "longest run",
-    "longest gap",
-    "new content words",
-    "words",
-    "content words",
-)
-"""Order of the numbers in `Source.copied`."""
-
-_word = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, in lower case."""
-    return [match[0].lower() for match in _word.finditer(text[:MAX_CHARACTERS])]
+_unspaced = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fa1f]")
+"""Characters of scripts that are written without spaces: each counts as a word."""
+_articles = re.compile(r"\b(a|an|the)\b")
+_token = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s]")
 
 
 @record
-class Source:
-    """The words of all passages together."""
+class Agreement:
+    """Of a text with its reference, each 0 to 1."""
 
-    words: frozenset[str]
-    stems: frozenset[str]
-    runs: frozenset[tuple[str, ...]]
-    """Neighbouring words of one sentence, two to `LONGEST_RUN` of them."""
+    value: float
+    precision: float | None = None
+    """Share of the text that the reference has; None: the metric knows none."""
+    recall: float | None = None
+    """Share of the reference that the text has."""
 
-    @classmethod
-    def of(cls, sentences: Sequence[str]) -> "Source":
-        """Of the sentences of the passages."""
-        found: list[list[str]] = []
-        room = MAX_WORDS
-        for sentence in sentences:
-            found.append(words(sentence)[:room])
-            room -= len(found[-1])
-        known = frozenset(word for some in found for word in some)
-        runs = {
-            tuple(some[at : at + size])
-            for some in found
-            for size in range(2, LONGEST_RUN + 1)
-            for at in range(len(some) - size + 1)
-        }
-        return cls(known, frozenset(content_stem(word) for word in known), frozenset(runs))
 
-    def has(self, word: str) -> bool:
-        """Whether the passages hold a word, in any of its forms."""
-        return word in self.words or content_stem(word) in self.stems
+NOTHING = Agreement(0.0, 0.0, 0.0)
 
-    def new(self, own: Sequence[str]) -> list[str]:
-        """The content words that no passage has."""
-        return [word for word in own if content_stem(word) and not self.has(word)]
 
-    def copied(self, own: Sequence[str]) -> tuple[float, ...]:
-        """How far the words of a sentence are copied, ordered as `COPYING`."""
-        size = max(1, len(own))
-        content = sum(1 for word in own if content_stem(word))
-        new = len(self.new(own))
-        covered = self._covered(own)
-        gap = longest = 0
-        for run in covered:
-            gap = gap + 1 if run < 2 else 0
-            longest = max(longest, gap)
-        return (
-            new / max(1, content),
-            sum(1 for word in own if not self.has(word)) / size,
-            *(self._new_runs(own, length) for length in (2, 3, 4)),
-            *(sum(1 for run in covered if run >= length) / size for length in (3, 5)),
-            sum(covered) / size,
-            float(max(covered, default=0)),
-            math.log1p(longest),
-            math.log1p(new),
-            math.log1p(len(own)),
-            math.log1p(content),
-        )
+def agreement(metric: Metric, text: str, reference: str) -> Agreement:
+    """How far `text` agrees with `reference`; of each the first `MAX_CHARACTERS` are read, composed (NFC).
 
-    def _covered(self, own: Sequence[str]) -> list[int]:
-        """For each word the longest copied run that it is part of, in words; 0: no passage has the word."""
-        covered = [0] * len(own)
-        for start in range(len(own)):
-            length = 1 if own[start] in self.words else 0
-            while (
-                0 < length < LONGEST_RUN and start + length < len(own) and tuple(own[start : start + length + 1]) in self.runs
-            ):
-                length += 1
-            for at in range(start, start + length):
-                covered[at] = max(covered[at], length)
-        return covered
+    - `f1`: of the words, without articles and punctuation (Rajpurkar et al. 2016, SQuAD).
+    - `rouge-1`, `rouge-2`, `rouge-l`: F1 of words, of pairs of words, of the longest common subsequence (Lin 2004).
+    - `bleu`: up to four words, exponentially smoothed (Papineni et al. 2002; Chen and Cherry 2014, method 3).
+    - `chrf`: F2 of up to six characters, spaces aside (Popovic 2015).
+    - `edit`: 1 minus the Levenshtein distance as a share of the longer text.
+    """
+    text, reference = (unicodedata.normalize("NFC", each[:MAX_CHARACTERS]) for each in (text, reference))
+    if metric == "f1":
+        return _f1(text, reference)
+    if metric == "rouge-l":
+        return _rouge_l(_words(text), _words(reference))
+    if metric in ("rouge-1", "rouge-2"):
+        order = int(metric[-1])
+        return _shared(_grams(_words(text), order), _grams(_words(reference), order))
+    if metric == "bleu":
+        return Agreement(_bleu(_tokens(text), _tokens(reference)))
+    if metric == "chrf":
+        return _chrf("".join(text.split()), "".join(reference.split()))
+    longer = max(len(text), len(reference))
+    return Agreement(1 - levenshtein(text, reference) / longer if longer else 1.0)
 
-    def _new_runs(self, own: Sequence[str], length: int) -> float:
-        """Share of the runs of so many words that no passage has; in a sentence that is too short: whether a word is new."""
-        places = len(own) - length + 1
-        if places < 1:
-            return float(any(not self.has(word) for word in own))
-        return sum(1 for at in range(places) if tuple(own[at : at + length]) not in self.runs) / places
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, marks and digits, in lower case."""
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower())
+    return _unspaced.sub(r" \g<0> ", kept).split()
+
+
+def _tokens(text: str) -> list[str]:
+    """Words, numbers and single marks, as they are written."""
+    return _token.findall(_unspaced.sub(r" \g<0> ", text))
+
+
+def _f1(text: str, reference: str) -> Agreement:
+    found, wanted = _answer_words(text), _answer_words(reference)
+    if not found or not wanted:
+        return Agreement(float(found == wanted), float(found == wanted), float(found == wanted))
+    return _shared(Counter(found), Counter(wanted))
+
+
+def _answer_words(text: str) -> list[str]:
+    kept = "".join(c for c in text.lower() if c not in string.punctuation and unicodedata.category(c)[0] != "P")
+    return _unspaced.sub(r" \g<0> ", _articles.sub(" ", kept)).split()
+
+
+def _shared(found: Counter[Hashable], wanted: Counter[Hashable]) -> Agreement:
+    return _agreed((found & wanted).total(), found.total(), wanted.total())
+
+
+def _agreed(shared: int, found: int, wanted: int, beta: float = 1.0) -> Agreement:
+    if not shared:
+        return NOTHING
+    precision, recall = shared / found, shared / wanted
+    return Agreement(_f_score(precision, recall, beta), precision, recall)
+
+
+def _f_score(precision: float, recall: float, beta: float) -> float:
+    return (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+
+def _grams(parts: Sequence[Hashable], order: int) -> Counter[Hashable]:
+    return Counter(zip(*(parts[start:] for start in range(order)), strict=False))
+
+
+def _rouge_l(found: Sequence[str], wanted: Sequence[str]) -> Agreement:
+    return _agreed(common_subsequence(found, wanted), len(found), len(wanted))
+
+
+def _bleu(found: Sequence[str], wanted: Sequence[str]) -> float:
+    logarithms: list[float] = []
+    smoothing, matched = 1.0, 0
+    for order in range(1, BLEU_ORDER + 1):
+        grams = _grams(found, order)
+        if not grams:
+            break
+        shared = (grams & _grams(wanted, order)).total()
+        matched += shared
+        smoothing *= 1 if shared else 2
+        logarithms.append(math.log((shared or 1 / smoothing) / grams.total()))
+    if not matched:
+        return 0.0
+    brevity = min(0.0, 1 - len(wanted) / len(found))
+    return math.exp(brevity + sum(logarithms) / len(logarithms))
+
+
+def _chrf(text: str, reference: str) -> Agreement:
+    precisions: list[float] = []
+    recalls: list[float] = []
+    for order in range(1, CHRF_ORDER + 1):
+        found, wanted = _grams(text, order), _grams(reference, order)
+        if found and wanted:
+            shared = (found & wanted).total()
+            precisions.append(shared / found.total())
+            recalls.append(shared / wanted.total())
+    if not sum(precisions):
+        return NOTHING
+    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+    return Agreement(_f_score(precision, recall, CHRF_BETA), precision, recall)
+
+
+def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest common subsequence, bit-parallel (Hyyro 2004)."""
+    places = _places(first)
+    row = all_ones = (1 << len(first)) - 1
+    for item in second:
+        met = row & places.get(item, 0)
+        row = ((row + met) | (row - met)) & all_ones
+    return len(first) - row.bit_count()
+
+
+def levenshtein(first: str, second: str) -> int:
+    """Fewest characters to insert, delete or replace, bit-parallel (Myers 1999; Hyyro 2003)."""
+    if not first:
+        return len(second)
+    places = _places(first)
+    distance, last, all_ones = len(first), 1 << (len(first) - 1), (1 << len(first)) - 1
+    up, down = all_ones, 0
+    """Rows of the column where the distance grows and where it falls."""
+    for character in second:
+        equal = places.get(character, 0)
+        steady = (((equal & up) + up) ^ up) | equal | down
+        right, left = down | ~(steady | up), up & steady
+        distance += bool(right & last) - bool(left & last)
+        right, left = right << 1 | 1, left << 1
+        equal |= down
+        up, down = (left | ~(equal | right)) & all_ones, right & equal & all_ones
+    return distance
+
+
+def _places(items: Sequence[str]) -> dict[str, int]:
+    """The positions of each item as bits."""
+    found: dict[str, int] = {}
+    for place, item in enumerate(items):
+        found[item] = found.get(item, 0) | 1 << place
+    return found

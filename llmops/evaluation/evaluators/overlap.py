@@ -5,7 +5,7 @@ from llmops.domain.scores import Outcome, Sample, Score
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, Texts, identity
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.excerpts import excerpt
-from llmops.scoring.text_metrics import Metric, agreement
+from llmops.scoring.overlap import Metric, agreement
 from llmops.settings.validation import Strict
 
 
