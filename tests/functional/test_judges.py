@@ -80,7 +80,7 @@ def test_every_way_to_reply_is_a_right_verdict_or_an_honest_failure(server: Open
         "empty": ("failed", None),
     }
     assert "NaN" not in json.dumps(run)
-    assert "holds no JSON object" in found[list(script).index("refusal")]["reason"]
+    assert "holds no JSON object: 'I really cannot.'" in found[list(script).index("refusal")]["reason"]
     assert found[list(script).index("truncated")]["judging"]["calls"] == 2
 
 

@@ -18,6 +18,7 @@ from llmops.evaluation.batching import Batcher
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.claiming import Claims
 from llmops.evaluation.endpoints import REST_S
+from llmops.evaluation.evaluators.excerpts import excerpt
 from llmops.evaluation.judging.asking import Judged, JudgeFailed
 from llmops.evaluation.judging.replies import Check, Read, Unreadable, read_reply
 from llmops.evaluation.planning import Target
@@ -30,6 +31,7 @@ Ask = Callable[[PaidCaller], Awaitable[tuple[Completion, ...]]]
 NO_JUDGE = "is an embedded reader, which copies sentences and cannot judge"
 LANGUAGE_MODEL = "Name a language model of llmops.yaml."
 JUDGE_VERSION = 2
+CUT_OFF = "was cut off at its limit of tokens (`max_tokens`)"
 REPAIR = "Your reply cannot be used: it {problem}. Reply again with the JSON object alone, in the form asked for above."
 
 
@@ -263,13 +265,21 @@ async def readable(
 
     Raises:
         ModelError: no answer.
-        Unreadable: the second reply cannot be read, either.
+        Unreadable: the second reply cannot be read, either; the message shows how it begins.
     """
     made.append(await caller.complete(request))
-    try:
-        read(made[0].text)
-    except Unreadable as problem:
+    if problem := _problem(made[0], read):
         told = (Message("assistant", made[0].text), Message("user", REPAIR.format(problem=problem)))
         made.append(await caller.complete(replace(request, messages=(*request.messages, *told))))
-        read(made[1].text)
+        if problem := _problem(made[1], read):
+            raise Unreadable(f"{problem}: {excerpt(made[1].text)}")
     return tuple(made)
+
+
+def _problem(completion: Completion, read: Callable[[str], object]) -> str:
+    """Why a reply cannot be read; empty: it can."""
+    try:
+        read(completion.text)
+    except Unreadable as error:
+        return CUT_OFF if completion.finish_reason == "length" else str(error)
+    return ""

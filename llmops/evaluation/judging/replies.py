@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llmops.scoring.json_text import NotJson, only_object
 
-Answer = Literal["yes", "no", "not applicable"]
-Support = Literal["supported", "contradicted", "not found"]
+
+def _in_lower_case(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Word = BeforeValidator(_in_lower_case)
+"""One of some words: "Yes" is as good as "yes"."""
+Answer = Annotated[Literal["yes", "no", "not applicable"], Word]
+Support = Annotated[Literal["supported", "contradicted", "not found"], Word]
 Number = Annotated[int, Field(ge=1)]
 
 
@@ -42,7 +49,7 @@ class Level(Reply):
 class Preference(Reply):
     """The better of two answers."""
 
-    better: Literal["first", "second", "tie"]
+    better: Annotated[Literal["first", "second", "tie"], Word]
     reason: str = ""
 
 

@@ -89,6 +89,11 @@ def test_a_reply_among_other_words_is_read(frame: str) -> None:
     assert [each.verdict for each in read_reply(text, Verdicts).verdicts] == ["yes", "no"]
 
 
+@pytest.mark.parametrize("word", ["No", "NO", " no "])
+def test_the_case_of_a_verdict_does_not_count(word: str) -> None:
+    assert read_reply(verdicts(word), Verdicts).verdicts[0].verdict == "no"
+
+
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(Unreadable):
