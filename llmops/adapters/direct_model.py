@@ -59,31 +59,26 @@ class DirectModel:
         self._name = name
         self._settings = settings
         self._session: ClientSession | None = None
-        self._key: str | None = None
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """As the port."""
         import aiohttp
 
         session = self._session or self._open()
-        body = {
-            **request.params,
-            "model": self._settings.id.partition("/")[2] or self._settings.id,
-            "messages": [message.to_json() for message in request.messages],
-        }
+        body = body_of(request, self._settings)
         if request.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         started = time.perf_counter()
         try:
             async with session.post("chat/completions", json=body) as response:
                 if response.status != 200:
-                    raise await _refused(response)
+                    raise await refused(response)
                 self.resumes_at = resumes_at(response.headers)
                 if request.stream:
                     completion = await self._streamed(response, started)
                 else:
                     data = await response.read()
-                    completion = self._completion(_json(data), time.perf_counter() - started)
+                    completion = completion_of(parsed(data), time.perf_counter() - started)
         except TimeoutError as error:
             raise ModelTimeout(f"no complete answer within {self._settings.timeout_s:g} s") from error
         except aiohttp.ClientPayloadError as error:
@@ -101,17 +96,7 @@ class DirectModel:
             self._session = None
 
     def _open(self) -> "ClientSession":
-        import aiohttp
-
-        self._key = key_of(self._name, self._settings)
-        base = self._settings.api_base or _base_of_environment()
-        self._session = aiohttp.ClientSession(
-            base_url=f"{base.rstrip('/')}/",
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-            connector=aiohttp.TCPConnector(limit=self._settings.concurrency),
-            trust_env=_proxied(base),
-        )
+        self._session = open_session(self._name, self._settings)
         return self._session
 
     async def _streamed(self, response: "ClientResponse", started: float) -> Completion:
@@ -128,7 +113,7 @@ class DirectModel:
             line = raw.decode("utf-8", "replace").strip()
             if not line.startswith("data:") or line == "data: [DONE]":
                 continue
-            whole = _json(line.removeprefix("data:").encode())
+            whole = parsed(line.removeprefix("data:").encode())
             usage = field(whole, "usage") or usage
             choices = field(whole, "choices")
             for choice in choices if isinstance(choices, list) else ():
@@ -143,24 +128,57 @@ class DirectModel:
                     parts.append(text)
         message = {"content": "".join(parts), "reasoning": thought, "tool_calls": joined_calls(called)}
         data = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage, "model": field(whole, "model")}
-        return replace(self._completion(data, time.perf_counter() - started, first), logprob=mean(sure))
-
-    def _completion(self, data: Any, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401
-        """An answer, without `usage` where the server tells none that can be."""
-        try:
-            choice = data["choices"][0]
-            message, finish = choice["message"], choice.get("finish_reason")
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise BadResponse("the answer has no choices") from error
-        text = text_of(message, finish)
-        sure = mean(logprobs_of(choice.get("logprobs")))
-        return Completion(text, usage_of(data.get("usage")), latency, ttft, finish, model=data.get("model"), logprob=sure)
+        return replace(completion_of(data, time.perf_counter() - started, first), logprob=mean(sure))
 
     def _counted(self, request: CompletionRequest, text: str) -> Usage:
         count = load_litellm().token_counter
         messages = [message.to_json() for message in request.messages]
         model = self._settings.id
         return Usage(count(model=model, messages=messages), count(model=model, text=text), estimated=True)
+
+
+def open_session(name: str, settings: ModelSettings) -> "ClientSession":
+    """A session with the endpoint of a model, under the name that the project gives it.
+
+    Raises:
+        UsageError: its key is missing, or its address is none.
+    """
+    import aiohttp
+
+    key = key_of(name, settings)
+    base = settings.api_base or _base_of_environment()
+    return aiohttp.ClientSession(
+        base_url=f"{base.rstrip('/')}/",
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
+        connector=aiohttp.TCPConnector(limit=settings.concurrency),
+        trust_env=_proxied(base),
+    )
+
+
+def body_of(request: CompletionRequest, settings: ModelSettings) -> dict[str, Any]:
+    """What is sent, but for streaming."""
+    return {
+        **request.params,
+        "model": settings.id.partition("/")[2] or settings.id,
+        "messages": [message.to_json() for message in request.messages],
+    }
+
+
+def completion_of(data: Any, latency: float, ttft: float | None = None) -> Completion:  # noqa: ANN401 -- what a server sent
+    """An answer, without `usage` where the server tells none that can be.
+
+    Raises:
+        ModelError: there is no usable answer in it.
+    """
+    try:
+        choice = data["choices"][0]
+        message, finish = choice["message"], choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise BadResponse("the answer has no choices") from error
+    text = text_of(message, finish)
+    sure = mean(logprobs_of(choice.get("logprobs")))
+    return Completion(text, usage_of(data.get("usage")), latency, ttft, finish, model=data.get("model"), logprob=sure)
 
 
 def _base_of_environment() -> str:
@@ -184,25 +202,43 @@ def _proxied(base: str) -> bool:
     return url.scheme in getproxies() and not proxy_bypass(url.hostname or "")
 
 
-def _json(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value
+def parsed(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value
+    """The JSON of an answer.
+
+    Raises:
+        BadResponse: it is none.
+    """
     try:
         return json.loads(data)
     except ValueError as error:
         raise BadResponse(f"the answer is not valid JSON: {masked(data.decode('utf-8', 'replace'))[:80]!r}") from error
 
 
-async def _refused(response: "ClientResponse") -> ModelError:
+async def refused(response: "ClientResponse") -> ModelError:
+    """The error of an answer that is none."""
     body = (await response.content.read(4000)).decode("utf-8", "replace")
+    where = f" from {masked(str(response.url))}" if response.status in WRONG_ADDRESS else ""
+    return error_of(response.status, body, where, retry_after_s=retry_after(response.headers))
+
+
+def error_of(status: int, body: str, where: str = "", *, retry_after_s: float | None = None) -> ModelError:
+    """The error of an HTTP status.
+
+    Args:
+        status: not 200.
+        body: what came with it.
+        where: it came from, where that helps.
+        retry_after_s: when another try is worth it, as the server says.
+    """
     try:
         told = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         told = body
-    where = f" from {masked(str(response.url))}" if response.status in WRONG_ADDRESS else ""
-    message = f"HTTP {response.status}{where}: {masked(' '.join(str(told).split()))[:300]}"
-    if response.status == 429:
-        return RateLimited(message, retry_after_s=retry_after(response.headers))
-    if response.status in (408, 409) or response.status >= 500:
-        return Unavailable(message, retry_after_s=retry_after(response.headers))
+    message = f"HTTP {status}{where}: {masked(' '.join(str(told).split()))[:300]}"
+    if status == 429:
+        return RateLimited(message, retry_after_s=retry_after_s)
+    if status in (408, 409) or status >= 500:
+        return Unavailable(message, retry_after_s=retry_after_s)
     if "context_length_exceeded" in body or "maximum context length" in body:
         return ContextOverflow(message)
-    return (NoAccess if response.status in NoAccess.STATUSES else Refused)(message)
+    return (NoAccess if status in NoAccess.STATUSES else Refused)(message)

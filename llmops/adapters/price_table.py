@@ -13,6 +13,9 @@ from llmops.domain.models import LongPrice, Price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
 SOURCE = "LiteLLM's table"
+REASONING = "output_cost_per_reasoning_token"
+BATCHES = "_batches"
+"""Ends the names of the prices of batches."""
 _LONG = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 
 
@@ -52,11 +55,24 @@ def listed_price(model_id: str, tier: object = None) -> Price | None:
     usual = _rates(row, suffix)
     if usual is None or not (usual.input_per_million or usual.output_per_million):
         return None
+    return replace(_by_length(row, suffix, usual), batch=_of_batches(row))
+
+
+def _by_length(row: Mapping[str, Any], suffix: str, usual: Price) -> Price:
+    """The usual price, with what a long input costs where the row says so."""
     for name in row:
         if above := _LONG.fullmatch(name):
             rates = _rates(row, suffix, above[1])
             return usual if rates is None else replace(usual, long=LongPrice(1000 * int(above[2]), rates))
     return usual
+
+
+def _of_batches(row: Mapping[str, Any]) -> Price | None:
+    """What a call costs in a batch; None where the row does not say both directions."""
+    if not all(f"{name}{BATCHES}" in row for name in ("input_cost_per_token", "output_cost_per_token")):
+        return None
+    usual = _rates({name: value for name, value in row.items() if name != REASONING}, BATCHES)
+    return None if usual is None else _by_length(row, BATCHES, usual)
 
 
 def _rates(row: Mapping[str, Any], suffix: str, long: str = "") -> Price | None:
@@ -71,4 +87,4 @@ def _rates(row: Mapping[str, Any], suffix: str, long: str = "") -> Price | None:
         made = 0.0
     if given is None or made is None:
         return None
-    return Price(given, made, usd("cache_read_input_token_cost"), usd("output_cost_per_reasoning_token"), source=SOURCE)
+    return Price(given, made, usd("cache_read_input_token_cost"), usd(REASONING), source=SOURCE)

@@ -92,6 +92,9 @@ def command(
     csv: Annotated[Path | None, typer.Option(help="Write CSV.")] = None,
     sarif: Annotated[Path | None, typer.Option(help="Write the cases that broke against the baseline as SARIF.")] = None,
     code_quality: Annotated[Path | None, typer.Option(help="Write them as a GitLab code-quality report.")] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask models in batches of their provider: at about half the price, within a day.")
+    ] = False,
     engine: EngineOption = "local",
     address: AddressOption = None,
     watch: Annotated[
@@ -131,7 +134,11 @@ def command(
         budget=budget,
         verbose=verbose,
         sequential=sequential,
+        batch=batch,
     )
+    if batch and (sequential or watch):
+        option = "--sequential" if sequential else "--watch"
+        raise UsageError(f"{option} waits for each answer, and --batch for all of them.", hint="Leave one of them out.")
     if no_gate and (baseline is not None or sequential):
         option = "--sequential" if sequential else "--baseline"
         raise UsageError(f"--no-gate judges nothing, so that {option} has no use.", hint="Leave one of them out.")
@@ -140,6 +147,8 @@ def command(
         raise UsageError(told, hint="Leave out either it, or --watch and the files. --json prints what would run.")
     _check_files([path for path, _ in documents], session.root)
     _check_names(session, options)
+    if batch:
+        _use_batches(session, suites_named(session, suites or []), budget)
     if explain:
         from llmops.reporting.explanations import print_explanation
 
@@ -171,6 +180,13 @@ def command(
 
         raise typer.Exit(watched(session, evaluate, [path for path, _ in documents]))
     raise typer.Exit(evaluate(session))
+
+
+def _use_batches(session: Session, suites: "list[Suite]", budget: float | None) -> None:
+    from llmops.evaluation.batch_calls import MOST, MOST_WITH_BUDGET
+
+    capped = budget is not None or any(suite.settings.budget is not None for suite in suites)
+    session.wiring.use_batches(MOST_WITH_BUDGET if capped else MOST)
 
 
 def _check_files(paths: list[Path], root: Path) -> None:

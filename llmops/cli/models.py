@@ -54,4 +54,6 @@ def _price(price: Price | None) -> str:
     if price.long is not None:
         rates = price.long.price
         told += f", above {price.long.above_tokens:,} {rates.input_per_million:g} in, {rates.output_per_million:g} out"
+    if price.batch is not None:
+        told += f", in batches {price.batch.input_per_million:g} in, {price.batch.output_per_million:g} out"
     return f"{told} ({price.source})"

@@ -37,6 +37,8 @@ class Estimate:
     cost_usd: float | None
     seconds: float | None
     """At the model's concurrency."""
+    batched: bool = False
+    """In batches of its provider, which take up to a day."""
 
 
 @record

@@ -18,6 +18,8 @@ class CompletionRequest:
     """Sampling parameters, passed through to the provider."""
     stream: bool = False
     """Stream only to measure the time to first token."""
+    sample: int | str = 0
+    """Tells this call from others for further answers to the same."""
 
 
 @record
@@ -90,12 +92,15 @@ class Completion:
     """Passages that an application answered from, which it retrieved itself."""
     told_usd: float | None = None
     """What the call cost, as an application says of itself; None: it does not."""
+    batched: bool = False
+    """It came in a batch of the provider: at the price of batches, and without a latency that means anything."""
 
     def cost(self, price: "Price | None") -> float | None:
         """USD of the call: what it says itself, else by a price; None when it cannot be known."""
-        if self.told_usd is not None or price is None:
+        rates = price.batch if self.batched and price is not None else price
+        if self.told_usd is not None or rates is None:
             return self.told_usd
-        return price.cost(self.usage, self.latency_s)
+        return rates.cost(self.usage, self.latency_s)
 
 
 @record
@@ -113,6 +118,8 @@ class Price:
     """USD per hour of the machine; a call costs its latency."""
     long: "LongPrice | None" = None
     """What a call with a long input costs instead; None: the same."""
+    batch: "Price | None" = None
+    """What a call in a batch of the provider costs instead; None: not known."""
     source: str = "llmops.yaml"
     """Where the figure comes from."""
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+from llmops.domain.batches import Batch
 from llmops.domain.caching import Kept, Removed
+from llmops.domain.errors import ModelError
 from llmops.domain.jobs import Job
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.queries import Written
@@ -38,6 +40,58 @@ class ChatModel(Protocol):
 
         Raises:
             ModelError: no usable answer; its class says whether another try may help.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class ChatBatches(Protocol):
+    """Has a provider answer many chats together; one attempt per call, as of a `ChatModel`."""
+
+    def encoded(self, id: str, request: CompletionRequest) -> bytes:
+        """A request as a line of what is handed over, under an id of ours."""
+        ...
+
+    async def upload(self, lines: bytes) -> str:
+        """Hand over encoded requests, which begins and costs nothing; an id for them.
+
+        Raises:
+            ModelError: they were not taken.
+        """
+        ...
+
+    async def begin(self, upload: str) -> Batch:
+        """Have what was handed over worked on.
+
+        Raises:
+            ModelError: it is not.
+        """
+        ...
+
+    async def find(self, upload: str) -> Batch | None:
+        """The batch that was begun with an upload; None: there is none, or no more.
+
+        Raises:
+            ModelError: nothing was told.
+        """
+        ...
+
+    async def state(self, batch: Batch) -> Batch:
+        """How it stands now.
+
+        Raises:
+            ModelError: nothing was told.
+        """
+        ...
+
+    async def answers(self, batch: Batch) -> dict[str, Completion | ModelError]:
+        """What came of the requests of a batch that has ended, by our ids; those that are missing were not worked on.
+
+        Raises:
+            ModelError: nothing was told.
         """
         ...
 

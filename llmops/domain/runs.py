@@ -14,7 +14,7 @@ from llmops.domain.scores import JudgeUse, Span
 
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "over budget"]
 OutcomeStatus = Literal["scored", "failed", "unmeasured"]
-NodeKind = Literal["rewrite", "retrieve", "generate", "judge", "evaluate", "sweep"]
+NodeKind = Literal["rewrite", "retrieve", "generate", "judge", "evaluate", "sweep", "batch"]
 NODE_KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 UNFINISHED: tuple[RunStatus, ...] = ("running", "interrupted", "over budget")
 """Runs that the same command continues."""

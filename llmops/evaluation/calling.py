@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from llmops.domain.errors import EndpointDown, ModelError, RateLimited
 from llmops.domain.models import Completion, CompletionRequest
+from llmops.evaluation.batch_calls import BatchCaller, BatchLog
 from llmops.evaluation.case_files import with_images
 from llmops.evaluation.endpoints import Endpoint, Stopping
 from llmops.evaluation.pacing import Pace
@@ -76,6 +77,10 @@ class Caller:
                 raise failed
             await self._endpoint.wait(self._delay(failed, attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._model.close()
 
     async def _attempt(self, request: CompletionRequest) -> Completion:
         await self._until_allowed()
@@ -155,21 +160,32 @@ class Caller:
 class Callers:
     """Of a run or application: a model has one, whether it answers or judges, and models of one endpoint share its breaker."""
 
-    def __init__(self, rest_s: float | None = None) -> None:
-        """Args: `rest_s` as `Endpoint`."""
+    def __init__(self, rest_s: float | None = None, log: BatchLog | None = None) -> None:
+        """Ask nobody yet.
+
+        Args:
+            rest_s: as `Endpoint`.
+            log: remembers the batches of targets that are asked in such; None: there is no such target.
+        """
         self._rest_s = rest_s
-        self._callers: dict[str, Caller] = {}
+        self._log = log
+        self._callers: dict[str, Caller | BatchCaller] = {}
         self._endpoints: dict[str, Endpoint] = {}
         self._stopped = asyncio.Event()
 
-    def of(self, target: Target) -> Caller:
+    def of(self, target: Target) -> Caller | BatchCaller:
         """The caller of a target, by its name."""
         if target.name not in self._callers:
             endpoint = self._endpoints.setdefault(target.endpoint or target.name, Endpoint(self._rest_s))
             if self._stopped.is_set():
                 endpoint.stop()
-            self._callers[target.name] = Caller(target, endpoint)
+            self._callers[target.name] = self._caller(target, endpoint)
         return self._callers[target.name]
+
+    def _caller(self, target: Target, endpoint: Endpoint) -> Caller | BatchCaller:
+        if target.batches is None or self._log is None:
+            return Caller(target, endpoint)
+        return BatchCaller(target, endpoint, self._log)
 
     def stop(self) -> None:
         """Make no call that waits for its turn, its retry or a limit; those that are sent come to their end."""
@@ -191,5 +207,4 @@ class Callers:
     async def close(self) -> None:
         """Close the connections."""
         for caller in self._callers.values():
-            if caller.target.model is not None:
-                await caller.target.model.close()
+            await caller.close()

@@ -205,11 +205,11 @@ class CellSteps:
             state.error = messages
             return
         state.messages = messages
-        state.request = request_of(target, version, messages, stream=self.plan.stream)
+        state.request = request_of(target, version, messages, cell.repeat, stream=self.plan.stream)
         if target.route is None:
-            state.generate_key = generate_key(target, state.request, cell.repeat)
+            state.generate_key = generate_key(target, state.request)
         else:
-            state.generate_key = route_key(target, target.route, state.request, cell.repeat, cell.case, state.hits or ())
+            state.generate_key = route_key(target, target.route, state.request, cell.case, state.hits or ())
 
     def _take_recorded(self, state: CellState) -> None:
         if state.cell.case.output is None:
@@ -232,13 +232,14 @@ class CellSteps:
         route, samples = self.plan.targets[state.cell.target].route, Counter[str]()
         for call in completion.route:
             if route is not None and not (call.reused or call.error):
-                yield self.key_of_routed(state, route.targets[call.model], samples[call.model])
+                asked = route.targets[call.model]
+                yield generate_key(asked, self.routed_request(state, asked, samples[call.model]))
             samples[call.model] += 1
 
-    def key_of_routed(self, state: CellState, target: Target, sample: int) -> str:
-        """Key of the n-th answer, from 0, that a route gets of a model: of the first as if the model were a target itself."""
-        request = request_of(target, self.plan.prompts[state.cell.prompt], state.messages, stream=self.plan.stream)
-        return generate_key(target, request, f"{state.cell.repeat}/{sample}" if sample else state.cell.repeat)
+    def routed_request(self, state: CellState, target: Target, sample: int) -> CompletionRequest:
+        """The call for the n-th answer, from 0, that a route gets of a model: the first as if it were a target itself."""
+        version, repeat = self.plan.prompts[state.cell.prompt], state.cell.repeat
+        return request_of(target, version, state.messages, f"{repeat}/{sample}" if sample else repeat, stream=self.plan.stream)
 
     def key_evaluations(self, state: CellState) -> None:
         """Fix the keys of the evaluations that are worth storing."""
@@ -343,7 +344,7 @@ class CellSteps:
             evaluations=evaluations if completion else {},
             usage=state.usage,
             cost_usd=self._cost_of_all(state, completion) if completion else _known_cost(state.calls, earlier),
-            latency_s=completion.latency_s if completion and not recorded else None,
+            latency_s=completion.latency_s if completion and not (recorded or completion.batched) else None,
             ttft_s=completion.ttft_s if completion else None,
             attempts=state.attempts + sum(turn.attempts for turn in earlier),
             cached=state.cached,

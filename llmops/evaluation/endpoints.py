@@ -132,9 +132,14 @@ class Endpoint:
         self._failures += 1
         patience = max(AFTER_S, TIMEOUTS * timeout_s if isinstance(error, ModelTimeout) else 0.0)
         if self._failures >= FAILURES and now - self._first_failure >= patience and self._down is None:
-            self._down = f"the endpoint of {who} does not answer: {error.message}"
             self._next_try = now + (self._rest_s or 0.0)
-            self._disturb()
+            self.give_up(f"the endpoint of {who} does not answer: {error.message}")
+
+    def give_up(self, told: str) -> EndpointDown:
+        """Take it for dead: the error of all further calls."""
+        self._down = told
+        self._disturb()
+        return EndpointDown(told)
 
     def stop(self) -> None:
         """Let nothing wait any longer."""

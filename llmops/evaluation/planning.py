@@ -8,7 +8,7 @@ from llmops.domain.cases import Case, History
 from llmops.domain.errors import UsageError
 from llmops.domain.keys import content_hash, node_key
 from llmops.domain.models import CompletionRequest, Price
-from llmops.domain.ports import ChatModel
+from llmops.domain.ports import ChatBatches, ChatModel
 from llmops.domain.prompts import Message
 from llmops.domain.queries import Query, Written
 from llmops.domain.records import record
@@ -120,6 +120,13 @@ class Target:
     """Tokens in any minute, at most, questions and answers together."""
     endpoint: str = ""
     """Models with the same text are served by the same server; empty: by one of its own."""
+    batches: ChatBatches | None = None
+    """Has calls answered in batches; None: each is made by itself."""
+
+    @property
+    def rates(self) -> Price | None:
+        """What its calls cost now; None: not known."""
+        return self.price if self.batches is None or self.price is None else self.price.batch
 
     @property
     def identity(self) -> str:
@@ -305,32 +312,34 @@ def retrieve_key(retriever: AskRetriever, query: Query) -> str:
     return node_key("retrieve", RETRIEVE_VERSION, {"index": retriever.identity, "query": query.text, **written})
 
 
-def request_of(target: Target, version: PromptVersion, messages: tuple[Message, ...], *, stream: bool) -> CompletionRequest:
+def request_of(
+    target: Target, version: PromptVersion, messages: tuple[Message, ...], sample: int | str, *, stream: bool
+) -> CompletionRequest:
     """The call that a cell makes; a prompt's own parameters win over the model's."""
-    return CompletionRequest(messages, {**target.params, **version.parameters}, stream)
+    return CompletionRequest(messages, {**target.params, **version.parameters}, stream, sample)
 
 
-def generate_key(target: Target, request: CompletionRequest, repeat: int | str) -> str:
-    """Key of an answer: the model, its parameters, the rendered messages, and which repeat it is."""
-    return node_key("generate", GENERATE_VERSION, _generate_inputs(target, request, repeat))
+def generate_key(target: Target, request: CompletionRequest) -> str:
+    """Key of an answer: the model, its parameters, the rendered messages, and which sample it is."""
+    return node_key("generate", GENERATE_VERSION, _generate_inputs(target, request))
 
 
-def _generate_inputs(target: Target, request: CompletionRequest, repeat: int | str) -> dict[str, Any]:
+def _generate_inputs(target: Target, request: CompletionRequest) -> dict[str, Any]:
     return {
         "model": target.identity,
         "params": dict(request.params),
         "messages": [[m.role, m.content, *[image.digest for image in m.images]] for m in request.messages],
         "stream": request.stream,
-        "repeat": repeat,
+        "repeat": request.sample,
         **({"tool_calls": CALLS_VERSION} if "tools" in request.params else {}),
     }
 
 
-def route_key(target: Target, route: Route, request: CompletionRequest, repeat: int, case: Case, hits: Sequence[Hit]) -> str:
+def route_key(target: Target, route: Route, request: CompletionRequest, case: Case, hits: Sequence[Hit]) -> str:
     """Key of an answer that a route chose: as of a model's, with all that its policy and its checks see of the case."""
     seen = {"id": case.id, "tags": list(case.tags), "question": question_of(case)}
     checked = [evidence_hash(check, case, hits) for check in route.checks]
-    inputs = {**_generate_inputs(target, request, repeat), "seen": seen, "checked": checked}
+    inputs = {**_generate_inputs(target, request), "seen": seen, "checked": checked}
     return node_key("generate", GENERATE_VERSION, inputs)
 
 

@@ -107,6 +107,8 @@ def _served(step: Serve, calls: list[RoutedCall], answers: Sequence[Completion |
     call = calls[step.reply]
     if not call.served:
         calls[step.reply] = replace(call, served=True, reason=f"{call.reason}; {step.reason}")
-    usages = [answer.usage for answer in answers if isinstance(answer, Completion) and answer.usage is not None]
+    made = [answer for answer in answers if isinstance(answer, Completion)]
+    usages = [answer.usage for answer in made if answer.usage is not None]
     usage = sum(usages[1:], usages[0]) if usages else None
-    return replace(served, usage=usage, latency_s=sum(c.latency_s for c in calls), attempts=attempts, route=tuple(calls))
+    latency, batched = sum(call.latency_s for call in calls), any(answer.batched for answer in made)
+    return replace(served, usage=usage, latency_s=latency, attempts=attempts, route=tuple(calls), batched=batched)

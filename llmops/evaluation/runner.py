@@ -22,7 +22,7 @@ from llmops.evaluation.claiming import Claims
 from llmops.evaluation.committing import Committer
 from llmops.evaluation.endpoints import Stopping, together
 from llmops.evaluation.evaluators.base import BuiltEvaluator, measured
-from llmops.evaluation.planning import Plan, Route, Target, question_of, request_of
+from llmops.evaluation.planning import Plan, Route, Target, generate_key, question_of
 from llmops.evaluation.routed import Answered, follow
 from llmops.evaluation.sharing import InFlight
 from llmops.evaluation.spending import PaidCaller, Purse
@@ -280,8 +280,8 @@ class Runner:
         case = state.cell.case
 
         async def ask(inner: Target, sample: int) -> Answered:
-            request = request_of(inner, self._plan.prompts[state.cell.prompt], state.messages, stream=self._plan.stream)
-            own = self._steps.key_of_routed(state, inner, sample)
+            request = self._steps.routed_request(state, inner, sample)
+            own = generate_key(inner, request)
             known = self._lookup("generate", [own]).get(own)
             node = known or await self._answered(state, inner, request, own)
             completion, made = node.read(completion_from_json), self._steps.is_made_for(state, node)

@@ -11,6 +11,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.models import Completion, CompletionRequest, Price, Usage
 from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse
+from llmops.evaluation.batch_calls import BatchCaller
 from llmops.evaluation.calling import Caller
 from llmops.evaluation.endpoints import Stopping
 from llmops.evaluation.planning import Target
@@ -28,9 +29,12 @@ def check_prices(targets: Iterable[Target], needing: str = "A budget") -> None:
         UsageError: with the first of them.
     """
     for target in targets:
-        if target.price is None:
-            hint = f"Give it one: models: {{{target.name}: {{price: {{input_per_million: ..., output_per_million: ...}}}}}}"
-            raise UsageError(f"{needing} needs the price of {target.name!r}, which is not known.", hint=hint)
+        if target.rates is None:
+            batch = "" if target.batches is None or target.price is None else " in batches"
+            rates = "{input_per_million: ..., output_per_million: ...}"
+            price = f"{{batch: {rates}, ...}}" if batch else rates
+            hint = f"Give it one: models: {{{target.name}: {{price: {price}}}}}"
+            raise UsageError(f"{needing} needs the price of {target.name!r}{batch}, which is not known.", hint=hint)
 
 
 def _nothing() -> None: ...
@@ -72,7 +76,7 @@ class Purse:
 class PaidCaller:
     """A caller whose calls are paid from a purse."""
 
-    caller: Caller
+    caller: Caller | BatchCaller
     price: Price | None
     purse: Purse
 

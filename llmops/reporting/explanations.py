@@ -81,6 +81,8 @@ def _money(estimates: Sequence[Estimate]) -> str:
 
 
 def _time(estimates: Sequence[Estimate]) -> str:
+    if any(each.batched for each in estimates):
+        return "within a day"
     return _sum([each.seconds for each in estimates], seconds, "time")
 
 

@@ -16,6 +16,15 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 EMBEDDED_READERS = ("embedded/reader-small", "embedded/reader-large")
 
 
+class BatchPriceSettings(Strict):
+    """What a model costs in batches of its provider."""
+
+    input_per_million: Amount
+    output_per_million: Amount
+    cached_input_per_million: Amount | None = None
+    reasoning_per_million: Amount | None = None
+
+
 class PriceSettings(Strict):
     """What a model costs: per token, or per hour of the machine."""
 
@@ -24,6 +33,7 @@ class PriceSettings(Strict):
     cached_input_per_million: Amount | None = None
     reasoning_per_million: Amount | None = None
     usd_per_hour: Amount | None = None
+    batch: BatchPriceSettings | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -32,6 +42,8 @@ class PriceSettings(Strict):
             raise ValueError("needs `input_per_million` and `output_per_million`, or `usd_per_hour`")
         if self.usd_per_hour is not None and any(value is not None for value in per_token):
             raise ValueError("has both a price per token and `usd_per_hour`; one of them was expected")
+        if self.usd_per_hour is not None and self.batch is not None:
+            raise ValueError("has `batch`, which is a price per token, and `usd_per_hour`; one of them was expected")
         return self
 
 

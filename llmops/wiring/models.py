@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmops.domain.errors import InvalidFiles, UsageError
 from llmops.domain.models import Price
-from llmops.domain.ports import ChatModel, Embedder
+from llmops.domain.ports import ChatBatches, ChatModel, Embedder
 from llmops.rag.remembering import ProcessMemory, RememberingEmbedder
 from llmops.settings.functions import find_function
 from llmops.settings.indexes import EmbedderSettings
@@ -65,6 +65,14 @@ class Models:
 
         return LitellmModel(name, settings)
 
+    def batches(self, name: str) -> ChatBatches | None:
+        """Who has a model asked in batches of its provider; None: nobody can."""
+        if self.transport(name) != "direct":
+            return None
+        from llmops.adapters.openai_batches import OpenaiBatches
+
+        return OpenaiBatches(name, self._project.model(name))
+
     def transport(self, name: str) -> str:
         """How a model is asked: `embedded`, `python`, `direct` or `litellm`."""
         settings = self._project.model(name)
@@ -117,7 +125,8 @@ class Models:
         """What a model costs: the project's own figure, nothing for an embedded one, else LiteLLM's; None when nobody knows."""
         settings = self._project.model(name)
         if settings.price is not None:
-            return Price(**settings.price.model_dump())
+            own = settings.price.model_dump()
+            return Price(**{**own, "batch": None if own["batch"] is None else Price(**own["batch"])})
         if settings.embedded:
             return FREE
         from llmops.adapters.price_table import listed_price

@@ -56,6 +56,7 @@ class Wiring:
         self._asking: dict[str, AskEmbedder] = {}
         self._detectors: dict[Part, AskDetector] = {}
         self._pool: Pool | None = None
+        self._in_batch: int | None = None
 
     @cached_property
     def _routes(self) -> "Routes":
@@ -76,6 +77,10 @@ class Wiring:
         cluster = RayCluster(address, Workshop(partial(Wiring, self._without_store()), self._keys()))
         self._pool = Pool(cluster.hire, cluster.cpus, progress.note)
         self._pool.ready()
+
+    def use_batches(self, most: int) -> None:
+        """Have models asked in batches of their provider, where they can be, of so many requests at most."""
+        self._in_batch = most
 
     def _without_store(self) -> Project:
         """The project as a worker needs it: only this process opens the store, whose URL may hold a password."""
@@ -243,18 +248,21 @@ class Wiring:
         from llmops.evaluation.planning import Target
 
         settings = self.project.model(name)
+        at_once = min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency
+        batches = None if self._in_batch is None else self.models.batches(name)
         return Target(
             name,
             settings.id,
             self._asked_model(name),
             settings.params,
             self.models.price(name),
-            min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency,
+            at_once if batches is None else self._in_batch or at_once,
             settings.max_retries,
             settings.timeout_s,
             rpm=settings.rpm,
             tpm=settings.tpm,
             endpoint=settings.api_base or ("" if settings.in_process else settings.id.partition("/")[0]),
+            batches=batches,
         )
 
     def check_model(self, name: str) -> None:

@@ -159,6 +159,10 @@ def _check(kind: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
     if kind == "sweep":
         _typed(TrialFigures, value)
         return
+    if kind == "batch":
+        if not isinstance(value["upload"], str):
+            raise TypeError("`upload` is no text")
+        return
     read, shape = (hit_from_json, Hit) if kind == "retrieve" else (completion_from_json, Completion)
     each = [value] if kind == "generate" else value
     if not isinstance(each, list):

@@ -17,15 +17,15 @@ from llmops.domain.runs import CellResult, Run
 from llmops.domain.serial import plain
 from llmops.domain.words import many
 from llmops.evaluation.aggregating import Aggregator
+from llmops.evaluation.batch_calls import BatchLog
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.gating import Judgement, judge_run, load_baseline
-from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import Plan
 from llmops.evaluation.runner import OVER_BUDGET, Runner, RunnerOptions
 from llmops.evaluation.spending import Purse, check_prices
 from llmops.evaluation.stopping import EarlyStop
 from llmops.workflows.outcome import OUT_OF_TIME, report_of
-from llmops.workflows.suite_plans import EvaluateOptions, Parts
+from llmops.workflows.suite_plans import EvaluateOptions, Parts, asked_models
 
 
 async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress: Progress) -> tuple[Report, float]:
@@ -56,7 +56,8 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
                 runner.stop(reason)
 
         again = (options.refresh, options.own_runs)
-        async with parts.judges.running(run.id, *again, purse=purse, continued=continued) as callers:
+        log = _batch_log(parts.store, run.id, options, progress) if options.batch else None
+        async with parts.judges.running(run.id, *again, purse=purse, continued=continued, log=log) as callers:
             chosen = RunnerOptions(*again, options.max_failures, options.concurrency, parts.width, continued)
             runner = Runner(
                 plan, parts.store, run.id, callers=callers, purse=purse, options=chosen, progress=progress, on_result=take
@@ -77,6 +78,11 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     return report, counts.spent_usd
 
 
+def _batch_log(store: Store, run_id: str, options: EvaluateOptions, progress: Progress) -> BatchLog:
+    """Where steps are done again, nothing is collected that other commands handed over."""
+    return BatchLog(store, run_id, (run_id, *options.own_runs) if options.refresh else None, progress.note)
+
+
 def _tell(progress: Progress, result: CellResult) -> None:
     """A cell in a line."""
     verdict = "failed" if result.status == "failed" else {True: "pass", False: "not passed", None: "not judged"}[result.passed]
@@ -93,12 +99,8 @@ def budget_of(plan: Plan, parts: Parts, options: EvaluateOptions) -> float | Non
         UsageError: there is a budget, and the price of a model is not known.
     """
     budget = next((each for each in (options.left, options.budget) if each is not None), plan.suite.settings.budget)
-    checks = (check for target in plan.targets.values() if target.route is not None for check in target.route.checks)
-    judges = dict.fromkeys(name for built in (*plan.all_evaluators(), *checks) for name in judges_named(built.spec))
-    writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
-    asked = [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
     if budget is not None:
-        check_prices(asked)
+        check_prices(asked_models(plan, parts))
         parts.embedding.check_prices(set(_embedders(plan)))
     return budget
 

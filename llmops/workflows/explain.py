@@ -282,7 +282,10 @@ def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Esti
         found = _estimate(name, "answers", calls, tokens, cost, before[2], target.concurrency)
         if target.route is not None and mean is not None and mean.calls:
             found = replace(found, calls=round(calls * mean.calls / mean.cells))
-        yield found if found.seconds is None else replace(found, seconds=max(found.seconds, _paced(target, found)))
+        if any(asked.batches is not None for asked in target.asked):
+            yield replace(found, seconds=None, batched=True)
+        else:
+            yield found if found.seconds is None else replace(found, seconds=max(found.seconds, _paced(target, found)))
 
 
 def _paced(target: Target, found: Estimate) -> float:
@@ -294,9 +297,10 @@ def _paced(target: Target, found: Estimate) -> float:
 
 def _cost(target: Target, tokens: tuple[float | None, float | None], seconds: float | None) -> float | None:
     """USD of one call."""
-    if target.price is None or seconds is None or None in tokens:
+    rates = target.rates
+    if rates is None or None in tokens or (seconds is None and rates.usd_per_hour is not None):
         return None
-    return target.price.cost(Usage(round(tokens[0] or 0), round(tokens[1] or 0)), seconds)
+    return rates.cost(Usage(round(tokens[0] or 0), round(tokens[1] or 0)), seconds or 0.0)
 
 
 def _verdicts(plan: Plan, tallies: _Tallies, previous: Previous, parts: Parts) -> Iterator[Estimate]:
@@ -306,16 +310,27 @@ def _verdicts(plan: Plan, tallies: _Tallies, previous: Previous, parts: Parts) -
         tally = tallies.places.get(("judge", built.spec.name))
         if not names or tally is None or not tally.possible:
             continue
-        width = min(parts.target(name).concurrency for name in names)
+        judges = [parts.target(name) for name in names]
+        batched = any(judge.batches is not None for judge in judges)
         mean = previous.verdicts.get(built.spec.name)
         model, nodes = ", ".join(names), tally.possible
         if mean is None or not mean.calls:
-            yield Estimate(model, "verdicts", nodes * len(names), None, None, None, None)
+            yield Estimate(model, "verdicts", nodes * len(names), None, None, None, None, batched)
             continue
-        tokens_in, tokens_out, seconds = mean.per_cell()
+        *tokens, seconds = mean.per_cell()
         cost = None if mean.cost_usd is None else mean.cost_usd / mean.cells
-        found = _estimate(model, "verdicts", nodes, (tokens_in, tokens_out), cost, seconds, width)
-        yield replace(found, calls=round(nodes * mean.calls / mean.cells))
+        if batched:  # the last run may have asked at another price; of a panel nobody knows who took which tokens
+            cost = _cost(judges[0], (tokens[0], tokens[1]), None) if len(judges) == 1 else None
+        found = _estimate(
+            model,
+            "verdicts",
+            nodes,
+            (tokens[0], tokens[1]),
+            cost,
+            None if batched else seconds,
+            min(j.concurrency for j in judges),
+        )
+        yield replace(found, calls=round(nodes * mean.calls / mean.cells), batched=batched)
 
 
 def _estimate(

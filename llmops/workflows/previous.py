@@ -31,22 +31,26 @@ class Mean:
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    seconds: float = 0.0
+    seconds: float | None = 0.0
+    """None: a call came in a batch, whose time is not its own."""
     cost_usd: float | None = 0.0
     cells: int = 0
 
-    def add(self, calls: int, tokens: tuple[int, int], seconds: float, cost_usd: float | None, *, turns: int = 1) -> None:
+    def add(
+        self, calls: int, tokens: tuple[int, int], seconds: float | None, cost_usd: float | None, *, turns: int = 1
+    ) -> None:
         """One cell; a conversation counts as many as it has turns."""
         self.cells += turns
         self.calls += calls
         self.input_tokens += tokens[0]
         self.output_tokens += tokens[1]
-        self.seconds += seconds
+        self.seconds = None if self.seconds is None or seconds is None else self.seconds + seconds
         self.cost_usd = None if self.cost_usd is None or cost_usd is None else self.cost_usd + cost_usd
 
-    def per_cell(self) -> tuple[float, float, float]:
+    def per_cell(self) -> tuple[float, float, float | None]:
         """Input tokens, output tokens and seconds."""
-        return self.input_tokens / self.cells, self.output_tokens / self.cells, self.seconds / self.cells
+        seconds = None if self.seconds is None else self.seconds / self.cells
+        return self.input_tokens / self.cells, self.output_tokens / self.cells, seconds
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ class Previous:
                 tokens = (each.usage.input_tokens, each.usage.output_tokens) if each.usage else (0, 0)
                 mean = self.answers.setdefault((each.prompt, each.target), Mean())
                 asked, turns = sum(not call.reused for call in each.route) if each.route else 1, 1 + len(each.earlier)
-                seconds = (each.latency_s or 0.0) + sum(turn.latency_s for turn in each.earlier)
+                seconds = None if each.latency_s is None else each.latency_s + sum(turn.latency_s for turn in each.earlier)
                 mean.add(asked * turns, tokens, seconds, each.cost_usd, turns=turns)
             for name, evaluation in each.evaluations.items():
                 if evaluation.judging is not None:

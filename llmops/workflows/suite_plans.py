@@ -16,6 +16,7 @@ from llmops.evaluation.datasets import Dataset, load_dataset
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services
 from llmops.evaluation.evaluators.catalogue import build_evaluators
 from llmops.evaluation.judging.judges import Judges
+from llmops.evaluation.judging.panel import judges_named
 from llmops.evaluation.planning import AskRetriever, Plan, Selection, Target
 from llmops.evaluation.spending import EmbeddingMeter
 from llmops.prompting.template import PromptVersion
@@ -119,6 +120,8 @@ class EvaluateOptions:
     """Tell each cell as it finishes."""
     sequential: bool = False
     """Run the cases in random order, and no more of them than decide the gate."""
+    batch: bool = False
+    """Ask models in batches of their provider where it has them."""
     baseline: str | None = None
     """Id of the run that relative rules are held against; empty: of none; None: the suite's."""
 
@@ -142,6 +145,7 @@ class EvaluateOptions:
             "--no-cache": self.refresh == frozenset(STEPS),
             "--sequential": self.sequential,
             "--no-gate": self.no_gate,
+            "--batch": self.batch,
         }
         pairs = [(name, str(value)) for name, values in given for value in values if value is not None]
         return [*(part for pair in pairs for part in pair), *(name for name, is_set in flags.items() if is_set)]
@@ -179,7 +183,7 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
     if problems:
         raise InvalidFiles(problems)
     calibrations, notes = load_calibrations(parts.root, evaluators)
-    return Plan(
+    plan = Plan(
         suite,
         dataset,
         selection,
@@ -200,6 +204,35 @@ def plan_suite(suite: Suite, parts: Parts, options: EvaluateOptions, progress: P
         calibrations,
         (*notes, *_of_routes(targets), *_stray_labels(suite, dataset, selection, retriever)),
     )
+    return replace(plan, notes=(*plan.notes, *_of_batches(plan, parts))) if options.batch else plan
+
+
+def asked_models(plan: Plan, parts: Parts) -> list[Target]:
+    """The models that a plan may ask: those that answer, judge, and write for queries."""
+    checks = (check for target in plan.targets.values() if target.route is not None for check in target.route.checks)
+    judges = dict.fromkeys(name for built in (*plan.all_evaluators(), *checks) for name in judges_named(built.spec))
+    writers = plan.retriever.writer.targets if plan.retriever is not None and plan.retriever.writer is not None else ()
+    return [*plan.asked().values(), *(parts.target(name) for name in judges), *writers]
+
+
+def _of_batches(plan: Plan, parts: Parts) -> list[str]:
+    """Notes on the models that are not asked in batches, or at a price that nobody knows.
+
+    Raises:
+        UsageError: none is asked in batches.
+    """
+    asked = {target.name: target for target in asked_models(plan, parts) if target.model is not None}
+    singly = [name for name, target in asked.items() if target.batches is None]
+    if len(singly) == len(asked):
+        hint = "Batches need an endpoint that speaks the OpenAI protocol, such as OpenAI's: llmops models shows the transport."
+        raise UsageError(f"--batch: no model that {plan.suite.path} asks is asked in batches.", hint=hint)
+    named = ", ".join(name for name in singly if not asked[name].embedded)
+    unpriced = ", ".join(name for name, target in asked.items() if target.price is not None and target.rates is None)
+    notes = {
+        f"asked call by call, not in batches: {named}": named,
+        f"the price of batches is not known for {unpriced}; name it in llmops.yaml: `price: {{batch: ...}}`": unpriced,
+    }
+    return [note for note, names in notes.items() if names]
 
 
 def _named(wanted: Sequence[str], dataset: Dataset, among: frozenset[str] | None) -> frozenset[str]:

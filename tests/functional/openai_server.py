@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from openai_batches import Batches
+
 ODD_CHUNKS = ([1], "text", None, {"choices": 5}, {"choices": [7, {"delta": "text"}, {"delta": {"content": 5}}]})
 """Before a streamed answer: JSON that is no part of one."""
 TOOL_CALL: dict[str, Any] = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
@@ -24,6 +26,22 @@ def _tool_chunks() -> list[dict[str, Any]]:
     pieces = [opening, *({"index": 0, "function": {"arguments": part}} for part in (text[:7], text[7:]))]
     head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [piece]}}]} for piece in pieces]
+
+
+def send(request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
+    """Answer a request."""
+    try:
+        request.send_response(status)
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(data)
+    except OSError:
+        pass  # the client was killed; that is what some tests do
 
 
 def _text(content: str | list[dict[str, Any]]) -> str:
@@ -57,6 +75,7 @@ class OpenAiServer:
         """Of every answer; None: as `tokens` say."""
         self.logprob: Callable[[str], float] = lambda _: -0.25
         """From a prompt to the log-probability of each word of its answer, told when it is asked for."""
+        self.batches = Batches(self._batched)
         self._lock = threading.Lock()
         server = self
 
@@ -66,6 +85,9 @@ class OpenAiServer:
 
             def do_POST(self) -> None:
                 server.handle(self)
+
+            def do_GET(self) -> None:
+                send(self, *server.batches.handle("GET", self.path, b""))
 
             def log_message(self, *_: Any) -> None:  # noqa: ANN401
                 pass
@@ -85,16 +107,15 @@ class OpenAiServer:
                 self.at_once -= 1
 
     def _handle(self, request: BaseHTTPRequestHandler) -> None:
-        body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        data = request.rfile.read(int(request.headers["Content-Length"]))
+        if request.path.endswith(("/files", "/batches")):
+            send(request, *self.batches.handle("POST", request.path, data))
+            return
+        body = json.loads(data)
         if request.path.endswith("/embeddings"):
             self._embed(request, body)
             return
-        with self._lock:
-            self.requests += 1
-            number = self.requests
-            self.asked.append(body["messages"])
-            prompt = _text(body["messages"][-1]["content"])
-            self.prompts[prompt] += 1
+        number, prompt = self.count(body)
         time.sleep(self.delay_s)
         fault = self.always or self.faults.get(number)
         if fault == "reset":
@@ -102,19 +123,19 @@ class OpenAiServer:
             request.connection.shutdown(socket.SHUT_RDWR)
             return
         if fault == "429":
-            self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0"})
+            send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0"})
             return
         if fault == "429 for long":
-            self._send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "100"})
+            send(request, 429, b'{"error": {"message": "slow down"}}', {"Retry-After": "100"})
             return
         if fault == "404":
-            self._send(request, 404, b"404: Not Found")
+            send(request, 404, b"404: Not Found")
             return
         if fault in ("400", "401", "402", "500"):
-            self._send(request, int(fault), b'{"error": {"message": "broken"}}')
+            send(request, int(fault), b'{"error": {"message": "broken"}}')
             return
         if fault == "malformed":
-            self._send(request, 200, b'{"choices": [{"mess')
+            send(request, 200, b'{"choices": [{"mess')
             return
         echo = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
         text = "" if fault in ("empty", "filter", "tools") else echo
@@ -127,17 +148,39 @@ class OpenAiServer:
             odd = ODD_CHUNKS if fault == "odd chunks" else _tool_chunks() if calls else ()
             self._stream(request, text, sure, usage=usage, odd=odd, finish=finish)
             return
+        answer = self.answer(body, prompt, text, sure, finish, calls=calls)
+        if fault == "no usage":
+            del answer["usage"]
+        send(request, 200, json.dumps(answer).encode(), self.headers)
+
+    def count(self, body: dict[str, Any]) -> tuple[int, str]:
+        """The number of a request, and its last message."""
+        with self._lock:
+            self.requests += 1
+            self.asked.append(body["messages"])
+            prompt = _text(body["messages"][-1]["content"])
+            self.prompts[prompt] += 1
+            return self.requests, prompt
+
+    def answer(
+        self, body: dict[str, Any], prompt: str, text: str, sure: dict[str, Any] | None, finish: str, *, calls: bool = False
+    ) -> dict[str, Any]:
+        """A completion as JSON."""
         message = {"role": "assistant", "content": text, **({"tool_calls": [TOOL_CALL]} if calls else {})}
-        answer: dict[str, Any] = {
+        return {
             "id": "1",
             "object": "chat.completion",
             "created": 1,
             "model": self.model or body["model"],
             "choices": [{"index": 0, "message": message, "logprobs": sure, "finish_reason": finish}],
+            "usage": self._usage(prompt),
         }
-        if fault != "no usage":
-            answer["usage"] = self._usage(prompt)
-        self._send(request, 200, json.dumps(answer).encode(), self.headers)
+
+    def _batched(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request of a batch."""
+        _, prompt = self.count(body)
+        text = f"echo: {prompt}" if self.reply is None else self.reply(body["messages"])
+        return self.answer(body, prompt, text, None, "stop")
 
     def _embed(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """Vectors that count letters; each text is one token."""
@@ -146,21 +189,7 @@ class OpenAiServer:
         counts = [[1 + text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in body["input"]]
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(counts)]
         usage = {"prompt_tokens": len(body["input"]), "total_tokens": len(body["input"])}
-        self._send(request, 200, json.dumps({"object": "list", "model": "m", "data": data, "usage": usage}).encode())
-
-    def _send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
-        try:
-            request.send_response(status)
-            for name, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(data)),
-                **(headers or {}),
-            }.items():
-                request.send_header(name, value)
-            request.end_headers()
-            request.wfile.write(data)
-        except OSError:
-            pass  # the client was killed; that is what some tests do
+        send(request, 200, json.dumps({"object": "list", "model": "m", "data": data, "usage": usage}).encode())
 
     def _usage(self, prompt: str) -> dict[str, Any]:
         if self.usage is not None:
@@ -190,7 +219,7 @@ class OpenAiServer:
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         sent = [*odd, *(head | event for event in events)]
         lines = "".join(f"data: {json.dumps(event)}\n\n" for event in sent) + "data: [DONE]\n\n"
-        self._send(request, 200, lines.encode(), {"Content-Type": "text/event-stream"})
+        send(request, 200, lines.encode(), {"Content-Type": "text/event-stream"})
 
     @contextmanager
     def running(self) -> Iterator["OpenAiServer"]:

@@ -7,6 +7,8 @@ from llmops.settings.validation import Strict
 
 RECORDED = Unmeasured("the answer came with the case, no model was called")
 
+BATCHED = Unmeasured("the answer came in a batch, whose time is not its own")
+
 
 class LatencyOptions(Strict):
     """Options of `latency`."""
@@ -32,6 +34,8 @@ class Latency:
             return RECORDED
         if sample.cached:
             return Unmeasured("answer reused from an earlier run, its latency is not of this run")
+        if sample.completion.batched:
+            return BATCHED
         ttft = sample.completion.ttft_s
         if not self.options.ttft:
             return Score(sample.completion.latency_s)

@@ -14,6 +14,7 @@ from llmops.domain.prompts import Message
 from llmops.domain.runs import Node, Step
 from llmops.domain.scores import JudgeUse
 from llmops.domain.serial import completions_from_json, plain
+from llmops.evaluation.batch_calls import BatchLog
 from llmops.evaluation.batching import Batcher
 from llmops.evaluation.calling import Callers
 from llmops.evaluation.claiming import Claims
@@ -96,6 +97,7 @@ class Judges:
         *,
         purse: Purse | None = None,
         continued: bool = False,
+        log: BatchLog | None = None,
     ) -> AsyncIterator[Callers]:
         """Replies belong to this run; the connections of its callers are closed at its end.
 
@@ -105,8 +107,10 @@ class Judges:
             own_runs: ... what these runs computed.
             purse: pays for the replies; once it is empty, no further call is made, and what asks for one is stopped.
             continued: another process has begun the run, and may have paid for replies that nothing has come of yet.
+            log: as `Callers`.
         """
-        self._session = session = _Session(run, frozenset(fresh), own_runs, Callers(), purse or Purse(), continued)
+        callers = Callers(log=log)
+        self._session = session = _Session(run, frozenset(fresh), own_runs, callers, purse or Purse(), continued)
         session.purse.on_empty = session.callers.stop
         try:
             yield self._session.callers

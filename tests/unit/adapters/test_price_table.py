@@ -18,6 +18,12 @@ TABLE = """{
     "input_cost_per_token_above_272k_tokens_flex": 1e-6, "input_cost_per_token_flex": 5e-7, "output_cost_per_token": 4e-6,
     "output_cost_per_token_above_272k_tokens": 6e-6, "output_cost_per_token_flex": 2e-6,
     "cache_read_input_token_cost": 1e-7, "output_cost_per_reasoning_token": 8e-6},
+  "batches": {"litellm_provider": "a", "input_cost_per_token": 2e-6, "output_cost_per_token": 4e-6,
+    "input_cost_per_token_batches": 1e-6, "output_cost_per_token_batches": 2e-6, "output_cost_per_reasoning_token": 8e-6,
+    "input_cost_per_token_above_200k_tokens": 4e-6, "input_cost_per_token_above_200k_tokens_batches": 3e-6,
+    "output_cost_per_token_above_200k_tokens": 6e-6, "output_cost_per_token_above_200k_tokens_batches": 5e-6},
+  "half a batch": {"litellm_provider": "a", "input_cost_per_token": 2e-6, "output_cost_per_token": 4e-6,
+    "input_cost_per_token_batches": 1e-6},
   "half": {"litellm_provider": "a", "input_cost_per_token": 2e-8, "mode": "chat"},
   "free" : {"litellm_provider": "a", "input_cost_per_token": 0, "output_cost_per_token": 0.0},
   "cut": {"litellm_provider": "a", "input_cost_per_token": 1e-6, "output
@@ -51,6 +57,22 @@ def test_a_row_tells_what_long_inputs_reasoning_and_a_tier_cost() -> None:
     assert flex.long is not None
     assert (flex.long.price.input_per_million, flex.long.price.output_per_million) == (1.0, 6.0)
     assert listed_price("tiers", "standard") == listed_price("tiers", 7) == usual
+
+
+@pytest.mark.usefixtures("table")
+def test_a_row_tells_what_batches_cost_where_it_knows_both_directions() -> None:
+    price, half = listed_price("batches"), listed_price("half a batch")
+    assert price is not None
+    assert half is not None
+    assert price.batch is not None
+    assert (price.batch.input_per_million, price.batch.output_per_million, price.batch.reasoning_per_million) == (
+        1.0,
+        2.0,
+        None,
+    )
+    assert price.batch.long is not None
+    assert (price.batch.long.price.input_per_million, price.batch.long.price.output_per_million) == (3.0, 5.0)
+    assert (half.input_per_million, half.batch) == (2.0, None)
 
 
 @pytest.mark.usefixtures("table")

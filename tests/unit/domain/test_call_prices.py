@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.domain.models import LongPrice, Price, Usage
+from llmops.domain.models import Completion, LongPrice, Price, Usage
 
 TOKENS = st.integers(0, 10**6)
 
@@ -32,3 +32,12 @@ def test_a_machine_costs_time_and_what_nobody_knows_is_not_nothing() -> None:
     assert Price(usd_per_hour=3600.0).cost(None, 2.0) == 2.0
     assert Price(2.0, 8.0).cost(None, 2.0) is None
     assert Price(2.0).cost(Usage(1, 1), 2.0) is None
+
+
+def test_an_answer_of_a_batch_has_a_price_of_its_own_or_none() -> None:
+    price = Price(2.0, 8.0, batch=Price(1.0, 4.0))
+    alone, batched = (Completion("a", Usage(1000, 500), 1.0, batched=batched) for batched in (False, True))
+    assert alone.cost(price) == (1000 * 2 + 500 * 8) / 1e6
+    assert batched.cost(price) == (1000 * 1 + 500 * 4) / 1e6
+    assert batched.cost(Price(2.0, 8.0)) is None
+    assert batched.cost(None) is None

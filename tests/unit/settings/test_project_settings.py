@@ -71,6 +71,10 @@ def test_a_project_may_have_no_model(tmp_path: Path, text: str) -> None:
         ("models:\n  m: {id: x/y, price: {input_per_million: 1}}\n", "output_per_million"),
         ("models:\n  m: {id: x/y, price: {input_per_million: 1, output_per_million: 1, usd_per_hour: 1}}\n", "both"),
         ("models:\n  m: {id: x/y, price: {usd_per_hour: -1}}\n", "usd_per_hour"),
+        (
+            "models:\n  m: {id: x/y, price: {usd_per_hour: 1, batch: {input_per_million: 1, output_per_million: 1}}}\n",
+            "has `batch`, which is a price per token, and `usd_per_hour`",
+        ),
         (INDEX.format("kind: litellm, name: x/y, price: {}"), "needs either `input_per_million` or `usd_per_hour`"),
         (INDEX.format("kind: minilm, price: {usd_per_hour: 1}"), "has a `price`, which kind 'minilm' does not take"),
         (
