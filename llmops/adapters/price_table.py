@@ -9,10 +9,9 @@ from functools import cache
 from typing import Any
 
 from llmops.adapters.providers import listed_providers, litellm_file
-from llmops.domain.models import LongPrice, Price
+from llmops.domain.models import LISTED, LongPrice, Price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
-SOURCE = "LiteLLM's table"
 REASONING = "output_cost_per_reasoning_token"
 BATCHES = "_batches"
 """Ends the names of the prices of batches."""
@@ -87,4 +86,4 @@ def _rates(row: Mapping[str, Any], suffix: str, long: str = "") -> Price | None:
         made = 0.0
     if given is None or made is None:
         return None
-    return Price(given, made, usd("cache_read_input_token_cost"), usd(REASONING), source=SOURCE)
+    return Price(given, made, usd("cache_read_input_token_cost"), usd(REASONING), source=LISTED)

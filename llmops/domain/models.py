@@ -8,6 +8,9 @@ from llmops.domain.prompts import Message
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 
+LISTED = "LiteLLM's table"
+"""Source of prices that come with LiteLLM."""
+
 
 @record
 class CompletionRequest:

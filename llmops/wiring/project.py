@@ -121,6 +121,13 @@ class Wiring:
         return None if bound is None else bound * 2**20
 
     @property
+    def price_table(self) -> str:
+        """Of the installed LiteLLM."""
+        from importlib.metadata import version
+
+        return f"LiteLLM {version('litellm')}"
+
+    @property
     def embeddings_bytes(self) -> int:
         """How much room vectors of passages may take; 0: none are kept."""
         return self.project.settings.cache.embeddings_mb * 2**20

@@ -29,6 +29,8 @@ def changes(before: Snapshot, after: Snapshot, label: Label = short) -> Iterator
     yield from filter(None, (dataset(before, after), index(before, after), code(before, after)))
     if before.get("repeat") != after.get("repeat"):
         yield f"repeat: {before.get('repeat')} → {after.get('repeat')}"
+    if (old := before.get("price_table")) != (new := after.get("price_table")) and old and new:
+        yield f"price table: {old} → {new}"
     if _variables(before) != _variables(after):
         yield "variables set by --var"
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from llmops import __version__
 from llmops.domain.errors import LlmopsError, StoreError, UsageError
+from llmops.domain.models import LISTED
 from llmops.domain.ports import Progress, Store
 from llmops.domain.reports import Report, Timing
 from llmops.domain.runs import CellResult, Run
@@ -41,7 +42,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
     began = time.perf_counter()
     purse = Purse(budget_of(plan, parts, options))
     baseline = parts.store.baseline(plan.suite.path) if options.baseline is None else options.baseline or None
-    run, continued = _begin(plan, parts.store, options, baseline)
+    run, continued = _begin(plan, parts, options, baseline)
     with _closed_on_error(parts.store, run, continued=continued):
         early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
         if continued:
@@ -114,8 +115,8 @@ def _embedders(plan: Plan) -> Iterator[str]:
             yield each.evaluator.embedder.identity  # type: ignore[attr-defined]  # the only kind that has one
 
 
-def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | None) -> tuple[Run, bool]:
-    key = plan.key()
+def _begin(plan: Plan, parts: Parts, options: EvaluateOptions, baseline: str | None) -> tuple[Run, bool]:
+    key, store = plan.key(), parts.store
     earlier = store.unfinished_run(key)
     if earlier is not None:
         if earlier.id == baseline:
@@ -126,6 +127,8 @@ def _begin(plan: Plan, store: Store, options: EvaluateOptions, baseline: str | N
     started = _now()
     run_id = f"{started[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"
     snapshot = {**plan.snapshot(), "tool": __version__, "arguments": options.arguments()}
+    if any(target.price is not None and target.price.source == LISTED for target in asked_models(plan, parts)):
+        snapshot["price_table"] = parts.price_table
     run = Run(run_id, plan.suite.path, "running", started, None, key, plan.size, snapshot)
     store.begin_run(run)
     return run, False

@@ -69,6 +69,11 @@ class Parts(Protocol):
         """What hosted embedders take."""
         ...
 
+    @property
+    def price_table(self) -> str:
+        """Which table prices come from that the project does not give."""
+        ...
+
     def prompt(self, reference: str) -> PromptVersion:
         """The version that a reference names."""
         ...

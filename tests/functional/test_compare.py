@@ -1,9 +1,10 @@
 """Two runs held against each other on the command line."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
-from command_line import edit, llmops, project
+from command_line import edit, llmops, llmops_after, project
 from guides import blocks, typed
 from openai_server import OpenAiServer
 
@@ -42,6 +43,17 @@ def test_an_unchanged_run_differs_by_exactly_nothing(tmp_path: Path) -> None:
     done = llmops(tmp_path, "compare", "@last~1", "@last", "--margin", "0.001")
     assert "nothing changed" in done.stdout
     assert "PASS (exit 0)" in done.stdout
+
+
+def test_a_run_knows_whose_prices_it_counted_with(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, 3)
+    edit(tmp_path / "llmops.yaml", ", price: {input_per_million: 1, output_per_million: 2}", "")
+    edit(tmp_path / "llmops.yaml", "openai/m,", "openai/gpt-4o-mini,")
+    assert llmops(tmp_path, "eval", "-q", "--no-gate").returncode == 0
+    newer = "from importlib import metadata\nmetadata.version = lambda name: '99.0'"
+    assert llmops_after(newer, tmp_path, "eval", "-q", "--no-gate").returncode == 0
+    shown = llmops(tmp_path, "compare", "@last~1", "@last").stdout
+    assert f"price table: LiteLLM {version('litellm')} → LiteLLM 99.0" in shown
 
 
 def test_a_cell_without_an_answer_does_not_vanish(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def snapshot(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 -- parts of a sn
         "evaluators": {"rubric": {"identity": rubric(), "common": {"min": 1}}},
         "code": {"generate": 1},
         "repeat": 1,
+        "price_table": "LiteLLM 1.0.0",
         "tool": "0.1.0",
     }
     return base | changed
@@ -58,6 +59,8 @@ def snapshot(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 -- parts of a sn
         ({"evaluators": {"rubric": {"identity": rubric(), "common": {"min": 2}}}}, ["evaluator `rubric`: `min`"]),
         ({"code": {"generate": 2}, "tool": "0.2.0"}, ["llmops 0.1.0 → 0.2.0: the code of generate"]),
         ({"repeat": 3}, ["repeat: 1 → 3"]),
+        ({"price_table": "LiteLLM 1.1.0"}, ["price table: LiteLLM 1.0.0 → LiteLLM 1.1.0"]),
+        ({"price_table": None}, []),
         ({"selection": {"variables": {"a": "b"}}}, ["variables set by --var"]),
     ],
 )
