@@ -40,6 +40,7 @@ NAMES = (
     "pairwise",
     "answer-relevance",
     "context-relevance",
+    "context-recall",
     "completeness",
     "tone",
     "policy",

@@ -5,7 +5,7 @@ from typing import Any
 
 from llmops.domain.prompts import Image
 from llmops.domain.records import record
-from llmops.domain.scores import Outcome, Sample, Span, Unmeasured
+from llmops.domain.scores import Outcome, Sample, Score, Span, Unmeasured
 from llmops.evaluation.evaluators.base import Services, identity
 from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel, build_panel, chosen_prompt
 from llmops.evaluation.judging.quoting import quoted
@@ -27,7 +27,8 @@ class Item:
     """Characters of the answer that it is."""
 
 
-Items = Callable[[Sample], Sequence[Item] | Unmeasured]
+Items = Callable[[Sample], Sequence[Item] | Unmeasured | Score]
+"""What is asked about; an outcome where nothing needs to be asked."""
 Weigh = Callable[[Sequence[Item], Sequence[ItemVerdict]], float]
 
 
@@ -63,7 +64,7 @@ class Checklist:
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the judges for a verdict on each item, and compute the value from them."""
         items = self.items(sample)
-        if isinstance(items, Unmeasured):
+        if isinstance(items, Unmeasured | Score):
             return items
         blocks = material(sample, self.sees) + [quoted(f"item {n}", item.text) for n, item in enumerate(items, start=1)]
 

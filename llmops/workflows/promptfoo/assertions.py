@@ -180,13 +180,17 @@ def _context_relevance(assertion: Mapping[str, Any], judge: Callable[[], str]) -
     return "context-relevance", {"judge": judge(), "min": _threshold(assertion, 0.0)}
 
 
+def _context_recall(assertion: Mapping[str, Any], judge: Callable[[], str]) -> Options:
+    return "context-recall", {"judge": judge(), "points": [str(_value(assertion))], "min": _threshold(assertion, 0.0)}
+
+
 def _refusal(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
     return "over-refusal", {}
 
 
 _PROGRAMS = ("javascript", "python", "ruby", "webhook")
 _OTHERS = {
-    *("contains-html", "contains-json", "contains-sql", "contains-xml", "context-recall", "gleu", "is-html", "is-sql"),
+    *("contains-html", "contains-json", "contains-sql", "contains-xml", "gleu", "is-html", "is-sql"),
     *("is-xml", "levenshtein", "meteor", "moderation", "select-best"),
 }
 """Types without a counterpart."""
@@ -217,4 +221,5 @@ _KINDS: Mapping[str, Convert] = {
     "answer-relevance": _relevance,
     "context-faithfulness": _faithfulness,
     "context-relevance": _context_relevance,
+    "context-recall": _context_recall,
 }

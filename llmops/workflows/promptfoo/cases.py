@@ -22,9 +22,9 @@ _TEST = ("assert", "description", "metadata", "options", "vars")
 _OPTIONS = ("disableVarExpansion", "provider", "transform")
 _ASSERTION = ("metric", "provider", "threshold", "transform", "type", "value", "weight")
 """Keys of a test, of its options and of an assertion that are carried over."""
-_HOLD_AGAINST = {"hallucination", "context-relevance"}
+_HOLD_AGAINST = {"hallucination", "context-relevance", "context-recall"}
 """Evaluators that read `contexts`, which are a variable `context` there."""
-_QUESTION = {"answer-relevance", "context-relevance"}
+_QUESTION = {"answer-relevance", "context-relevance", "context-recall"}
 """Evaluators that read the variable `question`, which is `query` there."""
 
 Json = dict[str, Any]

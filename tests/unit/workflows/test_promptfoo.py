@@ -309,6 +309,17 @@ def test_the_context_of_a_case_is_what_faithfulness_is_held_against(tmp_path: Pa
     assert yaml.safe_load(str(found.files["llmops.yaml"]))["models"]["judge"] == {"id": "openai/judging"}
 
 
+def test_what_a_context_has_to_hold_is_a_list_of_points(tmp_path: Path) -> None:
+    test = {
+        "vars": {"query": "How long?", "context": "A week."},
+        "assert": [{"type": "context-recall", "threshold": 0.9, "value": "It takes a week."}],
+    }
+    (case,) = cases(converted(tmp_path, {**MINIMAL, "defaultTest": {"options": {"provider": "openai:j"}}, "tests": [test]}))
+    assert case["contexts"] == ["A week."]
+    (entry,) = case["evaluators"]
+    assert (entry["context-recall"]["points"], entry["context-recall"]["min"]) == (["It takes a week."], 0.9)
+
+
 def test_what_all_tests_are_held_against_is_their_own_context(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(PNG)
     (tmp_path / "data.bin").write_bytes(b"\xff")

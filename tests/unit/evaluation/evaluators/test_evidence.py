@@ -57,6 +57,7 @@ READERS = {
     "completeness: {judge: j}": {"answer", "question", "expected"},
     "answer-relevance: {judge: j}": {"answer", "question"},
     "context-relevance: {judge: j}": {"question", "passage"},
+    "context-recall: {judge: j}": {"question", "passage", "expected"},
     "policy: {judge: j, rules: [be kind]}": {"answer", "question"},
     "tone: {judge: j, qualities: [friendly]}": {"answer", "question"},
 }

@@ -176,6 +176,22 @@ def test_points_sentences_and_passages_become_items(bench: Bench) -> None:
     assert isinstance(ask(bench, "completeness: {judge: j}", answer("x")), Unmeasured)
 
 
+def test_points_are_looked_for_in_what_the_search_found(bench: Bench) -> None:
+    entry = "context-recall: {judge: j}"
+    sample = answer("The answer itself.", expected="The limit is 5. Files are kept for a year.", hits=HITS)
+    found = ask(bench, entry, sample, verdicts("yes", "no"))
+    assert (found.value, found.reason) == (0.5, "no: Files are kept for a year. (r2)")
+    seen = bench.judges["j"].asked[0]
+    assert all(hit.text in seen for hit in HITS)
+    assert "The answer itself." not in seen
+    own = answer("x", hits=HITS, metadata={"facts": ["a"]})
+    assert ask(bench, entry.replace("}", ", points: facts}"), own, verdicts("yes")).value == 1
+    assert ask(bench, entry.replace("}", ", points: [a, b]}"), own, verdicts("yes", "no")).value == 0.5
+    assert isinstance(ask(bench, entry, own), Unmeasured)
+    nothing = ask(bench, entry, answer("x", expected="The limit is 5."))
+    assert (nothing.value, nothing.reason, bench.judges["j"].asked) == (0.0, "there are no passages", [])
+
+
 def test_one_broken_rule_breaks_the_policy(bench: Bench) -> None:
     found = bench.build
     bench.judges = {"j": ScriptedJudge("j", [verdicts("yes", "no")])}
