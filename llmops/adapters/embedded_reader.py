@@ -10,7 +10,7 @@ from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.ports import Embedder
 from llmops.scoring.reading import ReaderSettings, read
 
-READER_VERSION = 2
+READER_VERSION = 3
 SMALL = ReaderSettings(max_sentences=2, threshold=0.25)
 LARGE = ReaderSettings(max_sentences=3, threshold=0.40, similarity_weight=0.8)
 

@@ -12,10 +12,10 @@ from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
 from llmops.scoring.grounding import runs
 from llmops.scoring.labels import CONTRADICTED, NONE, NOT_FOUND, TOXIC
-from llmops.scoring.sentences import Sentence, split_sentences
+from llmops.scoring.sentences import Sentence, worded_sentences
 from llmops.scoring.windows import stretches
 
-VERSION = 1
+VERSION = 2
 SUSPECT = 0.5
 """A sentence or token is marked from this probability of the fault."""
 MAX_SPANS = 10
@@ -107,7 +107,7 @@ def _kind(model: LabelledModel, reading: Reading) -> str:
 def _by_sentence(model: LabelledModel, request: DetectionRequest) -> Detection:
     """Each sentence is held against each stretch of the passages: the best support counts, and the worst sentence decides."""
     text = without_markers(request.output)[:MAX_CHARACTERS]
-    sentences = [sentence for sentence in split_sentences(text) if any(c.isalnum() for c in sentence.text)]
+    sentences = worded_sentences(text)
     evidence = _evidence(model, request, model.window // 2)
     if not sentences:
         return Detection(0.0)

@@ -17,7 +17,7 @@ from llmops.rag.semantic import likenesses
 from llmops.rag.splitting import Piece, TokenMap, paragraphs, sentences
 from llmops.settings.indexes import ChunkerSettings
 
-CHUNKING_VERSION = 6
+CHUNKING_VERSION = 7
 CHUNK_VERSION = 2
 """Part of a chunk's id: a chunk that is cut as before keeps its id, and its vector."""
 SPECIAL_TOKENS = 2

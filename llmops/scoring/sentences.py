@@ -8,7 +8,9 @@ _shortened = """
     e.g i.e etc vs cf mr mrs ms dr prof st no fig approx inc ltd jr sr dept est al jan feb mar apr jun jul aug sep oct nov dec
 """
 _abbreviations = frozenset(_shortened.split())
-_end = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s|$)")
+_end = re.compile(r"(?<![.!?…؟।])[.!?…؟।]+[\"'”’)\]]*(?=\s|$)|[。！？]+[\"'”’」』）)\]]*")
+"""Of a sentence; scripts that are written without spaces have none after it."""
+_list_number = re.compile(r"\d{1,3}\.")
 _seen = re.compile(r"\S")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
 
@@ -37,6 +39,18 @@ def split_sentences(text: str) -> list[Sentence]:
     return found
 
 
+def worded_sentences(text: str) -> list[Sentence]:
+    """The sentences that say something: no rule of a table, no end of a fence, and no number of a list without its item."""
+    found: list[Sentence] = []
+    for each in split_sentences(text):
+        if found and _list_number.fullmatch(found[-1].text):
+            start = found.pop().start
+            found.append(Sentence(start, each.end, text[start : each.end]))
+        elif any(map(str.isalnum, each.text)):
+            found.append(each)
+    return found
+
+
 def _add(found: list[Sentence], text: str, start: int, end: int) -> None:
     """Split one paragraph."""
     at = start
@@ -49,7 +63,7 @@ def _add(found: list[Sentence], text: str, start: int, end: int) -> None:
 
 
 def _goes_on(text: str, start: int, dot: int, after: int, end: int) -> bool:
-    """Whether a full stop belongs to an abbreviation, an initial or a list number."""
+    """Whether a full stop belongs to an abbreviation or an initial."""
     word = text[max(start, dot - 20) : dot].split()
     last = word[-1].lstrip("(\"'").lower() if word else ""
     if last in _abbreviations or (len(last) == 1 and last.isalpha() and last != "i"):

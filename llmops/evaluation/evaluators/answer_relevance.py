@@ -6,7 +6,7 @@ from llmops.domain.scores import Sample, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, Item, build_checklist
 from llmops.evaluation.judging.panel import JudgeOptions
-from llmops.scoring.sentences import split_sentences
+from llmops.scoring.sentences import worded_sentences
 
 
 class AnswerRelevanceOptions(JudgeOptions):
@@ -16,12 +16,12 @@ class AnswerRelevanceOptions(JudgeOptions):
 def _sentences(sample: Sample) -> Sequence[Item] | Unmeasured:
     if not sample.case.question:
         return Unmeasured("the case has no question")
-    found = [Item(each.text, span=(each.start, each.end)) for each in split_sentences(sample.completion.text)]
-    return found or Unmeasured("the answer is empty")
+    found = [Item(each.text, span=(each.start, each.end)) for each in worded_sentences(sample.completion.text)]
+    return found or Unmeasured("the answer holds no words")
 
 
 def _build(options: AnswerRelevanceOptions, services: Services) -> Checklist:
-    return build_checklist("answer-relevance", options, services, _sentences)
+    return build_checklist("answer-relevance", options, services, _sentences, version=2)
 
 
 KIND = Kind(

@@ -6,7 +6,7 @@ from llmops.domain.scores import Sample, Unmeasured
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services, Texts, read_field
 from llmops.evaluation.judging.checklist import Checklist, Item, Items, build_checklist, texts_of
 from llmops.evaluation.judging.panel import JudgeOptions
-from llmops.scoring.sentences import split_sentences
+from llmops.scoring.sentences import worded_sentences
 
 
 class CompletenessOptions(JudgeOptions):
@@ -23,14 +23,14 @@ def points_of(points: str | list[str]) -> Items:
         value = read_field(sample.case, points) if isinstance(points, str) else points
         if isinstance(value, Unmeasured):
             return value
-        texts = [each.text for each in split_sentences(value)] if isinstance(value, str) else texts_of(value)
+        texts = [each.text for each in worded_sentences(value)] if isinstance(value, str) else texts_of(value)
         return [Item(text) for text in texts] or Unmeasured(f"the case's `{points}` is empty")
 
     return items
 
 
 def _build(options: CompletenessOptions, services: Services) -> Checklist:
-    return build_checklist("completeness", options, services, points_of(options.points))
+    return build_checklist("completeness", options, services, points_of(options.points), version=2)
 
 
 KIND = Kind(

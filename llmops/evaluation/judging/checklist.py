@@ -55,11 +55,13 @@ class Checklist:
     weigh: Weigh = share
     sees: tuple[str, ...] = SEEN
     """What is quoted besides the items: `question`, `answer`, `passages`."""
+    version: int = 1
+    """Raised by hand when the items of the same answer would be others."""
 
     @property
     def identity(self) -> str:
         """The options, the prompt's text and the judges."""
-        return identity(self.kind, 1, self.options, self.prompt.hash, self.panel.identity)
+        return identity(self.kind, self.version, self.options, self.prompt.hash, self.panel.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the judges for a verdict on each item, and compute the value from them."""
@@ -88,7 +90,14 @@ class Checklist:
 
 
 def build_checklist(
-    kind: str, options: JudgeOptions, services: Services, items: Items, *, weigh: Weigh = share, sees: Sequence[str] = SEEN
+    kind: str,
+    options: JudgeOptions,
+    services: Services,
+    items: Items,
+    *,
+    weigh: Weigh = share,
+    sees: Sequence[str] = SEEN,
+    version: int = 1,
 ) -> Checklist:
     """A checklist of this kind, with our prompt of the same name unless the options name another.
 
@@ -96,7 +105,7 @@ def build_checklist(
         WrongOption: a judge or a prompt that cannot be used.
     """
     panel = build_panel(options.judge, options.combine, services)
-    return Checklist(kind, options, panel, chosen_prompt(options.prompt, kind, services), items, weigh, tuple(sees))
+    return Checklist(kind, options, panel, chosen_prompt(options.prompt, kind, services), items, weigh, tuple(sees), version)
 
 
 def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:

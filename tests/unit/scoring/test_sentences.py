@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.scoring.sentences import split_sentences
+from llmops.scoring.sentences import split_sentences, worded_sentences
 
 
 def texts(text: str) -> list[str]:
@@ -30,6 +30,34 @@ def test_list_items_and_paragraphs_are_kept_apart() -> None:
         "- Tuesday",
         "It closes at five",
     ]
+
+
+def test_what_says_nothing_by_itself_is_left_out_or_joined() -> None:
+    text = "Do this:\n1. Open it.\n 22. Close it. It took 5. Done.\n| a |\n|---|\n| b |\n```sh\nls\n```\n\n---\n\n3."
+    assert [each.text for each in worded_sentences(text)] == [
+        "Do this:",
+        "1. Open it.",
+        "22. Close it.",
+        "It took 5.",
+        "Done.",
+        "| a |",
+        "| b |",
+        "```sh\nls",
+        "3.",
+    ]
+    assert all(each.text == text[each.start : each.end] for each in worded_sentences(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("退款需14天。费用为1000元！「可以吗？」请联系客服", ["退款需14天。", "费用为1000元！", "「可以吗？」", "请联系客服"]),
+        ("यह एक है। यह दूसरा है।", ["यह एक है।", "यह दूसरा है।"]),
+        ("هل هذا سؤال؟ نعم.", ["هل هذا سؤال؟", "نعم."]),
+    ],
+)
+def test_sentences_of_other_scripts_end_at_their_own_marks(text: str, sentences: list[str]) -> None:
+    assert texts(text) == sentences
 
 
 @given(st.text(max_size=300))

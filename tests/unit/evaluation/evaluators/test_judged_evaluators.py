@@ -170,6 +170,8 @@ def test_points_sentences_and_passages_become_items(bench: Bench) -> None:
     relevant = ask(bench, "answer-relevance: {judge: j}", answer("It is 5. Nice day."), verdicts("yes", "no"))
     assert relevant.value == 0.5
     assert [(span.start, span.end) for span in relevant.spans] == [(9, 18)]
+    listed = answer("| a |\n|---|\n1. It is 5.\n2. Nice day.")
+    assert ask(bench, "answer-relevance: {judge: j}", listed, verdicts("no", "yes", "no")).value == pytest.approx(1 / 3)
     useful = ask(bench, "context-relevance: {judge: j}", answer("x", hits=HITS), verdicts("no", "yes"))
     assert useful.value == 0.5
     assert isinstance(ask(bench, "context-relevance: {judge: j}", answer("x")), Unmeasured)
