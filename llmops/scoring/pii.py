@@ -72,7 +72,7 @@ def _phone(text: str) -> bool:
     number = re.split(r"\s*(?:x|ext)", text, maxsplit=1, flags=re.IGNORECASE)[0]
     groups = re.findall(r"\d+", number)
     digits = "".join(groups)
-    if not 7 <= len(digits) <= 15 or _no_phone.fullmatch(number.strip()) or len(set(digits)) == 1:
+    if not 7 <= len(digits) <= 15 or _no_phone.fullmatch(number.strip()) or len(set(groups)) == 1:
         return False
     if number.startswith(("+", "(", "0")):
         return True
@@ -95,37 +95,41 @@ def _side_by_side(text: str) -> Iterator[tuple[int, int]]:
 
 _no_phone = re.compile(
     r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}(?: \d{2})?|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)\d\d|"
-    r"(?:19|20)\d\d[- ](?:19|20)\d\d|\d{3}-\d{2}-\d{4}|[1-9]\d?(?:\.\d{3}){2,}|[1-9]\d{0,2}(?:[. ]\d{3})*(?: 000)+"
+    r"(?:19|20)\d\d[- ](?:19|20)\d\d|\d{3}-\d{2}-\d{4}|[1-9]\d?(?:(?:\.\d{3}){2,}|(?: \d{3}){3,})|[1-9]\d{0,2}(?:[. ]\d{3})*(?: 000)+"
 )
 _numbered = re.compile(
     r"(?:\b(?:article|appendix|chapter|clause|firmware|paragraph|release|section|v|version)s?|§)[ .:]?\Z",
     re.IGNORECASE,
 )
 """What stands before a number of four parts that is no address."""
-_email = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
+_email = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", re.ASCII)
 _phone_groups = re.compile(
-    r"(?<![\w.,/$€£-])(?:\+\d{1,3}[ .-]?(?:\d[ .-])?|00\d{1,3}[ .-](?:\d[ .-])?)?"
+    r"(?<![\w.,/$€£-])(?:(?<!\d )|(?=[+(])|(?<!\d\d )(?=0))(?:1[ .-](?=\d{3}[ .-])|\+\d{1,3}[ .-]?(?:\d[ .-])?|00\d{1,3}[ .-](?:\d[ .-])?)?"
     r"(?:\(\d{1,5}\)[ .-]?\d{2,8}(?:[ .-]\d{2,8}){0,5}|\d{2,5}(?:[ .-]\d{2,8}){1,11})"
-    r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w/%]|[.,-]\d)"
+    r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\w/%]|[.,-]\d)",
+    re.ASCII,
 )
 _phone_label = re.compile(
     r"(?<=phone:\s)\d{7,12}|(?<=mobile:\s)\d{7,12}|(?<=desk:\s)\d{7,12}|(?<=fax:\s)\d{7,12}|(?<=tel:\s)\d{7,12}", re.IGNORECASE
 )
-_dotted = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
-_PLAIN = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " ") | dict.fromkeys(
-    map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-"
+_dotted = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)", re.ASCII)
+_PLAIN = (
+    dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), " ")
+    | dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
+    | {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
 )
-"""Spaces and dashes that typographers and models set between digits; one character each, so that offsets stay."""
+"""Spaces and dashes that typographers and models set between digits, and full-width letters; one character each, so that
+offsets stay. The patterns take letters of other scripts for no part of a word: in some no space stands before a number."""
 _PATTERNS: tuple[tuple[PiiKind, re.Pattern[str], Callable[[str], bool]], ...] = (
     ("email", _email, lambda _: True),
-    ("iban", re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,8}\b"), iban_valid),
-    ("card", re.compile(r"(?<![\w.-])(?<![A-Za-z]{2}\d\d )\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)"), _card),
-    ("ssn", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _ssn),
+    ("iban", re.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,8}\b", re.ASCII), iban_valid),
+    ("card", re.compile(r"(?<![\w.-])(?<![A-Za-z]{2}\d\d )\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)", re.ASCII), _card),
+    ("ssn", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", re.ASCII), _ssn),
     ("ip", _dotted, _ip),
-    ("ip", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"), _ip),
+    ("ip", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])", re.ASCII), _ip),
     ("phone", _phone_groups, _phone),
     ("phone", _phone_label, lambda _: True),
-    ("phone", re.compile(r"(?<![\w.+/-])(?:\+\d{8,15}|0\d{8,11})(?![\w-]|\.\d)"), lambda text: len(set(text)) > 2),
+    ("phone", re.compile(r"(?<![\w.+/-])(?:\+\d{8,15}|0\d{8,11})(?![\w-]|\.\d)", re.ASCII), lambda text: len(set(text)) > 2),
 )
 
 

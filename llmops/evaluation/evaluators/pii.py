@@ -55,7 +55,7 @@ class Pii:
     @property
     def identity(self) -> str:
         """The options, and what finds names."""
-        return identity("pii", 5, self.options) + ("" if self.names is None else f"|{self.names.identity}")
+        return identity("pii", 6, self.options) + ("" if self.names is None else f"|{self.names.identity}")
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look for each kind, with a span for each piece."""

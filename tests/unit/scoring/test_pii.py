@@ -28,6 +28,12 @@ from llmops.scoring.pii import find_pii, iban_valid, luhn
         ("Call 415\u2011555\u20110134", "phone", "415\u2011555\u20110134"),
         ("+44\u00a020\u00a07946\u00a00958", "phone", "+44\u00a020\u00a07946\u00a00958"),
         ("4111\u202f1111\u202f1111\u202f1111", "card", "4111\u202f1111\u202f1111\u202f1111"),
+        ("邮箱是jo@mail.example.org。", "email", "jo@mail.example.org"),
+        ("请致电+86 138 1234 5678吧", "phone", "+86 138 1234 5678"),
+        ("電話は０３-１２３４-５６７８です", "phone", "０３-１２３４-５６７８"),
+        ("服务器203.0.113.7可用", "ip", "203.0.113.7"),
+        ("卡号4111111111111111。", "card", "4111111111111111"),
+        ("Call 1 800 555 0134", "phone", "1 800 555 0134"),
     ],
 )
 def test_personal_data_is_found_with_its_span(text: str, kind: str, found: str) -> None:
@@ -55,6 +61,9 @@ def test_personal_data_is_found_with_its_span(text: str, kind: str, found: str) 
         "user@localhost",
         "id 7f3a-9b2c",
         "the ports 8080 9090 3000 are open",
+        "1 234 567 890 EUR",
+        "1 1 2 3 5 8 13 21 34 55 89 144",
+        "white is 255 255 255",
         "2020 2021 2022 2023 2024 2025",
         "",
     ],
