@@ -19,12 +19,35 @@ WITHHELD = "*** (a configured credential)"
 
 _names = re.compile(r"((API|ACCESS|SECRET)_?KEY|TOKEN|SECRET|PASSWORD|AUTH_CREDENTIALS)$", re.IGNORECASE)
 _declared: set[str] = set()
-_url_password = re.compile(r"(?<=://)([^/\s:@]{1,200}):[^/\s@]{1,200}(?=@)")
+_url_password = re.compile(
+    r"(?<=://)([^/\s:@]{1,200}):(?!(?:<[^>\s]*>|\$?\{[^}\s]*\}|\$\w+|\*+|x{3,}|pass(?:word|wd)?|pwd)@)[^/\s@]{1,200}(?=@)",
+    re.IGNORECASE,
+)
+"""Not what stands in its place in manuals, such as `<password>`, `${PASSWORD}` and `password`."""
 _option_password = re.compile(r"(?:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^&\s'\"]{1,200}")
+_SHAPES = {
+    r"sk-": r"[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic and others
+    r"(?:sk|rk)_(?:live|test)_|whsec_": r"[A-Za-z0-9]{16,}",  # Stripe
+    r"gh[pousr]_": r"[A-Za-z0-9]{20,}",
+    r"github_pat_": r"[A-Za-z0-9_]{20,}",
+    r"glpat-": r"[A-Za-z0-9_-]{20,}",
+    r"A(?:KI|SI)A": r"[0-9A-Z]{16}",
+    r"xox[abeprs]-|xapp-": r"[A-Za-z0-9-]{10,}",
+    r"https://hooks\.slack\.com/services/": r"[A-Za-z0-9/]{20,}",
+    r"AIza": r"[A-Za-z0-9_-]{30,}",
+    r"ya29\.": r"[A-Za-z0-9_-]{20,}",
+    r"hf_|r8_": r"[A-Za-z0-9]{30,}",  # Hugging Face, Replicate
+    r"gsk_|pplx-|xai-": r"[A-Za-z0-9]{40,}",  # Groq, Perplexity, xAI
+    r"npm_": r"[A-Za-z0-9]{36}",
+    r"pypi-": r"[A-Za-z0-9_-]{50,}",
+    r"SG\.": r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
+    r"dop_v1_": r"[0-9a-f]{64}",
+    r"eyJ": r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON Web Tokens
+}
+"""By how keys begin: the rest of them. Each has a digit, which words such as `sk-your-key-goes-here` have not."""
 _look_like_secrets = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,})"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    rf"\b(?:{'|'.join(f'(?:{begin})(?=[A-Za-z_./-]{{0,99}}[0-9]){rest}' for begin, rest in _SHAPES.items())})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,8000}?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)"
 )
 
 

@@ -20,7 +20,7 @@ class Secrets:
     @property
     def identity(self) -> str:
         """There is nothing to configure."""
-        return identity("secrets", 1, self.options)
+        return identity("secrets", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look for configured credentials, passwords in URLs and what has the shape of a known key."""

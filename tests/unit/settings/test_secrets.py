@@ -26,11 +26,46 @@ def test_a_short_value_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         "sk-" + "a1" * 12,
         "ghp_" + "A1b2" * 8,
         "AKIA" + "ABCD1234" * 2,
+        "ASIA" + "ABCD1234" * 2,
+        "sk_live_" + "A1b2" * 6,
+        "glpat-" + "A1b2" * 5,
+        "hf_" + "A1b2" * 9,
+        "npm_" + "A1b2" * 9,
+        "gsk_" + "A1b2" * 13,
+        "SG." + "A1b2" * 5 + "." + "A1b2" * 10,
+        "xapp-1-" + "A1b2" * 5,
+        "https://hooks.slack.com/services/" + "T0A1B2C3/B0A1B2C3/" + "A1b2" * 6,
         "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc\n-----END PGP PRIVATE KEY BLOCK-----",
     ],
 )
 def test_what_looks_like_a_key_is_masked(secret: str) -> None:
     assert masked(f"before {secret} after") == "before *** after"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export OPENAI_API_KEY=sk-your-api-key-goes-here",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxx",
+        "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "sk-learn-compatible-estimators",
+        "npm_config_registry",
+        "postgres://user:<password>@host/db",
+        "postgres://user:${DB_PASSWORD}@host/db",
+        "postgres://user:$PASSWORD@host/db",
+        "postgres://user:password@localhost/db",
+        "postgres://user:***@host/db",
+    ],
+)
+def test_what_stands_in_the_place_of_a_key_is_none(text: str) -> None:
+    assert masked(text) == text
+    assert secret_spans(text) == []
+
+
+def test_a_long_text_is_searched_in_no_time() -> None:
+    assert secret_spans("sk-" * 200_000) == []
+    assert secret_spans("://a:" * 100_000) == []
 
 
 def test_a_password_in_a_url_is_masked_and_the_user_kept() -> None:
