@@ -44,9 +44,11 @@ _SHAPES = {
     r"dop_v1_": r"[0-9a-f]{64}",
     r"eyJ": r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON Web Tokens
 }
-"""By how keys begin: the rest of them. Each has a digit, which words such as `sk-your-key-goes-here` have not."""
+"""By how keys begin: the rest of them."""
+_PLACEHOLDER = r"(?:(?:[A-Za-z]{1,15}[-_]){1,12}[A-Za-z]{1,15}|[xX]+)(?![\w-])"
+"""In the place of that rest, such as in `sk-your-key-goes-here`."""
 _look_like_secrets = re.compile(
-    rf"\b(?:{'|'.join(f'(?:{begin})(?=[A-Za-z_./-]{{0,99}}[0-9]){rest}' for begin, rest in _SHAPES.items())})"
+    rf"\b(?:{'|'.join(f'(?:{begin})(?!{_PLACEHOLDER}){rest}' for begin, rest in _SHAPES.items())})"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,8000}?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)"
 )
 

@@ -25,6 +25,7 @@ def test_a_short_value_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "sk-" + "a1" * 12,
         "ghp_" + "A1b2" * 8,
+        "sk-abcdefghijklmnopqrst",
         "AKIA" + "ABCD1234" * 2,
         "ASIA" + "ABCD1234" * 2,
         "sk_live_" + "A1b2" * 6,
@@ -64,7 +65,7 @@ def test_what_stands_in_the_place_of_a_key_is_none(text: str) -> None:
 
 
 def test_a_long_text_is_searched_in_no_time() -> None:
-    assert secret_spans("sk-" * 200_000) == []
+    assert len(secret_spans("sk-a.xoxb-ab-" * 50_000)) <= 50_000
     assert secret_spans("://a:" * 100_000) == []
 
 
