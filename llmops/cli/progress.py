@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from llmops.domain.amounts import dollars
+from llmops.domain.amounts import dollars, seconds
 from llmops.reporting.safe import one_line
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ class ShownProgress:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._outer: list[tuple[str, int, float]] = []
+        self._outer: list[tuple[str, int]] = []
         """What was going on when something else started inside it, such as an index that is built by the first question."""
         self._what = ""
         self._total = 0
-        self._began = 0.0
+        self._first: tuple[float, int] | None = None
+        """When and how far it first went on: before, it may have waited for something else."""
         self._last = 0.0
 
     def __enter__(self) -> Self:
@@ -41,12 +42,12 @@ class ShownProgress:
     def started(self, what: str, total: int) -> None:
         """As the port."""
         if self._what:
-            self._outer.append((self._what, self._total, self._began))
-        self._show(what, total, time.monotonic())
+            self._outer.append((self._what, self._total))
+        self._show(what, total)
 
-    def _show(self, what: str, total: int, began: float) -> None:
+    def _show(self, what: str, total: int) -> None:
         self._clear()
-        self._what, self._total, self._began = what, total, began
+        self._what, self._total, self._first = what, total, None
         self._last = time.monotonic()
         if self._quiet or not self._console.is_terminal:
             return
@@ -66,12 +67,18 @@ class ShownProgress:
             self._bar.update(self._task, completed=done, extra=_extra(failures, spent_usd))
             return
         now = time.monotonic()
+        self._first = self._first or (now, done)
         if now - self._last >= LINE_EVERY_S:
             self._last = now
-            left = (now - self._began) / max(1, done) * (self._total - done)
-            extra = _extra(failures, spent_usd)
-            line = [f"{self._what}: {done} of {self._total}", *([extra] if extra else []), f"about {left:.0f} s left"]
-            self._console.print(", ".join(line), soft_wrap=True)
+            line = [f"{self._what}: {done} of {self._total}", _extra(failures, spent_usd), self._left(now, done)]
+            self._console.print(", ".join(filter(None, line)), soft_wrap=True)
+
+    def _left(self, now: float, done: int) -> str:
+        """How long the rest takes at the pace so far; empty when there is none yet."""
+        began, first = self._first or (now, done)
+        if done == first:
+            return ""
+        return f"about {seconds((now - began) / (done - first) * (self._total - done))} left"
 
     def finished(self) -> None:
         """As the port; what went on outside is shown again."""
