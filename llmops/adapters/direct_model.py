@@ -210,7 +210,7 @@ def parsed(data: bytes) -> Any:  # noqa: ANN401 -- any JSON value
     """
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadResponse(f"the answer is not valid JSON: {masked(data.decode('utf-8', 'replace'))[:80]!r}") from error
 
 

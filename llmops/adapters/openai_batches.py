@@ -1,8 +1,8 @@
 """The Batch API of OpenAI and of those who follow it: a file of requests is answered within a day, at a lower price."""
 
 import json
-from collections.abc import Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -86,10 +86,9 @@ class OpenaiBatches:
         for file in batch.files:
             async with self._asked("GET", f"files/{quote(file, safe='')}/content", seconds=TRANSFER_S) as response:
                 data = await response.read()
-            for line in filter(bytes.strip, data.split(b"\n")):
-                told = parsed(line)
-                if isinstance(id := field(told, "custom_id"), str):
-                    found[id] = _answer(told)
+            for id, answer in answers_in(data):
+                if not isinstance(found.get(id), Completion):
+                    found[id] = answer
         return found
 
     async def close(self) -> None:
@@ -142,6 +141,15 @@ def _error(told: Any) -> str:  # noqa: ANN401 -- as `_id`
     listed = field(field(told, "errors"), "data")
     first = listed[0] if isinstance(listed, list) and listed else None
     return masked(str(field(first, "message") or "the provider does not say why"))[:300]
+
+
+def answers_in(data: bytes) -> Iterator[tuple[str, Completion | ModelError]]:
+    """The answers of a file, by our ids; a line that is none is left out, as the others are good and paid all the same."""
+    for line in data.split(b"\n"):
+        with suppress(BadResponse):
+            told = parsed(line)
+            if isinstance(id := field(told, "custom_id"), str):
+                yield id, _answer(told)
 
 
 def _answer(told: Any) -> Completion | ModelError:  # noqa: ANN401 -- as `_id`

@@ -24,6 +24,8 @@ class Batches:
         """Last messages of the requests that are not worked on in time."""
         self.statuses: dict[str, list[int]] = {}
         """By last message: what goes wrong with it in its next batches, such as [500] in one of them."""
+        self.junk = b""
+        """Stands before the answers in their files."""
         self.broken: dict[tuple[str, str], list[int]] = {}
         """By method and the first part of the path: the statuses of the next answers."""
         self.begun: list[list[str]] = []
@@ -95,7 +97,7 @@ class Batches:
         for name, lines in (("output_file_id", made), ("error_file_id", failed)):
             if lines:
                 batch[name] = f"file-{batch['id']}-{name}"
-                self._files[batch[name]] = b"".join(json.dumps(line).encode() + b"\n" for line in lines[::-1])
+                self._files[batch[name]] = self.junk + b"".join(json.dumps(line).encode() + b"\n" for line in lines[::-1])
         batch["left"] = "expired" if self.expired else "completed"
         batch["request_counts"] = {"total": len(requests), "completed": len(made), "failed": len(failed)}
 

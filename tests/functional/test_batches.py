@@ -175,6 +175,13 @@ def test_what_a_batch_did_not_come_to_is_told_and_sent_by_the_next_run(server: O
     assert [sorted(each) for each in server.batches.begun[1:]] == [[word(4), word(5)]]
 
 
+def test_a_broken_line_in_a_file_of_answers_costs_none_of_the_others(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    server.batches.junk = b'{"custom_id": "cut of\n[]\n\xff\n{"custom_id": "of nobody", "response": null}\n'
+    assert report(batched(tmp_path))["counts"]["scored"] == CASES
+    assert len(server.batches.begun) == 1
+
+
 def test_answers_that_are_gone_from_the_provider_are_asked_again(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     killed = batched(tmp_path, first=f"{KILLED}OpenaiBatches.answers = killed")
