@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from llmops.domain.batches import Batch
-from llmops.domain.errors import BadResponse, EndpointDown, ModelError, Refused
+from llmops.domain.errors import EndpointDown, ModelError, Refused
 from llmops.domain.keys import node_key
 from llmops.domain.models import Completion, CompletionRequest
 from llmops.domain.ports import Store
@@ -219,7 +219,7 @@ class BatchCaller:
             answers = await self._answers(batch)
             for key in requests.keys() & answers.keys():
                 requests[key].settle(answers[key])
-            _settle(requests, BadResponse(f"the batch {batch.id} gave no answer"))
+            _settle(requests, Refused(f"the batch {batch.id} gave no answer"))
         except (Exception, Stopping) as error:
             _settle(requests, error)
 

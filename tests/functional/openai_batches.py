@@ -24,6 +24,8 @@ class Batches:
         """Last messages of the requests that are not worked on in time."""
         self.statuses: dict[str, list[int]] = {}
         """By last message: what goes wrong with it in its next batches, such as [500] in one of them."""
+        self.unsaid: set[str] = set()
+        """Last messages of the requests of which the files of answers say nothing."""
         self.junk = b""
         """Stands before the answers in their files."""
         self.broken: dict[tuple[str, str], list[int]] = {}
@@ -87,6 +89,8 @@ class Batches:
         for each in requests:
             last = _last(each["body"])
             line: dict[str, Any] = {"id": "r", "custom_id": each["custom_id"], "response": None, "error": None}
+            if last in self.unsaid:
+                continue
             if last in self.expired:
                 failed.append({**line, "error": {"code": "batch_expired", "message": "the window has expired"}})
             elif self.statuses.get(last):

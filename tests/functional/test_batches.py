@@ -182,6 +182,17 @@ def test_a_broken_line_in_a_file_of_answers_costs_none_of_the_others(server: Ope
     assert len(server.batches.begun) == 1
 
 
+def test_what_a_batch_says_nothing_of_is_not_begun_again_by_itself(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    server.batches.unsaid = {word(4)}
+    run = report(batched(tmp_path, "--no-gate"))
+    assert [cell["error"] for cell in run["results"] if cell["error"]] == ["Refused: the batch batch_0 gave no answer"]
+    assert len(server.batches.begun) == 1
+    server.batches.unsaid = set()
+    assert report(batched(tmp_path, "--no-gate"))["counts"]["scored"] == CASES
+    assert server.batches.begun[1:] == [[word(4)]]
+
+
 def test_answers_that_are_gone_from_the_provider_are_asked_again(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     killed = batched(tmp_path, first=f"{KILLED}OpenaiBatches.answers = killed")
