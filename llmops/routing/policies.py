@@ -288,6 +288,11 @@ class Bandit:
         return Ask(self.models[max(range(len(worth)), key=worth.__getitem__)], f"passed so far: {told}")
 
 
+def looks_back(policy: Policy) -> bool:
+    """What a policy does next depends on the answers before, so that they cannot be asked for all together."""
+    return isinstance(policy, Budget | Bandit)
+
+
 def weighs_cost(policy: Policy) -> bool:
     """What a policy does next depends on what its calls have cost, so that no cost may be unknown."""
     return isinstance(policy, Budget) or (isinstance(policy, Bandit) and policy.cost_weight > 0)

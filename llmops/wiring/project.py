@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmops.domain.errors import UsageError
 from llmops.domain.jobs import Part, Workshop
 from llmops.domain.ports import NO_LABELS, ChatModel, Detector, Embedder, Progress, Store, VectorCache, VectorMemory
 from llmops.domain.stores import Copied, StoreStatus
@@ -235,13 +236,17 @@ class Wiring:
         """As `route`, for what is asked and paid, not replayed.
 
         Raises:
-            UsageError: no such route, or one that looks at what is spent over a model whose price is not known.
+            UsageError: no such route, one that looks at what is spent over a model whose price is not known, or one that
+                cannot be asked in batches.
             InvalidFiles: as `route`.
         """
         from llmops.evaluation.spending import check_prices
-        from llmops.routing.policies import weighs_cost
+        from llmops.routing.policies import looks_back, weighs_cost
 
         found = self.route(name)
+        if self._in_batch is not None and looks_back(found.policy):
+            told = f"The route {name!r} looks at how the answers before fared, and those of a batch have none before them."
+            raise UsageError(told, hint="Evaluate it without --batch.")
         if weighs_cost(found.policy):
             check_prices(found.targets.values(), f"The route {name!r}")
         return found

@@ -107,6 +107,21 @@ def test_a_cascade_asks_its_second_model_in_a_second_batch(server: OpenAiServer,
 
 
 @pytest.mark.parametrize(
+    "route", ["{kind: budget, models: [m, m2], usd: 1}", "{kind: bandit, models: [m, m2], checks: [cost]}"]
+)
+def test_a_route_that_looks_at_the_answers_before_is_refused(server: OpenAiServer, tmp_path: Path, route: str) -> None:
+    priced(tmp_path, server)
+    settings = tmp_path / "llmops.yaml"
+    model = settings.read_text().splitlines()[1]
+    settings.write_text(f"models:\n{model}\n{model.replace('m:', 'm2:', 1)}\nroutes:\n  careful: {route}\n")
+    done = batched(tmp_path, "--model", "careful")
+    assert done.returncode == 2
+    assert "The route 'careful' looks at how the answers before fared" in " ".join(done.stderr.split())
+    assert server.batches.calls == []
+    assert batched(tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
     ("moment", "uploads"),
     [
         ("OpenaiBatches.begin = killed", 2),
