@@ -185,8 +185,8 @@ def command(
 def _use_batches(session: Session, suites: "list[Suite]", budget: float | None) -> None:
     from llmops.evaluation.batch_calls import MOST, MOST_WITH_BUDGET
 
-    capped = budget is not None or any(suite.settings.budget is not None for suite in suites)
-    session.wiring.use_batches(MOST_WITH_BUDGET if capped else MOST)
+    budgets = [budget, *(each for suite in suites for each in (suite.settings.budget, suite.settings.extend.budget))]
+    session.wiring.use_batches(MOST_WITH_BUDGET if any(each is not None for each in budgets) else MOST)
 
 
 def _check_files(paths: list[Path], root: Path) -> None:

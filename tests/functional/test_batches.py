@@ -268,6 +268,14 @@ def test_a_budget_keeps_batches_small_and_needs_their_price(server: OpenAiServer
     assert (whole["counts"]["scored"], sum(map(len, server.batches.begun[1:]))) == (CASES, CASES)
 
 
+@pytest.mark.parametrize("budget", ["budget: 1", "extend: {budget: 1}"])
+def test_the_budget_of_a_suite_keeps_batches_small_too(server: OpenAiServer, tmp_path: Path, budget: str) -> None:
+    priced(tmp_path, server)
+    edit(tmp_path / "evals/say.yaml", "gate:", f"{budget}\ngate:")
+    assert batched(tmp_path).returncode == 0
+    assert [len(each) for each in server.batches.begun] == [4, 4, 4]
+
+
 def test_before_a_run_its_batches_are_counted_and_priced(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     assert batched(tmp_path).returncode == 0
