@@ -276,13 +276,13 @@ def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Esti
         counted = tallies.tokens[prompt, name]
         before = (None, None, None) if mean is None else mean.per_cell()
         tokens = (sum(counted) / len(counted) if counted else before[0], before[1])
-        cost = _cost(target, tokens, before[2])
-        if target.route is not None and mean is not None and mean.cost_usd is not None:
+        cost, batched = _cost(target, tokens, before[2]), any(asked.batches is not None for asked in target.asked)
+        if target.route is not None and mean is not None and mean.cost_usd is not None and mean.batched == batched:
             cost = mean.cost_usd / mean.cells
         found = _estimate(name, "answers", calls, tokens, cost, before[2], target.concurrency)
         if target.route is not None and mean is not None and mean.calls:
             found = replace(found, calls=round(calls * mean.calls / mean.cells))
-        if any(asked.batches is not None for asked in target.asked):
+        if batched:
             yield replace(found, seconds=None, batched=True)
         else:
             yield found if found.seconds is None else replace(found, seconds=max(found.seconds, _paced(target, found)))
@@ -319,17 +319,10 @@ def _verdicts(plan: Plan, tallies: _Tallies, previous: Previous, parts: Parts) -
             continue
         *tokens, seconds = mean.per_cell()
         cost = None if mean.cost_usd is None else mean.cost_usd / mean.cells
-        if batched:  # the last run may have asked at another price; of a panel nobody knows who took which tokens
+        if mean.batched != batched:  # it was asked at another price; of a panel nobody knows who took which tokens
             cost = _cost(judges[0], (tokens[0], tokens[1]), None) if len(judges) == 1 else None
-        found = _estimate(
-            model,
-            "verdicts",
-            nodes,
-            (tokens[0], tokens[1]),
-            cost,
-            None if batched else seconds,
-            min(j.concurrency for j in judges),
-        )
+        width = min(judge.concurrency for judge in judges)
+        found = _estimate(model, "verdicts", nodes, (tokens[0], tokens[1]), cost, None if batched else seconds, width)
         yield replace(found, calls=round(nodes * mean.calls / mean.cells), batched=batched)
 
 

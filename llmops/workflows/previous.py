@@ -47,6 +47,11 @@ class Mean:
         self.seconds = None if self.seconds is None or seconds is None else self.seconds + seconds
         self.cost_usd = None if self.cost_usd is None or cost_usd is None else self.cost_usd + cost_usd
 
+    @property
+    def batched(self) -> bool:
+        """Calls were made in batches, at the price of these."""
+        return self.seconds is None
+
     def per_cell(self) -> tuple[float, float, float | None]:
         """Input tokens, output tokens and seconds."""
         seconds = None if self.seconds is None else self.seconds / self.cells
@@ -93,7 +98,7 @@ class Previous:
 
     def _judged(self, name: str, use: JudgeUse) -> None:
         mean = self.verdicts.setdefault(name, Mean())
-        mean.add(use.calls, (use.input_tokens, use.output_tokens), use.seconds, use.cost_usd)
+        mean.add(use.calls, (use.input_tokens, use.output_tokens), use.seconds or None, use.cost_usd)
 
     def answered(self, prompt: str, target: str) -> Mean | None:
         """What an answer took: of this prompt and target, else of this target with any prompt."""

@@ -290,6 +290,27 @@ def test_before_a_run_its_batches_are_counted_and_priced(server: OpenAiServer, t
     assert "in batches 0.5 in, 1 out" in llmops(tmp_path, "models", COLUMNS="200").stdout
 
 
+def test_what_verdicts_cost_is_estimated_at_the_price_of_how_they_are_asked(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    edit(tmp_path / "evals/say.yaml", "  - latency\n", "  - criteria: {judge: m, items: [is short]}\n")
+    verdict = '{"verdicts": [{"item": 1, "reason": "short", "verdict": "yes"}]}'
+    server.reply = lambda messages: verdict if "is short" in str(messages) else f"echo: {messages[-1]['content']}"
+
+    def estimated(*how: str) -> tuple[Any, float | None]:
+        (found,) = json.loads(llmops(tmp_path, "eval", *how, "--no-cache", "--explain", "--json").stdout)["suites"]
+        (verdicts,) = (each for each in found["estimates"] if each["role"] == "verdicts")
+        return verdicts["cost_usd"], verdicts["seconds"]
+
+    assert batched(tmp_path).returncode == 0
+    assert estimated("--batch") == (pytest.approx(CASES * 6.5e-6), None)
+    assert estimated() == (pytest.approx(CASES * 13e-6), None)
+    assert llmops(tmp_path, "eval", "--no-cache").returncode == 0
+    assert estimated("--batch") == (pytest.approx(CASES * 6.5e-6), None)
+    cost, seconds = estimated()
+    assert cost == pytest.approx(CASES * 13e-6)
+    assert seconds is not None
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
