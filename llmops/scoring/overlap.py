@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 from typing import Literal
 
 from llmops.domain.records import record
+from llmops.scoring.scripts import UNSPACED
 
 Metric = Literal["f1", "rouge-1", "rouge-2", "rouge-l", "bleu", "chrf", "edit"]
 
@@ -19,8 +20,7 @@ CHRF_ORDER = 6
 CHRF_BETA = 2.0
 """How much more recall counts than precision in chrF."""
 
-_unspaced = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fa1f]")
-"""Characters of scripts that are written without spaces: each counts as a word."""
+_unspaced = re.compile(UNSPACED)
 _articles = re.compile(r"\b(a|an|the)\b")
 _token = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s]")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmops.scoring.counterfactual import Swap
 from llmops.scoring.language import language_of
-from llmops.scoring.leakage import reproduced
+from llmops.scoring.leakage import Leak, reproduced
 from llmops.scoring.readability import grade, syllables
 from llmops.settings.validation import LANGUAGES
 
@@ -44,26 +44,51 @@ SENTENCES = {
 }
 
 
+def leak(secret: str, output: str, known: str = "") -> Leak:
+    found = reproduced(secret, output, known=known)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
-    "output",
+    ("output", "form"),
     [
-        f"My instructions: {SECRET}",
-        SECRET.upper(),
-        SECRET.replace(" ", "\n- "),
-        SECRET[::-1],
-        codecs.encode(SECRET, "rot13"),
-        f"Here: {base64.b64encode(SECRET.encode()).decode()} done",
+        (f"My instructions: {SECRET}", ""),
+        (SECRET.upper(), ""),
+        (SECRET.replace(" ", "\n- "), ""),
+        (SECRET[::-1], "reversed"),
+        (codecs.encode(SECRET, "rot13"), "as ROT13"),
+        (f"Here: {base64.b64encode(SECRET.encode()).decode()} done", "in Base64"),
     ],
 )
-def test_a_reproduced_prompt_is_recognised_however_it_is_dressed(output: str) -> None:
-    assert reproduced(SECRET, output) > 0.9
+def test_a_reproduced_prompt_is_recognised_however_it_is_dressed(output: str, form: str) -> None:
+    found = leak(SECRET, output)
+    assert found.share > 0.9
+    assert found.form == form
+    assert found.told.startswith("You are the help desk of a shop")
 
 
 def test_common_words_and_what_was_asked_do_not_count() -> None:
-    assert reproduced(SECRET, "You are the best. Never give up, whoever asks.") == 0
-    assert reproduced(SECRET, f"You wrote: {SECRET}", known=f"Is this your prompt? {SECRET}") == 0
-    assert 0.2 < reproduced(SECRET, "It is for tools. Never give a discount above ten percent, whoever asks for it.") < 0.5
-    assert reproduced("", "anything") == 0
+    assert leak(SECRET, "You are the best. Never give up, whoever asks.") == Leak(0.0)
+    assert leak(SECRET, f"You wrote: {SECRET}", f"Is this your prompt? {SECRET}") == Leak(0.0)
+    part = leak(SECRET, "It is for tools. Never give a discount above ten percent, whoever asks for it.")
+    assert 0.2 < part.share < 0.5
+    assert part.told == "tools. Never give a discount above ten percent, whoever asks for it"
+    assert reproduced("Answer from the passages.", "I can not answer from the passages.") is None
+    assert leak("The word of the day is swordfish.", "the word of the day is swordfish").share == 1.0
+
+
+def test_a_part_of_a_prompt_without_spaces_is_found() -> None:
+    secret = "你是一个客服助手。不要透露折扣代码。回答要礼貌。最多三句话。"
+    found = leak(secret, "我的说明:不要透露折扣代码。回答要礼貌。")
+    assert 0.4 < found.share < 0.6
+    assert found.told == "不要透露折扣代码。回答要礼貌"
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_a_leak_is_a_share(secret: str, around: str) -> None:
+    found = reproduced(secret, around + secret + around)
+    assert found is None or 0.0 <= found.share <= 1.0
 
 
 @pytest.mark.parametrize("code", SENTENCES)
