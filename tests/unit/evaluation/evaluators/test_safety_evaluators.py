@@ -10,6 +10,7 @@ from evaluator_bench import Bench, answer
 
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.prompts import Message
+from llmops.domain.retrieval import given_hits
 from llmops.domain.scores import Failure, JudgeUse, Sample, Score, Span, Unmeasured
 from llmops.evaluation.judging.asking import JudgeFailed
 from llmops.settings.secrets import unstorable, withheld
@@ -55,6 +56,9 @@ def test_a_system_prompt_in_the_answer_is_leakage(bench: Bench) -> None:
     assert leaked.value == 1.0
     assert leaked.passed is False
     assert leaked.reason.startswith("100% of the system prompt stands in the answer: 'You help with taxes.")
+    passage = Message("system", f"Answer the question from this: {secret}")
+    quoting = replace(prompted(secret, passage, user), hits=given_hits([secret]))
+    assert bench.judge("prompt-leakage", quoting).passed
     short = prompted("I will answer the question.", Message("system", "Answer the question."), user)
     assert isinstance(bench.measure("prompt-leakage", short), Unmeasured)
     assert bench.judge("prompt-leakage", prompted("I help with taxes.", system, user)).passed
