@@ -82,36 +82,44 @@ LanguageCode = Annotated[str, Shape(f"^({'|'.join(LANGUAGES)})$", f"a language t
 _ELSEWHERE: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(["providers", "provider"], ["models", "targets"]),
     **dict.fromkeys(["models", "model"], ["targets", "id", "name"]),
-    **dict.fromkeys(["tests", "testcases", "test_cases", "cases"], ["dataset"]),
+    **dict.fromkeys(["tests", "testcases", "test-cases", "cases"], ["dataset"]),
     **dict.fromkeys(["assert", "asserts", "metrics", "scorer", "scorers"], ["evaluators"]),
-    **dict.fromkeys(["base_url", "endpoint", "url"], ["api_base"]),
-    **dict.fromkeys(["answer", "ground_truth", "reference", "target", "ideal"], ["expected"]),
-    **dict.fromkeys(["context", "retrieval_context", "retrieved_contexts", "documents", "passages"], ["contexts"]),
-    **dict.fromkeys(["temperature", "max_tokens", "top_p", "seed", "stop"], ["params", "parameters"]),
-    **dict.fromkeys(["content", "page_content", "body"], ["text"]),
+    **dict.fromkeys(["base-url", "endpoint", "url"], ["api_base"]),
+    **dict.fromkeys(["answer", "ground-truth", "reference", "target", "ideal"], ["expected"]),
+    **dict.fromkeys(["response", "completion", "prediction"], ["output"]),
+    **dict.fromkeys(["context", "retrieval-context", "retrieved-contexts", "documents", "passages"], ["contexts"]),
+    **dict.fromkeys(["temperature", "max-tokens", "top-p", "seed", "stop"], ["params", "parameters"]),
+    **dict.fromkeys(["content", "page-content", "body"], ["text"]),
     **dict.fromkeys(["faithfulness", "groundedness", "factuality"], ["hallucination"]),
-    **dict.fromkeys(["context_recall", "contextual_recall", "contextual-recall"], ["context-recall"]),
-    **dict.fromkeys(["context_precision", "contextual_relevancy", "contextual-relevancy"], ["context-relevance"]),
-    **dict.fromkeys(["answer_relevancy", "response_relevancy"], ["answer-relevance"]),
-    **dict.fromkeys(["exact_match", "exact-match", "exact", "match"], ["equals"]),
-    **dict.fromkeys(["json", "is-json", "is_json"], ["json-schema"]),
-    **dict.fromkeys(["g-eval", "geval"], ["criteria"]),
+    **dict.fromkeys(["factual-correctness", "answer-correctness"], ["completeness"]),
+    **dict.fromkeys(["context-precision", "contextual-precision", "contextual-relevancy"], ["context-relevance"]),
+    **dict.fromkeys(["contextual-recall"], ["context-recall"]),
+    **dict.fromkeys(["answer-relevancy", "response-relevancy"], ["answer-relevance"]),
+    **dict.fromkeys(["exact-match", "exact", "match"], ["equals"]),
+    **dict.fromkeys(["json", "is-json"], ["json-schema"]),
+    **dict.fromkeys(["g-eval", "geval", "llm-rubric"], ["criteria"]),
     "threshold": ["min"],
     "input": ["input_per_million"],
     "output": ["output_per_million"],
-    "chunk_size": ["max_tokens"],
-    "chunk_overlap": ["overlap"],
-    "top_k": ["k"],
+    "chunk-size": ["max_tokens"],
+    "chunk-overlap": ["overlap"],
+    "top-k": ["k"],
 }
-"""What other tools call a key of ours; the first that is valid in its place is meant."""
+"""What other tools call a key of ours, as `kebab` writes it; the first that is valid in its place is meant."""
 LISTED = 40
 """Names that are listed when none is close."""
+
+
+def kebab(name: str) -> str:
+    """A name in one spelling of many: `ContextRecallMetric` and `context_recall` are `context-recall`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).replace("_", "-").lower().removesuffix("-metric")
 
 
 def close_to(name: str, names: Iterable[str]) -> str | None:
     """`Did you mean ...?` when one of `names` is close to `name`, or is what other tools call so."""
     known = sorted({str(n) for n in names})
-    close = [n for n in _ELSEWHERE.get(name, ()) if n in known] or get_close_matches(name, known, n=1, cutoff=0.6)
+    spelt = kebab(name)
+    close = [n for n in (spelt, *_ELSEWHERE.get(spelt, ())) if n in known] or get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean `{close[0]}`?" if close else None
 
 
