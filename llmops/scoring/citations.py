@@ -6,18 +6,33 @@ from functools import cache
 
 from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
+from llmops.scoring.scripts import UNSPACED
 
 MAX_CHARACTERS = 200_000
 """Read of an answer."""
 MAX_RANGE = 50
 """Passages that one marker such as [2-4] may name."""
 
-_marker = re.compile(r"(?<![\w`\]])\[([^\[\]\n]{1,200})\](?!\()|(?<=[A-Za-z\]])\[([0-9][0-9 ,;\-\u2013]{0,40})\](?!\()")
+_marker = re.compile(
+    r"(?<![\w`\]])\[([^\[\]\n]{1,200})\](?!\()|(?<=[^\W_]|\])\[(\^?[0-9][0-9 ,;\-\u2013]{0,40})\](?!\()|"
+    r"\u3010([^\u3010\u3011\n]{1,200})\u3011"
+)
+_around_numbers = re.compile(
+    r"\^|(?:passage|source|document|doc|context|reference|ref|excerpt|chunk)s?[ .:#]*(?=[0-9])|\u2020.*", re.IGNORECASE
+)
+"""What some put beside the number, as in [Passage 1] and [^1]."""
+_LISTS = frozenset(("source", "sources", "reference", "references", "citation", "citations"))
+_list = re.compile(rf"^[^\w\n]{{0,20}}(?:{'|'.join(_LISTS)})[^\w\n]{{0,20}}$", re.IGNORECASE | re.MULTILINE)
+"""Stands above what the answer cites all in all."""
 _numbers = re.compile(r"[0-9]{1,6}(?:\s*[-\u2013]\s*[0-9]{1,6})?(?:\s*[,;]\s*[0-9]{1,6}(?:\s*[-\u2013]\s*[0-9]{1,6})?)*")
 _path = re.compile(r"[\w./\-]{1,180}\.[A-Za-z][A-Za-z0-9]{0,5}(?:#[\w\-]{1,100})?|[\w.\-]{1,80}(?:/[\w.\-]{1,80}){1,10}")
 _code = re.compile(r"```[\s\S]{0,20000}?(?:```|\Z)|`[^`\n]{0,500}`")
-_ends = re.compile(r"(?<![.!?])[.!?]+[\"')]*(?:[ \t]*\[[^\[\]\n]{1,200}\])*(?=\s|$)|\n")
-_words = re.compile(r"[^\W_]+")
+_ends = re.compile(
+    r"(?<![.!?])[.!?]+[\"')]*(?:[ \t]*\[[^\[\]\n]{1,200}\])*(?=\s|$)|\n|"
+    r"[\u3002\uff01\uff1f]+[\u201d\u2019\u300d\u300f]*(?:[ \t]*\[[^\[\]\n]{1,200}\])*"
+)
+_words = re.compile(rf"{UNSPACED}+|(?:(?!{UNSPACED})[^\W_])+")
+_unspaced = re.compile(UNSPACED)
 _STOP = frozenset(
     _words.findall(
         "a about after all also an and any are as at be because been before both but by can could did do does for from had has "
@@ -57,9 +72,11 @@ def citations(answer: str, hits: Sequence[Hit]) -> list[Citation]:
     sources = {hit.source for hit in hits}
     held = cache(lambda number: _substance(f"{hits[number].text} {hits[number].heading}"))
     found: list[Citation] = []
+    heading = _list.search(masked)
+    listed = heading.end() if heading else len(masked)
     start = 0
     for end in [*(match.end() for match in _ends.finditer(masked)), len(masked)]:
-        found += _in_sentence(masked, (start, end), hits, sources, held)
+        found += _in_sentence(masked, (start, end), hits, sources, held if start < listed else None)
         start = end
     return found
 
@@ -68,17 +85,22 @@ def without_markers(answer: str) -> str:
     """The answer with spaces in place of markers such as [1] and [2, 3], which claim nothing; offsets stay as they are."""
 
     def blank(found: "re.Match[str]") -> str:
-        named = (found[1] or found[2] or "").strip()
-        return " " * len(found.group()) if _numbers.fullmatch(named) else found.group()
+        return " " * len(found.group()) if _numbers.fullmatch(_named(found)) else found.group()
 
     return _marker.sub(blank, answer)
 
 
+def _named(marker: "re.Match[str]") -> str:
+    """What a marker names, such as `2, 3`."""
+    return _around_numbers.sub("", marker[1] or marker[2] or marker[3]).strip()
+
+
 def _in_sentence(
-    text: str, place: tuple[int, int], hits: Sequence[Hit], sources: set[str], held: Callable[[int], set[str]]
+    text: str, place: tuple[int, int], hits: Sequence[Hit], sources: set[str], held: Callable[[int], set[str]] | None
 ) -> Iterable[Citation]:
+    """Without `held` the markers are listed, and claim nothing."""
     start, end = place
-    markers = [(match, _labels(match[1] or match[2], sources)) for match in _marker.finditer(text, start, end)]
+    markers = [(match, _labels(_named(match), sources)) for match in _marker.finditer(text, start, end)]
     markers = [(match, labels) for match, labels in markers if labels]
     if not markers:
         return
@@ -86,7 +108,10 @@ def _in_sentence(
     claim = " ".join(text[cuts[at] : cuts[at + 1]] for at in range(0, len(cuts), 2))
     targets = [[_target(label, hits) for label in labels] for _, labels in markers]
     cited = {number for group in targets for numbers in group for number in numbers}
-    support = _support(claim, [held(number) for number in sorted(cited)])
+    if held is None or _LISTS.issuperset(_words.findall(claim.casefold())):
+        support = 1.0
+    else:
+        support = _support(claim, [held(number) for number in sorted(cited)])
     for (match, labels), group in zip(markers, targets, strict=True):
         for label, numbers in zip(labels, group, strict=True):
             yield Citation(match.start(), match.end(), label, numbers[0] if numbers else None, support if numbers else 0.0)
@@ -94,7 +119,6 @@ def _in_sentence(
 
 def _labels(content: str, sources: set[str]) -> list[str]:
     """The passages that a marker names; none when it is no citation."""
-    content = content.strip()
     if content in sources:
         return [content]
     if not _numbers.fullmatch(content):
@@ -127,8 +151,13 @@ def _support(claim: str, cited: Sequence[set[str]]) -> float:
 
 
 def _substance(text: str) -> set[str]:
-    """Words without function words and endings, so that `limits` and `limit` are one."""
-    return {_stem(word) for word in _words.findall(text.casefold()) if word not in _STOP}
+    """Words without function words and endings, so that `limits` and `limit` are one; without spaces pairs of characters."""
+    words = (word for word in _words.findall(text.casefold()) if word not in _STOP)
+    return {part for word in words for part in (_pairs(word) if _unspaced.match(word) else [_stem(word)])}
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
 
 
 def _stem(word: str) -> str:

@@ -80,7 +80,7 @@ class Hallucination:
     @property
     def identity(self) -> str:
         """The options and what checks."""
-        return identity("hallucination", 2, self.options, self.checking.identity)
+        return identity("hallucination", 3, self.options, self.checking.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Hold the answer against the passages; an answer that declines claims nothing."""

@@ -32,6 +32,9 @@ def named(text: str) -> list[tuple[str, int | None]]:
         ("See [docs/calls.md].", [("docs/calls.md", 0)]),
         ("See [calls.md] and [docs/gone.md].", [("calls.md", 0), ("docs/gone.md", None)]),
         ("See [docs/calls.md#timeouts].", [("docs/calls.md#timeouts", 0)]),
+        ("Since 1998[1], café[2], 退款[3]。", [("1", 0), ("2", 1), ("3", 2)]),
+        ("It holds [Passage 1], [Source: 2] and [^3].", [("1", 0), ("2", 1), ("3", 2)]),
+        ("It holds【1】 and 【2†source】.", [("1", 0), ("2", 1)]),
         ("A [link](1.md), `items[1]`, an [aside], [x] and [TODO: more].", []),
         ("```\nvalues[1]\n```", []),
         ("", []),
@@ -51,6 +54,22 @@ def test_a_span_is_where_the_marker_stands() -> None:
 def test_support_is_of_the_sentence_and_the_passages_it_cites() -> None:
     text = "The timeout of calls is 60 seconds [1]. Labels are movable names [2]. There are bounded retries. [2]"
     assert [each.support for each in citations(text, HITS)] == [1.0, 0.0, 1.0]
+
+
+def test_a_list_of_sources_claims_nothing() -> None:
+    assert [each.support for each in citations("Nonsense [1].\n\nSources: [1], [2]", HITS)] == [0.0, 1.0, 1.0]
+    text = "Nonsense [1].\n\n## References\n[1] A page on calls\n[4] Another"
+    assert [(each.hit, each.support) for each in citations(text, HITS)] == [(0, 0.0), (0, 1.0), (None, 0.0)]
+
+
+def test_text_without_spaces_is_held_against_its_passages() -> None:
+    hits = [
+        Hit("退款将在退货后14天内完成。", "a.md"),
+        Hit("商店九点开门。", "b.md"),
+    ]
+    right = "退款将在14天内完成[1]。商店九点开门。[2]"
+    assert [each.support > 0.7 for each in citations(right, hits)] == [True, True]
+    assert [each.support < 0.3 for each in citations(right.replace("[1]", "[2]"), hits)] == [True, False]
 
 
 def test_several_passages_support_together() -> None:
