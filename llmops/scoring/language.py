@@ -45,7 +45,7 @@ _WORDS = {language: frozenset(words.split()) for language, words in _COMMON.item
 
 def language_of(text: str) -> str | None:
     """ISO 639-1 code; None when the text is too short or none stands out. Code, links and numbers are not read."""
-    read = unicodedata.normalize("NFC", _code.sub(" ", text[:MAX_CHARACTERS]))
+    read = unicodedata.normalize("NFC", without_code(text[:MAX_CHARACTERS]))
     words = [word.lower() for word in _word.findall(read)]
     if not words:
         return None
@@ -61,6 +61,11 @@ def language_of(text: str) -> str | None:
     (best, code), (second, _) = counts[:2]
     told = best > second and best >= max(LEAST_COMMON, len(words) // 10)
     return code if told and _writes(code, words) else None
+
+
+def without_code(text: str) -> str:
+    """A text without its code and its links."""
+    return _code.sub(" ", text)
 
 
 def _writes(code: str, words: list[str]) -> bool:

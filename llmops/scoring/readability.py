@@ -2,6 +2,7 @@
 
 import re
 
+from llmops.scoring.language import without_code
 from llmops.scoring.sentences import split_sentences
 
 _word = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -18,7 +19,8 @@ def syllables(word: str) -> int:
 
 
 def grade(text: str) -> tuple[float, float] | None:
-    """Grade level (Kincaid et al. 1975) and reading ease (Flesch 1948); None without words."""
+    """Grade level (Kincaid et al. 1975) and reading ease (Flesch 1948), code and links aside; None without words."""
+    text = without_code(text)
     words = _word.findall(text)
     sentences = sum(1 for each in split_sentences(text) if _word.search(each.text))
     if not words or not sentences:

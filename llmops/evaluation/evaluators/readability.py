@@ -3,6 +3,7 @@
 from llmops.domain.records import record
 from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import ANY, Figures, Kind, Services, identity
+from llmops.scoring.language import language_of
 from llmops.scoring.readability import grade
 from llmops.settings.validation import Strict
 
@@ -20,10 +21,13 @@ class Readability:
     @property
     def identity(self) -> str:
         """There is nothing to configure."""
-        return identity("readability", 1, self.options)
+        return identity("readability", 2, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
-        """Count sentences, words and syllables."""
+        """Count sentences, words and syllables of English."""
+        language = language_of(sample.completion.text)
+        if language not in (None, "en"):
+            return Unmeasured(f"the answer is in `{language}`, and the grade is one of English")
         found = grade(sample.completion.text)
         if found is None:
             return Unmeasured("the answer holds no words")

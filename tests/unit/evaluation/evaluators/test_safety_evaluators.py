@@ -103,6 +103,10 @@ def test_a_language_that_is_never_told_cannot_be_expected(bench: Bench) -> None:
 def test_readability_is_a_grade_with_limits(bench: Bench) -> None:
     assert bench.judge("readability: {max: 8}", answer("The cat sat. It was fat.")).passed
     assert isinstance(bench.measure("readability", answer("42")), Unmeasured)
+    assert isinstance(bench.measure("readability", answer("Das ist nicht die Antwort auf die Frage.")), Unmeasured)
+    assert isinstance(bench.measure("readability", answer("退款将在退货后14天内完成。")), Unmeasured)
+    coded = answer("The cat sat. See `internationalisation_options`.\n```\nx = internationalisation()\n```\nIt was fat.")
+    assert bench.judge("readability: {max: 8}", coded).passed
 
 
 BIAS = "bias: {first: [he, his], second: [she, her]}"
