@@ -9,7 +9,7 @@ from llmops.domain.errors import UsageError
 from llmops.domain.scores import Detection, DetectionRequest
 from llmops.settings.validation import nearest
 
-DETECTOR_VERSION = 5
+DETECTOR_VERSION = 6
 MODELS = {
     "hallucination": ("llmops.adapters.hallucination_model", "HallucinationModel"),
     "toxicity": ("llmops.adapters.toxicity_model", "ToxicityModel"),

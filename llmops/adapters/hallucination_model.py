@@ -9,7 +9,7 @@ from llmops.adapters.weights import Weights
 from llmops.domain.records import record
 from llmops.domain.scores import Detection, DetectionRequest, Span
 from llmops.scoring.citations import without_markers
-from llmops.scoring.groundedness import Claim, claims
+from llmops.scoring.groundedness import Claim, claims, verbatim
 from llmops.scoring.grounding import answer_features, runs
 from llmops.scoring.trees import Boosted
 from llmops.scoring.windows import Window, windows
@@ -81,7 +81,7 @@ class HallucinationModel:
         return AnswerRead(own, chances, features, tuple(marks))
 
     def _judged(self, request: DetectionRequest, read: AnswerRead) -> Detection:
-        if all(claim.verbatim for claim in read.claims):
+        if verbatim(without_markers(request.output), request.contexts):
             return Detection(0.0)
         if not any(context.strip() for context in request.contexts):
             return Detection(1.0, tuple(Span(c.start, c.end, "not found") for c in read.claims[:MAX_SPANS]))

@@ -64,8 +64,6 @@ class Claim:
     missing_names: tuple[str, ...]
     """Numbers and names that no passage holds."""
     negation_differs: bool
-    verbatim: bool
-    """A sentence of a passage says the same, word for word."""
 
 
 @record
@@ -75,16 +73,13 @@ class _Known:
     evidence: tuple[Evidence, ...]
     source: Source
     numbers: frozenset[str]
-    sentences: frozenset[str]
-    """As `_bare`."""
 
 
 def claims(output: str, contexts: Sequence[str]) -> list[Claim]:
     """The sentences of an answer with their features; a sentence without a content word claims nothing."""
     evidence = _evidence(contexts)
     numbers = frozenset(_digits(n) for e in evidence for n in _number.findall(e.text))
-    sentences = frozenset(_bare(e.text) for e in evidence)
-    known = _Known(evidence, Source.of([e.text for e in evidence]), numbers, sentences)
+    known = _Known(evidence, Source.of([e.text for e in evidence]), numbers)
     cleaned = [(s, _citation.sub("", s.text)) for s in split_sentences(output)[:MAX_SENTENCES]]
     own = [(sentence, text) for sentence, text in cleaned if terms(text)]
     found = [_claim(sentence, text, known, (place, len(own))) for place, (sentence, text) in enumerate(own)]
@@ -95,6 +90,13 @@ def claims(output: str, contexts: Sequence[str]) -> list[Claim]:
         replace(claim, features=(*claim.features, *before, *after, *whole))
         for claim, before, after in zip(found, beside, beside[2:], strict=False)
     ]
+
+
+def verbatim(output: str, contexts: Sequence[str]) -> bool:
+    """Whether all sentences of an answer stand in the passages, word for word; one without a content word claims nothing."""
+    known = {_bare(sentence.text) for context in contexts for sentence in split_sentences(context)}
+    own = (_citation.sub("", sentence.text) for sentence in split_sentences(output))
+    return all(_bare(text) in known for text in own if terms(text))
 
 
 def _claim(sentence: Sentence, text: str, known: _Known, at: tuple[int, int]) -> Claim:
@@ -109,8 +111,7 @@ def _claim(sentence: Sentence, text: str, known: _Known, at: tuple[int, int]) ->
     counts = (min(3.0, float(len(each))) for each in (missing, numbers, absent, names))
     place = (at[0] / max(1, at[1] - 1), float(at[0] == 0), float(at[0] == at[1] - 1))
     features = (*known.source.copied(words(text)), *support, *counts, float(negation), *wording(text), *place)
-    verbatim = _bare(text) in known.sentences
-    return Claim(sentence.start, sentence.end, features, nearest, missing, absent, negation, verbatim)
+    return Claim(sentence.start, sentence.end, features, nearest, missing, absent, negation)
 
 
 def _support(own: frozenset[str], evidence: Sequence[Evidence]) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from llmops.scoring.normalise import normalised
 from llmops.scoring.sentences import Sentence, split_sentences
 from llmops.scoring.toxic_words import GROUPS, HARMS, category, places
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 100_000
 """Longer texts are judged by their beginning: a bound on the work."""
 WINDOW_WORDS = 60
 """Sentences are read together up to so many words; a longer one is cut."""

@@ -10,6 +10,7 @@ from llmops.adapters.embedded_detectors import EmbeddedDetector
 from llmops.adapters.weights import packaged
 from llmops.domain.errors import LlmopsError, UsageError
 from llmops.domain.scores import DetectionRequest
+from llmops.scoring.groundedness import MAX_SENTENCES
 
 PASSAGES = (
     "The library opens at 9 am on weekdays and closes at 8 pm. On Saturdays it closes at 4 pm.",
@@ -39,6 +40,16 @@ def test_a_negation_that_is_copied_word_for_word_is_supported() -> None:
     copied = "Study rooms are not available on Saturdays. [1]"
     assert hallucination(copied, (passage,)).value == 0.0
     assert hallucination(f"{copied} They cost 20 euros.", (passage,)).value > 0.5
+
+
+def test_an_invention_after_hundreds_of_copied_sentences_is_no_copy() -> None:
+    passage = " ".join(f"Room {number} opens at noon." for number in range(MAX_SENTENCES + 20))
+    assert hallucination(passage, (passage,)).value == 0.0
+    assert hallucination(f"{passage} Penguins founded the archive.", (passage,)).value > 0.0
+
+
+def test_an_insult_after_many_friendly_words_is_found() -> None:
+    assert toxicity("Your parcel will arrive at noon. " * 900 + "You are a stupid idiot.") > 0.5
 
 
 def test_a_changed_number_raises_the_probability_and_is_named() -> None:
