@@ -168,31 +168,22 @@ class BatchCaller:
         return taken
 
     async def _work(self, requests: Requests) -> None:
-        """Bring requests to their answers: those of earlier batches first, as these are paid."""
+        """Bring requests to their answers; those of earlier batches are collected, as these are paid."""
         try:
             known = await asyncio.to_thread(self._log.uploads, [key for key, each in requests.items() if not each.afresh])
             earlier: dict[str, Requests] = {}
             for key, upload in known.items():
                 earlier.setdefault(upload, {})[key] = requests[key]
-            await together(self._collect(*each) for each in earlier.items())
-            left = {key: each for key, each in requests.items() if not each.answer.done()}
-            portions = await asyncio.to_thread(lambda: list(self._portions(left)))
-            await together(self._hand_over(*each) for each in portions)
+            new = {key: each for key, each in requests.items() if key not in known}
+            await together([self._hand_over(new), self._collect_all(earlier)])
         except (Exception, Stopping) as error:
             _settle(requests, error)
 
-    def _portions(self, requests: Requests) -> Iterator[tuple[bytes, Requests]]:
-        """Encoded requests, in portions that a provider takes."""
-        lines, some = bytearray(), Requests()
-        for key, each in requests.items():
-            line = self._batches.encoded(key, replace(each.request, messages=with_images(each.request.messages)))
-            if lines and len(lines) + len(line) > MOST_BYTES:
-                yield bytes(lines), some
-                lines, some = bytearray(), Requests()
-            lines += line
-            some[key] = each
-        if some:
-            yield bytes(lines), some
+    async def _collect_all(self, earlier: Mapping[str, Requests]) -> None:
+        """Take what earlier batches have answered, by their uploads, and hand over the rest."""
+        await together(self._collect(*each) for each in earlier.items())
+        left = {key: each for requests in earlier.values() for key, each in requests.items() if not each.answer.done()}
+        await self._hand_over(left)
 
     async def _collect(self, upload: str, requests: Requests) -> None:
         """Take what an earlier batch has answered; the other requests are left as they are."""
@@ -211,11 +202,40 @@ class BatchCaller:
             if isinstance(answer := answers[key], Completion):
                 requests[key].settle(answer)
 
-    async def _hand_over(self, lines: bytes, requests: Requests) -> None:
-        """Bring requests to their end in a batch of their own."""
+    async def _hand_over(self, requests: Requests) -> None:
+        """Bring requests to their end in batches of their own, one of which is encoded at a time, as images are large."""
+        left, portions = dict(requests), self._portions(requests, asyncio.get_running_loop())
+        async with asyncio.TaskGroup() as group:
+            try:
+                while (portion := await asyncio.to_thread(next, portions, None)) is not None:
+                    lines, some = portion
+                    batch = await self._begun(lines, list(some))
+                    self._log.tell(f"batch {batch.id} of {self.target.name!r}: {many(len(some), 'request')} handed over")
+                    group.create_task(self._bring(batch, some))
+                    left = {key: each for key, each in left.items() if key not in some}
+            except (Exception, Stopping) as error:
+                _settle(left, error)
+
+    def _portions(self, requests: Requests, loop: asyncio.AbstractEventLoop) -> Iterator[tuple[bytes, Requests]]:
+        """Encoded requests, in portions that a provider takes; one that cannot be encoded is ended in the loop."""
+        lines, some = bytearray(), Requests()
+        for key, each in requests.items():
+            try:
+                line = self._batches.encoded(key, replace(each.request, messages=with_images(each.request.messages)))
+            except ModelError as error:
+                loop.call_soon_threadsafe(each.settle, error)
+                continue
+            if lines and len(lines) + len(line) > MOST_BYTES:
+                yield bytes(lines), some
+                lines, some = bytearray(), Requests()
+            lines += line
+            some[key] = each
+        if some:
+            yield bytes(lines), some
+
+    async def _bring(self, batch: Batch, requests: Requests) -> None:
+        """Bring the requests of a batch to their end."""
         try:
-            batch = await self._begun(lines, list(requests))
-            self._log.tell(f"batch {batch.id} of {self.target.name!r}: {many(len(requests), 'request')} handed over")
             answers = await self._answers(batch)
             for key in requests.keys() & answers.keys():
                 requests[key].settle(answers[key])

@@ -12,7 +12,7 @@ from llmops.domain.batches import Batch
 from llmops.domain.errors import EndpointDown, ModelError, Refused, Unavailable
 from llmops.domain.models import Completion, CompletionRequest, Usage
 from llmops.domain.ports import Store
-from llmops.domain.prompts import Message
+from llmops.domain.prompts import IMAGE, Image, Message
 from llmops.evaluation import batch_calls
 from llmops.evaluation.batch_calls import BatchCaller, BatchLog
 from llmops.evaluation.endpoints import Endpoint, Stopping
@@ -33,6 +33,7 @@ class Provider:
     """A batch begins although its answer is an error."""
 
     def encoded(self, id: str, request: CompletionRequest) -> bytes:
+        self.calls.append("encoded")
         return f"{id}\n".encode()
 
     async def upload(self, lines: bytes) -> str:
@@ -83,9 +84,10 @@ class Desk:
         target = Target("m", "openai/m", None, concurrency=self.concurrency, max_retries=2, batches=self.provider)
         self.caller = BatchCaller(target, self.endpoint, BatchLog(self.store, "run", None, self.told.append))
 
-    def ask(self, *texts: str) -> list[Completion | BaseException]:
+    def ask(self, *texts: str | Message) -> list[Completion | BaseException]:
         async def asked() -> list[Completion | BaseException]:
-            calls = [self.caller.complete(CompletionRequest((Message("user", text),))) for text in texts]
+            messages = [each if isinstance(each, Message) else Message("user", each) for each in texts]
+            calls = [self.caller.complete(CompletionRequest((message,))) for message in messages]
             found = await asyncio.gather(*calls, return_exceptions=True)
             await self.caller.close()
             return found
@@ -123,6 +125,34 @@ def test_requests_that_are_long_together_go_in_several_batches(store: Store, mon
     desk = Desk(store, Provider())
     assert all(isinstance(each, Completion) for each in desk.ask(*"abcde"))
     assert [len(each) for each in desk.provider.uploads] == [2, 2, 1]
+    handed_over = [call for call in desk.provider.calls if call in ("encoded", "begin")]
+    assert handed_over == [*["encoded"] * 3, "begin", *["encoded"] * 2, "begin", "begin"]  # one is in memory at a time
+
+
+def test_a_request_whose_image_is_gone_costs_none_of_the_others(store: Store) -> None:
+    desk = Desk(store, Provider())
+    gone = Message("user", IMAGE, (Image("a.png", "/gone/a.png", "image/png", "digest"),))
+    found = desk.ask("a", gone, "b")
+    assert [type(each) for each in found] == [Completion, Refused, Completion]
+    assert str(found[1]) == "a.png has changed since the dataset was read: run the same command again"
+
+
+def test_what_is_new_does_not_wait_for_an_earlier_batch(store: Store) -> None:
+    provider = Provider(polls=10**6)
+    first, later = Desk(store, provider), Desk(store, provider)
+    first.provider.errors = {"state": [Refused("gone")]}
+    first.ask("a")
+
+    async def asked() -> list[Completion | BaseException]:
+        calls = [asyncio.ensure_future(later.caller.complete(CompletionRequest((Message("user", text),)))) for text in "ab"]
+        while len(provider.begun) < 2:
+            await asyncio.sleep(0.001)
+        assert not any(call.done() for call in calls)
+        provider.polls = 0
+        return await asyncio.gather(*calls)
+
+    assert all(isinstance(each, Completion) for each in asyncio.run(asyncio.wait_for(asked(), 30)))
+    assert [len(each) for each in provider.uploads] == [1, 1]
 
 
 def test_a_batch_that_began_although_its_answer_was_lost_is_not_begun_again(store: Store) -> None:
@@ -159,7 +189,7 @@ def test_nobody_is_asked_once_a_provider_has_refused(store: Store) -> None:
     desk = Desk(store, Provider(errors={"upload": [Refused("HTTP 403: no batches")]}), concurrency=1)
     found = desk.ask("a", "b")
     assert {str(each) for each in found} == {"the endpoint of 'm' (openai/m) takes no batch: HTTP 403: no batches"}
-    assert desk.provider.calls == ["upload", "close"]
+    assert desk.provider.calls == ["encoded", "upload", "close"]
 
 
 def test_a_stop_hands_over_nothing_that_waits_and_leaves_what_was_begun(store: Store) -> None:
