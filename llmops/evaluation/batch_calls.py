@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -51,6 +51,8 @@ class BatchLog:
     """Collect only what these have handed over; None: whoever has."""
     tell: Callable[[str], None]
     """Told what the user should know."""
+    ended: set[str] = field(default_factory=set)
+    """Keys of the requests whose batch was read to its end."""
 
     def uploads(self, keys: Sequence[str]) -> dict[str, str]:
         """The uploads that requests were handed over in, by the keys of the requests."""
@@ -59,7 +61,12 @@ class BatchLog:
 
     def keep(self, keys: Sequence[str], upload: str) -> None:
         """Note, before it costs anything, that requests are handed over."""
+        self.ended.difference_update(keys)
         self.store.commit([Node(key, "batch", {"upload": upload}, self.run) for key in keys], self.run, [])
+
+    def forget_ended(self) -> None:
+        """Collect no more what was read, once all that came of it is in the store: what is asked for again is sent again."""
+        self.store.cache.drop(sorted(self.ended))
 
 
 @dataclass(slots=True)
@@ -198,6 +205,7 @@ class BatchCaller:
         except (Exception, Stopping) as error:
             _settle(requests, error)
             return
+        self._log.ended.update(requests)
         for key in requests.keys() & answers.keys():
             if isinstance(answer := answers[key], Completion):
                 requests[key].settle(answer)
@@ -237,6 +245,7 @@ class BatchCaller:
         """Bring the requests of a batch to their end."""
         try:
             answers = await self._answers(batch)
+            self._log.ended.update(requests)
             for key in requests.keys() & answers.keys():
                 requests[key].settle(answers[key])
             _settle(requests, Refused(f"the batch {batch.id} gave no answer"))

@@ -89,6 +89,21 @@ def test_judges_are_asked_in_a_batch_after_the_answers(server: OpenAiServer, tmp
     assert criteria["judging"]["spent_usd"] == pytest.approx(CASES * 6.5e-6)
 
 
+def test_verdicts_that_cannot_be_read_are_asked_for_again_by_the_next_run(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    edit(tmp_path / "evals/say.yaml", "  - latency\n", "  - criteria: {judge: m, items: [is short]}\n")
+    assert batched(tmp_path, "--no-gate").returncode == 3
+    assert [len(each) for each in server.batches.begun] == [CASES, CASES, CASES]
+    verdict = '{"verdicts": [{"item": 1, "reason": "short", "verdict": "yes"}]}'
+    server.reply = lambda messages: verdict
+    done = batched(tmp_path, "--no-gate")
+    assert done.returncode == 0, done.stderr
+    assert [len(each) for each in server.batches.begun[3:]] == [CASES]
+    criteria = next(e for e in report(done)["groups"][0]["evaluators"] if e["name"] == "criteria")
+    assert (criteria["scored"], criteria["judging"]["sent"]) == (CASES, CASES)
+    assert "batch" not in llmops(tmp_path, "cache", "list").stdout
+
+
 def test_a_cascade_asks_its_second_model_in_a_second_batch(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     settings = tmp_path / "llmops.yaml"
