@@ -47,6 +47,8 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         early = EarlyStop(plan, load_baseline(plan, parts.store, baseline)) if options.sequential else None
         if continued:
             progress.note(f"continuing run {run.id}, which has not finished")
+            if "--batch" in run.snapshot.get("arguments", ()) and not options.batch:
+                progress.note("it was begun with --batch: what a batch of it answers is paid again, unless --batch collects it")
         aggregator = Aggregator(plan)
 
         def take(result: CellResult) -> None:

@@ -183,6 +183,14 @@ def test_a_signal_leaves_the_batch_to_the_provider_and_the_same_command_collects
     assert run["groups"][0]["spend"]["spent_usd"] == pytest.approx(CASES * 6.5e-6)
 
 
+def test_who_leaves_out_the_option_afterwards_is_told_what_is_paid_twice(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    assert batched(tmp_path, first=f"{KILLED}OpenaiBatches.state = killed").returncode == -signal.SIGKILL
+    done = llmops(tmp_path, "eval")
+    assert "it was begun with --batch: what a batch of it answers is paid again, unless --batch collects it" in done.stderr
+    assert server.requests == 2 * CASES
+
+
 def test_single_failures_are_sent_again_or_told_with_their_reason(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     server.batches.statuses = {word(1): [500], word(2): [429, 503], word(3): [400]}
