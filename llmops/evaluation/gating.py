@@ -252,7 +252,8 @@ class Gate:
         if tally is None and name not in [built.spec.name for built in self._plan.evaluators]:
             return f"the suite has no evaluator {name!r}"
         if tally is not None and name == "latency" and not tally.values.values:
-            return f"{NOT_LIVE}: use `--refresh generate`"
+            batched = any(target.batches is not None for target in self._plan.asked().values())
+            return f"{NOT_LIVE}: use `--refresh generate`{' without `--batch`' if batched else ''}"
         if tally is None or not tally.scored:
             return "no case was scored"
         if aggregate in CORRECTED:

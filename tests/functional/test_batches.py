@@ -191,6 +191,14 @@ def test_who_leaves_out_the_option_afterwards_is_told_what_is_paid_twice(server:
     assert server.requests == 2 * CASES
 
 
+def test_a_rule_on_latency_tells_how_it_can_be_judged(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    edit(tmp_path / "evals/say.yaml", "gate:", "gate:\n  - {metric: latency.p95, max: 9}")
+    reasons = [rule["reason"] for rule in report(batched(tmp_path))["rules"]]
+    assert "no live measurement: use `--refresh generate` without `--batch`" in reasons
+    assert report(llmops(tmp_path, "eval", "--refresh", "generate", "--json"))["verdict"] == "pass"
+
+
 def test_single_failures_are_sent_again_or_told_with_their_reason(server: OpenAiServer, tmp_path: Path) -> None:
     priced(tmp_path, server)
     server.batches.statuses = {word(1): [500], word(2): [429, 503], word(3): [400]}
