@@ -216,6 +216,7 @@ class BatchCaller:
         async with asyncio.TaskGroup() as group:
             try:
                 while (portion := await asyncio.to_thread(next, portions, None)) is not None:
+                    self._endpoint.check()
                     lines, some = portion
                     batch = await self._begun(lines, list(some))
                     self._log.tell(f"batch {batch.id} of {self.target.name!r}: {many(len(some), 'request')} handed over")
@@ -256,6 +257,7 @@ class BatchCaller:
         """A batch of encoded requests; it is noted before it can cost anything."""
         try:
             upload = await self._patiently(lambda: self._batches.upload(lines), tries=self.target.max_retries + 1)
+            self._endpoint.check()
             await asyncio.to_thread(self._log.keep, keys, upload)
 
             async def begin() -> Batch:

@@ -1,6 +1,7 @@
 """Calls in batches of a provider that a test scripts: what is handed over together, and what is never handed over twice."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Provider:
     calls: list[str] = field(default_factory=list)
     lost: bool = False
     """A batch begins although its answer is an error."""
+    during_upload: Callable[[], object] = lambda: None
 
     def encoded(self, id: str, request: CompletionRequest) -> bytes:
         self.calls.append("encoded")
@@ -38,6 +40,7 @@ class Provider:
 
     async def upload(self, lines: bytes) -> str:
         self._called("upload")
+        self.during_upload()
         self.uploads.append(lines.decode().split())
         return str(len(self.uploads) - 1)
 
@@ -206,6 +209,16 @@ def test_a_stop_hands_over_nothing_that_waits_and_leaves_what_was_begun(store: S
     assert [type(each) for each in asyncio.run(stopped())] == [Stopping, Stopping]
     assert [len(each) for each in desk.provider.uploads] == [1]
     assert "batch b0 of 'm' goes on; the same command collects its answers" in desk.told
+
+
+def test_what_was_being_handed_over_when_the_run_is_stopped_is_not_begun(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_calls, "MOST_BYTES", 1)
+    desk = Desk(store, Provider())
+    desk.provider.during_upload = desk.endpoint.stop
+    assert [type(each) for each in desk.ask("a", "b")] == [Stopping, Stopping]
+    assert (len(desk.provider.uploads), desk.provider.begun) == (1, [])
 
 
 def test_who_waits_long_is_told_how_far_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
