@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -75,7 +76,7 @@ class Writing:
                 "kind": self.kind,
                 "sample": sample,
             }
-            yield Ask(self, text, request, node_key("rewrite", REWRITE_VERSION, inputs))
+            yield Ask(self, text, replace(request, sample=sample), node_key("rewrite", REWRITE_VERSION, inputs))
 
 
 @record

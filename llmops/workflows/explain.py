@@ -54,7 +54,7 @@ def explain(plan: Plan, parts: Parts, asked: set[str] | None = None) -> Explanat
     status = None if run is None else run.status
     places = sorted(tallies.places.items(), key=lambda item: STEPS.index(item[0][0]))
     work = tuple(tally.work(*place) for place, tally in places)
-    estimates = (*_rewrites(tallies), *_answers(plan, tallies, previous), *_verdicts(plan, tallies, previous, parts))
+    estimates = (*_rewrites(plan, tallies), *_answers(plan, tallies, previous), *_verdicts(plan, tallies, previous, parts))
     return Explanation(
         plan.suite.path, run.id if run else None, status, why.changes, plan.size, complete, work, tuple(estimates)
     )
@@ -262,11 +262,14 @@ class _Tallies:
             counted.append(self._counts[state.cell.target](state.messages))
 
 
-def _rewrites(tallies: _Tallies) -> Iterator[Estimate]:
+def _rewrites(plan: Plan, tallies: _Tallies) -> Iterator[Estimate]:
     """One for each model that writes for queries; what a call of it takes, no run has recorded."""
+    writer = None if plan.retriever is None else plan.retriever.writer
+    batched = {target.name for target in writer.targets if target.batches is not None} if writer is not None else set()
     for (step, place), tally in tallies.places.items():
         if step == "rewrite" and tally.possible:
-            yield Estimate(place.rpartition(" · ")[2], "rewrites", tally.possible, None, None, None, None)
+            name = place.rpartition(" · ")[2]
+            yield Estimate(name, "rewrites", tally.possible, None, None, None, None, name in batched)
 
 
 def _answers(plan: Plan, tallies: _Tallies, previous: Previous) -> Iterator[Estimate]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, report, write
+from command_line import llmops, llmops_after, report, write
 from openai_server import OpenAiServer
 
 PAGES = {
@@ -85,6 +85,15 @@ def test_made_up_passages_are_searched_near(server: OpenAiServer, tmp_path: Path
     assert (metrics["retrieval.recall@1"], server.requests) == (1.0, 4)
     found = llmops(tmp_path, "rag", "query", "zug qux?", OPENAI_API_KEY="k")
     assert (found.stdout.count("and near: # Crossing The boat"), server.requests) == (2, 4)
+
+
+def test_each_made_up_passage_is_an_answer_of_its_own_in_a_batch_too(server: OpenAiServer, tmp_path: Path) -> None:
+    project(tmp_path, server.base, "bm25: 0, hyde: {model: m, documents: 2}")
+    quick = "from llmops.evaluation import batch_calls\nbatch_calls.QUIET_S = batch_calls.FIRST_LOOK_S = 0.1"
+    explained = json.loads(llmops(tmp_path, "eval", "--batch", "--explain", "--json", OPENAI_API_KEY="k").stdout)["suites"][0]
+    assert (explained["estimates"][0]["role"], explained["estimates"][0]["batched"]) == ("rewrites", True)
+    done = llmops_after(quick, tmp_path, "eval", "--batch", "--json", "--no-gate", OPENAI_API_KEY="k")
+    assert report(done)["writing"]["sent"] == server.requests == 4
 
 
 def test_a_model_that_writes_nothing_usable_fails_the_cell_with_its_reason(server: OpenAiServer, tmp_path: Path) -> None:

@@ -211,9 +211,7 @@ def test_a_stop_hands_over_nothing_that_waits_and_leaves_what_was_begun(store: S
     assert "batch b0 of 'm' goes on; the same command collects its answers" in desk.told
 
 
-def test_what_was_being_handed_over_when_the_run_is_stopped_is_not_begun(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_being_handed_over_when_the_run_is_stopped_is_not_begun(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_calls, "MOST_BYTES", 1)
     desk = Desk(store, Provider())
     desk.provider.during_upload = desk.endpoint.stop
