@@ -256,7 +256,8 @@ class BatchCaller:
     async def _begun(self, lines: bytes, keys: Sequence[str]) -> Batch:
         """A batch of encoded requests; it is noted before it can cost anything."""
         try:
-            upload = await self._patiently(lambda: self._batches.upload(lines), tries=self.target.max_retries + 1)
+            tries = self.target.max_retries + 1
+            upload = await self._patiently(lambda: self._batches.upload(lines), tries=tries, sent=False)
             self._endpoint.check()
             await asyncio.to_thread(self._log.keep, keys, upload)
 
@@ -269,7 +270,7 @@ class BatchCaller:
                         raise
                     return found
 
-            return await self._patiently(begin)
+            return await self._patiently(begin, sent=False)
         except EndpointDown:
             raise
         except ModelError as error:
@@ -280,7 +281,7 @@ class BatchCaller:
         wait, told, told_at = FIRST_LOOK_S, batch.answered, time.monotonic()
         try:
             while not batch.ended:
-                await self._endpoint.wait(wait)
+                await self._endpoint.wait(wait, sent=True)
                 wait = min(1.5 * wait, LAST_LOOK_S)
                 batch = await self._patiently(partial(self._batches.state, batch))
                 if batch.answered > told and time.monotonic() >= told_at + TELL_S:
@@ -293,8 +294,8 @@ class BatchCaller:
             raise Refused(f"the batch {batch.id} was refused: {batch.error}")
         return await self._patiently(partial(self._batches.answers, batch))
 
-    async def _patiently(self, ask: Callable[[], Awaitable[Told]], tries: int = TRIES) -> Told:
-        """What the provider says, asked again for a while where it does not.
+    async def _patiently(self, ask: Callable[[], Awaitable[Told]], *, tries: int = TRIES, sent: bool = True) -> Told:
+        """What the provider says, asked again for a while where it does not; `sent`: of what it has to work on.
 
         Raises:
             EndpointDown: it never did.
@@ -309,7 +310,7 @@ class BatchCaller:
                 failed = error
             delay = FIRST_DELAY_S * 2**attempt if failed.retry_after_s is None else failed.retry_after_s
             if attempt < tries - 1:
-                await self._endpoint.wait(min(delay, LAST_LOOK_S))
+                await self._endpoint.wait(min(delay, LAST_LOOK_S), sent=sent)
         raise self._given_up(f"does not answer: {failed.message}") from failed
 
     def _given_up(self, told: str) -> EndpointDown:

@@ -187,11 +187,15 @@ class Callers:
             return Caller(target, endpoint)
         return BatchCaller(target, endpoint, self._log)
 
-    def stop(self) -> None:
-        """Make no call that waits for its turn, its retry or a limit; those that are sent come to their end."""
+    def stop(self, *, leave: bool = True) -> None:
+        """Make no call that waits for its turn, its retry or a limit; those that are sent come to their end.
+
+        Args:
+            leave: batches are left to their provider, where the same command finds them; else they come to their end too.
+        """
         self._stopped.set()
         for endpoint in self._endpoints.values():
-            endpoint.stop()
+            endpoint.stop(leave=leave)
 
     async def pause(self, seconds: float) -> None:
         """Wait for something else than a call.

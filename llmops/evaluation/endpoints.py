@@ -64,6 +64,9 @@ class Endpoint:
         self._down: str | None = None
         """Why it is taken for dead."""
         self._disturbed = asyncio.Event()
+        """Nothing more is sent."""
+        self._left = asyncio.Event()
+        """Nor is what was sent waited for."""
         self._wakers: list[Callable[[], None]] = []
 
     @property
@@ -95,11 +98,11 @@ class Endpoint:
         self._next_try = now + self._rest_s
         return True
 
-    async def wait(self, seconds: float) -> None:
-        """Wait, and raise as `check` as soon as waiting has become useless."""
+    async def wait(self, seconds: float, *, sent: bool = False) -> None:
+        """Wait to send something, or for what was sent, and raise as `check` as soon as waiting has become useless."""
         try:
             async with asyncio.timeout(seconds):
-                await self._disturbed.wait()
+                await (self._left if sent else self._disturbed).wait()
         except TimeoutError:
             return
         self.check()
@@ -138,12 +141,15 @@ class Endpoint:
     def give_up(self, told: str) -> EndpointDown:
         """Take it for dead: the error of all further calls."""
         self._down = told
+        self._left.set()
         self._disturb()
         return EndpointDown(told)
 
-    def stop(self) -> None:
-        """Let nothing wait any longer."""
+    def stop(self, *, leave: bool = True) -> None:
+        """Let nothing wait to be sent any longer; `leave`: nor for what was sent to be worked on for long."""
         self._stopping = True
+        if leave:
+            self._left.set()
         self._disturb()
 
     def _disturb(self) -> None:

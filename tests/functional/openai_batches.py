@@ -16,6 +16,8 @@ class Batches:
         self._answer = answer
         self.polls = 0
         """Times that a batch is still in progress when it is asked about."""
+        self.slow: dict[str, int] = {}
+        """The same of single batches, by id."""
         self.offered = True
         """The endpoint has batches at all."""
         self.error: str | None = None
@@ -108,7 +110,7 @@ class Batches:
     def _state(self, id: str) -> dict[str, Any]:
         batch = self._batches[id]
         self._polled[id] += 1
-        if self._polled[id] <= self.polls:
+        if self._polled[id] <= self.slow.get(id, self.polls):
             return {**batch, "status": "in_progress", "output_file_id": None, "error_file_id": None}
         return {**batch, "status": batch["left"]}
 

@@ -299,6 +299,19 @@ def test_a_budget_keeps_batches_small_and_needs_their_price(server: OpenAiServer
     assert (whole["counts"]["scored"], sum(map(len, server.batches.begun[1:]))) == (CASES, CASES)
 
 
+def test_batches_that_go_on_when_the_money_is_spent_are_counted(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    settings = tmp_path / "llmops.yaml"
+    model = settings.read_text().splitlines()[1]
+    settings.write_text(f"models:\n{model}\n{model.replace('m: {id: openai/m', 'm2: {id: openai/m2', 1)}\n")
+    edit(tmp_path / "evals/say.yaml", "targets: [m]", "targets: [m, m2]")
+    server.batches.slow = {"batch_1": 5}
+    over = batched(tmp_path, "--budget", str(3 * 6.5e-6))
+    assert over.returncode == 5, over.stderr
+    assert [len(each) for each in server.batches.begun] == [4, 4]
+    assert sum(group["spend"]["spent_usd"] for group in report(over)["groups"]) == pytest.approx(8 * 6.5e-6)
+
+
 @pytest.mark.parametrize("budget", ["budget: 1", "extend: {budget: 1}"])
 def test_the_budget_of_a_suite_keeps_batches_small_too(server: OpenAiServer, tmp_path: Path, budget: str) -> None:
     priced(tmp_path, server)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from llmops.domain.errors import ModelError, TemplateError, UsageError
@@ -111,7 +112,7 @@ class Judges:
         """
         callers = Callers(log=log)
         self._session = session = _Session(run, frozenset(fresh), own_runs, callers, purse or Purse(), continued)
-        session.purse.on_empty = session.callers.stop
+        session.purse.on_empty = partial(callers.stop, leave=False)
         try:
             yield self._session.callers
         finally:

@@ -32,6 +32,7 @@ class Provider:
     calls: list[str] = field(default_factory=list)
     lost: bool = False
     """A batch begins although its answer is an error."""
+    during_state: Callable[[], object] = lambda: None
     during_upload: Callable[[], object] = lambda: None
 
     def encoded(self, id: str, request: CompletionRequest) -> bytes:
@@ -57,6 +58,7 @@ class Provider:
 
     async def state(self, batch: Batch) -> Batch:
         self._called("state")
+        self.during_state()
         self.polls -= 1
         return replace(batch, ended=self.polls < 0, answered=1)
 
@@ -209,6 +211,13 @@ def test_a_stop_hands_over_nothing_that_waits_and_leaves_what_was_begun(store: S
     assert [type(each) for each in asyncio.run(stopped())] == [Stopping, Stopping]
     assert [len(each) for each in desk.provider.uploads] == [1]
     assert "batch b0 of 'm' goes on; the same command collects its answers" in desk.told
+
+
+def test_a_batch_that_is_not_left_comes_to_its_end_though_nothing_more_is_begun(store: Store) -> None:
+    desk = Desk(store, Provider(polls=3), concurrency=1)
+    desk.provider.during_state = lambda: desk.endpoint.stop(leave=False)
+    assert [type(each) for each in desk.ask("a", "b")] == [Completion, Stopping]
+    assert desk.provider.begun == ["0"]
 
 
 def test_what_was_being_handed_over_when_the_run_is_stopped_is_not_begun(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
