@@ -62,6 +62,10 @@ Name = Annotated[
 ]
 
 
+Wording = Annotated[str, Shape(r"^[\s\S]*\S[\s\S]*$", "a text that says something")]
+"""Words for a judge or a reader, not blank."""
+
+
 def _relative(path: str) -> str:
     """Keeps what a project reads and writes inside the project."""
     if path.startswith(("/", "~")) or ".." in path.replace("\\", "/").split("/"):

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
-from llmops.settings.validation import Strict
+from llmops.settings.validation import Strict, Wording
 
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 
@@ -15,14 +15,21 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 class Criterion(Strict):
     """A criterion that counts more or less than 1."""
 
-    text: Annotated[str, Field(min_length=1)]
+    text: Wording
     weight: Weight = 1.0
+
+
+def _form(value: object) -> str:
+    return "weighed" if isinstance(value, dict | Criterion) else "text"
+
+
+Items = list[Annotated[Annotated[Wording, Tag("text")] | Annotated[Criterion, Tag("weighed")], Discriminator(_form)]]
 
 
 class CriteriaOptions(JudgeOptions):
     """Options of `criteria`."""
 
-    items: Annotated[list[str | Criterion], Field(min_length=1)]
+    items: Annotated[Items, Field(min_length=1)]
     """Each a statement that is true of a good answer."""
 
 

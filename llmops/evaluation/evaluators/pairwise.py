@@ -8,6 +8,7 @@ from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel,
 from llmops.evaluation.judging.quoting import quoted
 from llmops.evaluation.judging.replies import Preference
 from llmops.prompting.template import PromptVersion
+from llmops.settings.validation import Wording
 
 FORWARD = {"first": 1.0, "tie": 0.5, "second": 0.0}
 """Value of a preference when the answer stands first."""
@@ -18,7 +19,7 @@ class PairwiseOptions(JudgeOptions):
 
     against: str = "expected"
     """Field of the case that holds the other answer."""
-    wanted: str = "more correct first, then more complete, then clearer."
+    wanted: Wording = "more correct first, then more complete, then clearer."
     """What makes an answer better."""
 
 

@@ -7,12 +7,13 @@ from pydantic import Field
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, all_met, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
+from llmops.settings.validation import Wording
 
 
 class PolicyOptions(JudgeOptions):
     """Options of `policy`."""
 
-    rules: Annotated[list[str], Field(min_length=1)]
+    rules: Annotated[list[Wording], Field(min_length=1)]
     """Each a sentence that says what an answer must or must not do."""
 
 

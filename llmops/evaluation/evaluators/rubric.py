@@ -13,12 +13,13 @@ from llmops.evaluation.judging.panel import Grade, Grading, JudgeOptions, Panel,
 from llmops.evaluation.judging.quoting import quoted
 from llmops.evaluation.judging.replies import Level
 from llmops.prompting.template import PromptVersion
+from llmops.settings.validation import Wording
 
 
 class RubricOptions(JudgeOptions):
     """Options of `rubric`."""
 
-    levels: Annotated[dict[int, Annotated[str, Field(min_length=1)]], Field(min_length=2)]
+    levels: Annotated[dict[int, Wording], Field(min_length=2)]
     """What an answer of each level is like, by number: a higher number is better."""
     reference: str | None = None
     """Field of the case with a good answer, which the judge sees too."""

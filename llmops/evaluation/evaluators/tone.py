@@ -7,12 +7,13 @@ from pydantic import Field
 from llmops.evaluation.evaluators.base import SHARE, Figures, Kind, Services
 from llmops.evaluation.judging.checklist import Checklist, build_checklist, literal
 from llmops.evaluation.judging.panel import JudgeOptions
+from llmops.settings.validation import Wording
 
 
 class ToneOptions(JudgeOptions):
     """Options of `tone`."""
 
-    qualities: Annotated[list[str], Field(min_length=1)]
+    qualities: Annotated[list[Wording], Field(min_length=1)]
     """Such as `friendly` or `without jargon`."""
 
 
