@@ -21,6 +21,9 @@ settings.load_profile("untimed")
 # Tables are as wide as a pipe's are, whatever the terminal that the tests run in says.
 os.environ.pop("COLUMNS", None)
 
+# What tests compute is small: threads of OpenBLAS would spend several times as long on waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def pytest_collection_finish() -> None:
     """Hundreds of megabytes of modules stay to the end: nobody has to look through them for garbage, as statsmodels does."""
