@@ -3,11 +3,13 @@
 import collections
 import itertools
 import json
+import os
 import random
 import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import COMMAND, environment, llmops, project, report
+from command_line import COMMAND, environment, llmops, llmops_after, project, report
 from openai_server import OpenAiServer
 
 CASES = 1000
@@ -51,6 +53,21 @@ class Disturbed:
         """Wait until a process made so many calls."""
         while self.server.prompts.total() < calls and process.poll() is None:
             time.sleep(0.002)
+
+    def stopped(self, number: signal.Signals, calls: int, later_s: float) -> int:
+        """Run until a signal comes, so long after so many calls; the exit code."""
+        self.server.prompts.clear()
+
+        def stop() -> None:
+            while self.server.prompts.total() < calls:
+                time.sleep(0.002)
+            time.sleep(later_s)
+            os.kill(int((self.folder / "pid").read_text()), number)
+
+        threading.Thread(target=stop, daemon=True).start()
+        code = llmops_after("import os; open('pid', 'w').write(str(os.getpid()))", self.folder, "eval").returncode
+        self.died()
+        return code
 
     def died(self) -> None:
         """Note what a life that ended has left."""
@@ -126,13 +143,8 @@ def test_a_run_that_is_stopped_at_random_moments_loses_nothing(
     run = disturbed(tmp_path, server)
     moments = random.Random(0)
     for _ in range(times):
-        process = run.start()
-        run.until_asked(moments.randint(1, 80), process)
-        time.sleep(moments.uniform(0, 0.05))  # anywhere between two commits
-        process.send_signal(number)
-        process.communicate()
-        assert process.returncode == (-9 if number == signal.SIGKILL else 143)
-        run.died()
+        code = run.stopped(number, moments.randint(1, 80), moments.uniform(0, 0.05))  # anywhere between two commits
+        assert code == (-9 if number == signal.SIGKILL else 143)
     assert without_timing(run.finished()) == undisturbed
     run.check_nothing_lost()
     if number == signal.SIGTERM:
