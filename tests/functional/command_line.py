@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import warm_processes
+from typer.testing import CliRunner
+
+from llmops.cli.main import app
 
 TIMEOUT_S = 240
 COMMAND = [sys.executable, "-c", "from llmops.cli.main import main; main()"]
@@ -25,6 +29,13 @@ def llmops(folder: Path, *arguments: str, **extra: str) -> "subprocess.Completed
             command, cwd=folder, env=environment(**extra), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     return warm_processes.run(arguments, folder, environment(**extra), TIMEOUT_S)
+
+
+def llmops_here(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """As `llmops`, in this process: for what works with torch, which takes each other process seconds to import."""
+    with chdir(folder):
+        done = CliRunner().invoke(app, arguments)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def llmops_after(first: str, folder: Path, *arguments: str, **extra: str) -> "subprocess.CompletedProcess[str]":

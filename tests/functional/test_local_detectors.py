@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import transformers
-from command_line import llmops, report, write
+from command_line import llmops, llmops_here, report, write
 from tiny_classifiers import NLI, write_hhem, write_marker, write_nli, write_text_classifier
 
 from llmops.adapters.local_detectors import LocalDetector
@@ -25,6 +23,9 @@ def detected(kind: str, folder: Path, output: str = ANSWER, labels: dict[str, st
 
 def probabilities(folder: Path, *texts: str) -> list[float]:
     """What transformers says of one text or pair."""
+    import torch
+    import transformers
+
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.inference_mode():
@@ -81,11 +82,13 @@ def test_a_token_classifier_marks_tokens_whatever_the_length_of_the_passages(tmp
 
 
 def test_hhem_is_read_without_running_its_code(tmp_path: Path) -> None:
+    import torch
+    import transformers
+    from safetensors.torch import load_file
+
     folder = write_hhem(tmp_path)
     found = detected("hallucination", folder, "the boat leaves.")
     model = transformers.T5ForTokenClassification(transformers.T5Config.from_pretrained(folder / "foundation"))
-    from safetensors.torch import load_file
-
     model.load_state_dict({key[3:]: value for key, value in load_file(folder / "model.safetensors").items()})
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "foundation")
     prompt = "<pad> Determine if the hypothesis is true given the premise?\n\nPremise: {}\n\nHypothesis: the boat leaves."
@@ -118,6 +121,8 @@ def test_hostile_text_gets_a_probability(tmp_path: Path, text: str) -> None:
 
 
 def test_pickled_weights_and_other_models_are_refused(tmp_path: Path) -> None:
+    import torch
+
     pickled = write_nli(tmp_path / "pickled")
     (pickled / "model.safetensors").unlink()
     torch.save({}, pickled / "pytorch_model.bin")
@@ -146,13 +151,13 @@ def test_a_suite_and_a_log_name_a_folder_of_the_project(tmp_path: Path) -> None:
             "d.jsonl": f"{json.dumps(row)}\n",
         },
     )
-    done = llmops(tmp_path, "eval", "--json")
+    done = llmops_here(tmp_path, "eval", "--json")
     assert done.returncode == 0, done.stderr
     value = report(done)["results"][0]["evaluations"]["hallucination"]["value"]
     expected = [1 - probabilities(tmp_path / "models" / "nli", passage, row["output"])[1] for passage in PASSAGES]
     assert value == pytest.approx(min(expected), abs=1e-4)
     write_nli(tmp_path / "plain")
-    scored = llmops(tmp_path, "score", "d.jsonl", "--evaluator", "hallucination:local:plain", "--out", "out.jsonl")
+    scored = llmops_here(tmp_path, "score", "d.jsonl", "--evaluator", "hallucination:local:plain", "--out", "out.jsonl")
     assert scored.returncode == 0, scored.stderr
     line = json.loads((tmp_path / "out.jsonl").read_text())
     assert line["scores"]["hallucination"]["value"] == pytest.approx(value, abs=1e-4)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import llmops, write
+from command_line import llmops, llmops_here, write
 
 CORPUS = [
     {"id": "tea", "text": "Green tea is brewed at seventy degrees.", "lang": "en", "year": 2020},
@@ -31,7 +31,7 @@ def project(folder: Path, retrieve: str) -> Path:
 
 
 def hits(folder: Path, query: str = QUERY) -> list[dict[str, Any]]:
-    done = llmops(folder, "rag", "query", query, "--json")
+    done = llmops_here(folder, "rag", "query", query, "--json")
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
 
