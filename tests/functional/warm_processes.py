@@ -2,7 +2,8 @@
 
 There are two such processes, which take turns, so that the order of a set, which each process of Python draws anew, still
 differs from one command of a test to the next. LiteLLM, which takes longer than all others, is imported after the first
-command that did so. What a command imports by itself is the matter of `test_startup.py`.
+command that did so, and at once where workers share all tests. What a command imports by itself is the matter of
+`test_startup.py`.
 """
 
 import atexit
@@ -40,6 +41,7 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 gc.freeze()
 calls_litellm = mmap.mmap(-1, 1)
+calls_litellm[0] = "PYTEST_XDIST_WORKER" in os.environ
 for line in sys.stdin:
     task = json.loads(line)
     if calls_litellm[0] and "litellm" not in sys.modules:

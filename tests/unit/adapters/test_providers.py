@@ -1,13 +1,14 @@
 """The providers of LiteLLM are told from its files, and an id of none is refused."""
 
 import pytest
-from litellm import provider_list
 
 from llmops.adapters.providers import check_provider, check_slash, listed_providers
 from llmops.domain.errors import UsageError
 
 
 def test_the_files_list_every_provider_that_litellm_has() -> None:
+    from litellm import provider_list
+
     assert set(provider_list) <= listed_providers()
     assert {"veniceai", "sarvam"} <= listed_providers()
 
