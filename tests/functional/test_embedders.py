@@ -13,7 +13,7 @@ from llmops.adapters.onnx_embedder import OnnxEmbedder
 from llmops.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
 from llmops.adapters.static_embedder import StaticEmbedder
 
-PASSAGES, QUERIES = 250, 100
+PASSAGES, QUERIES = 150, 100
 
 SUBJECTS = (
     "the night train to the coast", "a lighthouse keeper", "our billing service", "the beekeeper's oldest hive",
