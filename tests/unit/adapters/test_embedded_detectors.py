@@ -1,6 +1,7 @@
 """The embedded detectors tell what they are for, and survive what strangers send."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,16 @@ PASSAGES = (
 )
 
 
+detector = cache(EmbeddedDetector)
+"""Its weights are read once."""
+
+
 def hallucination(output: str, contexts: tuple[str, ...] = PASSAGES):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    return EmbeddedDetector("hallucination").detect([DetectionRequest(output, contexts, ("hours.md", "loans.md"))])[0]
+    return detector("hallucination").detect([DetectionRequest(output, contexts, ("hours.md", "loans.md"))])[0]
 
 
 def toxicity(output: str) -> float:
-    return EmbeddedDetector("toxicity").detect([DetectionRequest(output)])[0].value
+    return detector("toxicity").detect([DetectionRequest(output)])[0].value
 
 
 def test_a_copied_sentence_is_supported_and_an_invented_one_is_not() -> None:
@@ -107,7 +112,7 @@ def test_identity_quotation_negation_and_mild_words_are_not_toxic(text: str) -> 
     ],
 )
 def test_harm_is_found_with_its_category(text: str, category: str) -> None:
-    found = EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0]
+    found = detector("toxicity").detect([DetectionRequest(text)])[0]
     assert found.value > 0.5
     assert found.parts[category] == max(found.parts.values())
     assert all(part <= found.value for part in found.parts.values())
@@ -115,17 +120,17 @@ def test_harm_is_found_with_its_category(text: str, category: str) -> None:
 
 def test_the_offending_words_are_marked_and_else_the_sentence() -> None:
     text = "The soup was good. You are a disgusting id1ot and everybody hates you."
-    spans = EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0].spans
+    spans = detector("toxicity").detect([DetectionRequest(text)])[0].spans
     assert {"disgusting", "id1ot"} <= {text[span.start : span.end] for span in spans}
     polite = "It would be best for all of us if people like you had never been born."
-    (span,) = EmbeddedDetector("toxicity").detect([DetectionRequest(polite)])[0].spans
+    (span,) = detector("toxicity").detect([DetectionRequest(polite)])[0].spans
     assert polite[span.start : span.end] == polite
 
 
 def test_a_harm_at_the_end_of_a_long_text_is_found_and_texts_do_not_change_each_other() -> None:
     sound = "The library opens at nine and closes at eight. " * 40
     end = "Kill yourself, you worthless moron."
-    one, two, three = EmbeddedDetector("toxicity").detect([DetectionRequest(t) for t in (sound, sound + end, end)])
+    one, two, three = detector("toxicity").detect([DetectionRequest(t) for t in (sound, sound + end, end)])
     assert one.value < 0.5 < two.value
     assert three.value == pytest.approx(toxicity(end), abs=1e-5)
 
@@ -133,7 +138,7 @@ def test_a_harm_at_the_end_of_a_long_text_is_found_and_texts_do_not_change_each_
 @pytest.mark.parametrize("text", ["", "   ", "\ud800", "\x00\x1b[31m", "a" * 1_000_000, "!? " * 1000])
 @pytest.mark.parametrize("kind", ["hallucination", "toxicity"])
 def test_hostile_text_gets_a_probability(kind: str, text: str) -> None:
-    value = EmbeddedDetector(kind).detect([DetectionRequest(text, ("A passage.",))])[0].value
+    value = detector(kind).detect([DetectionRequest(text, ("A passage.",))])[0].value
     assert 0.0 <= value <= 1.0
 
 
@@ -161,7 +166,7 @@ def test_the_identity_names_the_weights() -> None:
 
 def test_a_rude_sentence_does_not_hide_among_friendly_ones() -> None:
     text = "Thank you for asking. The soup was good. You are a stupid idiot. Have a nice day!"
-    rude, found = text.index("You are"), EmbeddedDetector("toxicity").detect([DetectionRequest(text)])[0]
+    rude, found = text.index("You are"), detector("toxicity").detect([DetectionRequest(text)])[0]
     assert found.value >= 0.5
     assert all(rude <= span.start < span.end <= text.index("Have") for span in found.spans)
     assert found.spans
@@ -172,5 +177,5 @@ def test_toxicity_does_not_depend_on_what_is_read_beside_it() -> None:
     texts = ["You are an idiot.", "Thank you, that was kind of you and of everybody who helped us last week.", "Go away!"]
     texts += ["You are an angel.", "We are an army.", "You are a genius."]  # as long as the first
     requests = [DetectionRequest(text) for text in texts]
-    detector = EmbeddedDetector("toxicity")
-    assert detector.detect(requests) == [detector.detect([request])[0] for request in requests]
+    toxic = detector("toxicity")
+    assert toxic.detect(requests) == [toxic.detect([request])[0] for request in requests]
