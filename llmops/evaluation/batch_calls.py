@@ -264,8 +264,10 @@ class BatchCaller:
             async def begin() -> Batch:
                 try:
                     return await self._batches.begin(upload)
-                except ModelError as error:  # it may have begun all the same
-                    found = await self._batches.find(upload) if error.retryable else None
+                except ModelError as error:
+                    if not error.retryable:
+                        raise
+                    found = await self._patiently(lambda: self._batches.find(upload))  # it may have begun all the same
                     if found is None:
                         raise
                     return found

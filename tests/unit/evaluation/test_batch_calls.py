@@ -160,8 +160,10 @@ def test_what_is_new_does_not_wait_for_an_earlier_batch(store: Store) -> None:
     assert [len(each) for each in provider.uploads] == [1, 1]
 
 
-def test_a_batch_that_began_although_its_answer_was_lost_is_not_begun_again(store: Store) -> None:
-    desk = Desk(store, Provider(errors={"begin": [Unavailable("reset")]}, lost=True))
+@pytest.mark.parametrize("silent", [0, 1, 3])
+def test_a_batch_that_began_although_its_answer_was_lost_is_not_begun_again(store: Store, silent: int) -> None:
+    errors: dict[str, list[ModelError]] = {"begin": [Unavailable("reset")], "find": [Unavailable("reset")] * silent}
+    desk = Desk(store, Provider(errors=errors, lost=True))
     assert all(isinstance(each, Completion) for each in desk.ask("a"))
     assert (desk.provider.begun, desk.provider.calls.count("begin")) == (["0"], 1)
 
