@@ -67,7 +67,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
             )
             with _stoppable(runner, callers, options.ends_at, progress), parts.embedding.paid_from(purse):
                 counts = await runner.run()
-            if log is not None:
+            if log is not None and counts.stopped is None:
                 log.forget_ended()
         judged = Judgement()
         if early is not None:

@@ -163,24 +163,44 @@ def test_a_batch_is_paid_once_whenever_the_run_was_killed(
     assert ("which was begun before" in done.stderr) == (uploads == 1)
 
 
+def interrupted_after(folder: Path, server: OpenAiServer, batches: int) -> str:
+    """What is told to who presses Ctrl-C once so many batches are begun."""
+    command = [sys.executable, "-c", f"{FAST}\nfrom llmops.cli.main import main; main()", "eval", "--batch"]
+    with (folder / "told.txt").open("wb") as told:
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=told)
+        deadline = time.monotonic() + SOON_S
+        while len(server.batches.begun) < batches and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SOON_S) == 130
+    return (folder / "told.txt").read_text()
+
+
 def test_a_signal_leaves_the_batch_to_the_provider_and_the_same_command_collects_it(
     server: OpenAiServer, tmp_path: Path
 ) -> None:
     priced(tmp_path, server)
     server.batches.polls = 10**6
-    command = [sys.executable, "-c", f"{FAST}\nfrom llmops.cli.main import main; main()", "eval", "--batch"]
-    with (tmp_path / "told.txt").open("wb") as told:
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=told)
-        deadline = time.monotonic() + SOON_S
-        while not server.batches.begun and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SOON_S) == 130
-    assert "batch batch_0 of 'm' goes on; the same command collects its answers" in (tmp_path / "told.txt").read_text()
+    told = interrupted_after(tmp_path, server, batches=1)
+    assert "batch batch_0 of 'm' goes on; the same command collects its answers" in told
     server.batches.polls = 0
     run = report(batched(tmp_path))
     assert (run["counts"]["scored"], len(server.batches.begun)) == (CASES, 1)
     assert run["groups"][0]["spend"]["spent_usd"] == pytest.approx(CASES * 6.5e-6)
+
+
+def test_a_signal_between_a_verdict_and_its_repair_costs_neither(server: OpenAiServer, tmp_path: Path) -> None:
+    priced(tmp_path, server)
+    edit(tmp_path / "evals/say.yaml", "  - latency\n", "  - criteria: {judge: m, items: [is short]}\n")
+    verdict = '{"verdicts": [{"item": 1, "reason": "short", "verdict": "yes"}]}'
+    server.reply = lambda messages: verdict if "cannot be used" in messages[-1]["content"] else messages[-1]["content"][:9]
+    server.batches.slow = {"batch_2": 10**6}
+    interrupted_after(tmp_path, server, batches=3)
+    server.batches.slow = {}
+    run = report(batched(tmp_path, "--no-gate"))
+    assert [len(each) for each in server.batches.begun] == [CASES, CASES, CASES]
+    criteria = next(each for each in run["groups"][0]["evaluators"] if each["name"] == "criteria")
+    assert (criteria["scored"], criteria["judging"]["sent"]) == (CASES, 2 * CASES)
 
 
 def test_who_leaves_out_the_option_afterwards_is_told_what_is_paid_twice(server: OpenAiServer, tmp_path: Path) -> None:
