@@ -70,6 +70,9 @@ async def _scored(scorer: "LogScorer", wiring: "Wiring", out: Path | None) -> No
 def _tell(session: Session, done: "Scored", out: Path | None) -> None:
     from rich.text import Text
 
+    from llmops.domain.scores import JudgeUse
+    from llmops.reporting.terminal import judging_line
+
     resumed = f" ({done.resumed} more were scored before)" if done.resumed else ""
     where = f" -> {out}" if out else ""
     session.err.print(f"{many(done.lines, 'line')} scored{resumed}{where}", soft_wrap=True)
@@ -78,6 +81,9 @@ def _tell(session: Session, done: "Scored", out: Path | None) -> None:
         parts += [f"{count} {what}" for count, what in ((tally.failed, "failed"), (tally.unmeasured, "unmeasured")) if count]
         why = f": {tally.reason}" if tally.reason and not tally.scored else ""
         session.err.print(Text(f"  {safe(name)}: {', '.join(parts)}{safe(why)}"), soft_wrap=True)
+    use = sum((tally.judging for tally in done.tallies.values()), JudgeUse())
+    if use.calls:
+        session.err.print(judging_line(use), soft_wrap=True)
     for problem in done.invalid:
         session.err.print(Text(f"skipped {safe(str(problem))}", style="yellow"), soft_wrap=True)
     if more := done.skipped - len(done.invalid):

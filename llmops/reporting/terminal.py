@@ -145,12 +145,13 @@ def _footer(report: Report) -> list[Text]:
         lines.append(_spend([group for group in report.groups if group.spend.input_tokens]))
     judging = [e.judging for group in report.groups for e in group.evaluators if e.judging is not None]
     if judging:
-        lines.append(_judging(sum(judging, JudgeUse())))
+        lines.append(judging_line(sum(judging, JudgeUse())))
     lines.append(levels(report.rules))
     return [Text(line, style="dim") for line in lines]
 
 
-def _judging(use: JudgeUse) -> str:
+def judging_line(use: JudgeUse) -> str:
+    """What judges took, in a line."""
     tokens = amount(use.input_tokens + use.output_tokens, "tokens")
     worth = f"verdicts worth {dollars(use.cost_usd)}, spent now {dollars(use.spent_usd)}"
     return f"judges: {many(use.calls, 'call')}, {use.sent} of them now, {tokens} · {worth}"

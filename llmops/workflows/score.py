@@ -15,7 +15,7 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.models import Completion
 from llmops.domain.retrieval import Hit
 from llmops.domain.runs import EvaluatorResult
-from llmops.domain.scores import Sample
+from llmops.domain.scores import JudgeUse, Sample
 from llmops.domain.serial import plain
 from llmops.evaluation.evaluators.base import BuiltEvaluator, Services, measured
 from llmops.evaluation.evaluators.catalogue import build_evaluators, kind
@@ -43,6 +43,8 @@ class Tally:
     not_passed: int = 0
     reason: str = ""
     """Why the first line has no score that has none."""
+    judging: JudgeUse = JudgeUse()
+    """What judges took."""
 
     def add(self, result: EvaluatorResult) -> None:
         """Count one line."""
@@ -50,6 +52,7 @@ class Tally:
         self.failed += result.status == "failed"
         self.unmeasured += result.status == "unmeasured"
         self.not_passed += result.passed is False
+        self.judging += result.judging or JudgeUse()
         self.reason = self.reason or ("" if result.status == "scored" else result.reason)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from command_line import COMMAND, environment, llmops
+from openai_server import OpenAiServer
 
 from llmops.domain.errors import UsageError
 from llmops.workflows.score import LogScorer
@@ -52,6 +53,18 @@ def test_each_line_comes_back_with_its_scores(tmp_path: Path) -> None:
     assert toxic["scores"]["toxicity"]["passed"] is False
     assert set(good["scores"]) == {"hallucination", "toxicity"}
     assert "3 lines scored" in done.stderr
+
+
+def test_what_a_judge_took_is_told(server: OpenAiServer, tmp_path: Path) -> None:
+    model = f"{{id: openai/m, api_base: {server.base}, price: {{input_per_million: 1, output_per_million: 2}}}}"
+    (tmp_path / "llmops.yaml").write_text(f"models:\n  grader: {model}\n")
+    server.reply = lambda messages: '{"claims": []}'
+    lines(tmp_path / "log.jsonl", GOOD, BAD)
+    done = llmops(tmp_path, "score", "log.jsonl", "--evaluator", "hallucination:judge:grader", "--evaluator", "pii")
+    assert done.returncode == 0, done.stderr
+    assert "judges: 2 calls, 2 of them now, 20 tokens" in done.stderr
+    assert "spent now $0.000026" in done.stderr
+    assert "judges:" not in llmops(tmp_path, "score", "log.jsonl", "--evaluator", "pii").stderr
 
 
 def test_a_log_in_which_nothing_is_measured_says_why(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from llmops.domain.records import record
-from llmops.domain.scores import Outcome, Sample, Score
+from llmops.domain.scores import Outcome, Sample, Score, Unmeasured
 from llmops.evaluation.evaluators.base import AskEmbedder, Figures, Kind, Services, Texts, identity
 from llmops.evaluation.evaluators.equals import references
 from llmops.evaluation.evaluators.excerpts import excerpt
@@ -29,13 +29,16 @@ class Similarity:
     @property
     def identity(self) -> str:
         """The options and the embedder."""
-        return identity("similarity", 1, self.options, self.embedder.identity)
+        return identity("similarity", 2, self.options, self.embedder.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Embed the answer and each reference."""
         texts = references(sample.case, self.options.to)
         if not isinstance(texts, list):
             return texts
+        texts = [text for text in texts if text.strip()]
+        if not texts:
+            return Unmeasured("the expected text is empty")
         if not sample.completion.text.strip():
             return Score(0.0, "the answer is empty")
         answer, *vectors = await asyncio.gather(*map(self.embedder, (sample.completion.text, *texts)))

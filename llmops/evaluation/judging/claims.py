@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llmops.domain.records import record
-from llmops.domain.scores import DetectionRequest, Outcome, Span
+from llmops.domain.scores import DetectionRequest, Outcome, Span, Unmeasured
 from llmops.evaluation.judging.panel import Grade, Grading, Panel
 from llmops.evaluation.judging.prompts import shipped
 from llmops.evaluation.judging.quoting import quoted
@@ -23,6 +23,8 @@ class ClaimCheck:
 
     async def outcome(self, request: DetectionRequest) -> Outcome:
         """Ask the judges; the value is computed from their verdicts."""
+        if not request.output.strip():
+            return Unmeasured("the answer is empty")
         answer = [quoted("question", request.input)] if request.input else []
         answer.append(quoted("answer", request.output))
         passages = [quoted(f"passage {n}", text) for n, text in enumerate(request.contexts, start=1)]
@@ -56,7 +58,10 @@ def _consistent(reply: ClaimVerdicts, claims: int, passages: int) -> str | None:
 def _graded(claims: Sequence[Claim], verdicts: Sequence[ClaimVerdict], request: DetectionRequest) -> Grade:
     pairs = list(zip(claims, verdicts, strict=True))
     wrong = [(claim, verdict) for claim, verdict in pairs if verdict.verdict != "supported"]
-    told = "; ".join(f"{claim.claim!r} {verdict.verdict}" for claim, verdict in wrong[:3])
+    told = "; ".join(
+        f"{claim.claim!r} {verdict.verdict}" + (f" ({verdict.reason})" if verdict.reason else "")
+        for claim, verdict in wrong[:3]
+    )
     more = f"; {len(wrong) - 3} more" if len(wrong) > 3 else ""
     spans = [span for claim, verdict in wrong if (span := _span(claim, verdict, request)) is not None]
     parts = {"unsupported": len(wrong) / len(pairs), "claims": float(len(pairs))}

@@ -74,6 +74,7 @@ def test_similarity_takes_the_closest_reference(bench: Bench) -> None:
 
 def test_similarity_without_anything_to_compare(bench: Bench) -> None:
     assert bench.measure("similarity", answer("dog")) == Unmeasured("the case's `expected` is empty")
+    assert bench.measure("similarity", answer("dog", expected=["", " "])) == Unmeasured("the expected text is empty")
     assert isinstance(bench.measure("similarity", answer("dog", expected={"a": 1})), Failure)
     assert bench.measure("similarity", answer(" ", expected="dog")) == Score(0.0, "the answer is empty")
     assert bench.embedder.texts == []

@@ -26,7 +26,7 @@ def verdicts(*found: str) -> str:
 
 
 def support(*found: tuple[str, list[int]]) -> str:
-    rows = [{"claim": n, "verdict": v, "evidence": e} for n, (v, e) in enumerate(found, start=1)]
+    rows = [{"claim": n, "verdict": v, "evidence": e, "reason": f"r{n}"} for n, (v, e) in enumerate(found, start=1)]
     return json.dumps({"verdicts": rows})
 
 
@@ -111,6 +111,7 @@ def test_claims_are_verified_one_by_one_and_marked_in_the_answer(bench: Bench) -
     )
     assert found.value == 1.0
     assert found.parts == {"claims": 2.0, "unsupported": 0.5}
+    assert found.reason == "'The limit is 6.' contradicted (r1)"
     (span,) = found.spans
     assert (output[span.start : span.end], span.kind, span.source) == ("The limit is 6 files.", "contradicted", "limits.md")
     assert found.judging.calls == 2
@@ -128,6 +129,8 @@ def test_a_verdict_that_contradicts_itself_is_refused(bench: Bench) -> None:
 
 
 def test_an_answer_without_claims_is_unmeasured(bench: Bench) -> None:
+    empty = ask(bench, "hallucination: {backend: 'judge:j'}", answer(" ", hits=HITS))
+    assert empty == Unmeasured("the answer is empty")
     found = ask(bench, "hallucination: {backend: 'judge:j'}", answer("Hello!", hits=HITS), '{"claims": []}')
     assert isinstance(found, Unmeasured)
 
