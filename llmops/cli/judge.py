@@ -35,12 +35,18 @@ def calibrate(
     json: JsonOption = False,
 ) -> None:
     """Take people's labels, tell how well the evaluator agrees, and keep them to correct later reports."""
+    from rich.text import Text
+
+    from llmops.evaluation.evaluators.excerpts import excerpt
     from llmops.reporting.calibration import print_calibration
 
     session: Session = ctx.obj
     calibrating = _calibrating(session, suite, evaluator, run)
     if column is not None:
-        calibrating.take_column(column)
+        others = calibrating.take_column(column)
+        if others:
+            told = f"{many(len(others), 'answer')} without a label: `{column}` holds {excerpt(str(others[0]))}"
+            session.err.print(Text(safe(told)), soft_wrap=True)
     if label:
         taken = calibrating.label(label, _asker(session, calibrating.levels))
         session.err.print(f"{many(taken, 'label')} taken")

@@ -97,8 +97,11 @@ class Calibrating:
         options = self.built.spec.options
         return tuple(sorted(options["levels"])) if self.built.spec.kind == "rubric" else ()
 
-    def take_column(self, column: str) -> int:
-        """Labels from a field of the dataset's cases, for the answers that stand there; their number.
+    def take_column(self, column: str) -> list[object]:
+        """Take labels from a field of the dataset's cases, for the answers that stand there.
+
+        Returns:
+            What stands in the field and is no label; nothing for cases without a value.
 
         Raises:
             UsageError: no answer of the run stands in the dataset, or no case has a usable label.
@@ -108,20 +111,24 @@ class Calibrating:
             raise UsageError(found, hint="Label them here: llmops judge calibrate --label 50")
         cases = {case.id: case for case in dataset_of(self._suite, self._root).cases()}
         taken: dict[Key, bool | float] = {}
+        others: list[object] = []
         for answer in self.answers.values():
             try:
-                label = as_label(cases[answer.case].field(column), scale=bool(self.levels))
+                value = cases[answer.case].field(column)
             except KeyError:
                 continue
+            label = as_label(value, scale=bool(self.levels))
             if label is not None:
                 taken[answer.key] = label
+            elif value not in (None, ""):
+                others.append(value)
         if not taken:
             hint = "It should hold true or false, yes or no, pass or fail, or a number."
             raise UsageError(f"No case of {self._suite.settings.dataset} has a label in `{column}`.", hint=hint)
         numbers = not all(isinstance(label, bool) for label in taken.values())
         for key, label in taken.items():
             self.add(self.answers[key], float(label) if numbers else label)  # 0 and 1 may be ends of a scale
-        return len(taken)
+        return others
 
     def next(self, wanted: int) -> Iterator[tuple[Answer, float]]:
         """Answers to label next, with the chance that each had: more often those that the evaluator is unsure of.

@@ -133,6 +133,12 @@ def test_too_few_labels_are_kept_and_told(server: OpenAiServer, tmp_path: Path) 
     wrong = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "humn")
     assert wrong.returncode == 2
     assert "humn" in wrong.stderr
+    dataset = tmp_path / "datasets/s.jsonl"
+    dataset.write_text(dataset.read_text().replace('"yes"', '"mostly"', 2))
+    odd = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml", "--column", "human")
+    assert odd.returncode == 0, odd.stderr
+    assert "2 answers without a label: `human` holds 'mostly'" in odd.stderr
+    (tmp_path / "calibrations/criteria.json").unlink()
     few = llmops(tmp_path, "judge", "calibrate", "evals/s.yaml")
     assert few.returncode == 2
     assert "too few" in few.stderr
