@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from command_line import edit, llmops, write
 
+from llmops.adapters.embedded_reader import READER_VERSION
 from llmops.serving import Router
 
 MODELS = """models:
@@ -60,7 +61,7 @@ def test_a_model_or_a_price_that_changed_is_told_until_the_route_is_fitted_again
     edit(folder / "llmops.yaml", "small: {id: embedded/reader-small", "small: {id: embedded/reader-large")
     for command in COMMANDS:
         (line,) = told(folder, command)
-        assert "model `small`: embedded/reader-small|2 → embedded/reader-large" in line
+        assert f"model `small`: embedded/reader-small|{READER_VERSION} → embedded/reader-large" in line
         assert line.endswith("model `large`: price. Fit it again: llmops eval, then llmops route fit --out routes/learned")
     with caplog.at_level(logging.WARNING, logger="llmops.serving"):
         Router(folder, "learned")
