@@ -95,7 +95,7 @@ _ELSEWHERE: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(["temperature", "max-tokens", "top-p", "seed", "stop"], ["params", "parameters"]),
     **dict.fromkeys(["content", "page-content", "body"], ["text"]),
     **dict.fromkeys(["faithfulness", "groundedness", "factuality"], ["hallucination"]),
-    **dict.fromkeys(["factual-correctness", "answer-correctness"], ["completeness"]),
+    **dict.fromkeys(["factual-correctness", "answer-correctness"], ["correctness"]),
     **dict.fromkeys(["context-precision", "contextual-precision", "contextual-relevancy"], ["context-relevance"]),
     **dict.fromkeys(["contextual-recall"], ["context-recall"]),
     **dict.fromkeys(["answer-relevancy", "response-relevancy"], ["answer-relevance"]),

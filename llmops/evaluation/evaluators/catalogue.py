@@ -41,6 +41,7 @@ NAMES = (
     "answer-relevance",
     "context-relevance",
     "context-recall",
+    "correctness",
     "completeness",
     "tone",
     "policy",

@@ -25,17 +25,25 @@ class Item:
     weight: float = 1.0
     span: tuple[int, int] | None = None
     """Characters of the answer that it is."""
+    of: str = ""
+    """What it is a part of, where some items are of one text and some of another."""
 
 
 Items = Callable[[Sample], Sequence[Item] | Unmeasured | Score]
 """What is asked about; an outcome where nothing needs to be asked."""
 Weigh = Callable[[Sequence[Item], Sequence[ItemVerdict]], float]
+Parts = Callable[[Sequence[Item], Sequence[ItemVerdict]], dict[str, float]]
 
 
 def share(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> float:
     """Weighted share of "yes" among the items that apply, 0 to 1."""
     total = sum(item.weight for item in items)
     return sum(item.weight for item, v in zip(items, verdicts, strict=True) if v.verdict == "yes") / total
+
+
+def met(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> dict[str, float]:
+    """The share of "yes" among the items that apply, whatever they weigh."""
+    return {"met": sum(verdict.verdict == "yes" for verdict in verdicts) / len(items)}
 
 
 def all_met(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> float:
@@ -45,7 +53,7 @@ def all_met(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> float:
 
 @record
 class Checklist:
-    """Value: computed by `weigh` from a verdict on each item; part `met`: share of the items that apply."""
+    """Value and parts: computed by `weigh` and `parts` from the verdicts on the items that apply."""
 
     kind: str
     options: Strict
@@ -53,6 +61,7 @@ class Checklist:
     prompt: PromptVersion
     items: Items
     weigh: Weigh = share
+    parts: Parts = met
     sees: tuple[str, ...] = SEEN
     """What is quoted besides the items: `question`, `answer`, `passages`."""
     version: int = 1
@@ -68,7 +77,7 @@ class Checklist:
         items = self.items(sample)
         if isinstance(items, Unmeasured | Score):
             return items
-        blocks = material(sample, self.sees) + [quoted(f"item {n}", item.text) for n, item in enumerate(items, start=1)]
+        blocks = material(sample, self.sees) + [quoted(_name(n, item), item.text) for n, item in enumerate(items, start=1)]
 
         async def grade(grading: Grading) -> Grade:
             reply = await grading.ask(self.prompt, {"material": blocks}, Verdicts, each_item(len(items)))
@@ -86,7 +95,11 @@ class Checklist:
         more = f"; {len(unmet) - 3} more" if len(unmet) > 3 else ""
         spans = tuple(Span(*item.span, f"not {self.kind}", verdict.reason) for item, verdict in unmet if item.span)
         reason = "; ".join(told) + more or f"{len(kept)} of {len(kept)} met"
-        return Grade(self.weigh(kept, found), reason, spans, {"met": 1 - len(unmet) / len(applying)})
+        return Grade(self.weigh(kept, found), reason, spans, self.parts(kept, found))
+
+
+def _name(number: int, item: Item) -> str:
+    return f"item {number} of the {item.of}" if item.of else f"item {number}"
 
 
 def build_checklist(
@@ -96,6 +109,7 @@ def build_checklist(
     items: Items,
     *,
     weigh: Weigh = share,
+    parts: Parts = met,
     sees: Sequence[str] = SEEN,
     version: int = 1,
 ) -> Checklist:
@@ -104,8 +118,8 @@ def build_checklist(
     Raises:
         WrongOption: a judge or a prompt that cannot be used.
     """
-    panel = build_panel(options.judge, options.combine, services)
-    return Checklist(kind, options, panel, chosen_prompt(options.prompt, kind, services), items, weigh, tuple(sees), version)
+    panel, prompt = build_panel(options.judge, options.combine, services), chosen_prompt(options.prompt, kind, services)
+    return Checklist(kind, options, panel, prompt, items, weigh, parts, tuple(sees), version)
 
 
 def material(sample: Sample, sees: Sequence[str]) -> list[str | Image]:

@@ -15,7 +15,7 @@ from llmops.settings.validation import close_to, nearest
         ("ContextualRecallMetric", "context-recall"),
         ("contextual-relevancy", "context-relevance"),
         ("ResponseRelevancy", "answer-relevance"),
-        ("factual_correctness", "completeness"),
+        ("factual_correctness", "correctness"),
         ("GEval", "criteria"),
         ("exact_match", "equals"),
         ("JsonSchema", "json-schema"),

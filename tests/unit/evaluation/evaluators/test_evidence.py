@@ -55,6 +55,7 @@ READERS = {
     "pairwise: {judge: j}": {"answer", "question", "expected"},
     "pairwise: {judge: j, against: good}": {"answer", "question", "metadata"},
     "completeness: {judge: j}": {"answer", "question", "expected"},
+    "correctness: {judge: j}": {"answer", "question", "expected"},
     "answer-relevance: {judge: j}": {"answer", "question"},
     "context-relevance: {judge: j}": {"question", "passage"},
     "context-recall: {judge: j}": {"question", "passage", "expected"},

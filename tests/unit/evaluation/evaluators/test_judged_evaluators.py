@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llmops.domain.errors import InvalidFiles
 from llmops.domain.retrieval import Hit
 from llmops.domain.scores import Failure, Sample, Score, Unmeasured
+from llmops.evaluation.evaluators.correctness import agreement, f1
 from llmops.evaluation.judging.checklist import Item, all_met, share
 from llmops.evaluation.judging.quoting import quoted
 from llmops.evaluation.judging.replies import ItemVerdict, Unreadable, Verdicts, read_reply
@@ -195,6 +196,35 @@ def test_points_are_looked_for_in_what_the_search_found(bench: Bench) -> None:
     assert isinstance(ask(bench, entry, own), Unmeasured)
     nothing = ask(bench, entry, answer("x", expected="The limit is 5."))
     assert (nothing.value, nothing.reason, bench.judges["j"].asked) == (0.0, "there are no passages", [])
+
+
+def test_an_answer_is_as_right_as_what_it_states_and_what_it_leaves_out(bench: Bench) -> None:
+    entry = "correctness: {judge: j}"
+    sample = answer("The limit is 5. It is free. Hello!", expected="The limit is 5. Files are kept for a week.")
+    found = ask(bench, entry, sample, verdicts("yes", "no", "yes", "no", "not applicable"))
+    assert found.parts == {"precision": 0.5, "recall": 0.5}
+    assert found.value == 0.5
+    assert found.reason == "no: Files are kept for a week. (r2); no: It is free. (r4)"
+    assert [(span.start, span.end) for span in found.spans] == [(16, 27)]
+    seen = bench.judges["j"].asked[0]
+    assert re.search(r"<<<item 2 of the expected answer \w+>>>\nFiles are kept for a week", seen)
+    assert re.search(r"<<<item 4 of the answer \w+>>>\nIt is free", seen)
+    polite = ask(bench, entry, answer("Hello!", expected="Five."), verdicts("no", "not applicable"))
+    assert (polite.value, polite.parts["recall"], "precision" in polite.parts) == (0.0, 0.0, False)
+    short = ask(bench, entry, answer("Five. Thanks!", expected="Five."), verdicts("yes", "not applicable", "not applicable"))
+    assert short.value == 1.0
+    nothing = ask(bench, entry, answer("...", expected="Five."))
+    assert (nothing.value, bench.judges["j"].asked) == (0.0, [])
+    assert isinstance(ask(bench, entry, answer("Five.")), Unmeasured)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["answer", "expected answer"]), st.sampled_from(["yes", "no"])), min_size=1))
+def test_f1_lies_between_precision_and_recall(judged: list[tuple[str, Any]]) -> None:
+    items = [Item("x", of=of) for of, _ in judged]
+    found = [ItemVerdict(item=n, verdict=verdict) for n, (_, verdict) in enumerate(judged, start=1)]
+    parts = agreement(items, found)
+    assert min(parts.values()) - 1e-12 <= f1(items, found) <= max(parts.values()) + 1e-12
+    assert (f1(items, found) == 0) == (0 in parts.values())
 
 
 def test_one_broken_rule_breaks_the_policy(bench: Bench) -> None:
