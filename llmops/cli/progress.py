@@ -74,9 +74,9 @@ class ShownProgress:
             self._console.print(", ".join(filter(None, line)), soft_wrap=True)
 
     def _left(self, now: float, done: int) -> str:
-        """How long the rest takes at the pace so far; empty when there is none yet."""
+        """How long the rest takes at the pace so far; empty when there is no pace yet, or no rest."""
         began, first = self._first or (now, done)
-        if done == first:
+        if done == first or done == self._total:
             return ""
         return f"about {seconds((now - began) / (done - first) * (self._total - done))} left"
 

@@ -79,7 +79,7 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
 def test_progress_counts_documents_chunks_and_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     told = CliRunner().invoke(app, ["rag", "eval", "--beir", str(beir(tmp_path))]).stderr.splitlines()
-    assert [line.rpartition(", about")[0] for line in told] == [
+    assert [line.partition(", about")[0] for line in told] == [
         *(f"cutting beir: {number} of 4" for number in (1, 2, 3, 4)),
         "embedding beir: 4 of 4",
         *(f"queries of default: {number} of 2" for number in (1, 2)),

@@ -55,8 +55,10 @@ def test_what_came_before_the_first_step_says_nothing_of_the_rest(clock: Clock) 
         shown.advanced(11, failures=1)
         clock.now += 40.0
         shown.advanced(21)
+        shown.advanced(100)
     assert out.getvalue().splitlines() == [
         "cells: 1 of 100",
         "cells: 11 of 100, 1 not passed, about 89 s left",
         "cells: 21 of 100, about 3.3 min left",
+        "cells: 100 of 100",
     ]
