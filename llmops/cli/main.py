@@ -144,6 +144,7 @@ def main() -> None:
     guard_streams()
     gc.set_threshold(*GARBAGE)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they would be looked for in every installed package
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on small matrices its threads mostly wait for one another
     try:
         code = _code(debug="--debug" in sys.argv or os.environ.get("LLMOPS_DEBUG", "").lower() in YES)
     finally:

@@ -232,7 +232,11 @@ def _of_batches(plan: Plan, parts: Parts) -> list[str]:
         hint = "Batches need an endpoint that speaks the OpenAI protocol, such as OpenAI's: llmops models shows the transport."
         raise UsageError(f"--batch: no model that {plan.suite.path} asks is asked in batches.", hint=hint)
     named = ", ".join(name for name in singly if not asked[name].embedded)
-    unpriced = ", ".join(name for name, target in asked.items() if target.price is not None and target.rates is None)
+    unpriced = ", ".join(
+        name
+        for name, target in asked.items()
+        if target.rates is None and (price := target.price) is not None and price.usd_per_hour is None
+    )
     notes = {
         f"asked call by call, not in batches: {named}": named,
         f"the price of batches is not known for {unpriced}; name it in llmops.yaml: `price: {{batch: ...}}`": unpriced,

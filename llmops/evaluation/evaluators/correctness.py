@@ -40,10 +40,12 @@ def _build(options: CorrectnessOptions, services: Services) -> Checklist:
         expected = points(sample)
         if isinstance(expected, Unmeasured | Score):
             return expected
-        said = [Item(each.text, span=(each.start, each.end), of=ANSWER) for each in worded_sentences(sample.completion.text)]
-        return (
-            [*(replace(point, of=EXPECTED) for point in expected), *said] if said else Score(0.0, "the answer holds no words")
-        )
+        said = [
+            Item(each.text, span=(each.start, each.end), of=ANSWER, no="wrong")
+            for each in worded_sentences(sample.completion.text)
+        ]
+        wanted = [replace(point, of=EXPECTED, no="missing") for point in expected]
+        return [*wanted, *said] if said else Score(0.0, "the answer holds no words")
 
     return build_checklist("correctness", options, services, items, weigh=f1, parts=agreement)
 

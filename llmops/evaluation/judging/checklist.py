@@ -27,6 +27,8 @@ class Item:
     """Characters of the answer that it is."""
     of: str = ""
     """What it is a part of, where some items are of one text and some of another."""
+    no: str = "no"
+    """What it is called where the verdict is "no"."""
 
 
 Items = Callable[[Sample], Sequence[Item] | Unmeasured | Score]
@@ -91,9 +93,13 @@ class Checklist:
             return Grade(None, "no item applies to this answer")
         kept, found = zip(*applying, strict=True)
         unmet = [(item, verdict) for item, verdict in applying if verdict.verdict == "no"]
-        told = [f"no: {item.text}" + (f" ({verdict.reason})" if verdict.reason else "") for item, verdict in unmet[:3]]
+        told = [f"{item.no}: {item.text}" + (f" ({verdict.reason})" if verdict.reason else "") for item, verdict in unmet[:3]]
         more = f"; {len(unmet) - 3} more" if len(unmet) > 3 else ""
-        spans = tuple(Span(*item.span, f"not {self.kind}", verdict.reason) for item, verdict in unmet if item.span)
+        spans = tuple(
+            Span(*item.span, f"not {self.kind}" if item.no == "no" else item.no, verdict.reason)
+            for item, verdict in unmet
+            if item.span
+        )
         reason = "; ".join(told) + more or f"{len(kept)} of {len(kept)} met"
         return Grade(self.weigh(kept, found), reason, spans, self.parts(kept, found))
 

@@ -204,8 +204,8 @@ def test_an_answer_is_as_right_as_what_it_states_and_what_it_leaves_out(bench: B
     found = ask(bench, entry, sample, verdicts("yes", "no", "yes", "no", "not applicable"))
     assert found.parts == {"precision": 0.5, "recall": 0.5}
     assert found.value == 0.5
-    assert found.reason == "no: Files are kept for a week. (r2); no: It is free. (r4)"
-    assert [(span.start, span.end) for span in found.spans] == [(16, 27)]
+    assert found.reason == "missing: Files are kept for a week. (r2); wrong: It is free. (r4)"
+    assert [(span.start, span.end, span.kind) for span in found.spans] == [(16, 27, "wrong")]
     seen = bench.judges["j"].asked[0]
     assert re.search(r"<<<item 2 of the expected answer \w+>>>\nFiles are kept for a week", seen)
     assert re.search(r"<<<item 4 of the answer \w+>>>\nIt is free", seen)
