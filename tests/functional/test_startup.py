@@ -52,6 +52,20 @@ def test_a_command_leaves_each_database_in_one_file(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.parametrize(("set_by_the_user", "threads"), [(None, "1"), ("4", "4")])
+def test_small_matrices_are_worked_on_by_one_thread_unless_the_user_says_otherwise(
+    tmp_path: Path, set_by_the_user: str | None, threads: str
+) -> None:
+    code = (
+        "import os, sys\nfrom llmops.cli.main import main\nassert 'numpy' not in sys.modules\n"
+        "sys.argv = ['llmops', '--version']\ntry:\n    main()\nfinally:\n    print(os.environ['OPENBLAS_NUM_THREADS'])\n"
+    )
+    variables = {name: value for name, value in environment().items() if name != "OPENBLAS_NUM_THREADS"}
+    variables |= {} if set_by_the_user is None else {"OPENBLAS_NUM_THREADS": set_by_the_user}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == threads
+
+
 def test_a_fully_cached_eval_imports_no_model_and_no_index(tmp_path: Path) -> None:
     write(tmp_path, {})
     assert llmops(tmp_path, "init").returncode == 0
