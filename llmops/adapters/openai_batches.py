@@ -124,16 +124,21 @@ def _id(told: Any) -> str:  # noqa: ANN401 -- what a server sent
 
 def _batch(told: Any) -> Batch:  # noqa: ANN401 -- as `_id`
     counts, status = field(told, "request_counts"), field(told, "status")
-    done = [field(counts, name) for name in ("completed", "failed")]
+    total, *done = (_count(field(counts, name)) for name in ("total", "completed", "failed"))
     files = [field(told, name) for name in ("output_file_id", "error_file_id")]
     return Batch(
         _id(told),
         str(field(told, "input_file_id") or ""),
         ended=status in ENDED,
-        answered=sum(each for each in done if isinstance(each, int)),
+        requests=total,
+        answered=sum(done),
         error=_error(told) if status == "failed" else "",
         files=tuple(each for each in files if each and isinstance(each, str)),
     )
+
+
+def _count(told: Any) -> int:  # noqa: ANN401 -- as `_id`
+    return told if isinstance(told, int) else 0
 
 
 def _error(told: Any) -> str:  # noqa: ANN401 -- as `_id`

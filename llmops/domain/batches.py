@@ -12,6 +12,8 @@ class Batch:
     upload: str
     """Id of the requests that were handed over for it."""
     ended: bool
+    requests: int = 0
+    """Handed over."""
     answered: int = 0
     """So far, the failed ones included."""
     error: str = ""

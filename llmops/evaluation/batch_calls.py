@@ -288,7 +288,7 @@ class BatchCaller:
                 batch = await self._patiently(partial(self._batches.state, batch))
                 if batch.answered > told and time.monotonic() >= told_at + TELL_S:
                     told, told_at = batch.answered, time.monotonic()
-                    self._log.tell(f"batch {batch.id} of {self.target.name!r}: {told:,} answered so far")
+                    self._log.tell(f"batch {batch.id} of {self.target.name!r}: {told:,} of {batch.requests:,} answered so far")
         except (Stopping, EndpointDown):
             self._log.tell(f"batch {batch.id} of {self.target.name!r} goes on; the same command collects its answers")
             raise

@@ -48,7 +48,7 @@ async def evaluate(plan: Plan, parts: Parts, options: EvaluateOptions, progress:
         if continued:
             progress.note(f"continuing run {run.id}, which has not finished")
             if "--batch" in run.snapshot.get("arguments", ()) and not options.batch:
-                progress.note("it was begun with --batch: what a batch of it answers is paid again, unless --batch collects it")
+                progress.note("it was begun with --batch: without it, what the provider still holds is asked, and paid, again")
         aggregator = Aggregator(plan)
 
         def take(result: CellResult) -> None:

@@ -207,7 +207,7 @@ def test_who_leaves_out_the_option_afterwards_is_told_what_is_paid_twice(server:
     priced(tmp_path, server)
     assert batched(tmp_path, first=f"{KILLED}OpenaiBatches.state = killed").returncode == -signal.SIGKILL
     done = llmops(tmp_path, "eval")
-    assert "it was begun with --batch: what a batch of it answers is paid again, unless --batch collects it" in done.stderr
+    assert "it was begun with --batch: without it, what the provider still holds is asked, and paid, again" in done.stderr
     assert server.requests == 2 * CASES
 
 

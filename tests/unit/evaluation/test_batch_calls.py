@@ -60,7 +60,7 @@ class Provider:
         self._called("state")
         self.during_state()
         self.polls -= 1
-        return replace(batch, ended=self.polls < 0, answered=1)
+        return replace(batch, ended=self.polls < 0, requests=2, answered=1)
 
     async def answers(self, batch: Batch) -> dict[str, Completion | ModelError]:
         self._called("answers")
@@ -234,4 +234,4 @@ def test_who_waits_long_is_told_how_far_it_is(store: Store, monkeypatch: pytest.
     monkeypatch.setattr(batch_calls, "TELL_S", 0.0)
     desk = Desk(store, Provider(polls=5))
     desk.ask("a", "b")
-    assert desk.told == ["batch b0 of 'm': 2 requests handed over", "batch b0 of 'm': 1 answered so far"]
+    assert desk.told == ["batch b0 of 'm': 2 requests handed over", "batch b0 of 'm': 1 of 2 answered so far"]
