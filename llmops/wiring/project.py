@@ -260,15 +260,15 @@ class Wiring:
         from llmops.evaluation.planning import Target
 
         settings = self.project.model(name)
-        at_once = min(settings.concurrency, self._processors) if settings.embedded else settings.concurrency
         batches = None if self._in_batch is None else self.models.batches(name)
+        at_once = settings.concurrency if batches is None or self._in_batch is None else self._in_batch
         return Target(
             name,
             settings.id,
             self._asked_model(name),
             settings.params,
             self.models.price(name),
-            at_once if batches is None else self._in_batch or at_once,
+            min(at_once, self._processors) if settings.embedded else at_once,
             settings.max_retries,
             settings.timeout_s,
             rpm=settings.rpm,

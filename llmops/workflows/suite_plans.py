@@ -231,17 +231,15 @@ def _of_batches(plan: Plan, parts: Parts) -> list[str]:
     if len(singly) == len(asked):
         hint = "Batches need an endpoint that speaks the OpenAI protocol, such as OpenAI's: llmops models shows the transport."
         raise UsageError(f"--batch: no model that {plan.suite.path} asks is asked in batches.", hint=hint)
-    named = ", ".join(name for name in singly if not asked[name].embedded)
-    unpriced = ", ".join(
-        name
-        for name, target in asked.items()
-        if target.rates is None and (price := target.price) is not None and price.usd_per_hour is None
-    )
-    notes = {
-        f"asked call by call, not in batches: {named}": named,
-        f"the price of batches is not known for {unpriced}; name it in llmops.yaml: `price: {{batch: ...}}`": unpriced,
+    hosted = ", ".join(name for name in singly if not asked[name].embedded)
+    per_token = {
+        name: target for name, target in asked.items() if target.price is not None and target.price.usd_per_hour is None
     }
-    return [note for note, names in notes.items() if names]
+    unpriced = ", ".join(name for name, target in per_token.items() if target.rates is None)
+    notes = [f"asked call by call, not in batches: {hosted}"] if hosted else []
+    if unpriced:
+        notes.append(f"the price of batches is not known for {unpriced}; name it in llmops.yaml: `price: {{batch: ...}}`")
+    return notes
 
 
 def _named(wanted: Sequence[str], dataset: Dataset, among: frozenset[str] | None) -> frozenset[str]:

@@ -22,9 +22,10 @@ def agreement(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> dict[st
 
     One is left out where no item of its text applies.
     """
-    found = {"precision": ANSWER, "recall": EXPECTED}
-    of = {name: [v.verdict for item, v in zip(items, verdicts, strict=True) if item.of == text] for name, text in found.items()}
-    return {name: every.count("yes") / len(every) for name, every in of.items() if every}
+    judged: dict[str, list[str]] = {"precision": [], "recall": []}
+    for item, verdict in zip(items, verdicts, strict=True):
+        judged["precision" if item.of == ANSWER else "recall"].append(verdict.verdict)
+    return {name: found.count("yes") / len(found) for name, found in judged.items() if found}
 
 
 def f1(items: Sequence[Item], verdicts: Sequence[ItemVerdict]) -> float:
