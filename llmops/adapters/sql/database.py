@@ -35,8 +35,8 @@ class Database:
     explain: Explain
     remote: bool = False
     """A server, which may go away and come back."""
-    compacting: str = ""
-    """SQL that gives the room of removed rows back; empty where the server does so itself."""
+    compacting: Callable[[Connection], None] | None = None
+    """Gives the room of removed rows back; None where the server does so itself."""
 
     def replacing(self, table: Table, *key: str) -> Any:  # noqa: ANN401 -- SQLAlchemy's own generics
         """An INSERT that replaces the row of the same key, which keeps its number where it has one."""
@@ -57,11 +57,11 @@ class Database:
         Raises:
             StoreError: there is not enough of it to copy what is left.
         """
-        if not self.compacting:
+        if self.compacting is None:
             return
         try:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql(self.compacting)
+                self.compacting(connection)
         except SQLAlchemyError as error:
             raise self.translated(error) from error
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, func
+from sqlalchemy import Connection, create_engine, event, func
 from sqlalchemy.dialects import sqlite
 
 from llmops.adapters.sql.database import Database
@@ -44,12 +44,18 @@ def sqlite_database(path: Path) -> Database:
         engine = create_engine(f"sqlite:///{path}", creator=read)
     now = (func.julianday("now") - UNIX_EPOCH) * 86400.0
     explain = partial(_explain, path)
-    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", now, explain, compacting="VACUUM")
+    return Database(str(path), engine, sqlite.insert, "BEGIN IMMEDIATE", now, explain, compacting=_compact)
 
 
 def _set_pragmas(connection: Any, _record: "ConnectionPoolEntry") -> None:  # noqa: ANN401 -- a DBAPI connection
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _compact(connection: Connection) -> None:
+    """Write the whole file anew, unless no page of it is free."""
+    if connection.exec_driver_sql("PRAGMA freelist_count").scalar():
+        connection.exec_driver_sql("VACUUM")
 
 
 def _explain(path: Path, state: str, reason: str) -> tuple[str, str | None]:
