@@ -16,7 +16,8 @@ from llmops.domain.errors import StoreError
 if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
-BUSY_TIMEOUT_S = 30
+BUSY_TIMEOUT_S = 60
+"""So long is another process waited for that writes, such as one that writes a large file anew."""
 DISK_HINT = (
     "Check its permissions, its disk and any limit on the size of files, or change `store:`; then run the same command again: "
     "what was written is kept."
@@ -63,6 +64,9 @@ def _explain(path: Path, state: str, reason: str) -> tuple[str, str | None]:
         return f"cannot be written{_refused(path)}", DISK_HINT
     if state == "corrupt" or "malformed" in reason or "not a database" in reason:
         return "is corrupt", "Move the file away to start anew; nothing in it is deleted by llmops."
+    if "locked" in reason:
+        hint = "Run the same command again when that process has come further: what was written is kept."
+        return f"was kept locked by another process for {BUSY_TIMEOUT_S} seconds", hint
     if "full" in reason:
         return "cannot grow", "Free some space and run the same command again."
     return "failed", None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmops.adapters.sql import schema
+from llmops.adapters.sql import schema, sqlite
 from llmops.adapters.sql.store import SqlStore, open_store
 from llmops.domain.errors import StoreError, UsageError
 from llmops.domain.models import Usage
@@ -223,3 +223,17 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made"):
         open_store("sqlite:///file/store.db", tmp_path)
+
+
+def test_a_file_that_another_process_keeps_locked_is_told_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0)
+    store, other = (open_store(f"sqlite:///{tmp_path / 'store.db'}", Path()) for _ in range(2))
+    with other.database.engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="was kept locked by another process for 0 seconds") as told:
+            store.begin_run(RUN)
+    assert "Run the same command again" in (told.value.hint or "")
+    store.close()
+    other.close()
