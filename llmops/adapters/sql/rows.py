@@ -69,4 +69,4 @@ def run_of(row: Row[Any]) -> Run:
     """A row of `runs`."""
     data = dict(row._mapping)
     data["snapshot"] = loads(data["snapshot"])
-    return Run(**{key: value for key, value in data.items() if key not in ("number", "report")})
+    return Run(**{key: value for key, value in data.items() if key != "number"})

@@ -36,6 +36,9 @@ KEYS_PER_QUERY = 500
 ROWS_PER_FETCH = 500
 RUNS_PER_FETCH = 10
 
+_OF_A_RUN = [column for column in schema.runs.columns if column is not schema.runs.c.report]
+"""A report may be a thousand times as large as the rest of a run, and is asked for alone."""
+
 
 def open_store(url: str, root: Path, migrations: Migrations | None = None) -> "SqlStore":
     """Open the store, creating it and its folder when they do not exist, and migrating it when it is older.
@@ -208,7 +211,7 @@ class SqlStore:
     def unfinished_run(self, plan_key: str) -> Run | None:
         """As the port."""
         same = (schema.runs.c.plan_key == plan_key) & schema.runs.c.status.in_(UNFINISHED)
-        found = self._runs(select(schema.runs).where(same).order_by(schema.runs.c.number.desc()).limit(1))
+        found = self._runs(select(*_OF_A_RUN).where(same).order_by(schema.runs.c.number.desc()).limit(1))
         return found[0] if found else None
 
     def finish_run(self, run_id: str, status: RunStatus, finished_at: str, report: object) -> None:
@@ -220,7 +223,7 @@ class SqlStore:
 
     def runs(self, limit: int | None = 50, *, suite: str | None = None) -> list[Run]:
         """As the port."""
-        chosen = select(schema.runs) if suite is None else select(schema.runs).where(schema.runs.c.suite == suite)
+        chosen = select(*_OF_A_RUN) if suite is None else select(*_OF_A_RUN).where(schema.runs.c.suite == suite)
         return self._runs(chosen.order_by(schema.runs.c.number.desc()).limit(limit))
 
     def run(self, reference: str, *, without: Collection[str] = ()) -> Run:
@@ -232,9 +235,7 @@ class SqlStore:
             counted = (run for run in self._newest_first() if run.id not in without and not run.aside)
             found = list(islice(counted, int(back[1] or 0), int(back[1] or 0) + 1))
         else:
-            found = self._runs(
-                select(schema.runs).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2)
-            )
+            found = self._runs(select(*_OF_A_RUN).where(func.substr(schema.runs.c.id, 1, len(reference)) == reference).limit(2))
         if not found:
             known = (None if back else close_to(reference, ["@last"])) or "List them: llmops runs list"
             hint = known if self._first(select(schema.runs.c.id).limit(1), str) else "Make one: llmops eval"
@@ -245,7 +246,7 @@ class SqlStore:
 
     def _newest_first(self) -> Iterator[Run]:
         number = schema.runs.c.number
-        query = select(schema.runs).order_by(number.desc()).limit(RUNS_PER_FETCH)
+        query = select(*_OF_A_RUN).order_by(number.desc()).limit(RUNS_PER_FETCH)
         found = self._numbered(query)
         while found:
             yield from (run for _, run in found)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from llmops.adapters.sql import schema, sqlite
 from llmops.adapters.sql.store import SqlStore, open_store
@@ -223,6 +224,16 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made"):
         open_store("sqlite:///file/store.db", tmp_path)
+
+
+def test_runs_are_found_without_reading_their_reports(store: SqlStore) -> None:
+    store.begin_run(RUN)
+    store.finish_run(RUN.id, "interrupted", "2026-01-01T00:00:01Z", {"large": "x" * 1000})
+    said: list[str] = []
+    event.listen(store.database.engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+    assert store.runs(None) == [store.run("@last")] == [store.run(RUN.id)] == [store.unfinished_run(RUN.plan_key)]
+    assert not [statement for statement in said if "report" in statement]
+    assert store.report(RUN.id) == {"large": "x" * 1000}
 
 
 def test_a_file_that_another_process_keeps_locked_is_told_with_the_next_step(
