@@ -40,17 +40,22 @@ PARTS = (
 def copy(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy what the target lacks. Each page is a transaction of its own, so that an interrupted copy loses little.
 
+    The source may be in use: a run that began, ended or was continued meanwhile comes with the next copy.
+
     Raises:
         StoreError: one of the two cannot be used.
     """
     totals = {part.table.name: source.transaction(partial(_count, part.table)) for part in PARTS}
     written = dict.fromkeys(totals, 0)
-    done, settled = 0, _settled(source, target)
+    ends = _ends(source)
+    done, settled = 0, _settled(ends, _ends(target))
     progress.started("rows", sum(totals.values()))
     try:
         for part in PARTS:
             for page in _pages(source, part):
                 rows = [row for row in page if part.run is None or row._mapping[part.run] not in settled]
+                if part.table is runs:  # results that came in behind the pages above were missed
+                    rows = [row for row in rows if ends.get(row.id) == (row.finished_at or "")]
                 written[part.table.name] += target.transaction(partial(_write, target, part, rows)) if rows else 0
                 done += len(page)
                 progress.advanced(done)
@@ -63,12 +68,14 @@ def _count(table: Table, connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _settled(source: Database, target: Database) -> set[str]:
+def _ends(database: Database) -> dict[str, str]:
+    """By run: when it ended; empty while it has not."""
+    query = select(runs.c.id, runs.c.finished_at)
+    return {row.id: row.finished_at or "" for row in database.transaction(partial(_read, query))}
+
+
+def _settled(here: Mapping[str, str], there: Mapping[str, str]) -> set[str]:
     """Runs that ended in the target as late as in the source, or later: what is there of them stays."""
-    ends = select(runs.c.id, runs.c.finished_at)
-    here, there = (
-        {row.id: row.finished_at or "" for row in database.transaction(partial(_read, ends))} for database in (source, target)
-    )
     return {run for run, end in there.items() if end and end >= here.get(run, "")}
 
 

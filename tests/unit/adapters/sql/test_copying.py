@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,10 @@ CELLS = 1203
 class Steps:
     """Counts rows, and may stop the copy after some."""
 
-    def __init__(self, stop_after: int | None = None) -> None:
+    def __init__(self, stop_after: int | None = None, meanwhile: Callable[[], None] | None = None) -> None:
         self.total = self.done = 0
         self._stop_after = stop_after
+        self._meanwhile = meanwhile
 
     def started(self, what: str, total: int) -> None:
         self.total = total
@@ -28,6 +30,9 @@ class Steps:
         self.done = done
         if self._stop_after is not None and done >= self._stop_after:
             raise KeyboardInterrupt
+        if self._meanwhile is not None and done > 2 * CELLS - 3:  # all results of the first run are read
+            self._meanwhile()
+            self._meanwhile = None
 
     def finished(self) -> None:
         pass
@@ -127,6 +132,29 @@ def test_a_run_that_went_on_in_the_target_is_not_set_back(filled: str, url: str)
         source = open_store(filled, HERE)
         source.finish_run(RUN.id, "finished", "2026-01-01T12:00:00Z", {"a": 1})
         source.close()
+
+
+def test_a_run_that_ends_while_the_store_is_copied_comes_whole_with_the_next_copy(filled: str, url: str) -> None:
+    source = open_store(filled, HERE)
+    for name in ("new", RUN.id):
+        source.delete_runs([name])
+        source.begin_run(replace(RUN, id=name))
+        source.commit([], name, [cell(i) for i in range(CELLS - 1)])
+
+    def end() -> None:
+        for name in ("new", RUN.id):
+            source.commit([], name, [cell(CELLS - 1)])
+            source.finish_run(name, "finished", "2026-01-01T00:00:01Z", {"a": 1})
+
+    copy_store(filled, url, HERE, Steps(meanwhile=end))
+    copied = store_status(url, HERE).rows
+    assert (copied["runs"], copied["results"] > CELLS) == (0, True)
+    copy_store(filled, url, HERE, Steps())
+    target = open_store(url, HERE)
+    for name in ("new", RUN.id):
+        assert (target.run(name).status, len(list(target.results(name)))) == ("finished", CELLS)
+    target.close()
+    source.close()
 
 
 def test_a_server_is_copied_back_into_a_file(filled: str, url: str, tmp_path: Path) -> None:
