@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from llmops.adapters.sql.store import open_store
+from llmops.domain.ports import Store
 from llmops.domain.runs import CellResult, Run
 from llmops.workflows.drift import DriftQuestion, drift_of
 
@@ -26,14 +27,18 @@ class Told:
         """Nothing is noted."""
 
 
+def keep(store: Store, number: int, *, reused: bool = False) -> None:
+    run = Run(f"r{number}", "evals/s.yaml", "running", f"2026-01-0{number + 1}T00:00:00+00:00", None, "k", 1, {})
+    cell = CellResult(0, "c", "p", "t", 0, "scored", "yes", None, {}, cached=reused, node_keys={"generate": "k"})
+    store.begin_run(run)
+    store.commit([], run.id, [cell])
+    store.finish_run(run.id, "finished", run.started_at, {})
+
+
 def test_runs_that_are_left_out_are_no_step_towards_those_that_are_wanted(tmp_path: Path) -> None:
     store = open_store("sqlite:///store.db", tmp_path)
     for number, reused in enumerate((False, True, True, True, False)):
-        run = Run(f"r{number}", "evals/s.yaml", "running", f"2026-01-0{number + 1}T00:00:00+00:00", None, "k", 1, {})
-        cell = CellResult(0, "c", "p", "t", 0, "scored", "yes", None, {}, cached=reused, node_keys={"generate": "k"})
-        store.begin_run(run)
-        store.commit([], run.id, [cell])
-        store.finish_run(run.id, "finished", run.started_at, {})
+        keep(store, number, reused=reused)
     told = Told()
     found = drift_of("evals/s.yaml", store, DriftQuestion(runs=2), told)
     store.close()
@@ -41,3 +46,14 @@ def test_runs_that_are_left_out_are_no_step_towards_those_that_are_wanted(tmp_pa
     assert [each.reason for each in found.left_out] == ["every answer was reused"] * 3
     what, total, steps = told.stages[0]
     assert (what, total, steps[-1]) == ("runs", 2, 2)
+
+
+def test_runs_that_were_copied_late_stand_where_their_time_puts_them(tmp_path: Path) -> None:
+    store = open_store("sqlite:///store.db", tmp_path)
+    for number in (2, 3, 0, 1):
+        keep(store, number)
+    found = drift_of("evals/s.yaml", store, DriftQuestion(), Told())
+    since = drift_of("evals/s.yaml", store, DriftQuestion(since="r1"), Told())
+    store.close()
+    assert [each.id for each in found.runs] == ["r0", "r1", "r2", "r3"]
+    assert [each.id for each in since.runs] == ["r1", "r2", "r3"]
