@@ -47,7 +47,8 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         choice: of metrics, prompts and targets.
 
     Raises:
-        UsageError: the runs have no cell in common, or no metric, prompt or target is called so.
+        UsageError: the runs have no cell in common, nothing that a margin judges, or no metric, prompt or target that is
+            called so.
     """
     snapshot, metrics = candidate.snapshot, choice.metrics
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()), {})
@@ -76,9 +77,11 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         told = (f"{run.id} is {run.status}, so continue it: llmops eval {run.suite}" for run in undone)
         hint = next(told, "Compare runs of one suite: llmops runs list")
         raise UsageError(f"{baseline.id} and {candidate.id} share no scored cell.", hint=hint)
+    selected = _selected(found, metrics)
+    _check_judged(question, selected)
     return _comparison(
         (baseline.id, candidate.id),
-        _selected(found, metrics),
+        selected,
         question,
         changed=(*_crossed(choice), *changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(gained)),
@@ -160,6 +163,17 @@ def _check_margin(question: Question, pairs: Mapping[str, Pairs], metrics: Seque
         if question.margin >= bounds[1] - bounds[0]:
             found = f"every value of {name!r} lies {within(bounds)}, so that no loss is too large."
             raise UsageError(f"--margin {question.margin:g}: {found}", hint="0.05 of a rate is five points; --metric chooses.")
+
+
+def _check_judged(question: Question, rows: Sequence[ComparedMetric]) -> None:
+    """Refuse a margin that would pass without a judgement, as when the evaluator that it is for was renamed.
+
+    Raises:
+        UsageError: all figures are in units of their own.
+    """
+    if question.margin is not None and all(row.verdict == "not judged" for row in rows):
+        told = f"--margin {question.margin:g} judges nothing: {', '.join(sorted({row.name for row in rows}))} cannot be judged."
+        raise UsageError(told, hint="Compare runs that share an evaluator of quality under one name, or leave the margin out.")
 
 
 def _selected(found: Sequence[ComparedMetric], metrics: Sequence[str]) -> list[ComparedMetric]:

@@ -94,6 +94,19 @@ def test_an_evaluator_of_one_run_alone_is_no_metric_also_beside_cells_without_an
         assert not any(metric["name"].startswith("refusal") for metric in json.loads(done.stdout)["metrics"])
 
 
+def test_a_margin_that_judges_nothing_is_refused(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 30)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        edit(tmp_path / "evals/say.yaml", "whole_words: true", "name: word")
+        edit(tmp_path / "evals/say.yaml", "contains.pass_rate", "word.pass_rate")
+        assert llmops(tmp_path, "eval", "--refresh", "generate", "-q").returncode == 0
+    assert llmops(tmp_path, "compare", "@last~1", "@last").returncode == 0
+    done = llmops(tmp_path, "compare", "@last~1", "@last", "--margin", "0.05")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--margin 0.05 judges nothing: cost.mean, latency.mean cannot be judged." in done.stderr
+
+
 def test_only_cases_without_a_partner_are_listed_as_such(tmp_path: Path) -> None:
     with OpenAiServer().running() as server:
         project(tmp_path, server.base, 4)
