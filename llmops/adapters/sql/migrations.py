@@ -59,10 +59,15 @@ class Migrations:
         """Bring the store to the newest version, inside the transaction of a connection that keeps others out.
 
         Raises:
-            StoreError: a newer llmops wrote it.
+            StoreError: a newer llmops wrote it, or another program has tables there that are called as ours.
         """
         version = self.found(connection)
         if version == 0:
+            if taken := sorted(metadata.tables.keys() & inspect(connection).get_table_names()):
+                raise StoreError(
+                    f"The database {connection.engine.url.database!r} has tables of another program: {', '.join(taken)}.",
+                    hint="Have a database made for llmops alone, and name it under `store:` in llmops.yaml.",
+                )
             metadata.create_all(connection)
             connection.execute(meta.insert().values(name="schema_version", value=str(self.newest)))
             return

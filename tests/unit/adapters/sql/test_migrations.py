@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from llmops.adapters.sql.migrations import STEPS, Migrations
 from llmops.adapters.sql.store import database, open_store
@@ -101,3 +101,16 @@ def test_a_store_of_the_first_release_is_brought_up_to_date(url: str) -> None:
     assert store.claim(["a"]).mine == {"a"}
     store.close()
     assert version(url) == str(len(STEPS) + 1)
+
+
+def test_a_database_where_another_program_has_tables_of_our_names_is_left_alone(url: str) -> None:
+    theirs = database(url, HERE)
+    with theirs.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE runs (experiment VARCHAR(20))")
+    theirs.engine.dispose()
+    with pytest.raises(StoreError, match=r"has tables of another program: runs\."):
+        open_store(url, HERE)
+    theirs = database(url, HERE)
+    with theirs.engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["runs"]
+    theirs.engine.dispose()
