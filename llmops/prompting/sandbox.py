@@ -91,6 +91,17 @@ class _Instrument(NodeTransformer):
             operand.expr = _weighed(operand.expr)
         return node
 
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802
+        self.generic_visit(node)
+        node.key = _weighed(node.key)  # a key is hashed, shared parts each time
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Getitem:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            node.arg = _weighed(node.arg)
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
         self.generic_visit(node)
         return _filter(nodes.List(node.nodes, lineno=node.lineno), _CONCAT)
@@ -180,6 +191,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             return call_method(__self, __obj, args, given)
         loop_method = isinstance(__obj, MethodType) and isinstance(__obj.__self__, LoopContext)
         if loop_method or any(__obj is allowed for allowed in __self.globals.values()):
+            for value in args:  # which are compared or become keys
+                _weigh(__context, value)
             return settle(__context.call(__obj, *args, **kwargs))
         if isinstance(__obj, StrictUndefined):
             return __obj()

@@ -341,6 +341,10 @@ HOSTILE = [
     NEST.replace("OPERATION", "{'a': ns.a, 'b': ns.a}") + "{{ 'x' ~ ns.a }}",
     NEST.replace("OPERATION", "(ns.a, ns.a)") + "{{ '%s' % (ns.a,) }}",
     NEST.replace("OPERATION", "[ns.a, ns.a]") + "{{ '{}'.format(ns.a) }}",
+    NEST.replace("OPERATION", "(ns.a, ns.a)") + "{{ {ns.a: 1} }}",
+    NEST.replace("OPERATION", "(ns.a, ns.a)") + "{{ {1: 2}[ns.a] }}",
+    NEST.replace("OPERATION", "(ns.a, ns.a)") + "{{ dict([[ns.a, 1]]) }}",
+    NEST.replace("OPERATION", "(ns.a, ns.a)") + "{{ namespace([[ns.a, 1]]) }}",
     NEST.replace("OPERATION", "[none, none]|map('default', ns.a, true)|list") + "{{ ns.a }}",
     NEST.replace("OPERATION", "[ns.a, ns.a]") + "{% set o = namespace(a=1) %}{% set o.a = ns.a %}{{ [ns] }}",
     "{% set p = namespace(a=1) %}{% set ns = namespace(a=1) %}"
