@@ -12,13 +12,13 @@ from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.prompts import Message, PromptFormat
 from llmops.domain.records import record
 from llmops.prompting.frontmatter import settable, split_front_matter
+from llmops.prompting.nunjucks import as_jinja
 from llmops.prompting.roles import EXPANSION, OPENING, ROLE_LINE, ROLES
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
 from llmops.settings.positions import parse_yaml
 
 _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)
-_DUMP = re.compile(r"\|\s*dump\b")
 _DUMPED = re.compile(r'"(?:\\.|[^"\\])*"|\{\{-?((?:(?!\}\}).)*?)\|\s*dump\s*-?\}\}')
 """A JSON text, or a value that a template writes as one: `{"content": {{ question | dump }}}`."""
 _IMAGE = re.compile(r"(?:data:[^,{}]*,)?(\{\{\s*\w+\s*\}\})")
@@ -88,7 +88,7 @@ def _check(text: str, file: str) -> None:
     try:
         parse_prompt(text, file=file, shared=_AnyFile(), name="imported")
     except InvalidFiles as error:
-        hint = "Where its braces are text and no template: --format openai, or --format text."
+        hint = "Where its braces are text and no template: llmops prompt import FILE --format text, or --format openai."
         raise InvalidFiles([Problem(file, each.message, hint=each.hint or hint) for each in error.problems]) from None
 
 
@@ -273,15 +273,16 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
     is_json = not is_yaml and text.lstrip().startswith(("[", "{\n", '{"'))
     if is_json:
         text = _DUMPED.sub(lambda match: match[0] if match[1] is None else json.dumps(f"{{{{{match[1]}}}}}"), text)
-    text = _DUMP.sub("| tojson", text)
     if is_yaml or is_json:
         data = parse_yaml(text, file)[0] if is_yaml else _json(text, file)
         if isinstance(data, dict) and "prompts" in data:
             told = "is a configuration of promptfoo; a file of one of its `prompts` was expected."
             raise _refuse(file, told, f"A project is made of all that it holds by: llmops init NEW_FOLDER --from {file}")
         messages, parameters = _messages_of(data, file, templates=True)
-        return [_imported([(role, _escaped_roles(content)) for role, content in messages], parameters)]
-    parts = [part for part in _SEPARATOR.split(text) if part.strip()]
+        return [_imported([(role, _escaped_roles(as_jinja(content))) for role, content in messages], parameters)]
+    text = as_jinja(text)
+    # Of other files a line of hyphens is text.
+    parts = [part for part in _SEPARATOR.split(text) if part.strip()] if suffix == ".txt" else [text]
     texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
     return [Imported(each) for each in texts]
 

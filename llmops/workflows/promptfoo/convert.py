@@ -1,6 +1,7 @@
 """A configuration of promptfoo as the files of a project: models, prompts, a dataset and a suite."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from llmops.domain.records import record
 from llmops.prompting.exchange import import_prompts
 from llmops.prompting.registry import name_from
 from llmops.settings.files import Content, read_text, shown
+from llmops.settings.lines import csv_rows
 from llmops.workflows.promptfoo.assertions import Entry, LeftOut
 from llmops.workflows.promptfoo.cases import Cases
 from llmops.workflows.promptfoo.providers import Models
-from llmops.workflows.promptfoo.source import DATA, FILE, Source, mapping, unused
+from llmops.workflows.promptfoo.source import DATA, FILE, PROGRAMS, Source, mapping, unused
 
 NAME = "promptfoo"
 """Of the dataset and the suite."""
+_PROMPT_FILE = re.compile(rf"[^\s{{}}]+\.(?:csv|j2|jsonl?|md|txt|ya?ml|{PROGRAMS})(?::\w+)?")
+"""A text that stands for a file, with `file://` or without."""
+_EXEC = "exec:"
 _KEYS = {
     *("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "prompts", "providers", "targets"),
     "tests",
@@ -107,14 +112,28 @@ def _prompts_of(given: Any, source: Source) -> Iterator[tuple[str, str]]:  # noq
     text, label = entry.get("raw") or entry.get("id"), entry.get("label")
     if not isinstance(text, str):
         raise LeftOut("it is no text")
-    if "\n" in text or not (text.startswith(FILE) or (source.folder / text).is_file()):
-        chat = text.lstrip().startswith("[")
-        for found in import_prompts(text, "prompt.json" if chat else "prompt.txt", "promptfoo" if chat else "text"):
+    if text.startswith(_EXEC):
+        raise LeftOut(f"{text!r} is a program")
+    if "\n" in text or not (text.startswith(FILE) or _PROMPT_FILE.fullmatch(text) or (source.folder / text).is_file()):
+        chat = ".yaml" if text.lstrip().startswith("- role:") else ".json" if text.lstrip().startswith("[") else ""
+        for found in import_prompts(text, f"prompt{chat}", "promptfoo"):
             yield str(label or "prompt"), found.text
         return
     for each in source.places(text):
+        if each.suffix == ".csv":
+            yield from _of_table(each, source)
+            continue
         for found in import_prompts(read_text(each, source.folder), shown(each, source.folder), "promptfoo"):
             yield str(label or each.stem), found.text
+
+
+def _of_table(path: Path, source: Source) -> Iterator[tuple[str, str]]:
+    """The prompts of a CSV file: its column `prompt`, with names in `label`."""
+    for row in csv_rows(path, source.folder):
+        if isinstance(row, Problem):
+            raise LeftOut(str(row))
+        for found in import_prompts(row.value.get("prompt") or "", shown(path, source.folder), "promptfoo"):
+            yield row.value.get("label") or path.stem, found.text
 
 
 def _yaml(data: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ from llmops.workflows.promptfoo.assertions import NO_COUNTERPART, LeftOut
 FILE = "file://"
 DATA = (".json", ".yaml", ".yml")
 """Suffixes of files that stand for the value that they hold."""
-_PROGRAM = re.compile(r"\.(?:c?js|mjs|ts|py|rb|sh)(?::\w+)?\Z")
+PROGRAMS = "c?js|mjs|ts|py|rb|sh"
+"""Suffixes of files that are run."""
+_PROGRAM = re.compile(rf"\.(?:{PROGRAMS})(?::\w+)?\Z")
 
 At = tuple[str | int, ...]
 """A place in the configuration."""

@@ -130,6 +130,21 @@ def test_promptfoo_text_files_hold_several_prompts() -> None:
     assert [parsed(each.text).render({"a": "x", "b": [1]})[0].content for each in found] == ["Say x", "Tell x as [1]"]
 
 
+def test_a_line_of_hyphens_parts_prompts_of_promptfoo_in_text_files_alone() -> None:
+    assert (
+        parsed(import_prompts("# A\n---\n{{a}}\n", "p.md", "promptfoo")[0].text).render({"a": "x"})[0].content == "# A\n---\nx"
+    )
+
+
+def test_what_nunjucks_spells_otherwise_is_spelt_as_in_jinja() -> None:
+    text = "{% if a.length === 2 %}two{% elseif b.x !== 'elseif' %}{{ a | dump }}{% endif %} a.length === 3"
+    version = parsed(import_prompts(text, "p.md", "promptfoo")[0].text)
+    assert version.render({"a": "xy", "b": {}})[0].content == "two a.length === 3"
+    assert version.render({"a": "x", "b": {"x": "if"}})[0].content == '"x" a.length === 3'
+    chat = json.dumps([{"role": "user", "content": '{{ a.length }} {{ b["x"] }}'}])
+    assert single(chat, "p.json").render({"a": [1], "b": {"x": 2}})[0].content == "1 2"
+
+
 def test_promptfoo_chats_are_templates() -> None:
     chat = '[{"role": "system", "content": "Be {{ tone }}."}, {"role": "user", "content": "{{ q }}"}]'
     expected = (Message("system", "Be calm."), Message("user", "why"))

@@ -190,6 +190,46 @@ def test_prompts_of_all_forms_become_templates(tmp_path: Path) -> None:
     ]
 
 
+def test_a_prompt_that_is_no_template_is_left_out_and_never_sent_as_text(tmp_path: Path) -> None:
+    prompts = ["{% for a in b %}{{ loop.index }}", "{% if word.length > 2 %}{{ word }}{% elseif word %}?{% endif %}"]
+    found = converted(tmp_path, {**MINIMAL, "prompts": prompts})
+    assert [line.partition(": left out: ")[2].partition(".")[0] for line in told(found)] == [
+        "prompt: Unexpected end of template"
+    ]
+    assert found.files["prompts/prompt/prompt.j2"] == ("user:\n{% if word|length > 2 %}{{ word }}{% elif word %}?{% endif %}\n")
+
+
+def test_what_names_a_file_or_a_program_is_no_prompt_of_its_own(tmp_path: Path) -> None:
+    files = {
+        "p/one.txt": "1 {{word}}",
+        "table.csv": 'prompt,label\n"Say {{word}}",Say\n{{word}}?,\n',
+        "rules.md": "a\n---\n{{word}}",
+    }
+    prompts = [
+        "p/*.txt",
+        "p/lost.txt",
+        "file://table.csv",
+        "exec:./make.sh",
+        "make.py:prompt",
+        "rules.md",
+        "- role: user\n  content: A",
+    ]
+    found = converted(tmp_path, {**MINIMAL, "prompts": prompts}, files)
+    texts = {name.split("/")[1]: text for name, text in found.files.items() if name.startswith("prompts/")}
+    assert texts == {
+        "one": "user:\n1 {{word}}\n",
+        "say": "user:\nSay {{word}}\n",
+        "table": "user:\n{{word}}?\n",
+        "rules": "user:\na\n---\n{{word}}\n",
+        "prompt": "user:\nA\n",
+    }
+    assert [line.partition(": left out: ")[2] for line in told(found)] == [
+        "p/lost.txt: no such file.",
+        "'exec:./make.sh' is a program.",
+        "'make.py:prompt' is a program.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "names"),
     [
