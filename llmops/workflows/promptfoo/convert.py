@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import yaml
 from llmops.domain.errors import InvalidFiles, LlmopsError, Problem
 from llmops.domain.records import record
 from llmops.prompting.exchange import import_prompts
-from llmops.prompting.registry import name_from
+from llmops.prompting.registry import PROMPTS, WORKING_COPY, name_from
+from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.settings.files import Content, read_text, shown
 from llmops.settings.lines import csv_rows
 from llmops.workflows.promptfoo.assertions import Entry, LeftOut
-from llmops.workflows.promptfoo.cases import Cases
+from llmops.workflows.promptfoo.cases import Cases, Json
 from llmops.workflows.promptfoo.providers import Models
 from llmops.workflows.promptfoo.source import DATA, FILE, PROGRAMS, Source, mapping, unused
 
@@ -53,7 +54,7 @@ def convert(path: Path) -> Converted:
     models = Models(source)
     prompts, targets = _prompts(source), models.targets()
     tests = Cases(source, models)
-    cases = tests.all()
+    cases = _with_empty(tests.all(), prompts.values())
     for what, found in (("prompt", prompts), ("provider", targets), ("test", cases)):
         if not found:
             raise InvalidFiles([*source.left_out, Problem(source.file, f"holds no {what} that can be carried over.")])
@@ -69,7 +70,7 @@ def convert(path: Path) -> Converted:
     }
     files: dict[str, Content] = {
         "llmops.yaml": _yaml({"models": models.settings}),
-        **{f"prompts/{name}/prompt.j2": text for name, text in prompts.items()},
+        **{f"{PROMPTS}/{name}/{WORKING_COPY}": f"{prompt.text}\n" for name, prompt in prompts.items()},
         f"datasets/{NAME}.jsonl": "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases),
         **{f"datasets/{place}": data for place, data in tests.copied.items()},
         f"evals/{NAME}.yaml": _yaml(suite),
@@ -82,19 +83,30 @@ def _repeat(source: Source) -> dict[str, Any]:
     return {"repeat": repeat} if isinstance(repeat, int) and repeat > 1 else {}
 
 
-def _prompts(source: Source) -> dict[str, str]:
-    """The text of each `prompt.j2`, by name."""
-    found: dict[str, str] = {}
+def _prompts(source: Source) -> dict[str, PromptVersion]:
+    """Each prompt by its name."""
+    found: dict[str, PromptVersion] = {}
     given = _entries(source)
     for number, each in enumerate(given if isinstance(given, list) else [given]):
         at = ("prompts", number) if isinstance(given, list) else ("prompts",)
         source.leave_others(mapping(each), ("id", "raw", "label"), at)
         try:
-            for name, text in _prompts_of(each, source):
-                found[unused(name_from(name) or "prompt", found)] = text
+            for label, text in _prompts_of(each, source):
+                name = unused(name_from(label) or "prompt", found)
+                found[name] = parse_prompt(text, file=f"{PROMPTS}/{name}/{WORKING_COPY}", shared={})
         except LlmopsError as error:
             source.leave(at, error.message.rstrip("."))
     return found
+
+
+def _with_empty(cases: Sequence[Json], prompts: Iterable[PromptVersion]) -> list[Json]:
+    """The cases with an empty text for each variable of a prompt that only others have: Nunjucks renders it to nothing."""
+    has = [{*case["vars"], *case.get("files", ())} for case in cases]
+    read = set[str]().union(*has) & set[str]().union(*(prompt.used_variables for prompt in prompts))
+    return [
+        {**case, "vars": {**case["vars"], **dict.fromkeys(sorted(read - names), "")}}
+        for case, names in zip(cases, has, strict=True)
+    ]
 
 
 def _entries(source: Source) -> Any:  # noqa: ANN401 -- any value of YAML

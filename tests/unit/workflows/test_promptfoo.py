@@ -274,6 +274,18 @@ def test_lists_of_values_are_spread_and_defaults_hold_for_every_case(tmp_path: P
     assert rows[4]["vars"]["word"] == ["a", "b"]
 
 
+def test_a_variable_that_only_some_tests_have_is_empty_in_the_others(tmp_path: Path) -> None:
+    tests = [{"vars": {"word": "a", "tone": "kind", "other": 1}}, {"vars": {"word": "b"}}]
+    found = converted(tmp_path, {**MINIMAL, "prompts": ["{% if tone %}Be {{tone}}. {% endif %}{{word}}"], "tests": tests})
+    assert [row["vars"] for row in cases(found)] == [tests[0]["vars"], {"word": "b", "tone": ""}]
+
+
+def test_a_prompt_that_includes_another_is_left_out(tmp_path: Path) -> None:
+    found = converted(tmp_path, {**MINIMAL, "prompts": ["{{word}}", "{% include 'rules.txt' %}{{word}}"]})
+    assert suite(found)["prompts"] == ["prompt"]
+    assert "there is no 'rules.txt' in `prompts/_shared/`" in told(found)[0]
+
+
 def test_files_of_variables_come_along(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(PNG)
     files = {"terms.md": "Final.\n", "more.yaml": "a: 1\n", ".env": "KEY=1\n", "x.js": ""}
