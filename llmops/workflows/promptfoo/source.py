@@ -18,6 +18,8 @@ PROGRAMS = "c?js|mjs|ts|py|rb|sh"
 """Suffixes of files that are run."""
 _PROGRAM = re.compile(rf"\.(?:{PROGRAMS})(?::\w+)?\Z")
 
+_ENV = re.compile(r"\{\{-?\s*env\.(\w+)\s*-?\}\}")
+
 At = tuple[str | int, ...]
 """A place in the configuration."""
 
@@ -30,6 +32,24 @@ def mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- any value of YAML
 def unused(name: str, taken: Container[str]) -> str:
     """The name, or with the first number that makes it one of its own."""
     return next(each for n in count(1) if (each := name if n == 1 else f"{name}-{n}") not in taken)
+
+
+def env_name(value: Any) -> str | None:  # noqa: ANN401 -- any value of YAML
+    """The environment variable that a text such as `{{ env.NAME }}` stands for."""
+    found = _ENV.fullmatch(value.strip()) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+def _with_env(value: Any, env: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any value of YAML
+    """A value with what the configuration's own `env` says in place of `{{ env.NAME }}`; the environment is not read."""
+    if isinstance(value, dict):
+        return {key: _with_env(each, env) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_env(each, env) for each in value]
+    if not isinstance(value, str) or not env:
+        return value
+    name = env_name(value)
+    return env[name] if name is not None and name in env else _ENV.sub(lambda match: str(env.get(match[1], match[0])), value)
 
 
 class Source:
@@ -48,7 +68,7 @@ class Source:
         if not isinstance(data, dict) or "prompts" not in data:
             hint = "Name the file that `promptfoo eval` reads, such as promptfooconfig.yaml."
             raise UsageError(f"{path.name} is no configuration of promptfoo: it has no `prompts`.", hint=hint)
-        self.config: dict[str, Any] = data
+        self.config: dict[str, Any] = _with_env(data, mapping(data.get("env")))
 
     def leave(self, at: Sequence[str | int], why: str) -> None:
         """Note something that is not carried over, and why."""
@@ -100,6 +120,14 @@ class Source:
     def data(self, path: Path) -> Any:  # noqa: ANN401 -- any value of YAML
         """What a JSON or YAML file holds."""
         return parse_yaml(read_text(path, self.folder), shown(path, self.folder), words=True)[0]
+
+    def with_files(self, value: Any, at: Sequence[str | int]) -> Any:  # noqa: ANN401 -- any value of YAML
+        """A value, each `file://` inside of it as what the file holds; what cannot be read is noted, and None."""
+        if isinstance(value, dict):
+            return {key: self.with_files(each, (*at, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.with_files(each, (*at, number)) for number, each in enumerate(value)]
+        return self.loaded(value, at)
 
     def of_file(self, value: Any) -> Any:  # noqa: ANN401 -- any value of YAML
         """A value, or what the file holds that stands for it.

@@ -121,7 +121,10 @@ def test_a_provider_becomes_a_model(provider: str, name: str) -> None:
     assert model_of(provider, {}) == ({"id": name}, [])
 
 
-@pytest.mark.parametrize("provider", ["echo", "https://example.test/chat", "openai", "file://app.py", "python:app.py", ""])
+@pytest.mark.parametrize(
+    "provider",
+    ["echo", "https://example.test/chat", "openai", "file://app.py", "python:app.py", "", "openai:assistant:asst_1"],
+)
 def test_a_provider_without_a_litellm_id_is_left_out(provider: str) -> None:
     with pytest.raises(LeftOut):
         model_of(provider, {})
@@ -148,6 +151,62 @@ def test_a_key_is_never_carried_over(tmp_path: Path) -> None:
     }
     assert len(found.left_out) == 2
     assert "sk-secret" not in str(found)
+
+
+def models(found: Converted) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(str(found.files["llmops.yaml"]))["models"]
+    return loaded
+
+
+def test_what_stands_in_the_environment_is_taken_from_the_configuration_or_told(tmp_path: Path) -> None:
+    text = """prompts: ["Say {{word}} {{env.PLACE}}"]
+env: {PLACE: Oslo, HEAT: 0, KEY: sk-secret}
+providers:
+  - id: openai:m
+    config: {apiKey: "{{ env.MY_KEY }}", apiBaseUrl: "{{env.BASE}}", temperature: "{{env.HEAT}}"}
+  - {id: "openai:other", config: {apiKey: "{{env.KEY}}"}}
+  - openai:{{env.MODEL}}
+tests: [{vars: {word: a}}]
+"""
+    found = converted(tmp_path, text)
+    assert models(found) == {
+        "m": {"id": "openai/m", "api_key_env": "MY_KEY", "params": {"temperature": 0}},
+        "other": {"id": "openai/other"},
+    }
+    assert found.files["prompts/prompt/prompt.j2"] == "user:\nSay {{word}} Oslo\n"
+    assert "sk-secret" not in str(found)
+    assert [line for line in told(found) if "environment" in line] == [
+        "5: left out: `{{env.BASE}}` stands in the environment: write it in llmops.yaml.",
+        "6: left out: a key stands in the environment or in .env, not in a file of the project.",
+        "7: left out: its id 'openai:{{env.MODEL}}' stands in the environment: write it under `models` of llmops.yaml.",
+    ]
+
+
+def test_files_of_providers_are_read(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    files = {
+        "several.yaml": "- openai:one\n- {id: 'openai:two', config: {tools: file://tools.json, stop: file://lost.yaml}}\n",
+        "tools.json": json.dumps(tools),
+    }
+    found = converted(tmp_path, {**MINIMAL, "providers": ["file://several.yaml", "file://lost.json"]}, files)
+    assert models(found) == {"one": {"id": "openai/one"}, "two": {"id": "openai/two", "params": {"tools": tools}}}
+    assert [line.partition(": left out: ")[2] for line in told(found)] == [
+        "lost.yaml: no such file.",
+        "lost.json: no such file.",
+    ]
+
+
+def test_no_other_model_grades_than_the_one_that_is_named(tmp_path: Path) -> None:
+    rubric = {"type": "llm-rubric", "value": "Is polite."}
+    tests = [
+        {"vars": {"word": "a"}, "assert": [rubric]},
+        {"vars": {"word": "b"}, "assert": [{**rubric, "provider": "python:grade.py"}]},
+    ]
+    default = {"options": {"provider": {"text": {"id": "openai:grader"}, "embedding": "openai:embedding:e"}}}
+    found = converted(tmp_path, {**MINIMAL, "defaultTest": default, "tests": tests})
+    assert models(found) == {"gpt-4o": {"id": "openai/gpt-4o"}, "judge": {"id": "openai/grader"}}
+    assert [len(row.get("evaluators", ())) for row in cases(found)] == [1, 0]
+    assert "the model that grades it is not carried over" in told(found)[1]
 
 
 def test_prompts_of_all_forms_become_templates(tmp_path: Path) -> None:
@@ -275,9 +334,9 @@ def test_lists_of_values_are_spread_and_defaults_hold_for_every_case(tmp_path: P
 
 
 def test_a_variable_that_only_some_tests_have_is_empty_in_the_others(tmp_path: Path) -> None:
-    tests = [{"vars": {"word": "a", "tone": "kind", "other": 1}}, {"vars": {"word": "b"}}]
-    found = converted(tmp_path, {**MINIMAL, "prompts": ["{% if tone %}Be {{tone}}. {% endif %}{{word}}"], "tests": tests})
-    assert [row["vars"] for row in cases(found)] == [tests[0]["vars"], {"word": "b", "tone": ""}]
+    first = {"word": "a", "tone": "kind", "other": 1}
+    config = {"prompts": ["{% if tone %}Be {{tone}}. {% endif %}{{word}}"], "tests": [{"vars": first}, {"vars": {"word": "b"}}]}
+    assert [row["vars"] for row in cases(converted(tmp_path, {**MINIMAL, **config}))] == [first, {"word": "b", "tone": ""}]
 
 
 def test_a_prompt_that_includes_another_is_left_out(tmp_path: Path) -> None:
