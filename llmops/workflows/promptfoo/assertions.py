@@ -44,6 +44,13 @@ def filled(value: Any, vars: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- any v
     return text
 
 
+def keys_of(assertion: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of an assertion that are carried over."""
+    kind = str(assertion.get("type", "")).removeprefix(NOT)
+    limited = ("threshold",) if kind in _LIMITED else ()
+    return (*_KEYS, *limited, *(("provider",) if kind in _JUDGED else ()))
+
+
 def is_type(text: str) -> bool:
     """Whether a text is a type of assertion there, so that what follows it in a cell of a table is its value."""
     return text.removeprefix(NOT) in (*_KINDS, *_PROGRAMS, *_OTHERS)
@@ -188,6 +195,17 @@ def _refusal(assertion: Mapping[str, Any], _: Callable[[], str]) -> Options:
     return "over-refusal", {}
 
 
+_KEYS = ("metric", "transform", "type", "value", "weight")
+_JUDGED = {
+    *("answer-relevance", "context-faithfulness", "context-recall", "context-relevance", "factuality", "g-eval", "llm-rubric"),
+    *("model-graded-closedqa", "model-graded-factuality"),
+}
+"""Types whose `provider` grades."""
+_LIMITED = {
+    *("answer-relevance", "bleu", "context-recall", "context-relevance", "cost", "latency", "perplexity", "rouge-n", "similar"),
+    "tool-call-f1",
+}
+"""Types whose `threshold` is a limit here, too."""
 _PROGRAMS = ("javascript", "python", "ruby", "webhook")
 _OTHERS = {
     *("contains-html", "contains-json", "contains-sql", "contains-xml", "gleu", "is-html", "is-sql"),

@@ -9,7 +9,7 @@ from llmops.domain.errors import LlmopsError, Problem
 from llmops.evaluation.case_files import read_file
 from llmops.settings.files import Content, read_bytes, shown
 from llmops.settings.lines import csv_rows, json_lines
-from llmops.workflows.promptfoo.assertions import Entry, LeftOut, entry_of, filled, is_type, templated
+from llmops.workflows.promptfoo.assertions import Entry, LeftOut, entry_of, filled, is_type, keys_of, templated
 from llmops.workflows.promptfoo.providers import Models
 from llmops.workflows.promptfoo.source import DATA, FILE, At, Source, mapping, unused
 
@@ -20,8 +20,7 @@ _EXPECTED = re.compile(r"\s*([a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)\Z", re.D
 
 _TEST = ("assert", "description", "metadata", "options", "vars")
 _OPTIONS = ("disableVarExpansion", "provider", "transform")
-_ASSERTION = ("metric", "provider", "threshold", "transform", "type", "value", "weight")
-"""Keys of a test, of its options and of an assertion that are carried over."""
+"""Keys of a test and of its options that are carried over."""
 _HOLD_AGAINST = {"hallucination", "context-relevance", "context-recall"}
 """Evaluators that read `contexts`, which are a variable `context` there."""
 _QUESTION = {"answer-relevance", "context-relevance", "context-recall"}
@@ -87,7 +86,7 @@ class Cases:
         spread = not options.get("disableVarExpansion")
         names = [name for name, value in vars.items() if spread and isinstance(value, list)]
         for values in itertools.product(*(vars[name] for name in names)):
-            chosen = {**vars, **dict(zip(names, values, strict=True))}
+            chosen = self._filled({**vars, **dict(zip(names, values, strict=True))}, (*at, "vars"))
             case: Json = {"id": str(test.get("description") or ""), **self._variables(chosen, (*at, "vars"))}
             if metadata := {**mapping(self._default.get("metadata")), **mapping(test.get("metadata"))}:
                 case["metadata"] = metadata
@@ -100,6 +99,16 @@ class Cases:
                 case["vars"].setdefault("question", chosen["query"])
             contexts = self._contexts(chosen) if _HOLD_AGAINST & asked else {}
             yield {**case, **contexts, **({"evaluators": own} if own else {})}
+
+    def _filled(self, vars: Json, at: At) -> Json:
+        """The variables, with those that stand in the text of others."""
+        found = dict(vars)
+        for name, value in vars.items():
+            try:
+                found[name] = filled(value, vars)
+            except LlmopsError as error:
+                self._source.leave((*at, name), f"its template, which stays as text: it {error.message}")
+        return found
 
     def _each_file(self, value: Any) -> Any:  # noqa: ANN401 -- any value of YAML
         """The files that fit a pattern, in place of it."""
@@ -150,11 +159,14 @@ class Cases:
             elif "threshold" in each:
                 self._source.leave(place, "a set with a `threshold` has no counterpart")
             else:
+                self._source.leave_others(each, ("type", "assert"), place)
                 yield from self._asserts(each, place)
 
     def _entry(self, at: At, assertion: Json, vars: Mapping[str, Any], options: Json) -> Entry | None:
         """An assertion as an evaluator; None: it is left out, and told."""
-        self._source.leave_others(assertion, _ASSERTION, at)
+        self._source.leave_others(assertion, keys_of(assertion), at)
+        if assertion.get("weight") == 0:
+            self._source.leave((*at, "weight"), "an evaluator that weighs nothing fails a case here all the same")
         provider = assertion.get("provider") or options.get("provider")
         try:
             value = self._source.of_file(filled(assertion.get("value"), vars))

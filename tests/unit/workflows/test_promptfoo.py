@@ -410,6 +410,38 @@ assertionTemplates:
     ]
 
 
+def test_a_key_that_an_assertion_of_its_type_does_not_read_is_told(tmp_path: Path) -> None:
+    text = """prompts: ["{{a}}"]
+providers: [openai:m]
+tests:
+  - vars: {a: 1}
+    assert:
+      - {type: llm-rubric, value: x, threshold: 0.8, provider: "openai:g"}
+      - {type: similar, value: x, threshold: 0.8, provider: "openai:embedding:e"}
+      - {type: latency, threshold: 5, weight: 0}
+      - type: assert-set
+        metric: Both
+        assert: [{type: contains, value: b}]
+"""
+    found = converted(tmp_path, text)
+    assert [line.partition(": left out: ")[::2] for line in told(found)] == [
+        ("6", "it has no counterpart."),
+        ("7", "it has no counterpart."),
+        ("8", "an evaluator that weighs nothing fails a case here all the same."),
+        ("10", "it has no counterpart."),
+    ]
+    assert [problem.key for problem in found.left_out][:2] == ["tests[0].assert[0].threshold", "tests[0].assert[1].provider"]
+    assert len(cases(found)[0]["evaluators"]) == 4
+
+
+def test_a_variable_may_stand_in_the_text_of_another(tmp_path: Path) -> None:
+    tests = [{"vars": {"word": "Hello {{name}}", "name": ["A", "B"], "loud": "{{ name | upper }}"}}]
+    found = converted(tmp_path, {**MINIMAL, "tests": tests})
+    assert [row["vars"]["word"] for row in cases(found)] == ["Hello A", "Hello B"]
+    assert cases(found)[0]["vars"]["loud"] == "{{ name | upper }}"
+    assert [problem.key for problem in found.left_out] == ["tests[0].vars.loud"]
+
+
 def test_the_context_of_a_case_is_what_faithfulness_is_held_against(tmp_path: Path) -> None:
     test = {
         "vars": {"query": "How long?", "context": "file://c.txt"},
