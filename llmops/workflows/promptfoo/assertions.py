@@ -51,9 +51,10 @@ def keys_of(assertion: Mapping[str, Any]) -> tuple[str, ...]:
     return (*_KEYS, *limited, *(("provider",) if kind in _JUDGED else ()))
 
 
-def is_type(text: str) -> bool:
-    """Whether a text is a type of assertion there, so that what follows it in a cell of a table is its value."""
-    return text.removeprefix(NOT) in (*_KINDS, *_PROGRAMS, *_OTHERS)
+def is_type(text: str, *, alone: bool = False) -> bool:
+    """Whether a text is a type of assertion there, in a cell of a table that holds its value too, or it `alone`."""
+    kind = text.removeprefix(NOT)
+    return kind in _KINDS or kind in _OTHERS or (kind in _PROGRAMS and not alone)
 
 
 def entry_of(assertion: Mapping[str, Any], judge: Callable[[], str]) -> Entry:

@@ -15,8 +15,10 @@ from llmops.workflows.promptfoo.source import DATA, FILE, At, Source, mapping, u
 
 FILES = "files"
 """Folder beside the dataset for what its cases name."""
-_EXPECTED = re.compile(r"\s*([a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)\Z", re.DOTALL)
-"""A cell such as `similar(0.8): Hello` of a table's `__expected` columns."""
+_EXPECTED = re.compile(r"\s*([a-z][a-z0-9-]*)(?:\(([0-9]*\.?[0-9]+)\))?(?::\s*(.*))?\Z", re.DOTALL)
+"""A cell such as `similar(0.8): Hello` or `is-json` of a table's `__expected` columns."""
+_SHORT = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
+"""Other names of types there."""
 
 _TEST = ("assert", "description", "metadata", "options", "vars")
 _OPTIONS = ("disableVarExpansion", "provider", "transform")
@@ -196,18 +198,46 @@ def _checked(row: Any) -> Any:  # noqa: ANN401 -- a row, or what is wrong with i
 
 def _of_row(row: Mapping[str, str]) -> Json:
     """A row of a table as a test: columns with two underscores in front mean something."""
-    test: Json = {"vars": {name: value for name, value in row.items() if not name.startswith("__")}, "assert": []}
+    test: Json = {"vars": {name: value for name, value in row.items() if not name.startswith("__")}}
+    expected: dict[str, Json] = {}
     for name, value in row.items():
-        if re.fullmatch(r"__expected\d*", name) and value:
-            found = _EXPECTED.match(value)
-            kind, threshold, text = found.groups() if found and is_type(found[1]) else ("equals", None, value)
-            limit = {"threshold": float(threshold)} if threshold else {}
-            test["assert"].append({"type": kind, "value": text, **limit})
+        if not name.startswith("__") or not value:
+            continue
+        if re.fullmatch(r"__expected\d*", name):
+            expected[name] = _expected(value)
         elif name == "__description":
             test["description"] = value
-        elif name.startswith("__metadata:") and value:
-            test.setdefault("metadata", {})[name.removeprefix("__metadata:").removesuffix("[]")] = value
-    return test
+        elif name.startswith("__metadata:"):
+            key = name.removeprefix("__metadata:")
+            values = [each.strip() for each in value.split(",")] if key.endswith("[]") else value
+            test.setdefault("metadata", {})[key.removesuffix("[]")] = values
+        elif name not in ("__metric", *_of_expected(row)):
+            test[name] = value  # which is told
+    for name, (place, key) in _of_expected(row).items():
+        if place in expected and row[name]:
+            number = re.fullmatch(r"[0-9.]+", row[name])
+            expected[place][key] = float(row[name]) if number else row[name]
+    metric = {"metric": row["__metric"]} if row.get("__metric") else {}
+    return {**test, "assert": [{**metric, **each} for each in expected.values()]}
+
+
+def _of_expected(row: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Columns such as `__config:__expected2:threshold`, each with the column it is about and the key of its assertion."""
+    found = ((name, re.fullmatch(r"__config:(__expected\d*):(\w+)", name)) for name in row)
+    return {name: (match[1], match[2]) for name, match in found if match}
+
+
+def _expected(text: str) -> Json:
+    """The assertion that a cell stands for."""
+    found = _EXPECTED.match(text)
+    if found is None:
+        return {"type": "equals", "value": text}
+    alone = found[3] is None
+    kind = found[1] if alone else _SHORT.get(found[1], found[1])
+    if not is_type(kind, alone=alone):
+        return {"type": "equals", "value": text}
+    limit = {"threshold": float(found[2])} if found[2] else {}
+    return {"type": kind, "value": found[3], **limit}
 
 
 def _named(entry: Entry, others: Sequence[Entry]) -> Entry:

@@ -377,6 +377,29 @@ def test_tests_are_read_from_tables_and_lists(tmp_path: Path) -> None:
     assert len(found.left_out) == 2
 
 
+def test_columns_with_a_meaning_are_carried_over_or_told(tmp_path: Path) -> None:
+    table = """word,__expected,__expected2,__metric,__threshold,__prefix,__metadata:tags[],__config:__expected:threshold
+a,similar: b,is-json,Right,0.5,Please,"x, y",0.9
+b,grade: is short,python,,,,,
+d,grade,,,,,,
+c,fn: output > 1,equals(0.5): d,,,,,
+"""
+    found = converted(tmp_path, {**MINIMAL, "tests": "file://t.csv"}, {"t.csv": table})
+    first, second, graded, third = cases(found)
+    assert graded["evaluators"] == [{"equals": {"to": ["grade"]}}]
+    assert first["metadata"] == {"tags": ["x", "y"]}
+    assert first["evaluators"] == [
+        {"similarity": {"to": ["b"], "min": 0.9, "name": "Right"}},
+        {"json-schema": {"schema": {}, "name": "Right-2"}},
+    ]
+    assert [next(iter(entry)) for entry in second["evaluators"]] == ["criteria", "equals"]
+    assert second["evaluators"][1] == {"equals": {"to": ["python"]}}
+    assert third["evaluators"] == [{"equals": {"to": ["d"]}}]
+    assert [problem.key for problem in found.left_out] == [
+        *("tests.__threshold", "tests.__prefix", "tests.assert[0]", "tests.assert[1].threshold")
+    ]
+
+
 def test_tests_that_a_program_makes_are_left_out(tmp_path: Path) -> None:
     made = {"path": "file://make.py:tests", "config": {"n": 3}}
     found = converted(tmp_path, {**MINIMAL, "tests": [made, {"vars": {"word": "a"}}]})
