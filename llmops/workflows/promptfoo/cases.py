@@ -48,13 +48,31 @@ class Cases:
 
     def all(self) -> list[Json]:
         """The cases, each with an id of its own."""
-        return list(_with_ids([case for at, test in self._tests() for case in self._cases(test, at)]))
-
-    def _tests(self) -> Iterator[Placed]:
-        """Each test with its place in the configuration, also those of files."""
         given = self._source.config.get("tests") or []
+        placed = itertools.chain(self._tests(given, ("tests",)), self._scenarios())
+        return list(_with_ids([case for at, test in placed for case in self._cases(test, at)]))
+
+    def _scenarios(self) -> Iterator[Placed]:
+        """Each test of each scenario with each of its sets of data."""
+        given = self._source.config.get("scenarios")
+        for number, each in enumerate(_listed(given)):
+            at: At = ("scenarios", number)
+            scenario = mapping(self._source.loaded(each, at))
+            self._source.leave_others(scenario, ("config", "description", "tests"), at)
+            data = [self._read(*each) for each in self._tests(scenario.get("config") or [{}], (*at, "config"))]
+            tests = [
+                (place, self._read(place, test)) for place, test in self._tests(scenario.get("tests") or [{}], (*at, "tests"))
+            ]
+            yield from ((place, _joined(one, test)) for one in data for place, test in tests)
+
+    def _read(self, at: At, test: Json) -> Json:
+        """A test with the variables that a file may hold."""
+        return {**test, "vars": mapping(self._source.loaded(test.get("vars"), (*at, "vars")))}
+
+    def _tests(self, given: Any, above: At) -> Iterator[Placed]:  # noqa: ANN401 -- any value of YAML
+        """Each test with its place in the configuration, also those of files."""
         for number, each in enumerate(given if isinstance(given, list) else [given]):
-            at = ("tests", number) if isinstance(given, list) else ("tests",)
+            at = (*above, number) if isinstance(given, list) else above
             if isinstance(each, dict) and "path" not in each:
                 yield at, each
                 continue
@@ -151,8 +169,7 @@ class Cases:
 
     def _asserts(self, test: Json, at: At) -> Iterator[Placed]:
         """The assertions of a test; those of a set stand for themselves."""
-        given = test.get("assert") or []
-        for number, written in enumerate(given if isinstance(given, list) else [given]):
+        for number, written in enumerate(_listed(test.get("assert"))):
             place, each = (*at, "assert", number), self._source.referred(written)
             if not isinstance(each, dict):
                 self._source.leave(place, "it is no assertion that can be found")
@@ -188,6 +205,17 @@ class Cases:
             elif entry := self._entry(at, each, {}, mapping(default.get("options"))):
                 entries.append(_named(entry, entries))
         return entries, pushed
+
+
+def _joined(data: Json, test: Json) -> Json:
+    """A test of a scenario with one of its sets of data; of two values for a key the test's own holds."""
+    asserts = [each for one in (data, test) for each in _listed(one.get("assert"))]
+    both = {key: {**mapping(data.get(key)), **mapping(test.get(key))} for key in ("metadata", "options", "vars")}
+    return {**data, **test, **{key: value for key, value in both.items() if value}, "assert": asserts}
+
+
+def _listed(given: Any) -> list[Any]:  # noqa: ANN401 -- any value of YAML
+    return given if isinstance(given, list) else [given] if given else []
 
 
 def _checked(row: Any) -> Any:  # noqa: ANN401 -- a row, or what is wrong with it

@@ -27,7 +27,7 @@ _PROMPT_FILE = re.compile(rf"[^\s{{}}]+\.(?:csv|j2|jsonl?|md|txt|ya?ml|{PROGRAMS
 _EXEC = "exec:"
 _KEYS = {
     *("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "prompts", "providers", "targets"),
-    "tests",
+    *("scenarios", "tests"),
 }
 """Of a configuration, those that are carried over."""
 

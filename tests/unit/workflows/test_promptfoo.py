@@ -400,6 +400,27 @@ c,fn: output > 1,equals(0.5): d,,,,,
     ]
 
 
+def test_a_scenario_is_each_of_its_tests_with_each_of_its_data(tmp_path: Path) -> None:
+    scenario = {
+        "description": "Greets",
+        "config": [
+            {"vars": "file://fr.yaml", "assert": [{"type": "latency", "threshold": 1000}]},
+            {"vars": {"tongue": "Greek", "word": "bye"}, "metadata": {"rare": 1}},
+        ],
+        "tests": [{"vars": {"word": "hi"}, "assert": [{"type": "icontains", "value": "{{tongue}}"}]}, "file://more.yaml"],
+        "x": 1,
+    }
+    files = {"fr.yaml": "tongue: French\n", "more.yaml": "- vars: {word: yes}\n"}
+    found = converted(tmp_path, {**MINIMAL, "tests": [], "scenarios": [scenario]}, files)
+    rows = cases(found)
+    assert [(row["vars"]["tongue"], row["vars"]["word"]) for row in rows] == [
+        *(("French", "hi"), ("French", "yes"), ("Greek", "hi"), ("Greek", "yes"))
+    ]
+    assert rows[0]["evaluators"] == [{"latency": {"max": 1.0}}, {"contains": {"any": ["French"]}}]
+    assert rows[2]["metadata"] == {"rare": 1}
+    assert [problem.key for problem in found.left_out] == ["scenarios[0].x"]
+
+
 def test_tests_that_a_program_makes_are_left_out(tmp_path: Path) -> None:
     made = {"path": "file://make.py:tests", "config": {"n": 3}}
     found = converted(tmp_path, {**MINIMAL, "tests": [made, {"vars": {"word": "a"}}]})
@@ -514,7 +535,7 @@ def test_what_cannot_be_a_project_is_refused(tmp_path: Path, config: object, why
 
 
 TEXTS = ["file://x", "file://../x", "file:///*", "{{a}}", "a", "file://*"]
-KEYS = ["vars", "assert", "options", "type", "value", "id", "config", "$ref", "a"]
+KEYS = ["vars", "tests", "assert", "options", "type", "value", "id", "config", "$ref", "a"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(TEXTS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
@@ -522,7 +543,11 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["prompts", "providers", "tests", "defaultTest", "evaluateOptions", "x"]), VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(["prompts", "providers", "tests", "defaultTest", "evaluateOptions", "scenarios", "x"]), VALUES
+    )
+)
 def test_any_configuration_is_converted_or_refused_with_a_reason(
     tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
 ) -> None:
