@@ -30,6 +30,16 @@ def imported(folder: Path, *arguments: str) -> set[str]:
     return set(done.stdout.rsplit("MODULES ", 1)[1].split())
 
 
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "llmops", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert run("version") == (0, llmops(tmp_path, "version").stdout)
+    assert run("eval")[0] == 2  # there is no project
+
+
 def test_help_imports_no_heavy_vendor(tmp_path: Path) -> None:
     assert imported(tmp_path, "--help") & HEAVY == set()
 
