@@ -10,7 +10,7 @@ on these, by cross-validation grouped by source, and on SummEdits (never trained
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from llmops.adapters.hallucination_model import HallucinationModel
 from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import DetectionRequest
+from llmops.scoring.courtesies import without_courtesies
 from llmops.scoring.groundedness import FEATURES as WORDS
 from llmops.scoring.grounding import FEATURES, TOKENS
 from llmops.scoring.windows import Window
@@ -61,6 +62,10 @@ class Labelled:
     """Its source."""
     kind: str = "labelled"
     """As in `WEIGHTS`."""
+    question: str = ""
+
+    def request_without_courtesies(self) -> DetectionRequest:
+        return replace(self.request, output=without_courtesies(self.request.output, self.question))
 
 
 def build(weights: dict[str, Any]) -> Any:  # noqa: ANN401 -- an onnx ModelProto
@@ -180,11 +185,11 @@ def made_answers(found: Sequence[dict[str, Any]]) -> list[Labelled]:
     ]
 
 
-def cross_fitted(x: Floats, y: Floats, share: Floats, fold: NDArray[np.int64]) -> Floats:
-    """Each row judged by a regression that saw no row of its fold."""
-    found = np.zeros(len(y))
+def cross_fitted(x: Floats, y: Floats, share: Floats, fold: NDArray[np.int64], asked: Floats | None = None) -> Floats:
+    """Each row, as it is or as `asked` has it, judged by a regression that saw no row of its fold."""
+    found, judged = np.zeros(len(y)), x if asked is None else asked
     for k in range(FOLDS):
-        found[fold == k] = expit(x[fold == k] @ fit(x[fold != k], y[fold != k], share[fold != k], PENALTY))
+        found[fold == k] = expit(judged[fold == k] @ fit(x[fold != k], y[fold != k], share[fold != k], PENALTY))
     return found
 
 
@@ -209,6 +214,9 @@ def measured(model: HallucinationModel, held: Sequence[Labelled], edits: Sequenc
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy", "calibration error")
     score = cross_fitted(x, y, share, fold)
     described(table, f"RAGTruth QA, sources that the encoder never saw, grouped {FOLDS}-fold", y[labelled], score[labelled])
+    asked = features(model, [each.request_without_courtesies() for each in held])
+    polite = cross_fitted(x, y, share, fold, asked)
+    described(table, "  without their courtesies, as the evaluator asks", y[labelled], polite[labelled])
     of_tokens = [number for number, name in enumerate(FEATURES) if name.removesuffix(", by sentences") in TOKENS]
     of_words = [number for number in range(len(FEATURES)) if number not in of_tokens]
     for name, columns in (("the words alone", of_words), ("the encoder alone", [0, *of_tokens])):
@@ -239,7 +247,12 @@ def main() -> None:
     weights = read_weights(out)
     model = HallucinationModel(weights, Kept(weights, out))
     real = [row for row in rows(path) if tenth(row["source_id"]) >= 10 - HELD]
-    held = [Labelled(DetectionRequest(r["response"], (r["passages"],)), float(bool(r["labels"])), r["source_id"]) for r in real]
+    held = [
+        Labelled(
+            DetectionRequest(r["response"], (r["passages"],)), float(bool(r["labels"])), r["source_id"], question=r["question"]
+        )
+        for r in real
+    ]
     edits = [
         Labelled(DetectionRequest(row["summary"], (row["doc"],)), float(str(row["consistent"]) != "True"), row["doc"])
         for row in rows(arguments.data / "summedits" / "evaluation.jsonl.gz")

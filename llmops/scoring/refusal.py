@@ -77,6 +77,9 @@ _NOT_KNOWN = "|".join(
         rf"\b{_ME} (?:do|did){_NOT} {_ADVERB}have (?:\w+ ){{0,2}}?{_IDEA}\b",
         rf"\b{_ME} (?:have|had|can find|could find|found|see) no (?:\w+ )?{_IDEA}\b",
         rf"\b{_ME} lack (?:\w+ ){{0,2}}{_INFORMATION}\b",
+        rf"\b{_ME} (?:do not have|have no|am not capable of having) (?:(?:any|my|own|personal|real|human) ){{0,3}}"
+        r"(?:opinions?|feelings?|beliefs?|preferences?|emotions?|experiences?)\b",
+        rf"\b{_ME} (?:can|may) only (?:answer (?:\w+ ){{0,2}}questions|(?:help|assist)(?: you)? with|discuss|talk about)\b",
         r"\b(?:it|that|this|which) is (?:not possible|impossible) to (?:answer|say|tell|determine|know)\b"
         r"(?! (?:more|two|several))",
         rf"(?:\b(?:is|are|was|were)|'s) (?:unclear|not clear) (?:from|in) {_EVIDENCE}\b",
@@ -95,9 +98,15 @@ _NOT_KNOWN = "|".join(
 )
 _WILL_NOT = "|".join(
     (
-        r"\b(?:i|this assistant|the assistant) (?:(?:can|could|will|may|must|do|am)|would(?= not be)) not "
+        r"\b(?:i|this assistant|the assistant) "
+        r"(?:can|could|will|may|must|do(?! not (?:recommend|advise))|am|would(?= not be)) not "
         rf"{_ADVERB}(?:be )?(?:able to |going to |willing to |permitted to |allowed to )?{_ADVERB}{_TO_DO}\b",
         r"\bi (?:do|would) not feel comfortable\b",
+        rf"\b(?:i am|i'm) (?:just|only|merely) an? (?:ai|assistant|bot|(?:large )?language model)\b[^.]{{0,40}} "
+        rf"(?:can|could|may|must|do) not {_ADVERB}{_TO_DO}\b",
+        r"\b(?:i can not|i am (?:unable|not able) to|i'm (?:unable|not able) to) (?:directly )?"
+        r"(?:browse|access|open|visit|view|look up|retrieve|search) (?:\w+ ){0,3}"
+        r"(?:internet|web|websites?|links?|urls?|real[ -]time|live|external|files?|images?|attachments?|accounts?)\b",
         rf"\bi (?:will|can) not {_ADVERB}(?:be able to )?{_ADVERB}(?:{_TO_DO}|answer)\b",
         r"\b(?:i am|i'm)(?: \w+)? (?:unable|not (?:able|allowed|permitted|going|willing|comfortable|programmed|designed)) "
         rf"(?:to )?{_ADVERB}(?:{_TO_DO}|answer|{_TO_DO}ing|providing|helping|writing|discussing|answering)\b",

@@ -45,7 +45,7 @@ class Bias:
     @property
     def identity(self) -> str:
         """The options and the detector."""
-        return identity("bias", 1, self.options, self.toxicity.identity if self.toxicity else "")
+        return identity("bias", 2, self.options, self.toxicity.identity if self.toxicity else "")
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Ask the same target about the other group."""

@@ -26,7 +26,7 @@ class Citations:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("citations", 2, self.options)
+        return identity("citations", 3, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look at each citation, with a span for each that is wrong."""

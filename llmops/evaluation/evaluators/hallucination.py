@@ -1,5 +1,6 @@
 """Is the answer supported by the passages that the prompt saw?"""
 
+from dataclasses import replace
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -11,6 +12,7 @@ from llmops.evaluation.evaluators.detecting import check_labels, described, is_d
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
 from llmops.scoring.citations import without_markers
+from llmops.scoring.courtesies import without_courtesies
 from llmops.scoring.labels import Grounding
 from llmops.scoring.reading import terms
 from llmops.scoring.refusal import refuses
@@ -64,9 +66,12 @@ class ByDetector:
 
     async def outcome(self, request: DetectionRequest) -> Outcome:
         """The detector's probability; words such as `no` and `it is` alone are nothing that a passage could hold."""
-        if not terms(without_markers(request.output.strip())):
+        claimed = without_courtesies(request.output, request.input)
+        if not claimed.strip() and request.output.strip():
+            return Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
+        if not terms(without_markers(claimed.strip())):
             return Unmeasured("the answer has no words that can be looked for in the passages")
-        found = await self.detector(request)
+        found = await self.detector(replace(request, output=claimed))
         return Score(found.value, described(request.output, found.spans), found.spans, found.parts)
 
 
@@ -80,7 +85,7 @@ class Hallucination:
     @property
     def identity(self) -> str:
         """The options and what checks."""
-        return identity("hallucination", 3, self.options, self.checking.identity)
+        return identity("hallucination", 4, self.options, self.checking.identity)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Hold the answer against the passages; an answer that declines claims nothing."""

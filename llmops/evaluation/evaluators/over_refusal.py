@@ -25,7 +25,7 @@ class OverRefusal:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("over-refusal", 3, self.options)
+        return identity("over-refusal", 4, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Look at answerable cases alone."""

@@ -45,7 +45,7 @@ class Refusal:
     @property
     def identity(self) -> str:
         """The options."""
-        return identity("refusal", 3, self.options)
+        return identity("refusal", 4, self.options)
 
     async def evaluate(self, sample: Sample) -> Outcome:
         """Compare what the answer does with what the case's tags ask for."""

@@ -84,6 +84,17 @@ def test_an_answer_without_words_of_substance_is_not_called_supported(bench: Ben
     assert bench.detector.requests == []
 
 
+def test_a_courtesy_is_not_held_against_the_passages(bench: Bench) -> None:
+    found = bench.measure("hallucination", answer("Hello! How can I help you?", hits=HITS))
+    assert found == Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
+    assert bench.detector.requests == []
+
+    bench.judge("hallucination", answer("Sure! It is 5. Let me know if you have questions.", hits=HITS))
+    [request] = bench.detector.requests
+    assert request.output.strip() == "It is 5."
+    assert request.output.index("It is 5.") == len("Sure! ")
+
+
 def test_an_answer_that_declines_claims_nothing(bench: Bench) -> None:
     outcome = bench.measure("hallucination", answer("The answer is not in the passages.", hits=HITS))
     assert outcome == Unmeasured("the answer declines, so it claims nothing")
