@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 
 MIN_LENGTH = 6
@@ -63,7 +63,6 @@ def names_a_credential(variable: str) -> bool:
     return variable in _declared or _named_as_one(variable)
 
 
-@cache
 def _named_as_one(variable: str) -> bool:
     return _names.search(variable) is not None
 
@@ -75,8 +74,15 @@ def sendable(key: str) -> bool:
 
 def configured_secrets() -> list[str]:
     """The value of each variable of the environment that is named like a credential, longest first."""
-    values = {os.environ.get(name, "").strip() for name in os.environ if names_a_credential(name)}
+    names = _credentials_among(tuple(os.environ), frozenset(_declared))
+    values = {os.environ.get(name, "").strip() for name in names}
     return sorted((value for value in values if len(value) >= MIN_LENGTH), key=len, reverse=True)
+
+
+@lru_cache(maxsize=1)
+def _credentials_among(variables: tuple[str, ...], declared: frozenset[str]) -> tuple[str, ...]:
+    """Every answer is looked through for credentials, and the names of the variables hardly ever change."""
+    return tuple(name for name in variables if name in declared or _named_as_one(name))
 
 
 def masked(text: str) -> str:

@@ -15,6 +15,16 @@ def test_configured_credentials_are_masked(monkeypatch: pytest.MonkeyPatch) -> N
     assert masked("a correct-horse-battery b correct-horse c") == "a *** b *** c"
 
 
+def test_a_credential_that_comes_or_changes_later_is_masked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert masked("key s3cr3t-one") == "key s3cr3t-one"
+
+    monkeypatch.setenv("LATE_API_KEY", "s3cr3t-one")
+    assert masked("key s3cr3t-one") == "key ***"
+
+    monkeypatch.setenv("LATE_API_KEY", "s3cr3t-two")
+    assert masked("key s3cr3t-two") == "key ***"
+
+
 def test_a_short_value_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "the")
     assert masked("the end") == "the end"
