@@ -11,7 +11,7 @@ from llmops.domain.errors import RetrievalError
 from llmops.domain.keys import content_hash
 from llmops.domain.paging import pages
 from llmops.domain.retrieval import Chunk
-from llmops.rag.searching import vectors_lost
+from llmops.rag.searching import ANOTHER_MODEL, vectors_lost
 from llmops.settings.indexes import VectorStoreSettings
 
 if TYPE_CHECKING:
@@ -155,10 +155,8 @@ class ChromaStore:
     def _translated(self, error: Exception) -> RetrievalError:
         told = " ".join(str(error).split())[:200] or type(error).__name__
         if "dimension" in told:
-            hint = (
-                "The embedder gives vectors of another length under the same name; remove .llmops/indexes and .llmops/chroma."
-            )
-            return RetrievalError(f"The Chroma collection {self._name!r} holds other vectors: {told}.", hint=hint)
+            found = f"The Chroma collection {self._name!r} holds other vectors: {told.removesuffix('.')}."
+            return RetrievalError(found, hint=ANOTHER_MODEL)
         if self._settings.url is not None:
             hint = "Start it (chroma run --path FOLDER), or remove `url` from the index's `store` to use a folder."
             if _refused.search(told):

@@ -21,6 +21,12 @@ Chroma searches finds nearly all neighbours among many points, and can lose some
 DECIMALS = 6
 """Of a cosine. What lies below differs between equal vectors with their place in memory, and would order them by chance."""
 
+ANOTHER_MODEL = (
+    "Another model answers under the name of the embedder. Embed everything anew:\n"
+    "llmops cache clear --kind embed\nllmops rag drop INDEX\nllmops rag index INDEX"
+)
+"""What to do where vectors differ in length. The cache would give the vectors of the model before to the next build, too."""
+
 
 class DenseSearch:
     """Searches some chunks of one generation by their vectors; those of equal cosine are ordered by id."""
@@ -39,10 +45,13 @@ class DenseSearch:
         """For each query vector its k nearest chunks with their cosine.
 
         Raises:
-            RetrievalError: the vector store cannot be read, or has lost vectors of these chunks.
+            RetrievalError: the vector store cannot be read, has lost vectors of these chunks, or holds some of other length.
         """
         k = min(k, len(self._chunks))
         if len(self._passages) <= EXACT:
+            if queries.shape[1] != self._matrix.shape[1]:
+                found = f"The query's vector has {queries.shape[1]} dimensions, and those of the index {self._matrix.shape[1]}."
+                raise RetrievalError(found, hint=ANOTHER_MODEL)
             return [self._compared(query, k) for query in queries]
         return self._asked(queries, k)
 

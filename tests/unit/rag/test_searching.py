@@ -64,3 +64,11 @@ def test_lost_vectors_are_an_error_and_not_a_worse_ranking() -> None:
     found._vectors.delete([chunks(TEXTS)["a"].vector_id])
     with pytest.raises(RetrievalError, match="lost 1 of 3 vectors"):
         found.nearest(np.ones((1, 64), np.float32), 20)
+
+
+def test_vectors_of_another_length_are_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "EXACT", 2000)
+    with pytest.raises(RetrievalError, match=r"has 3 dimensions, and those of the index \d+") as error:
+        search(TEXTS).nearest(np.ones((1, 3), np.float32), 2)
+    assert error.value.hint is not None
+    assert "llmops cache clear --kind embed" in error.value.hint
