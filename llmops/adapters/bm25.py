@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence, Set
@@ -11,9 +12,12 @@ from typing import Any
 
 from llmops.domain.keys import content_hash
 from llmops.domain.retrieval import Chunk
+from llmops.scoring.scripts import UNSPACED
 
-IDENTITY = "bm25s lucene, k1 1.5, b 0.75, english stopwords and stemmer"
+IDENTITY = "bm25s lucene, k1 1.5, b 0.75, english stopwords and stemmer, pairs of unspaced characters"
 STAMP = "llmops.json"
+
+_unspaced = re.compile(f"{UNSPACED}{{2,}}")
 
 
 class Bm25Index:
@@ -99,6 +103,12 @@ class Bm25Index:
 
         if self._stemmer is None:
             self._stemmer = Stemmer.Stemmer("english")
-        whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        whole = [_unspaced.sub(_pairs, text.encode("utf-8", "replace").decode("utf-8")) for text in texts]
         tokenized = bm25s.tokenize(whole, stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False)
         return [list(tokens) for tokens in tokenized]
+
+
+def _pairs(run: re.Match[str]) -> str:
+    """Each character with the next one, as words: a whole clause is written without a space, and no query repeats it."""
+    characters = run[0]
+    return f" {' '.join(characters[at : at + 2] for at in range(len(characters) - 1))} "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-RETRIEVING_VERSION = 3
+RETRIEVING_VERSION = 4
 
 
 def retrieval_identity(

@@ -58,3 +58,10 @@ def test_texts_without_words_and_hostile_texts() -> None:
     assert Bm25Index(chunks({"a": "...", "b": "the"})).query(["the dots", ""], 3) == [[], []]
     hostile = Bm25Index(chunks({"a": "\ud800 zebra \x00", "b": "{{ x }}"}))
     assert [key for key, _ in hostile.query(["zebra \udcff"], 3)[0]] == ["a"]
+
+
+def test_scripts_without_spaces_are_searched_by_pairs_of_characters() -> None:
+    texts = {"pay": "退款将在十四天内支付。", "send": "从上海仓库发出，使用GPU加速。", "ja": "返金は十四日以内です。"}
+    index = Bm25Index(chunks(texts))
+    asked = {"退款多久支付": "pay", "货物从哪里发出": "send", "GPU 加速": "send", "返金はいつですか": "ja"}
+    assert {query: index.query([query], 1)[0][0][0] for query in asked} == asked
