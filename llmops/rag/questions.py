@@ -13,6 +13,7 @@ from llmops.domain.records import record
 from llmops.domain.retrieval import Hit
 from llmops.rag.retrieving import Retriever
 from llmops.scoring.ranking import RelevantUnit, covers
+from llmops.scoring.scripts import UNSPACED
 
 REACH = 50
 """Candidates of each search among which the place of an answer has to be."""
@@ -20,7 +21,7 @@ ALIKE = 0.8
 """Share of common words (Jaccard) from which two questions count as one."""
 
 Drawn = TypeVar("Drawn")
-_word = re.compile(r"\w+")
+_word = re.compile(rf"{UNSPACED}|(?:(?!{UNSPACED})\w)+")
 
 
 @record
@@ -47,7 +48,7 @@ class PlacedQuestion:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text without case and punctuation."""
+    """The words of a text without case and punctuation; each character of a script that is written without spaces is one."""
     return _word.findall(text.casefold())
 
 

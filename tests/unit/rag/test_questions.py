@@ -7,7 +7,7 @@ from rag_fakes import FakeEmbedder, FakeVectors
 
 from llmops.adapters.bm25 import Bm25Index
 from llmops.domain.retrieval import Chunk
-from llmops.rag.questions import PlacedQuestion, Screen, copies, in_turn, wide
+from llmops.rag.questions import PlacedQuestion, Screen, copies, in_turn, wide, words
 from llmops.rag.retrieving import Retriever
 from llmops.settings.retrieval import AbstainSettings, RetrieveSettings
 
@@ -69,3 +69,10 @@ def test_queues_are_drawn_from_in_turn() -> None:
     assert sorted(value // 10 for value in drawn[:3]) == [0, 1, 2]
     assert sorted(drawn) == [1, 2, 3, 10, 20, 21]
     assert list(in_turn([], Random(0))) == []
+
+
+def test_each_character_of_an_unspaced_script_is_a_word() -> None:
+    passage = "退款将在十四天内支付。请联系 Acme 客服部门。"
+    assert len(words(passage)) == 18
+    assert copies("退款将在十四天内支付吗?", passage)
+    assert not copies("客户多久能收到退款?", passage)
