@@ -8,7 +8,7 @@ import pytest
 from postgres_server import PASSWORD, PostgresServer
 
 from llmops.adapters.sql import database as databases
-from llmops.adapters.sql.store import open_store
+from llmops.adapters.sql.store import database, open_store
 from llmops.domain.errors import LlmopsError, MissingExtra, StoreError
 from llmops.domain.runs import Node
 
@@ -60,6 +60,13 @@ def test_options_of_the_url_reach_the_driver(postgres: PostgresServer) -> None:
         store.close()
     unknown = refused(postgres.database("?sslmod=require"))
     assert "sslmod" in unknown.message
+
+
+def test_a_connection_that_is_cut_off_silently_is_given_up_soon_unless_the_url_says_otherwise() -> None:
+    usual, own = (database(f"postgresql://me@host/db{options}", HERE).engine for options in ("", "?tcp_user_timeout=5000"))
+    assert usual.url.query["tcp_user_timeout"] == "20000"
+    assert {"keepalives_idle", "keepalives_interval", "keepalives_count"} < usual.url.query.keys()
+    assert own.url.query["tcp_user_timeout"] == "5000"
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:hidden@host:port/db", "postgresql://me:half@hidden@host/db"])
