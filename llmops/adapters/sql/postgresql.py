@@ -1,5 +1,7 @@
 """The store on a PostgreSQL server, through psycopg."""
 
+import logging
+
 from sqlalchemy import URL, create_engine, extract, func, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import ArgumentError
@@ -34,6 +36,8 @@ def postgresql_database(text: str) -> Database:
         raise StoreError("`store:` is no valid URL.", hint=hint) from None
     except ImportError:
         raise MissingExtra("A PostgreSQL store", "postgres") from None
+    for library in ("sqlalchemy.pool", "psycopg"):  # they print tracebacks of a lost connection, which is made anew
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     name = URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
     now = extract("epoch", func.clock_timestamp())
     lock = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"

@@ -138,3 +138,15 @@ def test_tls_is_checked_against_the_authority_of_the_url(postgres: PostgresServe
     stranger = tmp_path / "other.pem"
     postgres.make_certificate(stranger, tmp_path / "other.key")
     assert "cannot be reached" in refused(postgres.database(f"?sslmode=verify-full&sslrootcert={stranger}")).message
+
+
+def test_a_lost_connection_is_told_by_no_library(postgres: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
+    store = open_store(postgres.database("?application_name=lost"), HERE)
+    lent = store.database.engine.raw_connection()
+    cursor = lent.cursor()
+    cursor.execute("SELECT 1")
+    theirs = "pid <> pg_backend_pid() AND application_name = 'lost'"
+    postgres.sql("postgres", f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {theirs}")
+    lent.close()
+    store.close()
+    assert not caplog.records
