@@ -70,12 +70,12 @@ def drift_of(suite: str, store: Store, question: DriftQuestion, progress: Progre
 
 
 def _runs(suite: str, store: Store, since: str | None) -> Iterator[Run]:
-    """The whole runs of a suite that ended, newest first: by their time, since copied ones come to a store late.
+    """The whole runs of a suite that ended, newest first: by their end, since copied ones come to a store late.
 
     Raises:
         UsageError: the run to begin with is not among the suite's.
     """
-    found = sorted(store.runs(None, suite=suite), key=lambda run: run.started_at, reverse=True)
+    found = sorted(store.runs(None, suite=suite), key=lambda run: run.finished_at or run.started_at, reverse=True)
     if since is not None:
         first = run_of(store, since, suite).id
         if first not in (ids := [run.id for run in found]):

@@ -27,12 +27,14 @@ class Told:
         """Nothing is noted."""
 
 
-def keep(store: Store, number: int, *, reused: bool = False) -> None:
+def keep(store: Store, number: int, *, reused: bool = False, ended: int | None = None) -> None:
+    """A run that began on a day, and ended on it or on a later one."""
     run = Run(f"r{number}", "evals/s.yaml", "running", f"2026-01-0{number + 1}T00:00:00+00:00", None, "k", 1, {})
     cell = CellResult(0, "c", "p", "t", 0, "scored", "yes", None, {}, cached=reused, node_keys={"generate": "k"})
     store.begin_run(run)
     store.commit([], run.id, [cell])
-    store.finish_run(run.id, "finished", run.started_at, {})
+    end = number if ended is None else ended
+    store.finish_run(run.id, "finished", f"2026-01-0{end + 1}T00:01:00+00:00", {})
 
 
 def test_runs_that_are_left_out_are_no_step_towards_those_that_are_wanted(tmp_path: Path) -> None:
@@ -48,12 +50,12 @@ def test_runs_that_are_left_out_are_no_step_towards_those_that_are_wanted(tmp_pa
     assert (what, total, steps[-1]) == ("runs", 2, 2)
 
 
-def test_runs_that_were_copied_late_stand_where_their_time_puts_them(tmp_path: Path) -> None:
+def test_runs_that_were_copied_late_or_continued_stand_where_their_end_puts_them(tmp_path: Path) -> None:
     store = open_store("sqlite:///store.db", tmp_path)
-    for number in (2, 3, 0, 1):
-        keep(store, number)
+    for number in (2, 4, 0, 1):
+        keep(store, number, ended=3 if number == 0 else None)
     found = drift_of("evals/s.yaml", store, DriftQuestion(), Told())
-    since = drift_of("evals/s.yaml", store, DriftQuestion(since="r1"), Told())
+    since = drift_of("evals/s.yaml", store, DriftQuestion(since="r2"), Told())
     store.close()
-    assert [each.id for each in found.runs] == ["r0", "r1", "r2", "r3"]
-    assert [each.id for each in since.runs] == ["r1", "r2", "r3"]
+    assert [each.id for each in found.runs] == ["r1", "r2", "r0", "r4"]
+    assert [each.id for each in since.runs] == ["r2", "r0", "r4"]
