@@ -127,7 +127,7 @@ class SweepBench:
         missing = [query for query in queries if kept is None or query not in kept.scores]
         if kept is None or missing:
             kept = self._asked(planned, missing, kept, shared=shared)
-            self._parts.store.commit([Node(key, "sweep", plain(kept), f"sweep {self._index}")], "", [])
+            self._parts.store.commit([Node(key, "sweep", plain(kept), "sweep")], "", [])
         if not shared:
             self._scratch = planned
         return Trial(name, settings, kept)

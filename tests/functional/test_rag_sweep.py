@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import COMMAND, environment, llmops, write
+from command_line import COMMAND, edit, environment, llmops, write
 from guides import blocks, typed
+from postgres_server import PostgresServer
 from typer.testing import CliRunner
 
 from llmops.adapters.documents.reader import FileReader
@@ -118,6 +119,16 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert kept >= 3
     assert swept(tmp_path)["verdict"] == "better"
     assert _measured(store) > kept
+
+
+def test_an_index_with_a_long_name_is_swept_into_a_shared_store(tmp_path: Path, postgres: PostgresServer) -> None:
+    sweep_project(tmp_path)
+    name = "notes-of-every-mast-in-the-county-and-beyond"
+    edit(tmp_path / "llmops.yaml", "  notes:", f"  {name}:")
+    edit(tmp_path / "evals/e.yaml", "index: notes", f"index: {name}")
+    with (tmp_path / "llmops.yaml").open("a") as settings:
+        settings.write(f"store: {postgres.database()}\n")
+    assert swept(tmp_path, "--trials", "2")["index"] == name
 
 
 def _measured(store: Path) -> int:
