@@ -13,7 +13,7 @@ SOURCE = re.compile(
     r"\.(?:[ch]pp|c|cc|cxx|h|hh|cs|[cm]?jsx?|[cm]?tsx?|dart|go|java|jl|kt|lua|php|p[lm]|py[ix]?|rb|rs|scala|sh|swift|tcl|zig)"
 )
 """Endings of source code, whatever it is cut by."""
-PROSE = re.compile(r"\.(?:docx|x?html?|markdown|mdx?|pdf|rst|txt)")
+PROSE = re.compile(r"\.(?:docx|ipynb|x?html?|markdown|mdx?|pdf|rst|txt)")
 """Endings of what is no source code, though the `code` chunker cuts it."""
 
 

@@ -12,6 +12,7 @@ from llmops.adapters.documents.html import html_to_markdown
 from llmops.adapters.documents.pdf import pdf_to_markdown
 from llmops.domain.errors import InvalidFiles, MissingExtra, Problem
 from llmops.domain.keys import content_hash, node_key
+from llmops.rag.notebooks import notebook_to_markdown
 from llmops.rag.rst import rst_to_markdown
 from llmops.settings.files import write_atomic
 
@@ -31,11 +32,12 @@ _converters: dict[str, tuple[tuple[str, ...], Convert]] = {
     ".docx": (("mammoth", "selectolax"), docx_to_markdown),
     ".pdf": (("pypdf",), pdf_to_markdown),
 }
+_texts: dict[str, Callable[[str], str]] = {".ipynb": notebook_to_markdown, ".rst": rst_to_markdown}
 _same = {".htm": ".html", ".xhtml": ".html"}
 
 
 class FileReader:
-    """Implements `DocumentReader`: HTML, DOCX, PDF and reStructuredText by their endings, anything else as text."""
+    """Implements `DocumentReader`: HTML, DOCX, PDF, notebooks and reStructuredText by their endings, anything else as text."""
 
     def __init__(self, folder: Path) -> None:
         """Remember where converted texts are kept.
@@ -52,10 +54,9 @@ class FileReader:
         try:
             if ending in _converters:
                 return self._converted(name, ending, data)
-            text = decoded(data)
+            return _clean(_texts.get(ending, str)(decoded(data)))
         except ValueError as error:
             raise InvalidFiles([Problem(name, f"{str(error)[:300]}.")]) from error
-        return rst_to_markdown(text) if ending == ".rst" else text
 
     def _converted(self, name: str, ending: str, data: bytes) -> str:
         packages, convert = _converters[ending]

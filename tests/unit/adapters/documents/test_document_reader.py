@@ -1,6 +1,7 @@
 """Each format becomes text whose headings the chunker finds; what cannot be read says why."""
 
 import io
+import json
 import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -233,3 +234,33 @@ def test_a_missing_extra_is_named(reader: FileReader, monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "find_spec", nothing)
     with pytest.raises(MissingExtra, match=r'pip install "llmops\[documents\]"'):
         reader.text("a.pdf", b"")
+
+
+def _notebook(*cells: tuple[str, str | list[str]], **other: object) -> bytes:
+    shown = [{"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}}]
+    made = [{"cell_type": kind, "source": source, "outputs": shown} for kind, source in cells]
+    return json.dumps({"cells": made, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, **other}).encode()
+
+
+def test_a_notebook_is_its_text_and_code_without_outputs(reader: FileReader) -> None:
+    code = ["# not a heading\n", "print('```')"]
+    data = _notebook(("markdown", ["# Lynx\n", "\n", "It hunts."]), ("code", code), ("code", " "), ("raw", "# raw"))
+    text = reader.text("a.ipynb", data)
+    assert text == "# Lynx\n\nIt hunts.\n\n````python\n# not a heading\nprint('```')\n````\n\n\\# raw\n"
+    assert headings(text) == [("Lynx",)]
+    assert reader.text("a.ipynb", _notebook(("markdown", "\ud800 and on"))) == "? and on\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"# no JSON", "is no notebook"),
+        (b"[]", "is no notebook"),
+        (b'{"cells": [1], "metadata": {}}', "is no notebook"),
+        (b"[" * 100_000, "is no notebook"),
+        (_notebook(worksheets=[]), "an old format"),
+    ],
+)
+def test_what_is_no_notebook_is_left_out(reader: FileReader, data: bytes, problem: str) -> None:
+    with pytest.raises(InvalidFiles, match=problem):
+        reader.text("a.ipynb", data)
