@@ -34,6 +34,8 @@ _OFFER = "|".join(
         rf"{_BE}?(?:always )?(?:here|happy|glad|pleased|delighted) to (?:help|assist|answer)",
         rf"{_ME}(?:'ll| will| can| could|'d be able to) (?:gladly )?(?:help|assist|answer)",
         r"let me (?:help|assist|answer)",
+        r"for (?:more|further|additional|other) (?:information|details|help|questions)",
+        r"(?:please )?(?:see|refer to)",
     )
 )
 _FAREWELL = r"(?:(?:kind|best|warm) )?regards|best wishes|all the best|cheers|(?:yours )?sincerely"
@@ -65,16 +67,17 @@ _words = """
     a about above additional again all also always am an and another answer answers any anyone anything are ask asked
     asking assist assistance at attempt back based be been before below between brief briefly by can clarification
     clarified clarifies clarify clear clears concern concerns contact contacting context could day desk detail details
-    determine do document documents else email enquiry evening everyone everything example examples explain explanation
-    facts feedback feel few find finds follow following for found friend from further gathered get getting give given great
-    guide has have hear help helped helpful helping helps here how i i'd i'll i'm ideas if in info information inquiry
-    instructions interest is it it's just key know learn like list look looking luck main matter may me message methods
-    might moment more morning most much my need needed needs of on one or other our out overview part passage passages
-    patience please points possible provide provided queries query question questions quick reach reaching reasons
-    regarding request requirements rest results short so some something soon source sources specific stay step steps still
-    subject summary support team text that that's the them there there's these they thing things this those three time tips
-    to today too topic touch trip two understand understanding up us use useful want was wasn't way ways we we're weekend
-    well were what what's when which will wish with wonderful would year you you'd your yours yourself
+    determine do document documentation documents else email enquiry evening everyone everything example examples explain
+    explanation facts feedback feel few find finds follow following for found friend from further gathered get getting give
+    given great guide has have hear help helped helpful helping helps here how i i'd i'll i'm ideas if in info information
+    inquiry instructions interest is it it's just key know learn like link list look looking luck main manual matter may me
+    message methods might moment more morning most much my need needed needs of on one or other our out overview page part
+    passage passages patience please points possible provide provided queries query question questions quick reach reaching
+    reasons refer regarding request requirements rest results section see short so some something soon source sources
+    specific stay step steps still subject summary support team text that that's the them there there's these they thing
+    things this those three time tips to today too topic touch trip two understand understanding up us use useful want was
+    wasn't way ways we we're weekend well were what what's when which will wish with wonderful would year you you'd your
+    yours yourself
 """
 _common = frozenset(_words.split())
 _between = re.compile(r"[,;:!?.()…–—*_]+|\s-+\s")

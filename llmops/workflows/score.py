@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice, takewhile
+from itertools import islice, starmap, takewhile
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
@@ -295,17 +295,35 @@ def _problem(value: Any, file: str, line: int | None) -> Problem | None:  # noqa
     if value["output"] is None:
         return Problem(file, "is null; a text was expected.", line=line, key="output")
     contexts = value.get("contexts")
-    if isinstance(contexts, list) and not all(isinstance(each, str) for each in contexts):
-        return Problem(file, "holds something that is not a text.", line=line, key="contexts")
+    if isinstance(contexts, list) and not all(map(_is_passage, contexts)):
+        found = 'holds something that is neither a text nor {"text": "...", "source": "..."}.'
+        return Problem(file, found, line=line, key="contexts")
     return None
+
+
+def _is_passage(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
+    if isinstance(value, str):
+        return True
+    named = ("source", "heading")
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("text"), str)
+        and all(isinstance(value.get(name) or "", str) for name in named)
+    )
+
+
+def _hit(number: int, passage: str | Mapping[str, Any]) -> Hit:
+    unnamed = f"contexts[{number}]"
+    if isinstance(passage, str):
+        return Hit(passage, unnamed, given=True)
+    return Hit(passage["text"], passage.get("source") or unnamed, passage.get("heading") or "", given=True)
 
 
 def _sample(name: str, value: Mapping[str, Any]) -> Sample:
     contexts = value.get("contexts") or []
-    texts = [contexts] if isinstance(contexts, str) else contexts
+    hits = tuple(starmap(_hit, enumerate([contexts] if isinstance(contexts, str) else contexts)))
     question = value.get("input") or ""
-    case = Case(name, {"input": question}, value.get("expected"), tuple(texts))
-    hits = tuple(Hit(text, source=f"contexts[{number}]", given=True) for number, text in enumerate(texts))
+    case = Case(name, {"input": question}, value.get("expected"), tuple(hit.text for hit in hits))
     return Sample(case, "log", (), hits, Completion(value["output"], usage=None, latency_s=0.0), cached=True)
 
 

@@ -258,7 +258,7 @@ def test_a_wrong_call_of_the_fixture_is_told_at_the_line_of_the_test(pytester: p
     assert told.count("No evaluator is called 'contians'.") >= 2
     assert told.count("Did you mean `contains`?") == 2
     assert "`output`: is null; a text was expected." in told
-    assert "`contexts`: holds something that is not a text." in told
+    assert "`contexts`: holds something that is neither a text nor" in told
     assert "TypeError: an evaluator is a name or a mapping" in told
     assert not any(file in told for file in ("score.py", "catalogue.py", "suite.py:"))
 

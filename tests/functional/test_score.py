@@ -55,6 +55,20 @@ def test_each_line_comes_back_with_its_scores(tmp_path: Path) -> None:
     assert "3 lines scored" in done.stderr
 
 
+def test_passages_may_have_names_and_an_answer_that_names_them_invents_nothing(tmp_path: Path) -> None:
+    output = "The boat leaves at 9:15.\n\nSources:\n- docs/boat.md"
+    passage = {"text": "The boat leaves at 9:15.", "source": "docs/boat.md", "heading": "Times"}
+    named, unnamed = {"output": output, "contexts": [passage]}, {"output": output, "contexts": [passage["text"]]}
+    other = {"output": "The boat leaves at 9:51.", "contexts": [passage]}
+    lines(tmp_path / "log.jsonl", named, unnamed, other)
+    done = llmops(tmp_path, "score", "log.jsonl", "-e", "hallucination")
+    assert done.returncode == 0, done.stderr
+    values = [each["scores"]["hallucination"]["value"] for each in scored(done.stdout)]
+    assert values[0] < 0.5 < values[1]
+    [span, *_] = scored(done.stdout)[2]["scores"]["hallucination"]["spans"]
+    assert span["source"] == "docs/boat.md"
+
+
 def test_what_a_judge_took_is_told(server: OpenAiServer, tmp_path: Path) -> None:
     model = f"{{id: openai/m, api_base: {server.base}, price: {{input_per_million: 1, output_per_million: 2}}}}"
     (tmp_path / "llmops.yaml").write_text(f"models:\n  grader: {model}\n")

@@ -11,6 +11,7 @@ from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures
 from llmops.evaluation.evaluators.detecting import check_labels, described, is_detector
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
+from llmops.scoring.attributions import without_attributions
 from llmops.scoring.citations import without_markers
 from llmops.scoring.courtesies import without_courtesies
 from llmops.scoring.labels import Grounding
@@ -66,7 +67,7 @@ class ByDetector:
 
     async def outcome(self, request: DetectionRequest) -> Outcome:
         """The detector's probability; words such as `no` and `it is` alone are nothing that a passage could hold."""
-        claimed = without_courtesies(request.output, request.input)
+        claimed = without_courtesies(without_attributions(request.output, request.sources), request.input)
         if not claimed.strip() and request.output.strip():
             return Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
         if not terms(without_markers(claimed.strip())):

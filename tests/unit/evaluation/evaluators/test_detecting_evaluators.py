@@ -95,6 +95,13 @@ def test_a_courtesy_is_not_held_against_the_passages(bench: Bench) -> None:
     assert request.output.index("It is 5.") == len("Sure! ")
 
 
+def test_the_name_of_a_source_is_not_held_against_the_passages(bench: Bench) -> None:
+    bench.judge("hallucination", answer("It is 5 (a.md).\n\nSource: a.md\nSource: b.md", hits=HITS))
+
+    [request] = bench.detector.requests
+    assert request.output.split() == ["It", "is", "5", ".", "Source:", "b.md"]
+
+
 def test_an_answer_that_declines_claims_nothing(bench: Bench) -> None:
     outcome = bench.measure("hallucination", answer("The answer is not in the passages.", hits=HITS))
     assert outcome == Unmeasured("the answer declines, so it claims nothing")

@@ -1,12 +1,13 @@
-"""Prints what a courtesy does to the hallucination detector: python -m benchmarks.detectors.courtesies DATA_DIR [ANSWERS].
+"""Prints what asides do to the hallucination detector: python -m benchmarks.detectors.asides DATA_DIR [ANSWERS].
 
-DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), which is no part of this repository. Answers about sources
-that the encoder never saw, and that hold no courtesy, are judged as they are, with one at their end, and with that left out
-again, as the evaluator asks.
+DATA_DIR holds ragtruth_qa/train.jsonl.gz (RAGTruth, MIT labels), which is no part of this repository. Answers without a
+courtesy or the name of a source, about sources that the encoder never saw, are judged as they are, with one at their end, and
+with that left out again, as the evaluator asks.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -16,14 +17,22 @@ from benchmarks.detectors.finetune import HELD, rows, tenth
 from benchmarks.detectors.train import at_half, auroc
 from llmops.adapters.embedded_detectors import EmbeddedDetector
 from llmops.domain.scores import DetectionRequest
+from llmops.scoring.attributions import without_attributions
 from llmops.scoring.courtesies import without_courtesies
 
-ADDED = (
+SOURCE = "docs/guide.md"
+COURTESIES = (
     "I hope this helps!",
     "Let me know if you have any other questions.",
     "Is there anything else I can help you with?",
     "If you need more information, please feel free to ask. Have a great day!",
 )
+NAMED = (f"({SOURCE})", f"[{SOURCE}]", f"\n\nSource: {SOURCE}", f"\n\nSources:\n- {SOURCE}")
+
+
+def claimed(row: dict[str, Any], text: str) -> str:
+    """An answer as the evaluator asks about it."""
+    return without_courtesies(without_attributions(text, [SOURCE]), row["question"])
 
 
 def main() -> None:
@@ -31,17 +40,21 @@ def main() -> None:
         raise SystemExit(__doc__)
     most = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     found = [row for row in rows(Path(sys.argv[1]) / "ragtruth_qa" / "train.jsonl.gz") if tenth(row["source_id"]) >= 10 - HELD]
-    plain = [row for row in found if without_courtesies(row["response"], row["question"]) == row["response"]][:most]
+    plain = [row for row in found if claimed(row, row["response"]) == row["response"]][:most]
     y = np.array([float(bool(row["labels"])) for row in plain])
-    polite = [f"{row['response']} {ADDED[number % len(ADDED)]}" for number, row in enumerate(plain)]
-    asked = [without_courtesies(text, row["question"]) for text, row in zip(polite, plain, strict=True)]
+    polite, named = (
+        [f"{row['response']} {added[number % len(added)]}" for number, row in enumerate(plain)] for added in (COURTESIES, NAMED)
+    )
+    variants = {
+        "as they are": [row["response"] for row in plain],
+        "with a courtesy": polite,
+        "with the name of a source": named,
+        "with the courtesy left out again": [claimed(row, text) for row, text in zip(plain, polite, strict=True)],
+        "with the name left out again": [claimed(row, text) for row, text in zip(plain, named, strict=True)],
+    }
     detector = EmbeddedDetector("hallucination")
     table = Table("answers", "sound ones called unsupported", "unsupported ones called so", "AUROC", "balanced accuracy")
-    for name, texts in (
-        ("as they are", [row["response"] for row in plain]),
-        ("with a courtesy", polite),
-        ("with it left out again", asked),
-    ):
+    for name, texts in variants.items():
         requests = [DetectionRequest(text, (row["passages"],)) for text, row in zip(texts, plain, strict=True)]
         score = np.array([each.value for each in detector.detect(requests)])
         said = score >= 0.5
