@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmops.domain.comparisons import ComparedMetric, Comparison
-from llmops.domain.errors import UsageError
+from llmops.domain.errors import RunIncomplete, UsageError
 from llmops.domain.ports import Store
 from llmops.domain.records import record
 from llmops.domain.reports import EXIT_CODES, Direction
-from llmops.domain.runs import CellResult, EvaluatorResult, Run
+from llmops.domain.runs import UNFINISHED, CellResult, EvaluatorResult, Run
 from llmops.evaluation.comparing import Baseline, Flips, Pairs, Question, adjusted, compared, flip
 from llmops.evaluation.evaluators.base import ANY, Bounds, Figures, Kind, direction, within
 from llmops.evaluation.evaluators.catalogue import known_by
@@ -17,6 +17,7 @@ from llmops.evaluation.gating import status_of, value_of
 from llmops.evaluation.pair_files import read_pairs
 from llmops.settings.validation import nearest
 from llmops.statistics.gate import overall
+from llmops.workflows.continuing import continuing
 from llmops.workflows.differences import changes
 
 
@@ -49,7 +50,10 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
     Raises:
         UsageError: the runs have no cell in common, nothing that a margin judges, or no metric, prompt or target that is
             called so.
+        RunIncomplete: a margin is to be judged, and one of the runs has not come to its end.
     """
+    if question.margin is not None:
+        _check_ended(candidate, baseline)
     snapshot, metrics = candidate.snapshot, choice.metrics
     held = Baseline.of(store.results(baseline.id), snapshot.get("prompts", ()), snapshot.get("targets", ()), {})
     _, prompts, targets, _ = zip(*held.cells, strict=True) if held.cells else [()] * 4
@@ -83,7 +87,7 @@ def compare_runs(store: Store, baseline: Run, candidate: Run, question: Question
         (baseline.id, candidate.id),
         selected,
         question,
-        changed=(*_crossed(choice), *changes(baseline.snapshot, candidate.snapshot)),
+        changed=(*_stopped(baseline, candidate), *_crossed(choice), *changes(baseline.snapshot, candidate.snapshot)),
         only=(tuple(lost), tuple(gained)),
         unscored=sum(len(pairs.missing) for pairs in collected.pairs.values()),
         flips=collected.flips,
@@ -109,6 +113,25 @@ def _facing(
         if name not in known:
             raise UsageError(f"The runs share no {what} {name!r}.", hint=nearest(name, known))
     return {name: known[name] for name in named or known}
+
+
+def _check_ended(*runs: Run) -> None:
+    """Refuse to judge the cases that a run came to before it was stopped: those may be the quick ones.
+
+    Raises:
+        RunIncomplete: one of them has not come to its end.
+    """
+    for run in runs:
+        if run.status in UNFINISHED:
+            told = f"Run {run.id} is {run.status}: some of its cases alone are no ground for a verdict."
+            raise RunIncomplete(told, hint=continuing(run))
+
+
+def _stopped(baseline: Run, candidate: Run) -> Iterator[str]:
+    """What is to be known of runs that have not come to their end."""
+    for side, run in {"baseline": baseline, "candidate": candidate}.items():
+        if run.status in UNFINISHED:
+            yield f"the {side} is {run.status}: cases that it has not come to are left out"
 
 
 def _crossed(choice: Choice) -> Iterator[str]:

@@ -107,6 +107,20 @@ def test_a_margin_that_judges_nothing_is_refused(tmp_path: Path) -> None:
     assert "--margin 0.05 judges nothing: cost.mean, latency.mean cannot be judged." in done.stderr
 
 
+def test_a_run_that_was_stopped_is_shown_and_not_judged(tmp_path: Path) -> None:
+    with OpenAiServer().running() as server:
+        project(tmp_path, server.base, 40)
+        assert llmops(tmp_path, "eval", "-q").returncode == 0
+        assert llmops(tmp_path, "eval", "-q", "--no-cache", "--budget", "0.0002").returncode == 5
+    for sides, side in ((("@last~1", "@last"), "candidate"), (("@last", "@last~1"), "baseline")):
+        done = llmops(tmp_path, "compare", *sides, "--margin", "0.2")
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "is over budget: some of its cases alone are no ground for a verdict." in done.stderr
+        assert "Continue it: llmops eval evals/say.yaml --budget 0.0002 --no-cache" in done.stderr
+        shown = llmops(tmp_path, "compare", *sides)
+        assert (shown.returncode, f"the {side} is over budget: cases" in shown.stdout) == (0, True)
+
+
 def test_only_cases_without_a_partner_are_listed_as_such(tmp_path: Path) -> None:
     with OpenAiServer().running() as server:
         project(tmp_path, server.base, 4)
