@@ -96,6 +96,19 @@ def file_at(root: Path, commit: str, path: str) -> str | None:
     return decode(found.stdout, f"{path} at {commit[:12]}") if found.returncode == 0 else None
 
 
+def name_at(root: Path, commit: str, path: str) -> str | None:
+    """What a file was called at a commit when git sees that it was renamed since, also when the rename is staged alone.
+
+    Args: as `file_at`.
+    """
+    folder = PurePosixPath(path).parts[0]
+    options = ("--relative", "--find-renames", "--diff-filter=R", "--name-status", "-z")
+    found = _git(root, "diff", *options, commit, "--", folder)
+    _, *names = found.stdout.decode("utf-8", "replace").split("\0")
+    before = dict(zip(names[1::3], names[::3], strict=False)).get(path, "")
+    return before if PurePosixPath(before).name == PurePosixPath(path).name else None
+
+
 class SharedFilesAt(Mapping[str, str]):
     """The files of `prompts/_shared/` at a commit."""
 

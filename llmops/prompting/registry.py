@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from llmops.domain.errors import InvalidFiles, Problem, UsageError
 from llmops.domain.records import record
-from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at
+from llmops.prompting.git import SharedFilesAt, commit_of, file_at, merge_base, missing_at, name_at
 from llmops.prompting.ledger import Ledger, keep_one_side, read_labels, read_ledger, refuse_marks
 from llmops.prompting.semver import SemVer
 from llmops.prompting.template import PromptVersion, name_of, parse_prompt
@@ -259,6 +259,8 @@ class Registry:
         commit = commit_of(self.root, revision) if kind == "git" else merge_base(self.root, revision)
         path = f"{PROMPTS}/{name}/{WORKING_COPY}"
         text = file_at(self.root, commit, path)
+        if text is None and (before := name_at(self.root, commit, path)):
+            path, text = before, file_at(self.root, commit, before)
         if text is None:
             raise missing_at(path, revision)
         shared = SharedFilesAt(self.root, commit, f"{PROMPTS}/{SHARED}")

@@ -161,6 +161,23 @@ def test_git_references_read_that_revision_and_its_shared_files(root: Path, git:
         registry.resolve("late@git:v1")
 
 
+@pytest.mark.parametrize("folder", ["", "sub"])
+def test_a_renamed_prompt_is_followed_to_an_earlier_revision(root: Path, git: Git, folder: str) -> None:
+    project = root / folder
+    if folder:
+        project.mkdir()
+        (root / "prompts").rename(project / "prompts")
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    git("mv", f"{project}/prompts/answer", f"{project}/prompts/reply")
+    for _ in range(2):  # staged, then committed
+        found = Registry(project).resolve("reply@git:main")
+        assert (found.name, found.file) == ("reply", "prompts/answer/prompt.j2 at main")
+        assert [m.content for m in found.render({"question": "q"})] == ["Be brief.", "q"]
+        git("checkout", "-q", "-B", "feature")
+        git("commit", "-q", "--allow-empty", "-m", "two")
+
+
 def test_a_project_in_a_subfolder_of_the_repository_works(root: Path, git: Git) -> None:
     inner = root / "sub"
     inner.mkdir()
