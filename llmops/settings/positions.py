@@ -1,5 +1,6 @@
 """YAML that remembers where each key stands, so that a message can say file:line:column."""
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -13,6 +14,10 @@ Path = tuple[str | int, ...]
 MAX_ALIASES = 100
 """More YAML aliases than any sensible file has: a bound on what a few lines can expand to."""
 
+
+MAX_DEPTH = 200
+"""Levels of lists and mappings in each other that are read."""
+_DEEP_LINE = re.compile(rf"^(?:[ \t]|[-?:] ){{{MAX_DEPTH // 2},}}", re.MULTILINE)
 
 HINTS = {
     "mapping values are not allowed": "Put a text that holds a colon in quotes, or look at the indentation.",
@@ -84,6 +89,8 @@ def parse_yaml(text: str, file: str, *, first_line: int = 1, words: bool = False
     try:
         if text.count("*") > MAX_ALIASES:
             _refuse_many_aliases(text, file)
+        if _may_be_deep(text):
+            _refuse_depth(text, file, first_line)
         node = loader.get_single_node()
         if node is None:
             return None, Positions(file, {(): (first_line, 1)})
@@ -113,6 +120,21 @@ def _refuse_many_aliases(text: str, file: str) -> None:
     aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader))
     if aliases > MAX_ALIASES:
         raise InvalidFiles([Problem(file, f"has {aliases} YAML aliases; at most {MAX_ALIASES} are read.")])
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether brackets, or signs and spaces at the start of a line, may nest deeper than is read."""
+    return sum(map(text.count, "[{")) > MAX_DEPTH or _DEEP_LINE.search(text) is not None
+
+
+def _refuse_depth(text: str, file: str, first_line: int) -> None:
+    """Refuse what the C library would nest until the process has no stack left; its events come one after another."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + first_line if event.start_mark else None
+            raise InvalidFiles([Problem(file, f"is nested deeper than {MAX_DEPTH} levels.", line=line)])
 
 
 def _walk(
