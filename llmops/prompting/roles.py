@@ -1,6 +1,7 @@
 """Where a template's messages begin: role lines, found in the source before anything is rendered."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal, get_args
 
@@ -10,6 +11,10 @@ from llmops.domain.records import record
 
 ROLES: tuple[str, ...] = get_args(Role)
 EXPANSION = "messages"
+
+MAX_CODE = 100_000
+"""Characters that a template may have in its outputs and tags together."""
+MAX_ROLE_LINES = 10_000
 
 OPENING = re.compile(r"\{[{%#]")
 _IN_TAG = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[-+]?[%}]\}", re.DOTALL)
@@ -92,6 +97,19 @@ def _end_of_tag(text: str, start: int) -> int:
     return len(text)
 
 
+def excess(text: str) -> str | None:
+    """What of a template is too much to be compiled in a bounded time; None: nothing is."""
+    code = roles = 0
+    for piece in pieces(text):
+        if piece.kind in ("output", "tag"):
+            code += piece.end - piece.start
+        elif piece.kind == "text":
+            roles += sum(1 for _ in ROLE_LINE.finditer(text, piece.start, piece.end))
+    if code > MAX_CODE:
+        return f"holds {code:,} characters in `{{{{ }}}}` and `{{% %}}`; at most {MAX_CODE:,} are read."
+    return f"holds {roles:,} role lines; at most {MAX_ROLE_LINES:,} are read." if roles > MAX_ROLE_LINES else None
+
+
 def without_own_lines(text: str) -> str:
     """`text` in which a tag or comment that has a line for itself leaves no empty line behind.
 
@@ -136,14 +154,16 @@ def split_messages(text: str, first_line: int, file: str) -> tuple[str, list[Mes
             else:
                 cuts.append((start, end, role, source))
     messages: list[MessageSource] = []
+    line, counted = first_line, 0
     for index, (_, end, role, source) in enumerate(cuts):
         stop = cuts[index + 1][0] if index + 1 < len(cuts) else len(text)
         body_at = min(end + 1, len(text))
         body = _unescaped(text, body_at, stop, escapes)
+        line, counted = line + text.count("\n", counted, end), end
         if role != EXPANSION:
-            messages.append(MessageSource(role, body, first_line + text.count("\n", 0, body_at)))
+            messages.append(MessageSource(role, body, line + text.count("\n", end, body_at)))
             continue
-        messages.append(MessageSource(role, source, first_line + line_of(text, end) - 1))
+        messages.append(MessageSource(role, source, line))
         if body.strip():
             stray = body_at + len(body) - len(body.lstrip())
             hint = f"Open the next message with a role line: {', '.join(f'`{r}:`' for r in ROLES)}."
@@ -179,8 +199,7 @@ def _in_block(text: str, start: int, block: tuple[str, int], first_line: int, fi
 def _unescaped(text: str, start: int, stop: int, escapes: list[int]) -> str:
     """`text[start:stop]` without the backslash of each escaped role line."""
     parts, at = [], start
-    for escape in escapes:
-        if start <= escape < stop:
-            parts.append(text[at:escape])
-            at = escape + 1
+    for escape in escapes[bisect_left(escapes, start) : bisect_left(escapes, stop)]:
+        parts.append(text[at:escape])
+        at = escape + 1
     return "".join((*parts, text[at:stop]))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from jinja2 import TemplateSyntaxError, meta, nodes
 
 from llmops.domain.errors import Problem
-from llmops.prompting.roles import EXPANSION, without_own_lines
+from llmops.prompting.roles import EXPANSION, excess, without_own_lines
 from llmops.prompting.sandbox import PromptEnvironment
 from llmops.settings.validation import nearest
 
@@ -131,6 +131,9 @@ class SharedUse:
     def _add(self, name: str, above: tuple[str, ...], *, with_context: bool) -> None:
         file = f"{SHARED}/{name}"
         text = self._shared[name]
+        if too_much := excess(text):
+            self.problems.append(Problem(file, too_much))
+            return
         try:
             tree = parse_tree(self._environment, text, file)
         except SyntaxProblem as error:

@@ -13,7 +13,7 @@ from llmops.domain.keys import canonical, content_hash
 from llmops.domain.prompts import Message
 from llmops.prompting.frontmatter import FrontMatter, parse_front_matter, split_front_matter
 from llmops.prompting.rendering import Renderer
-from llmops.prompting.roles import EXPANSION, MessageSource, split_messages
+from llmops.prompting.roles import EXPANSION, MessageSource, excess, split_messages
 from llmops.prompting.sandbox import PromptEnvironment
 from llmops.prompting.syntax import SharedUse, SyntaxProblem, check_tree, parse_tree, undeclared
 from llmops.prompting.variables import Variable
@@ -99,6 +99,8 @@ def parse_prompt(
         line = text.count("\n", 0, text.index("\x00")) + 1
         raise InvalidFiles([Problem(file, "holds a NUL character; text was expected.", line=line)])
     yaml_text, body, first_line = split_front_matter(text, file)
+    if too_much := excess(body):
+        raise InvalidFiles([Problem(file, too_much)])
     problems: list[Problem] = []
     front = _front_matter(yaml_text, file, problems)
     preamble, messages = _messages(body, first_line, file, problems)

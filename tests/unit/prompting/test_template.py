@@ -254,3 +254,17 @@ def test_another_word_for_the_text_of_a_passage_is_told_ours() -> None:
     with pytest.raises(InvalidFiles) as caught:
         parse_prompt(text, file="prompts/p/prompt.j2", shared={})
     assert caught.value.problems[0].hint == "Did you mean `text`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("user:\n" + "{{ q }}" * 20_000, "holds 140,000 characters in `{{ }}` and `{% %}`; at most 100,000 are read"),
+        ("user:\n" + "user:\n" * 300_000, "holds 300,001 role lines; at most 10,000 are read"),
+        ("user:\n{% include 'big.j2' %}", "prompts/_shared/big.j2: holds 100,004 characters"),
+    ],
+)
+def test_a_template_that_takes_minutes_to_compile_is_refused(text: str, told: str) -> None:
+    with pytest.raises(InvalidFiles) as refused:
+        parse_prompt(text, file="prompts/a/prompt.j2", shared={"big.j2": "{{" + "1" * 100_000 + "}}"})
+    assert told in str(refused.value)
