@@ -7,7 +7,6 @@ with that left out again, as the evaluator asks.
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -17,8 +16,7 @@ from benchmarks.detectors.finetune import HELD, rows, tenth
 from benchmarks.detectors.train import at_half, auroc
 from llmops.adapters.embedded_detectors import EmbeddedDetector
 from llmops.domain.scores import DetectionRequest
-from llmops.scoring.attributions import without_attributions
-from llmops.scoring.courtesies import without_courtesies
+from llmops.scoring.claimed import claimed
 
 SOURCE = "docs/guide.md"
 COURTESIES = (
@@ -30,17 +28,12 @@ COURTESIES = (
 NAMED = (f"({SOURCE})", f"[{SOURCE}]", f"\n\nSource: {SOURCE}", f"\n\nSources:\n- {SOURCE}")
 
 
-def claimed(row: dict[str, Any], text: str) -> str:
-    """An answer as the evaluator asks about it."""
-    return without_courtesies(without_attributions(text, [SOURCE]), row["question"])
-
-
 def main() -> None:
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
     most = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     found = [row for row in rows(Path(sys.argv[1]) / "ragtruth_qa" / "train.jsonl.gz") if tenth(row["source_id"]) >= 10 - HELD]
-    plain = [row for row in found if claimed(row, row["response"]) == row["response"]][:most]
+    plain = [row for row in found if claimed(row["response"], row["question"], [SOURCE]) == row["response"]][:most]
     y = np.array([float(bool(row["labels"])) for row in plain])
     polite, named = (
         [f"{row['response']} {added[number % len(added)]}" for number, row in enumerate(plain)] for added in (COURTESIES, NAMED)
@@ -49,8 +42,12 @@ def main() -> None:
         "as they are": [row["response"] for row in plain],
         "with a courtesy": polite,
         "with the name of a source": named,
-        "with the courtesy left out again": [claimed(row, text) for row, text in zip(plain, polite, strict=True)],
-        "with the name left out again": [claimed(row, text) for row, text in zip(plain, named, strict=True)],
+        "with the courtesy left out again": [
+            claimed(text, row["question"], [SOURCE]) for row, text in zip(plain, polite, strict=True)
+        ],
+        "with the name left out again": [
+            claimed(text, row["question"], [SOURCE]) for row, text in zip(plain, named, strict=True)
+        ],
     }
     detector = EmbeddedDetector("hallucination")
     table = Table("answers", "sound ones called unsupported", "unsupported ones called so", "AUROC", "balanced accuracy")
@@ -60,7 +57,7 @@ def main() -> None:
         said = score >= 0.5
         shares = [f"{said[y == label].mean():.1%} of {int((y == label).sum())}" for label in (0, 1)]
         table.add_row(name, *shares, f"{auroc(y, score):.3f}", f"{at_half(y, score)[1]:.3f}")
-    Console(width=110).print(table)
+    Console(width=130).print(table)
 
 
 if __name__ == "__main__":

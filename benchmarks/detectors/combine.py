@@ -40,7 +40,7 @@ from llmops.adapters.hallucination_model import HallucinationModel
 from llmops.adapters.onnx_token_classifier import OnnxTokenClassifier, Reading
 from llmops.adapters.weights import Weights, packaged, read_weights
 from llmops.domain.scores import DetectionRequest
-from llmops.scoring.courtesies import without_courtesies
+from llmops.scoring.claimed import claimed
 from llmops.scoring.groundedness import FEATURES as WORDS
 from llmops.scoring.grounding import FEATURES, TOKENS
 from llmops.scoring.windows import Window
@@ -64,8 +64,8 @@ class Labelled:
     """As in `WEIGHTS`."""
     question: str = ""
 
-    def request_without_courtesies(self) -> DetectionRequest:
-        return replace(self.request, output=without_courtesies(self.request.output, self.question))
+    def as_asked(self) -> DetectionRequest:
+        return replace(self.request, output=claimed(self.request.output, self.question))
 
 
 def build(weights: dict[str, Any]) -> Any:  # noqa: ANN401 -- an onnx ModelProto
@@ -214,9 +214,9 @@ def measured(model: HallucinationModel, held: Sequence[Labelled], edits: Sequenc
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy", "calibration error")
     score = cross_fitted(x, y, share, fold)
     described(table, f"RAGTruth QA, sources that the encoder never saw, grouped {FOLDS}-fold", y[labelled], score[labelled])
-    asked = features(model, [each.request_without_courtesies() for each in held])
+    asked = features(model, [each.as_asked() for each in held])
     polite = cross_fitted(x, y, share, fold, asked)
-    described(table, "  without their courtesies, as the evaluator asks", y[labelled], polite[labelled])
+    described(table, "  without what claims nothing, as the evaluator asks", y[labelled], polite[labelled])
     of_tokens = [number for number, name in enumerate(FEATURES) if name.removesuffix(", by sentences") in TOKENS]
     of_words = [number for number in range(len(FEATURES)) if number not in of_tokens]
     for name, columns in (("the words alone", of_words), ("the encoder alone", [0, *of_tokens])):

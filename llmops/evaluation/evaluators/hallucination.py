@@ -11,9 +11,8 @@ from llmops.evaluation.evaluators.base import COUNT, SHARE, AskDetector, Figures
 from llmops.evaluation.evaluators.detecting import check_labels, described, is_detector
 from llmops.evaluation.judging.claims import ClaimCheck
 from llmops.evaluation.judging.panel import JUDGE, Combine, build_panel
-from llmops.scoring.attributions import without_attributions
 from llmops.scoring.citations import without_markers
-from llmops.scoring.courtesies import without_courtesies
+from llmops.scoring.claimed import claimed
 from llmops.scoring.labels import Grounding
 from llmops.scoring.reading import terms
 from llmops.scoring.refusal import refuses
@@ -67,12 +66,12 @@ class ByDetector:
 
     async def outcome(self, request: DetectionRequest) -> Outcome:
         """The detector's probability; words such as `no` and `it is` alone are nothing that a passage could hold."""
-        claimed = without_courtesies(without_attributions(request.output, request.sources), request.input)
-        if not claimed.strip() and request.output.strip():
+        text = claimed(request.output, request.input, request.sources)
+        if not text.strip() and request.output.strip():
             return Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
-        if not terms(without_markers(claimed.strip())):
+        if not terms(without_markers(text.strip())):
             return Unmeasured("the answer has no words that can be looked for in the passages")
-        found = await self.detector(replace(request, output=claimed))
+        found = await self.detector(replace(request, output=text))
         return Score(found.value, described(request.output, found.spans), found.spans, found.parts)
 
 
