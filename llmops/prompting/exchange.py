@@ -14,6 +14,7 @@ from llmops.domain.records import record
 from llmops.prompting.frontmatter import settable, split_front_matter
 from llmops.prompting.nunjucks import as_jinja
 from llmops.prompting.roles import EXPANSION, OPENING, ROLE_LINE, ROLES
+from llmops.prompting.syntax import EXPRESSION
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
 from llmops.settings.positions import parse_yaml
@@ -89,7 +90,8 @@ def _check(text: str, file: str) -> None:
         parse_prompt(text, file=file, shared=_AnyFile(), name="imported")
     except InvalidFiles as error:
         hint = "Where its braces are text and no template: llmops prompt import FILE --format text, or --format openai."
-        raise InvalidFiles([Problem(file, each.message, hint=each.hint or hint) for each in error.problems]) from None
+        found = [(each.message, hint if each.hint in (None, EXPRESSION) else each.hint) for each in error.problems]
+        raise InvalidFiles([Problem(file, message, hint=step) for message, step in found]) from None
 
 
 class _AnyFile(Mapping[str, str]):

@@ -1,5 +1,6 @@
 """A template's syntax tree: parsed with the file's line numbers, and checked before anything is rendered."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from jinja2 import TemplateSyntaxError, meta, nodes
@@ -11,6 +12,9 @@ from llmops.settings.validation import nearest
 
 SHARED = "prompts/_shared"
 CONTEXTS = "contexts"
+EXPRESSION = "Jinja reads `{{ name }}`, `{{ a if b else c }}` and `{% if a %}...{% endif %}`; braces as text: `{{ '{{' }}`."
+_OFFSET = re.compile(r" at \d+\Z")
+"""Where Jinja found a character: an offset in a message, which no reader can use beside the line."""
 PASSAGE = ("text", "source", "heading")
 """What a template sees of each of the `contexts`."""
 
@@ -33,7 +37,9 @@ def parse_tree(environment: PromptEnvironment, source: str, file: str, first_lin
         tree = environment.parse(without_own_lines(source), filename=file)
     except TemplateSyntaxError as error:
         line = error.lineno + first_line - 1
-        raise SyntaxProblem([Problem(file, f"{(error.message or 'syntax error').rstrip('.')}.", line=line)]) from None
+        told = _OFFSET.sub("", error.message or "syntax error").rstrip(".")
+        hint = EXPRESSION if told.startswith(("unexpected", "expected token")) else None
+        raise SyntaxProblem([Problem(file, f"{told}.", line=line, hint=hint)]) from None
     except RecursionError:
         raise SyntaxProblem([Problem(file, "expressions are nested too deeply.", line=first_line)]) from None
     if first_line > 1:

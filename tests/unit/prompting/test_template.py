@@ -268,3 +268,15 @@ def test_a_template_that_takes_minutes_to_compile_is_refused(text: str, told: st
     with pytest.raises(InvalidFiles) as refused:
         parse_prompt(text, file="prompts/a/prompt.j2", shared={"big.j2": "{{" + "1" * 100_000 + "}}"})
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("expression", ["q ? 'a' : 'b'", "#if q", "q }"])
+def test_what_is_no_expression_of_jinja_is_told_with_what_is_one(expression: str) -> None:
+    with pytest.raises(InvalidFiles) as refused:
+        parse_prompt(f"user:\n{{{{ {expression} }}}}", file="p.j2", shared={})
+    (problem,) = refused.value.problems
+    assert problem.line == 2
+    assert problem.message.startswith("unexpected ")
+    assert " at " not in problem.message
+    assert problem.hint is not None
+    assert "{{ a if b else c }}" in problem.hint
