@@ -91,7 +91,7 @@ class Retriever:
     def search(self, queries: Sequence[Query]) -> list[tuple[Hit, ...]]:
         """As `retrieve`, for queries for which everything is written."""
         asked = [query for query in dict.fromkeys(queries) if query.text.strip()]
-        if not asked or not self._among:
+        if not asked or not self.among:
             return [() for _ in queries]
         wordings = {query: _wordings(query) for query in asked}
         texts = list(dict.fromkeys(each for some in wordings.values() for each in some))
@@ -110,22 +110,22 @@ class Retriever:
         return nullcontext() if self.watch is None else self.watch.stage(name)
 
     @cached_property
-    def _among(self) -> Mapping[str, Chunk]:
+    def among(self) -> Mapping[str, Chunk]:
         """The chunks that are searched."""
         return self.chunks if self.settings.where is None else searched(self.chunks, self.settings.where)
 
     @cached_property
     def _nearby(self) -> DenseSearch:
-        return DenseSearch(self.vectors, self._among)
+        return DenseSearch(self.vectors, self.among)
 
     @cached_property
     def _packer(self) -> Packer:
         return Packer(self.chunks, self.settings, self.embedder.tokenizer)
 
     def _bm25(self, queries: Sequence[str]) -> list[Ranking]:
-        among = None if self.settings.where is None else self._among.keys()
+        among = None if self.settings.where is None else self.among.keys()
         with self._stage("bm25"):
-            return self.lexical.query(queries, min(self.settings.bm25, len(self._among)), among)
+            return self.lexical.query(queries, min(self.settings.bm25, len(self.among)), among)
 
     def _dense(self, queries: Sequence[Query]) -> list[Ranking]:
         with self._stage("embed"):

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llmops.domain.errors import UsageError
 from llmops.domain.keys import node_key
 from llmops.domain.ports import Embedder, Progress, Reranker, Store, VectorMemory
 from llmops.domain.queries import Query
@@ -150,7 +151,11 @@ class ProjectIndex:
         return live_generation(self.name, Manifest.load(self._store, self.name), self._folder)
 
     def open(self, progress: Progress) -> Retriever:
-        """The retriever over the current corpus; the index is built first when it is not up to date, or damaged."""
+        """The retriever over the current corpus; the index is built first when it is not up to date, or damaged.
+
+        Raises:
+            UsageError: `retrieve.where` leaves no chunk to search.
+        """
         manifest = Manifest.load(self._store, self.name)
         chunks = load_chunks(self._folder, self.key)
         if manifest is None or manifest.key != self.key or len(chunks) != manifest.size:
@@ -162,7 +167,12 @@ class ProjectIndex:
         by_id = {chunk.id: chunk for chunk in chunks}
         lexical = Bm25Index(chunks, generation_folder(self._folder, self.key) / "bm25")
         how, fusion = self.settings.retrieve, fusion_of(self.settings)
-        return Retriever(how, self._embedder, self._vectors, lexical, by_id, fusion, self._reranker, self.writer)
+        found = Retriever(how, self._embedder, self._vectors, lexical, by_id, fusion, self._reranker, self.writer)
+        if how.where is not None and not found.among:
+            hint = "Globs are held against document ids, such as the path of a file. A CSV file holds text: year: '2020'."
+            message = f"`retrieve.where` of the index {self.name!r} leaves none of its {many(len(chunks), 'chunk')} to search."
+            raise UsageError(message, hint=hint)
+        return found
 
     def retrieval_identity(self, key: str) -> str:
         """Changes whenever the same query could give other hits from the generation with this key."""

@@ -120,3 +120,9 @@ def test_what_cannot_be_is_refused_with_its_place(tmp_path: Path, retrieve: str,
     assert done.returncode == 2
     assert told in done.stderr
     assert "llmops.yaml" in done.stderr
+
+
+def test_a_where_that_leaves_nothing_to_search_is_refused(tmp_path: Path) -> None:
+    done = llmops(project(tmp_path, "{where: {metadata: {year: '2020'}}}"), "rag", "query", QUERY)
+    assert done.returncode == 2
+    assert "`retrieve.where` of the index 'drinks' leaves none of its 4 chunks to search." in done.stderr
