@@ -22,6 +22,8 @@ from llmops.settings.positions import parse_yaml
 _PROMPTY_ROLE = re.compile(r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*:[ \t]*$", re.I | re.M)
 _DUMPED = re.compile(r'"(?:\\.|[^"\\])*"|\{\{-?((?:(?!\}\}).)*?)\|\s*dump\s*-?\}\}')
 """A JSON text, or a value that a template writes as one: `{"content": {{ question | dump }}}`."""
+_JSON = re.compile(r"\s*(?:\[\s*[{\"\]]|\{[\n\"])")
+"""How a list or a mapping begins; `[INST]` opens a text."""
 _IMAGE = re.compile(r"(?:data:[^,{}]*,)?(\{\{\s*\w+\s*\}\})")
 """The address of an image that a variable holds."""
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
@@ -272,7 +274,7 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
     if suffix in _PROGRAMS:
         raise _refuse(file, "is a program that makes prompts; it cannot be imported.", "Run it, and import what it prints.")
     is_yaml = suffix in (".yaml", ".yml")
-    is_json = not is_yaml and text.lstrip().startswith(("[", "{\n", '{"'))
+    is_json = not is_yaml and (suffix == ".json" or _JSON.match(text) is not None)
     if is_json:
         text = _DUMPED.sub(lambda match: match[0] if match[1] is None else json.dumps(f"{{{{{match[1]}}}}}"), text)
     if is_yaml or is_json:

@@ -44,7 +44,9 @@ class Cases:
         self._default = mapping(source.loaded(source.config.get("defaultTest"), ("defaultTest",)))
         source.leave_others(self._default, _TEST, ("defaultTest",))
         source.leave_others(mapping(self._default.get("options")), _OPTIONS, ("defaultTest", "options"))
-        self.entries, self._pushed = self._default_entries(self._default)
+        entries, self._pushed = self._default_entries(self._default)
+        self.entries = entries or [{"latency": {}}, {"cost": {}}]
+        """What every case is held against: measured at least, under names that no case takes."""
 
     def all(self) -> list[Json]:
         """The cases, each with an id of its own."""
@@ -188,7 +190,7 @@ class Cases:
             self._source.leave((*at, "weight"), "an evaluator that weighs nothing fails a case here all the same")
         provider = assertion.get("provider") or options.get("provider")
         try:
-            value = self._source.of_file(filled(assertion.get("value"), vars))
+            value = filled(self._source.of_file(filled(assertion.get("value"), vars)), vars)
             before = {"transform": options["transform"]} if "transform" in options else {}
             return entry_of({**before, **assertion, "value": value}, lambda: self._models.judge(at, provider))
         except LlmopsError as error:
@@ -200,11 +202,18 @@ class Cases:
         entries: list[Entry] = []
         pushed: list[Placed] = []
         for at, each in self._asserts(default, ("defaultTest",)):
-            if templated(each.get("value")):
+            if self._is_templated(each.get("value")):
                 pushed.append((at, each))
             elif entry := self._entry(at, each, {}, mapping(default.get("options"))):
                 entries.append(_named(entry, entries))
         return entries, pushed
+
+    def _is_templated(self, value: Any) -> bool:  # noqa: ANN401 -- any value of YAML
+        """Whether a value, or the file that it names, holds templates."""
+        try:
+            return templated(value) or templated(self._source.of_file(value))
+        except LlmopsError:
+            return False  # told with the assertion
 
 
 def _joined(data: Json, test: Json) -> Json:

@@ -15,7 +15,7 @@ from llmops.prompting.registry import PROMPTS, WORKING_COPY, name_from
 from llmops.prompting.template import PromptVersion, parse_prompt
 from llmops.settings.files import Content, read_text, shown
 from llmops.settings.lines import csv_rows
-from llmops.workflows.promptfoo.assertions import Entry, LeftOut
+from llmops.workflows.promptfoo.assertions import LeftOut
 from llmops.workflows.promptfoo.cases import Cases, Json
 from llmops.workflows.promptfoo.providers import Models
 from llmops.workflows.promptfoo.source import DATA, FILE, PROGRAMS, Source, mapping, unused
@@ -25,6 +25,8 @@ NAME = "promptfoo"
 _PROMPT_FILE = re.compile(rf"[^\s{{}}]+\.(?:csv|j2|jsonl?|md|txt|ya?ml|{PROGRAMS})(?::\w+)?")
 """A text that stands for a file, with `file://` or without."""
 _EXEC = "exec:"
+_CHAT = re.compile(r"\s*\[\s*\{")
+"""How a list of messages begins; `[INST]` opens a text."""
 _KEYS = {
     *("$schema", "assertionTemplates", "defaultTest", "description", "evaluateOptions", "prompts", "providers", "targets"),
     *("scenarios", "tests"),
@@ -58,14 +60,13 @@ def convert(path: Path) -> Converted:
     for what, found in (("prompt", prompts), ("provider", targets), ("test", cases)):
         if not found:
             raise InvalidFiles([*source.left_out, Problem(source.file, f"holds no {what} that can be carried over.")])
-    evaluators: list[str | Entry] = [*tests.entries]
     suite = {
         "description": str(source.config.get("description") or "From promptfoo."),
         "dataset": f"datasets/{NAME}.jsonl",
         "prompts": list(prompts),
         "targets": targets,
         **_repeat(source),
-        "evaluators": evaluators or ["latency", "cost"],
+        "evaluators": tests.entries,
         "gate": [{"no_failures": {"tags": []}}],
     }
     files: dict[str, Content] = {
@@ -127,7 +128,7 @@ def _prompts_of(given: Any, source: Source) -> Iterator[tuple[str, str]]:  # noq
     if text.startswith(_EXEC):
         raise LeftOut(f"{text!r} is a program")
     if "\n" in text or not (text.startswith(FILE) or _PROMPT_FILE.fullmatch(text) or (source.folder / text).is_file()):
-        chat = ".yaml" if text.lstrip().startswith("- role:") else ".json" if text.lstrip().startswith("[") else ""
+        chat = ".yaml" if text.lstrip().startswith("- role:") else ".json" if _CHAT.match(text) else ""
         for found in import_prompts(text, f"prompt{chat}", "promptfoo"):
             yield str(label or "prompt"), found.text
         return

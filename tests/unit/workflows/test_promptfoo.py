@@ -416,7 +416,7 @@ def test_a_scenario_is_each_of_its_tests_with_each_of_its_data(tmp_path: Path) -
     assert [(row["vars"]["tongue"], row["vars"]["word"]) for row in rows] == [
         *(("French", "hi"), ("French", "yes"), ("Greek", "hi"), ("Greek", "yes"))
     ]
-    assert rows[0]["evaluators"] == [{"latency": {"max": 1.0}}, {"contains": {"any": ["French"]}}]
+    assert rows[0]["evaluators"] == [{"latency": {"max": 1.0, "name": "latency-2"}}, {"contains": {"any": ["French"]}}]
     assert rows[2]["metadata"] == {"rare": 1}
     assert [problem.key for problem in found.left_out] == ["scenarios[0].x"]
 
@@ -484,6 +484,30 @@ def test_a_variable_may_stand_in_the_text_of_another(tmp_path: Path) -> None:
     assert [row["vars"]["word"] for row in cases(found)] == ["Hello A", "Hello B"]
     assert cases(found)[0]["vars"]["loud"] == "{{ name | upper }}"
     assert [problem.key for problem in found.left_out] == ["tests[0].vars.loud"]
+
+
+def test_no_evaluator_of_a_case_takes_the_name_of_one_of_the_suite(tmp_path: Path) -> None:
+    tests = [{"vars": {"word": "a"}, "assert": [{"type": "latency", "threshold": 1000}, {"type": "cost", "threshold": 1}]}]
+    found = converted(tmp_path, {**MINIMAL, "tests": tests})
+    assert suite(found)["evaluators"] == [{"latency": {}}, {"cost": {}}]
+    assert [next(iter(each.values()))["name"] for each in cases(found)[0]["evaluators"]] == ["latency-2", "cost-2"]
+
+
+def test_a_template_in_the_file_of_a_value_is_filled_in(tmp_path: Path) -> None:
+    default = {"assert": [{"type": "contains", "value": "file://a.txt"}, {"type": "contains", "value": "file://b.txt"}]}
+    files = {"a.txt": "Say {{word}}", "b.txt": "plain"}
+    found = converted(tmp_path, {**MINIMAL, "defaultTest": default}, files)
+    assert suite(found)["evaluators"] == [{"contains": {"any": ["plain"], "ignore_case": False}}]
+    (entry,) = cases(found)[0]["evaluators"]
+    assert entry["contains"]["any"] == ["Say hello"]
+
+
+def test_a_text_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    found = converted(
+        tmp_path, {**MINIMAL, "prompts": ["[INST] {{word}} [/INST]", "file://p.txt"]}, {"p.txt": "[INST] {{word}}"}
+    )
+    assert found.files["prompts/prompt/prompt.j2"] == "user:\n[INST] {{word}} [/INST]\n"
+    assert found.files["prompts/p/prompt.j2"] == "user:\n[INST] {{word}}\n"
 
 
 def test_the_context_of_a_case_is_what_faithfulness_is_held_against(tmp_path: Path) -> None:
