@@ -204,7 +204,8 @@ class LitellmEmbedder:
         return unit
 
     def _named(self, message: str) -> str:
-        return f"Embedder {self._settings.id!r}: {message}"
+        address = address_of(self._settings)
+        return f"Embedder {self._settings.id!r}{f' at {address}' if address else ''}: {message}"
 
     def _loaded(self) -> Any:  # noqa: ANN401 -- a module
         if self._litellm is None:
