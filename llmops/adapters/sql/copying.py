@@ -56,6 +56,8 @@ def copy(source: Database, target: Database, progress: Progress) -> Copied:
                 rows = [row for row in page if part.run is None or row._mapping[part.run] not in settled]
                 if part.table is runs:  # results that came in behind the pages above were missed
                     rows = [row for row in rows if ends.get(row.id) == (row.finished_at or "")]
+                elif part.table is baselines:
+                    rows = [row for row in rows if ends.get(row.run)]
                 written[part.table.name] += target.transaction(partial(_write, target, part, rows)) if rows else 0
                 done += len(page)
                 progress.advanced(done)

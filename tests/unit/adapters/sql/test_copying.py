@@ -145,14 +145,16 @@ def test_a_run_that_ends_while_the_store_is_copied_comes_whole_with_the_next_cop
         for name in ("new", RUN.id):
             source.commit([], name, [cell(CELLS - 1)])
             source.finish_run(name, "finished", "2026-01-01T00:00:01Z", {"a": 1})
+        source.set_baseline("evals/a.yaml", "new")
 
     copy_store(filled, url, HERE, Steps(meanwhile=end))
     copied = store_status(url, HERE).rows
-    assert (copied["runs"], copied["results"] > CELLS) == (0, True)
+    assert (copied["runs"], copied["baselines"], copied["results"] > CELLS) == (0, 0, True)
     copy_store(filled, url, HERE, Steps())
     target = open_store(url, HERE)
     for name in ("new", RUN.id):
         assert (target.run(name).status, len(list(target.results(name)))) == ("finished", CELLS)
+    assert target.baseline("evals/a.yaml") == "new"
     target.close()
     source.close()
 
