@@ -195,13 +195,18 @@ def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table, peer
     settings = retriever.settings
     bm25 = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"dense": 0})), queries)
     dense = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"bm25": 0})), queries)
-    both = chunk_rankings(retriever, queries)
-    parts = {name: scores.of(found) for name, found in (("bm25", bm25), ("dense", dense), ("fused", both))}
+    fused = {
+        name: chunk_rankings(replace(retriever, settings=settings.model_copy(update={"fuse": fuse})), queries)
+        for name, fuse in (("fused", "rrf"), ("fused by scores", "weighted"))
+    }
+    parts = {name: scores.of(found) for name, found in {"bm25": bm25, "dense": dense, **fused}.items()}
     better = max(("bm25", "dense"), key=lambda name: float(np.mean(parts[name]["nDCG@10"])))
     for name, found in parts.items():
         gain = ""
         if name == "fused":
             gain = f"{shown(np.subtract(found['nDCG@10'], parts[better]['nDCG@10']).tolist())} vs {better}"
+        if name == "fused by scores":
+            gain = f"{shown(np.subtract(found['nDCG@10'], parts['fused']['nDCG@10']).tolist())} vs fused"
         table.add_row(data.name, f"{len(queries)}", name, shown(found["nDCG@10"]), shown(found["recall@5"]), gain)
     if peers is not None:
         theirs = scores.of_sources(peer_sources(data, peers, settings.k))

@@ -1,10 +1,12 @@
-"""What is left of an answer without what claims nothing: courtesies, the names of its sources, the heads of its tables."""
+"""What is left of an answer without what claims nothing: courtesies, names of sources, heads of tables, what it declines."""
 
 import re
 from collections.abc import Iterable
 
 from llmops.scoring.attributions import without_attributions
 from llmops.scoring.courtesies import without_courtesies
+from llmops.scoring.refusal import refuses
+from llmops.scoring.sentences import split_sentences
 
 _table_head = re.compile(r"^[^\n|]*\|[^\n]*\n[ \t]*\|?[ \t]*:?-[-:| \t]*$", re.MULTILINE)
 
@@ -17,5 +19,19 @@ def claimed(answer: str, question: str = "", sources: Iterable[str] = ()) -> str
         question: what it answers.
         sources: names of the passages that it rests on, as `without_attributions`.
     """
-    text = _table_head.sub(lambda head: re.sub(r"[^\n]", " ", head[0]), answer)
-    return without_courtesies(without_attributions(text, sources), question)
+    text = _table_head.sub(lambda head: _blank(head[0]), answer)
+    return _without_refusals(without_courtesies(without_attributions(text, sources), question))
+
+
+def _without_refusals(answer: str) -> str:
+    """Without the sentences that decline, such as "The passages do not say when."."""
+    parts, at = list[str](), 0
+    for sentence in split_sentences(answer):
+        if refuses(sentence.text):
+            parts += (answer[at : sentence.start], _blank(sentence.text))
+            at = sentence.end
+    return "".join((*parts, answer[at:]))
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)

@@ -68,7 +68,7 @@ class ByDetector:
         """The detector's probability; words such as `no` and `it is` alone are nothing that a passage could hold."""
         text = claimed(request.output, request.input, request.sources)
         if not text.strip() and request.output.strip():
-            return Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
+            return Unmeasured("the answer claims nothing: it greets, offers, declines, or names its sources")
         if not terms(without_markers(text.strip())):
             return Unmeasured("the answer has no words that can be looked for in the passages")
         found = await self.detector(replace(request, output=text))

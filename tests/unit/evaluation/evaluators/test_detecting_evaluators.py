@@ -86,7 +86,7 @@ def test_an_answer_without_words_of_substance_is_not_called_supported(bench: Ben
 
 def test_a_courtesy_is_not_held_against_the_passages(bench: Bench) -> None:
     found = bench.measure("hallucination", answer("Hello! How can I help you?", hits=HITS))
-    assert found == Unmeasured("the answer is a courtesy, such as a greeting or an offer, and claims nothing")
+    assert found == Unmeasured("the answer claims nothing: it greets, offers, declines, or names its sources")
     assert bench.detector.requests == []
 
     bench.judge("hallucination", answer("Sure! It is 5. Let me know if you have questions.", hits=HITS))
