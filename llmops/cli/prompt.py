@@ -84,10 +84,12 @@ def render(
     """Print the messages that a prompt renders to; `contexts` are the case's own, nothing is searched for."""
     from rich.text import Text
 
+    from llmops.prompting.roles import escaped_roles
+
     session: Session = ctx.obj
     for message in rendered(session, session.wiring.prompt(reference), var, case, dataset):
         session.out.print(Text(f"{message.role}:", style="bold"))
-        typer.echo(f"{safe(message.shown)}\n")
+        typer.echo(f"{escaped_roles(safe(message.shown))}\n")
 
 
 @app.command()

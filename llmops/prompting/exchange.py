@@ -13,7 +13,7 @@ from llmops.domain.prompts import Message, PromptFormat
 from llmops.domain.records import record
 from llmops.prompting.frontmatter import settable, split_front_matter
 from llmops.prompting.nunjucks import as_jinja
-from llmops.prompting.roles import EXPANSION, OPENING, ROLE_LINE, ROLES
+from llmops.prompting.roles import EXPANSION, OPENING, ROLES, escaped_roles
 from llmops.prompting.syntax import EXPRESSION
 from llmops.prompting.template import PromptVersion, normalised, parse_prompt
 from llmops.prompting.variables import FITS, kind_of
@@ -118,7 +118,7 @@ def _refuse(file: str, message: str, hint: str | None = None, line: int | None =
 
 def _from_text(text: str) -> str:
     """One user message. Text that is no template is kept as it is."""
-    body = f"user:\n{_escaped_roles(text)}\n"
+    body = f"user:\n{escaped_roles(text)}\n"
     try:
         parse_prompt(body, file="text", shared={}, name="imported")
     except InvalidFiles:
@@ -126,13 +126,9 @@ def _from_text(text: str) -> str:
     return body
 
 
-def _escaped_roles(text: str) -> str:
-    return ROLE_LINE.sub(lambda match: f"\\{match[0]}", text)
-
-
 def _literal(text: str) -> str:
     """`text` as a template that renders to it."""
-    return OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", _escaped_roles(text))
+    return OPENING.sub(lambda match: "{{ '" + match[0] + "' }}", escaped_roles(text))
 
 
 def _imported(messages: Sequence[tuple[str, str]], parameters: Mapping[str, Any], **front: Any) -> Imported:  # noqa: ANN401
@@ -283,11 +279,11 @@ def _from_promptfoo(text: str, file: str) -> list[Imported]:
             told = "is a configuration of promptfoo; a file of one of its `prompts` was expected."
             raise _refuse(file, told, f"A project is made of all that it holds by: llmops init NEW_FOLDER --from {file}")
         messages, parameters = _messages_of(data, file, templates=True)
-        return [_imported([(role, _escaped_roles(as_jinja(content))) for role, content in messages], parameters)]
+        return [_imported([(role, escaped_roles(as_jinja(content))) for role, content in messages], parameters)]
     text = as_jinja(text)
     # Of other files a line of hyphens is text.
     parts = [part for part in _SEPARATOR.split(text) if part.strip()] if suffix == ".txt" else [text]
-    texts = [f"user:\n{_escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
+    texts = [f"user:\n{escaped_roles(part.strip(chr(10)))}\n" for part in parts] or [_from_text(text)]
     return [Imported(each) for each in texts]
 
 

@@ -131,6 +131,11 @@ def without_own_lines(text: str) -> str:
     return "".join((*parts, text[at:]))
 
 
+def escaped_roles(text: str) -> str:
+    """`text` with a backslash in front of each line that would open a message."""
+    return ROLE_LINE.sub(lambda match: f"\\{match[0]}", text)
+
+
 def split_messages(text: str, first_line: int, file: str) -> tuple[str, list[MessageSource], list[Problem]]:
     """A template's text cut at its role lines.
 
