@@ -39,7 +39,7 @@ def evaluate(
         typer.Option("--config", "-c", help="default, bm25, dense or, with --beir, an index of llmops.yaml; repeatable."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Labelled cases; default: those of the suites that use the index.")
+        str | None, typer.Option(help="Labelled cases; default: those of the index's BEIR folder or suites.")
     ] = None,
     k: Annotated[
         list[int] | None, typer.Option("-k", min=1, help="Depth of the metrics; repeatable; default: 1, 3, 5, 10.")
@@ -105,12 +105,12 @@ def only_index(session: Session, name: str | None) -> str:
 def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: How) -> list[Measured]:
     import asyncio
 
-    from llmops.workflows.rag_eval import asked_cases, case_queries, configurations, labelled_queries, measure
+    from llmops.workflows.rag_eval import asked_cases, configurations, index_queries, labelled_queries, measure
 
     settings = session.project.index(index)
     found = configurations(index, settings, chosen, {})
     if how[2] is None:
-        labelled = case_queries(index, session.root, dataset)
+        labelled = index_queries(index, settings, session.root, dataset)
         return [measure(each, labelled, *_with(session.wiring, how)) for each in found]
     cases = asked_cases(index, session.root, dataset)
     judged = asyncio.run(_judged(session.wiring, found, {key: text for key, (_, text) in cases.items()}, how))

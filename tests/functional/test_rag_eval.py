@@ -58,6 +58,14 @@ def test_a_beir_folder_is_measured_without_a_project(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
 
 
+def test_an_index_over_a_beir_folder_is_measured_on_its_judgements(tmp_path: Path) -> None:
+    beir(tmp_path / "set")
+    write(tmp_path, {"llmops.yaml": "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {beir: set}}\n"})
+    (own,), (given,) = measured(tmp_path, "i"), measured(tmp_path, "--beir", "set")
+    assert own["queries"] == 2
+    assert own["metrics"] == given["metrics"]
+
+
 def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     case = {"id": "c1", "vars": {"question": QUERIES["q1"]}, "relevant": ["docs/d1.md"]}
     files = {f"docs/{name}.md": f"# {name}\n\n{text}\n" for name, text in TEXTS.items()}
