@@ -15,13 +15,13 @@ from llmops.cli.printing import JsonOption, print_json
 from llmops.cli.progress import ShownProgress
 from llmops.cli.session import Session, wiring_or_bare
 from llmops.domain.errors import BudgetSpent, UsageError
-from llmops.domain.measures import JudgedContexts, Measured
+from llmops.domain.measures import JudgedContexts
 from llmops.domain.ports import Progress
 from llmops.domain.records import record
 
 if TYPE_CHECKING:
     from llmops.wiring import Wiring
-    from llmops.workflows.rag_eval import Configuration
+    from llmops.workflows.rag_eval import Configuration, Ranked
 
 app = typer.Typer()
 
@@ -56,6 +56,7 @@ def evaluate(
     """Measure how well an index finds what is relevant: recall, precision, nDCG, MRR and MAP with intervals, and timings."""
     from llmops.reporting.retrieval import print_measured
     from llmops.workflows.rag_eval import DEFAULT
+    from llmops.workflows.retrieval_differences import against_first
 
     session: Session = ctx.obj
     depths, chosen = sorted(set(k or DEPTHS)), config or [DEFAULT]
@@ -66,15 +67,16 @@ def evaluate(
     with ShownProgress(session.err) as progress:
         if beir is None:
             by = None if judge is None else Judging(judge, budget)
-            measured = _on_cases(session, only_index(session, name), dataset, chosen, (depths, progress, by))
+            found = _on_cases(session, only_index(session, name), dataset, chosen, (depths, progress, by))
         elif name is not None or dataset is not None:
             raise UsageError("--beir brings its own documents and labels.", hint="Leave the index and --dataset out.")
         else:
-            measured = _on_beir(session, session.start / beir, chosen, (depths, progress, None))
+            found = _on_beir(session, session.start / beir, chosen, (depths, progress, None))
+    measured, differences = [each.measured for each in found], against_first(found)
     if json:
-        print_json({"configurations": measured})
+        print_json({"configurations": measured, "differences": differences})
     else:
-        print_measured(session.out, measured, depths)
+        print_measured(session.out, measured, differences, depths)
     if any(each.judged is not None and each.judged.stopped for each in measured):
         raise typer.Exit(BudgetSpent.exit_code)
 
@@ -102,7 +104,7 @@ def only_index(session: Session, name: str | None) -> str:
     return name or names[0]
 
 
-def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: How) -> list[Measured]:
+def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequence[str], how: How) -> "list[Ranked]":
     import asyncio
 
     from llmops.workflows.rag_eval import asked_cases, configurations, index_queries, labelled_queries, measure
@@ -115,8 +117,9 @@ def _on_cases(session: Session, index: str, dataset: str | None, chosen: Sequenc
     cases = asked_cases(index, session.root, dataset)
     judged = asyncio.run(_judged(session.wiring, found, {key: text for key, (_, text) in cases.items()}, how))
     labelled = labelled_queries(cases)
-    done = zip(found, judged, strict=False)
-    return [replace(measure(each, labelled, *_with(session.wiring, how)), judged=told) for each, told in done]
+    ranked = [measure(each, labelled, *_with(session.wiring, how)) for each, _ in zip(found, judged, strict=False)]
+    done = zip(ranked, judged, strict=True)
+    return [replace(each, measured=replace(each.measured, judged=told)) for each, told in done]
 
 
 async def _judged(
@@ -139,7 +142,7 @@ async def _judged(
     return told
 
 
-def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> list[Measured]:
+def _on_beir(session: Session, folder: Path, chosen: Sequence[str], how: How) -> "list[Ranked]":
     """Indexes of a folder outside of the project are built aside and thrown away; the project keeps the vectors."""
     from llmops.settings.indexes import CorpusSettings, IndexSettings
     from llmops.settings.positions import Positions

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Literal
 
 from llmops.domain.records import record
 from llmops.domain.scores import JudgeUse
+
+Direction = Literal["better", "not told apart", "worse"]
+"""Of a configuration against another on the same queries."""
 
 
 @record
@@ -57,3 +61,24 @@ class Measured:
     """None: no judge was asked."""
     unknown: tuple[str, ...] = ()
     """Labels that name nothing in the index, each once: they count as not found, whatever is retrieved."""
+
+
+@record
+class RetrievalDifference:
+    """One configuration minus the first, on one metric over the same queries."""
+
+    name: str
+    against: str
+    """The first configuration."""
+    metric: str
+    queries: int
+    wins: int
+    """Queries on which this configuration has the higher value."""
+    losses: int
+    difference: float
+    interval: tuple[float, float] | None
+    """Two-sided at 95 %; None where the data cannot bound it."""
+    p_value: float | None
+    """Of no difference, adjusted for the number of configurations (Holm); None where there is no test."""
+    verdict: Direction
+    """Not told apart unless the interval leaves out 0 and the p-value, where there is one, is below 0.05."""

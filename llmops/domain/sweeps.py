@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from llmops.domain.measures import Direction
 from llmops.domain.records import record
 
 SWEEP_VERSION = 1
 """Raised when a key of the JSON document changes its meaning or disappears."""
 
 SweepMetric = Literal["recall", "ndcg", "mrr"]
-SweepVerdict = Literal["better", "not told apart", "worse", "current"]
+SweepVerdict = Direction | Literal["current"]
 """Of the winner against the current configuration within the budget, on the reporting fold."""
 BudgetOrigin = Literal["given", "current", "largest chunk"]
 """`current`: what the current configuration gives, on average or at most; `largest chunk`: it gives less than one of those."""

@@ -80,6 +80,11 @@ def labels_of_nothing(labels: Sequence[str], what: str) -> str:
     return f"{told} as not found: {named}"
 
 
+def ends(interval: tuple[float, float] | None) -> str:
+    """The interval of a difference of shares, behind the difference; nothing when the data cannot bound it."""
+    return "" if interval is None else f" [{interval[0]:+z.3f}, {interval[1]:+z.3f}]"
+
+
 def estimate_of(rule: RuleVerdict) -> str:
     """The figure of a rule with its interval, where it has one, and the number of cases; nothing when there is no figure."""
     if rule.value is None:

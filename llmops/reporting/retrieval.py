@@ -6,16 +6,20 @@ from rich.console import Console
 from rich.text import Text
 
 from llmops.domain.amounts import dollars, seconds
-from llmops.domain.measures import JudgedContexts, Measured
+from llmops.domain.measures import Direction, JudgedContexts, Measured, RetrievalDifference
 from llmops.domain.words import many
 from llmops.reporting.columns import tables
-from llmops.reporting.figures import labels_of_nothing
+from llmops.reporting.figures import ends, labels_of_nothing
 from llmops.reporting.safe import safe
 from llmops.scoring.spans import SPAN_METRICS
 
+STYLES: dict[Direction, str] = {"better": "green", "not told apart": "", "worse": "red"}
 
-def print_measured(console: Console, measured: Sequence[Measured], depths: Sequence[int]) -> None:
-    """One row per metric, one column per configuration; then what it took."""
+
+def print_measured(
+    console: Console, measured: Sequence[Measured], differences: Sequence[RetrievalDifference], depths: Sequence[int]
+) -> None:
+    """One row per metric, one column per configuration; how they differ; then what it took."""
     names = [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "hit") for k in depths]
     spans = [f"{name}@{k}" for name in SPAN_METRICS for k in depths if any(f"{name}@{k}" in each.metrics for each in measured)]
     ranked = (*names, "mrr", "map", *spans) if any(each.queries for each in measured) else ()
@@ -26,6 +30,8 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
     ]
     for table in tables(("metric", [Text(name) for name in (*ranked, *judged)]), columns, console.width):
         console.print(table)
+    if differences:
+        _print_differences(console, differences, [f"{name}@{k}" for name in ("ndcg", "recall") for k in depths])
     for each in measured:
         if each.judged is not None:
             console.print(Text(f"{safe(each.name)}: {_judged(each.judged)}", style="dim"), soft_wrap=True)
@@ -48,6 +54,22 @@ def print_measured(console: Console, measured: Sequence[Measured], depths: Seque
             cost = f"worth {dollars(each.writing.cost_usd)}, spent now {dollars(each.writing.spent_usd)}"
             told = f"rewriting took {many(each.writing.calls, 'call')}, {each.writing.sent} of them now, {cost}"
             console.print(Text(f"{safe(each.name)}: {told}", style="dim"), soft_wrap=True)
+
+
+def _print_differences(console: Console, differences: Sequence[RetrievalDifference], metrics: Sequence[str]) -> None:
+    """One row per metric, one column for each configuration but the first."""
+    wanted = {metric: [each for each in differences if each.metric == metric] for metric in metrics}
+    columns = [(safe(others[0].name), [_difference(each) for each in others]) for others in zip(*wanted.values(), strict=True)]
+    first = differences[0]
+    told = f"\nDifference from {safe(first.against)}, paired over {many(first.queries, 'query')}, with its 95 % interval"
+    told += f"; verdicts allow for {len(columns)} comparisons (Holm)" if len(columns) > 1 else ""
+    console.print(Text(f"{told}:", style="dim"), soft_wrap=True)
+    for table in tables(("metric", [Text(metric) for metric in metrics]), columns, console.width):
+        console.print(table)
+
+
+def _difference(each: RetrievalDifference) -> Text:
+    return Text.assemble(f"{each.difference:+z.3f}{ends(each.interval)}  ", (each.verdict, STYLES[each.verdict]))
 
 
 def _judged(judged: JudgedContexts) -> str:

@@ -6,7 +6,7 @@ from rich.text import Text
 from llmops.domain.sweeps import Sweep, Tried
 from llmops.domain.words import many
 from llmops.reporting.columns import tables
-from llmops.reporting.figures import labels_of_nothing
+from llmops.reporting.figures import ends, labels_of_nothing
 from llmops.reporting.safe import one_line, safe
 
 MAX_LEFT_OUT = 10
@@ -59,13 +59,9 @@ def _cells(each: Tried) -> list[str]:
     return [
         f"{each.chosen_on:.3f}",
         "rejected" if each.score is None else f"{each.score:.3f}",
-        "" if each.difference is None else f"{each.difference:+z.3f}{_ends(each.difference_interval)}",
+        "" if each.difference is None else f"{each.difference:+z.3f}{ends(each.difference_interval)}",
         "" if each.p_value is None else f"{each.p_value:.2g}",
         f"{each.tokens:.0f}",
         f"{each.query_ms['p50']:.1f}",
         f"{each.size_bytes / 2**20:.1f}",
     ]
-
-
-def _ends(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f" [{interval[0]:+z.3f}, {interval[1]:+z.3f}]"

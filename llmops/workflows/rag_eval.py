@@ -196,9 +196,18 @@ def configurations(
     return found
 
 
+@record
+class Ranked:
+    """A configuration that was measured, and what it scored on each query."""
+
+    measured: Measured
+    scores: Mapping[str, Sequence[float]]
+    """By metric, in the order of the queries."""
+
+
 def measure(
     configuration: Configuration, labelled: LabelledQueries, depths: Sequence[int], parts: Parts, progress: Progress
-) -> Measured:
+) -> Ranked:
     """Build, ask every query, and average; rankings are as deep as the configuration's candidates reach."""
     retrieve = configuration.settings.retrieve
     deep = retrieve.model_copy(update={"k": retrieve.dense + retrieve.bm25})
@@ -221,7 +230,7 @@ def measure(
     progress.finished()
     estimates = {metric: mean_interval(values, bounds=(0.0, 1.0)) for metric, values in scores.items()}
     quantiles = {f"query_p{q}_ms": quantile_interval(seconds, q / 100) for q in (50, 95)}
-    return Measured(
+    measured = Measured(
         configuration.name,
         len(labelled.texts),
         opened.documents,
@@ -233,6 +242,7 @@ def measure(
         sum((each.use for each in written.values()), JudgeUse()) if opened.retriever.writer is not None else None,
         unknown=labelled.unknown(opened.retriever.chunks.values()),
     )
+    return Ranked(measured, scores)
 
 
 def _asked(retriever: Retriever, queries: Mapping[str, Written]) -> Iterator[tuple[str, tuple[Hit, ...], float]]:

@@ -17,10 +17,9 @@ from llmops.settings.files import read_text, write_atomic
 from llmops.settings.indexes import IndexSettings
 from llmops.settings.project import FILE_NAME
 from llmops.settings.space import SECTIONS, Space
-from llmops.statistics.adjust import holm
 from llmops.statistics.intervals import mean_interval
-from llmops.statistics.paired import PairedDifference, paired_difference
 from llmops.workflows.rag_eval import LabelledQueries
+from llmops.workflows.retrieval_differences import Against, against, direction, query_difference
 from llmops.workflows.sweep_bench import Parts, SweepBench, Trial
 
 FEWEST = 10
@@ -161,13 +160,12 @@ def _rejects(other: Trial, measured: Trial, queries: Sequence[str]) -> bool:
     """Whether another is clearly better, and neither slower nor larger."""
     if measured.figures.size_bytes < other.figures.size_bytes or measured.percentile_ms(0.5) < other.percentile_ms(0.5):
         return False
-    found = _difference(other, measured, queries, REJECTED_AT)
+    found = query_difference(_scores(other, queries), _scores(measured, queries), REJECTED_AT)
     return found is not None and found.high is not None and found.high < 0
 
 
-def _difference(baseline: Trial, candidate: Trial, queries: Sequence[str], confidence: float = 0.95) -> PairedDifference | None:
-    sides = [[each.figures.scores[query] for query in queries] for each in (baseline, candidate)]
-    return paired_difference(sides[0], sides[1], bounds=(0.0, 1.0), confidence=confidence)
+def _scores(each: Trial, queries: Sequence[str]) -> list[float]:
+    return [each.figures.scores[query] for query in queries]
 
 
 def _told(
@@ -182,18 +180,19 @@ def _told(
     today, found = measured
     current = found[0]
     complete = [each for each in found if all(query in each.figures.scores for query in reporting)]
-    differences = {each.name: _difference(current, each, reporting) for each in complete if each is not current}
-    tested = {name: each.p_value for name, each in differences.items() if each is not None and each.p_value is not None}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    others = [each for each in complete if each is not current]
+    held = against(_scores(current, reporting), [_scores(each, reporting) for each in others])
+    differences = {each.name: difference for each, difference in zip(others, held, strict=True)}
     # Of equals the current one wins, then the smaller.
     winner = max(complete, key=lambda each: (each.mean(choosing), each is current, -each.figures.size_bytes))
     tried = [
-        _tried(each, today, split, (differences.get(each.name), adjusted.get(each.name)), complete)
+        _tried(each, today, split, differences.get(each.name), complete)
         for each in [current, *sorted(found[1:], key=lambda each: -each.mean(choosing))]
     ]
-    verdict = _verdict(winner is current, differences.get(winner.name))
+    # The winner was chosen on other queries: its difference is the only claim, and needs no adjustment.
+    verdict: SweepVerdict = "current" if winner is current else direction(differences[winner.name].paired.interval)
     queries = (len(choosing), len(reporting))
-    as_is = _tried(today, today, split, (None, None), [today])
+    as_is = _tried(today, today, split, None, [today])
     return Sweep(index, metric, *budget, *queries, as_is, tuple(tried), winner.name, verdict, tuple(left_out))
 
 
@@ -201,11 +200,10 @@ def _tried(
     each: Trial,
     today: Trial,
     split: tuple[Sequence[str], Sequence[str]],
-    against: tuple[PairedDifference | None, float | None],
+    difference: Against | None,
     complete: Sequence[Trial],
 ) -> Tried:
     choosing, reporting = split
-    difference, p_value = against
     score = mean_interval([each.figures.scores[query] for query in reporting], bounds=(0.0, 1.0)) if each in complete else None
     return Tried(
         each.name,
@@ -218,9 +216,9 @@ def _tried(
         each.mean(choosing),
         None if score is None else score.value,
         None if score is None else score.interval,
-        None if difference is None else difference.difference,
-        None if difference is None else difference.interval,
-        p_value,
+        None if difference is None else difference.paired.difference,
+        None if difference is None else difference.paired.interval,
+        None if difference is None else difference.p_value,
         each in complete and not any(_dominates(other, each, reporting) for other in complete),
     )
 
@@ -235,12 +233,3 @@ def _goods(each: Trial, queries: Sequence[str]) -> Iterator[float]:
     yield each.mean(queries)
     yield -round(each.percentile_ms(0.5), 0)
     yield -float(each.figures.size_bytes)
-
-
-def _verdict(current: bool, difference: PairedDifference | None) -> SweepVerdict:
-    if current:
-        return "current"
-    interval = None if difference is None else difference.interval
-    if interval is None:
-        return "not told apart"
-    return "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "not told apart"

@@ -12,7 +12,7 @@ from llmops.domain.diagnoses import Diagnosis, Share, WrongAnswer
 from llmops.domain.drifts import Change, Drift, LeftOut, Moved, NewModel, SeenRun, Signal
 from llmops.domain.errors import Problem
 from llmops.domain.explanations import Estimate, Explanation, Work
-from llmops.domain.measures import JudgedContexts, Measured
+from llmops.domain.measures import JudgedContexts, Measured, RetrievalDifference
 from llmops.domain.retrieval import Chunk, Hit
 from llmops.domain.route_reports import (
     Arm,
@@ -68,7 +68,7 @@ def test_every_key_of_a_route_is_named(kind: type) -> None:
 INDEX_KEYS = [Hit, Chunk, IndexStatus, Changes, Problem, Measured, JudgedContexts, JudgeUse, Sweep, Tried, Diagnosis, Share]
 
 
-@pytest.mark.parametrize("kind", [*INDEX_KEYS, WrongAnswer], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*INDEX_KEYS, RetrievalDifference, WrongAnswer], ids=lambda kind: kind.__name__)
 def test_every_key_of_an_index_is_named(kind: type) -> None:
     known = named("docs/reference/json-output.md") if kind is JudgeUse else named_under("JSON of llmops rag")
     assert not {each.name for each in fields(kind)} - known

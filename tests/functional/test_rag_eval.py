@@ -19,6 +19,20 @@ TEXTS = {
     "d4": "Knitting wool comes from sheep that graze on the dunes.",
 }
 QUERIES = {"q1": "When was the lighthouse built?", "q2": "Which wood smokes herring?", "q3": "zzz qqq xxx", "q4": "not judged"}
+SYNONYMS = {
+    "automobile": "car",
+    "physician": "doctor",
+    "infant": "baby",
+    "ocean": "sea",
+    "feline": "cat",
+    "canine": "dog",
+    "monarch": "king",
+    "dwelling": "house",
+    "beverage": "drink",
+    "attorney": "lawyer",
+    "timber": "wood",
+    "footwear": "shoes",
+}
 QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td2\t1\nq2\td9\t1\nq3\td4\t0\n"
 
 
@@ -76,12 +90,44 @@ def test_the_labelled_cases_of_a_project_are_measured(tmp_path: Path) -> None:
     (found,) = measured(tmp_path)
     assert (found["queries"], found["metrics"]["recall@1"], found["metrics"]["map"]) == (1, 1.0, 1.0)
     narrow = llmops(tmp_path, "rag", "eval", "i", *(f"-c{each}" for each in ("default", "bm25", "dense")), COLUMNS="60").stdout
-    assert [narrow.count(f"\n{name}") for name in ("recall@1 ", "mrr ")] == [2, 2]
+    for part, counts in zip(narrow.split("\nDifference from default"), ([2, 2], [2, 0]), strict=True):
+        assert [part.count(f"\n{name}") for name in ("recall@1 ", "mrr ")] == counts
     assert "…" not in narrow
     shown = llmops(tmp_path, "rag", "eval", "i", "-c", "bm25").stdout
     assert "ndcg@10" in shown
     assert (found["unknown"], "name nothing" in shown) == ([], False)
     assert "1 query, 4 documents, 4 chunks" in shown
+
+
+def test_configurations_are_held_against_the_first(tmp_path: Path) -> None:
+    """Queries share no word with what they ask for, so that BM25 finds nothing and the vectors nearly all."""
+    files = {
+        "corpus.jsonl": "".join(json.dumps({"_id": word, "title": "", "text": word}) + "\n" for word in SYNONYMS),
+        "queries.jsonl": "".join(json.dumps({"_id": word, "text": asked}) + "\n" for word, asked in SYNONYMS.items()),
+        "qrels/test.tsv": "query-id\tcorpus-id\tscore\n" + "".join(f"{word}\t{word}\t1\n" for word in SYNONYMS),
+    }
+    write(tmp_path / "set", files)
+    write(tmp_path, {"llmops.yaml": "models:\n  m: {id: embedded/reader-small}\nindexes:\n  i: {corpus: {beir: set}}\n"})
+    for source in (("i",), ("--beir", "set")):
+        arguments = (*source, "-c", "bm25", "-c", "dense", "-c", "bm25", "-k", "1")
+        done = json.loads(llmops(tmp_path, "rag", "eval", *arguments, "--json").stdout)
+        bm25, dense, _ = done["configurations"]
+        found = [each for each in done["differences"] if each["metric"] == "recall@1"]
+        assert [(each["name"], each["against"], each["queries"]) for each in found] == [
+            ("dense", "bm25", len(SYNONYMS)),
+            ("bm25", "bm25", len(SYNONYMS)),
+        ]
+        assert found[0]["difference"] == pytest.approx(dense["metrics"]["recall@1"] - bm25["metrics"]["recall@1"])
+        assert [each["verdict"] for each in found] == ["better", "not told apart"]
+        assert {each["metric"] for each in done["differences"]} == set(bm25["metrics"])
+        shown = llmops(tmp_path, "rag", "eval", *arguments).stdout
+        title = f"Difference from bm25, paired over {len(SYNONYMS)} queries, with its 95 % interval"
+        _, table = shown.split(f"\n{title}; verdicts allow for 2 comparisons (Holm):\n")
+        low, high = found[0]["interval"]
+        told = f"{found[0]['difference']:+.3f} [{low:+.3f}, {high:+.3f}]  better"
+        assert [line for line in table.splitlines() if line.startswith("recall@1") and told in line]
+        assert "Difference" not in llmops(tmp_path, "rag", "eval", *source).stdout
+        assert json.loads(llmops(tmp_path, "rag", "eval", *source, "--json").stdout)["differences"] == []
 
 
 def test_progress_counts_documents_chunks_and_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
