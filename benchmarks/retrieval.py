@@ -5,8 +5,9 @@ A chunking-evaluation folder (corpora/*.md, questions.jsonl) is measured chunker
 DIR is a BEIR folder (corpus.jsonl, queries.jsonl, qrels/*.tsv), the same with qrels.jsonl, or paragraphs.jsonl with
 questions.jsonl (SQuAD). Each corpus goes through the default pipeline: markdown chunker, embedder, Chroma, BM25, fusion.
 Hits are collapsed to documents. Intervals are bootstrapped over queries. The last table looks for a better fusion: weight
-and constant are chosen on half of the queries, on all sets together, and reported on the other half. Unless --no-peer is given,
-each corpus also goes through LangChain's plain pipeline with the original weights of MiniLM: `benchmarks.langchain_pipeline`.
+and constant of that by rank are chosen on half of the queries, on all sets together, and reported on the other half; of that
+by scores all weights are shown. Unless --no-peer is given, each corpus also goes through LangChain's plain pipeline with the
+original weights of MiniLM: `benchmarks.langchain_pipeline`.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from llmops.adapters.sql.store import open_store
 from llmops.adapters.static_embedder import StaticEmbedder
 from llmops.domain.ports import Embedder
 from llmops.domain.retrieval import Document
-from llmops.rag.fusing import fusion_of, reciprocal_rank_fusion
+from llmops.rag.fusing import Fusion, fusion_of, reciprocal_rank_fusion
 from llmops.rag.generations import load_chunks
 from llmops.rag.indexing import Indexer
 from llmops.rag.loading import Corpus, fingerprint
@@ -166,9 +167,15 @@ def shown(values: Sequence[float]) -> str:
 @dataclass(frozen=True)
 class Measured:
     data: LabelledSet
+    retriever: Retriever
     scores: Scores
     dense: list[Ranking]
     bm25: list[Ranking]
+
+    def by_scores(self, weight: float) -> list[float]:
+        settings = self.retriever.settings.model_copy(update={"fuse": "weighted"})
+        retriever = replace(self.retriever, settings=settings, fusion=Fusion(weight))
+        return self.scores.of(chunk_rankings(retriever, list(self.data.queries.values())))["nDCG@10"]
 
     def fused(self, weight: float, constant: int) -> list[float]:
         joined = [
@@ -197,22 +204,21 @@ def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table, peer
     dense = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"bm25": 0})), queries)
     fused = {
         name: chunk_rankings(replace(retriever, settings=settings.model_copy(update={"fuse": fuse})), queries)
-        for name, fuse in (("fused", "rrf"), ("fused by scores", "weighted"))
+        for name, fuse in (("fused by rank", "rrf"), ("fused", "weighted"))
     }
     parts = {name: scores.of(found) for name, found in {"bm25": bm25, "dense": dense, **fused}.items()}
     better = max(("bm25", "dense"), key=lambda name: float(np.mean(parts[name]["nDCG@10"])))
     for name, found in parts.items():
         gain = ""
-        if name == "fused":
-            gain = f"{shown(np.subtract(found['nDCG@10'], parts[better]['nDCG@10']).tolist())} vs {better}"
-        if name == "fused by scores":
-            gain = f"{shown(np.subtract(found['nDCG@10'], parts['fused']['nDCG@10']).tolist())} vs fused"
+        if name.startswith("fused"):
+            other = "fused by rank" if name == "fused" else better
+            gain = f"{shown(np.subtract(found['nDCG@10'], parts[other]['nDCG@10']).tolist())} vs {other}"
         table.add_row(data.name, f"{len(queries)}", name, shown(found["nDCG@10"]), shown(found["recall@5"]), gain)
     if peers is not None:
         theirs = scores.of_sources(peer_sources(data, peers, settings.k))
         gain = f"{shown(np.subtract(parts['fused']['nDCG@10'], theirs['nDCG@10']).tolist())} fused vs it"
         table.add_row(data.name, f"{len(queries)}", "LangChain", shown(theirs["nDCG@10"]), shown(theirs["recall@5"]), gain)
-    return Measured(data, scores, dense, bm25)
+    return Measured(data, retriever, scores, dense, bm25)
 
 
 def validated(sets: Sequence[Measured]) -> Table:
@@ -238,7 +244,11 @@ def validated(sets: Sequence[Measured]) -> Table:
             table.add_row(each.data.name, name, f"{half(values[position], 1):.3f}", f"{half(values[position], 0):.3f}")
     for weight in WEIGHTS:
         means = " ".join(f"{np.mean(values):.3f}" for values in grid[weight, 60])
-        table.add_row("all", f"weight {weight:g}, k 60", means, "")
+        table.add_row("all", f"by rank, weight {weight:g}, k 60", means, "")
+    for weight in WEIGHTS[1:]:
+        found = [each.by_scores(weight) for each in sets]
+        halves = [" ".join(f"{half(values, start):.3f}" for values in found) for start in (1, 0)]
+        table.add_row("all", f"by scores, weight {weight:g}", *halves)
     return table
 
 

@@ -214,9 +214,11 @@ def measured(model: HallucinationModel, held: Sequence[Labelled], edits: Sequenc
     table = Table("measured on", "rows", "AUROC [95 %]", "F1 at 0.5", "balanced accuracy", "calibration error")
     score = cross_fitted(x, y, share, fold)
     described(table, f"RAGTruth QA, sources that the encoder never saw, grouped {FOLDS}-fold", y[labelled], score[labelled])
-    asked = features(model, [each.as_asked() for each in held])
-    polite = cross_fitted(x, y, share, fold, asked)
-    described(table, "  without what claims nothing, as the evaluator asks", y[labelled], polite[labelled])
+    requests = [each.as_asked() for each in held]
+    asked = cross_fitted(x, y, share, fold, features(model, requests))
+    claims = labelled & np.array([bool(request.output.strip()) for request in requests])
+    described(table, "  those that claim something", y[claims], score[claims])
+    described(table, "  without what claims nothing, as the evaluator asks", y[claims], asked[claims])
     of_tokens = [number for number, name in enumerate(FEATURES) if name.removesuffix(", by sentences") in TOKENS]
     of_words = [number for number in range(len(FEATURES)) if number not in of_tokens]
     for name, columns in (("the words alone", of_words), ("the encoder alone", [0, *of_tokens])):

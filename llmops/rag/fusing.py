@@ -19,15 +19,15 @@ class Fusion:
     """Dampens the first ranks: the smaller, the more they count."""
 
 
-STATIC_FUSION = Fusion(dense_weight=0.15, k=5)
+STATIC_FUSIONS = {"weighted": Fusion(dense_weight=0.3), "rrf": Fusion(dense_weight=0.15, k=5)}
 """Equal weights make `static` worse than BM25 alone. Chosen by `benchmarks/retrieval.py --embedder static` on half of the
-queries of two public sets, where neither falls below BM25, and above it on the other half of both."""
+queries of two public sets, where neither falls below BM25, and not below it on the other half of both."""
 
 
 def fusion_of(settings: IndexSettings) -> Fusion:
     """The fusion of an index: its `dense_weight`, else what was validated for its embedder."""
     if "dense_weight" not in settings.retrieve.model_fields_set and settings.embedder.kind == "static":
-        return STATIC_FUSION
+        return STATIC_FUSIONS[settings.retrieve.fuse]
     return Fusion(settings.retrieve.dense_weight)
 
 

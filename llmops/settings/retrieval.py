@@ -76,7 +76,7 @@ class RetrieveSettings(Strict):
     """Candidates from the vectors; 0 switches them off."""
     bm25: Annotated[int, Field(ge=0)] = 20
     """Candidates from BM25; 0 switches it off."""
-    fuse: Literal["rrf", "weighted"] = "rrf"
+    fuse: Literal["rrf", "weighted"] = "weighted"
     """By rank, or by scores that are scaled to 0 .. 1 within each ranking."""
     dense_weight: Amount = 1.0
     """Weight of the vectors in the fusion, against 1 for BM25."""

@@ -1,6 +1,6 @@
 import pytest
 
-from llmops.rag.fusing import STATIC_FUSION, Fusion, fusion_of, reciprocal_rank_fusion
+from llmops.rag.fusing import STATIC_FUSIONS, Fusion, fusion_of, reciprocal_rank_fusion
 from llmops.settings.indexes import IndexSettings
 
 
@@ -29,11 +29,12 @@ def test_a_ranking_without_weight_does_not_count() -> None:
 
 
 def test_the_fusion_of_an_index_is_that_of_its_settings_else_of_its_embedder() -> None:
-    def index(kind: str, **retrieve: float) -> IndexSettings:
+    def index(kind: str, **retrieve: float | str) -> IndexSettings:
         settings = {"corpus": {"paths": ["*.md"]}, "embedder": {"kind": kind}, "retrieve": retrieve}
         return IndexSettings.model_validate(settings)
 
     assert fusion_of(index("minilm")) == Fusion(1.0, 60)
     assert fusion_of(index("minilm", dense_weight=0.5)) == Fusion(0.5, 60)
-    assert fusion_of(index("static")) == STATIC_FUSION
+    assert fusion_of(index("static")) == STATIC_FUSIONS["weighted"]
+    assert fusion_of(index("static", fuse="rrf")) == STATIC_FUSIONS["rrf"]
     assert fusion_of(index("static", dense_weight=1.0)) == Fusion(1.0, 60)

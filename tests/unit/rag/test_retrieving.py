@@ -40,7 +40,7 @@ def test_hits_carry_place_heading_and_the_score_of_each_stage() -> None:
     assert [hit.chunk for hit in hits] == ["b", "a"]
     best = hits[0]
     assert (best.text, best.source, best.heading, best.start, best.end) == ("banana bread recipe", "b.md", "Cakes > b", 3, 22)
-    assert best.scores == {"dense": pytest.approx(1.0, abs=1e-5), "bm25": 7.5, "fused": pytest.approx(2 / 61, abs=1e-6)}
+    assert best.scores == {"dense": pytest.approx(1.0, abs=1e-5), "bm25": 7.5, "fused": pytest.approx(2.0, abs=1e-6)}
     assert hits[1].scores.keys() == {"dense", "fused"}
     assert not best.given
 
@@ -166,6 +166,6 @@ def test_a_writer_is_asked_once_for_each_query_that_says_anything() -> None:
 
 def test_the_writer_counts_into_the_identity_and_its_absence_leaves_no_trace() -> None:
     used = RetrieveSettings.model_validate({"rewrite": {"model": "m"}, "hyde": {"model": "m"}})
-    plain = retrieval_identity("key", RetrieveSettings())
+    plain = retrieval_identity("key", RetrieveSettings(fuse="rrf"))
     assert plain == "f04934d897f177e01eed3e4cd81c4045"  # as version 4 has it without writers
     assert retrieval_identity("key", used, writer="a") not in (plain, retrieval_identity("key", used, writer="b"))
