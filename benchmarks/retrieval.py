@@ -40,7 +40,7 @@ from llmops.rag.retrieving import Retriever
 from llmops.settings.indexes import IndexSettings
 
 RESAMPLES = 4000
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 CONSTANTS = (5, 10, 20, 40, 60, 100)
 
 Ranking = list[str]
