@@ -106,9 +106,13 @@ def judgements(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
+def index_settings(kind: str, **retrieve: str) -> IndexSettings:
+    return IndexSettings.model_validate({"corpus": {"beir": "unused"}, "embedder": {"kind": kind}, "retrieve": retrieve})
+
+
 def pipeline(data: LabelledSet, embedder: Embedder, kind: str) -> Retriever:
     """The default pipeline over a set, giving all its candidates as hits."""
-    settings = IndexSettings.model_validate({"corpus": {"beir": "unused"}, "embedder": {"kind": kind}})
+    settings = index_settings(kind)
     root = Path(tempfile.mkdtemp(prefix="llmops-retrieval-"))
     vectors = ChromaStore(settings.store, root, "set", embedder.identity)
     indexer = Indexer("set", settings, embedder, open_store("sqlite:///store.db", root), root / "index")
@@ -202,10 +206,9 @@ def measure(data: LabelledSet, embedder: Embedder, kind: str, table: Table, peer
     settings = retriever.settings
     bm25 = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"dense": 0})), queries)
     dense = chunk_rankings(replace(retriever, settings=settings.model_copy(update={"bm25": 0})), queries)
-    fused = {
-        name: chunk_rankings(replace(retriever, settings=settings.model_copy(update={"fuse": fuse})), queries)
-        for name, fuse in (("fused by rank", "rrf"), ("fused", "weighted"))
-    }
+    by_rank = index_settings(kind, fuse="rrf")
+    ranked = replace(retriever, settings=settings.model_copy(update={"fuse": "rrf"}), fusion=fusion_of(by_rank))
+    fused = {"fused by rank": chunk_rankings(ranked, queries), "fused": chunk_rankings(retriever, queries)}
     parts = {name: scores.of(found) for name, found in {"bm25": bm25, "dense": dense, **fused}.items()}
     better = max(("bm25", "dense"), key=lambda name: float(np.mean(parts[name]["nDCG@10"])))
     for name, found in parts.items():
