@@ -11,8 +11,11 @@ _LABELS = (
 _label = rf"(?:\b(?:{'|'.join(_LABELS.split())})\b|[^\w\n])"
 _part = r"(?:#[\w./-]{1,100})?(?::[0-9]{1,7}(?:-[0-9]{1,7})?)?"
 """A heading or lines of a file, behind its name."""
-_name_like = re.compile(r"[./\\#:_]|\w-\w|[0-9]")
-"""A single word may be any word of an answer."""
+_INTRODUCED = r"[(\[]|\b(?:sources?|references?|citations?|see|cf)\b[^\w\n]{1,5}(?:the )?"
+"""Stands before the name of a source that may be any word."""
+_path_like = re.compile(r"[/\\#]|\.[A-Za-z]\w{0,9}$")
+"""Nothing else that an answer says looks like that; a word or a number may stand in any sentence."""
+_letter = re.compile(r"[^\W\d_]")
 _unnamed = re.compile(r"given|application|contexts\[[0-9]+\]")
 """What passages without a name are called."""
 _link = re.compile(rf"\[([^\[\]\n]{{0,200}})\](\( *{_HERE}+ *\))")
@@ -33,12 +36,18 @@ def without_attributions(answer: str, sources: Iterable[str]) -> str:
         sources: names of the passages, such as paths and addresses. Where nobody knows them, what an answer gives in a line of
             its own as its source is believed.
     """
-    forms = {form for source in sources if not _unnamed.fullmatch(source) for form in _forms(source)}
-    names = sorted(forms, key=len, reverse=True)
+    names = {form for source in sources if not _unnamed.fullmatch(source) for form in _forms(source)}
     if not names:
         return _heading.sub(_blank, _unknown.sub(_blank, answer))
-    named = re.compile(rf"(?<![\w/.-])[`*_]{{0,3}}(?:\./)?(?:{'|'.join(map(re.escape, names))}){_part}[`*_]{{0,3}}(?![\w/-])")
-    found = named.sub(lambda name: _HERE * len(name[0]), answer)
+    paths = {name for name in names if _path_like.search(name)}
+    found = answer
+    for before, some in (("", paths), (_INTRODUCED, names - paths)):
+        if some:
+            known = "|".join(map(re.escape, sorted(some, key=len, reverse=True)))
+            named = re.compile(
+                rf"({before})((?<![\w/.-])[`*_]{{0,3}}(?:\./)?(?:{known}){_part}[`*_]{{0,3}}(?![\w/-]))", re.IGNORECASE
+            )
+            found = named.sub(lambda name: name[1] + _HERE * len(name[2]), found)
     found = _link.sub(lambda link: f" {link[1]} {_blank(link, 2)}", found)
     for pattern in (_bracket, _line, _heading):
         found = pattern.sub(_blank, found)
@@ -48,7 +57,7 @@ def without_attributions(answer: str, sources: Iterable[str]) -> str:
 def _forms(source: str) -> Iterator[str]:
     """How an answer may call a source: as it is, or by the last part of its path."""
     for form in (source, re.split(r"[/\\]", source)[-1]):
-        if len(form) > 1 and _name_like.search(form):
+        if len(form) > 1 and _letter.search(form):
             yield form
 
 

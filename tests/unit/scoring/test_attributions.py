@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from llmops.scoring.attributions import without_attributions
 
-SOURCES = ("docs/ferry.md", "https://a.test/times?day=1", "Handbook", "given")
+SOURCES = ("docs/ferry.md", "https://a.test/times?day=1", "Handbook", "doc7", "24", "given")
 CLAIM = "The ferry leaves at 9:15."
 
 
@@ -20,6 +20,10 @@ CLAIM = "The ferry leaves at 9:15."
         "\n\n**Sources:**\n- docs/ferry.md\n- https://a.test/times?day=1",
         "\n\n## References\n[1] ferry.md, page 3",
         "\n\nSources: [1], [2]",
+        "(Handbook)",
+        "[doc7]",
+        "(see the Handbook, page 3)",
+        "\nSource: Handbook",
     ],
 )
 def test_where_the_answer_names_its_sources_it_claims_nothing(aside: str) -> None:
@@ -35,6 +39,7 @@ def test_where_the_answer_names_its_sources_it_claims_nothing(aside: str) -> Non
         "The Handbook is given to each of them.",
         "The sources of the river lie in the north.",
         "It stands in mydocs/ferry.md.",
+        "A ticket (24 euros) costs 24 euros in doc7.",
     ],
 )
 def test_what_is_no_known_source_stays(text: str) -> None:
