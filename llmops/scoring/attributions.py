@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from llmops.scoring.sentences import blank
+
 _HERE = "\ue000"
 """Stands for each character of a name that was found."""
 _LABELS = (
@@ -38,7 +40,7 @@ def without_attributions(answer: str, sources: Iterable[str]) -> str:
     """
     names = {form for source in sources if not _unnamed.fullmatch(source) for form in _forms(source)}
     if not names:
-        return _heading.sub(_blank, _unknown.sub(_blank, answer))
+        return _blanked(_heading, _blanked(_unknown, answer))
     paths = {name for name in names if _path_like.search(name)}
     found = answer
     for before, some in (("", paths), (_INTRODUCED, names - paths)):
@@ -48,9 +50,9 @@ def without_attributions(answer: str, sources: Iterable[str]) -> str:
                 rf"({before})((?<![\w/.-])[`*_]{{0,3}}(?:\./)?(?:{known}){_part}[`*_]{{0,3}}(?![\w/-]))", re.IGNORECASE
             )
             found = named.sub(lambda name: name[1] + _HERE * len(name[2]), found)
-    found = _link.sub(lambda link: f" {link[1]} {_blank(link, 2)}", found)
+    found = _link.sub(lambda link: f" {link[1]} {blank(link[2])}", found)
     for pattern in (_bracket, _line, _heading):
-        found = pattern.sub(_blank, found)
+        found = _blanked(pattern, found)
     return found.replace(_HERE, " ")
 
 
@@ -61,5 +63,5 @@ def _forms(source: str) -> Iterator[str]:
             yield form
 
 
-def _blank(found: re.Match[str], group: int = 0) -> str:
-    return re.sub(r"[^\n]", " ", found[group])
+def _blanked(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: blank(found[0]), text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from llmops.scoring.attributions import without_attributions
 from llmops.scoring.courtesies import without_courtesies
 from llmops.scoring.refusal import refuses
-from llmops.scoring.sentences import split_sentences
+from llmops.scoring.sentences import blank, split_sentences
 
 _table_head = re.compile(r"^[^\n|]*\|[^\n]*\n[ \t]*\|?[ \t]*:?-[-:| \t]*$", re.MULTILINE)
 
@@ -19,7 +19,7 @@ def claimed(answer: str, question: str = "", sources: Iterable[str] = ()) -> str
         question: what it answers.
         sources: names of the passages that it rests on, as `without_attributions`.
     """
-    text = _table_head.sub(lambda head: _blank(head[0]), answer)
+    text = _table_head.sub(lambda head: blank(head[0]), answer)
     return _without_refusals(without_courtesies(without_attributions(text, sources), question))
 
 
@@ -28,10 +28,6 @@ def _without_refusals(answer: str) -> str:
     parts, at = list[str](), 0
     for sentence in split_sentences(answer):
         if refuses(sentence.text):
-            parts += (answer[at : sentence.start], _blank(sentence.text))
+            parts += (answer[at : sentence.start], blank(sentence.text))
             at = sentence.end
     return "".join((*parts, answer[at:]))
-
-
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)

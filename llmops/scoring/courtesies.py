@@ -9,7 +9,7 @@ from collections.abc import Sequence, Set
 
 from llmops.scoring.matching import folded
 from llmops.scoring.reading import terms
-from llmops.scoring.sentences import split_sentences
+from llmops.scoring.sentences import blank, split_sentences
 
 LONGEST = 300
 """Characters of a sentence that may be a courtesy."""
@@ -98,9 +98,9 @@ def without_courtesies(answer: str, question: str = "") -> str:
     for sentence in split_sentences(answer[:signature]):
         for line in _line.finditer(answer, sentence.start, sentence.end):
             if len(line[0]) <= LONGEST and _is_courtesy(line[0], asked):
-                parts += (answer[at : line.start()], " " * len(line[0]))
+                parts += (answer[at : line.start()], blank(line[0]))
                 at = line.end()
-    return "".join((*parts, answer[at:signature], _line.sub(lambda line: " " * len(line[0]), answer[signature:])))
+    return "".join((*parts, answer[at:signature], blank(answer[signature:])))
 
 
 def _signature(answer: str) -> int:

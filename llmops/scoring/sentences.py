@@ -11,6 +11,7 @@ _abbreviations = frozenset(_shortened.split())
 _end = re.compile(r"(?<![.!?…؟।])[.!?…؟।]+[\"'”’)\]]*(?=\s|$)|[。！？]+[\"'”’」』）)\]]*")
 """Of a sentence; scripts that are written without spaces have none after it."""
 _list_number = re.compile(r"\d{1,3}\.")
+_inked = re.compile(r"[^\n]")
 _seen = re.compile(r"\S")
 _block = re.compile(r"^\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|\||>|```|~~~)")
 
@@ -24,6 +25,11 @@ class Sentence:
     end: int
     """One past the last character."""
     text: str
+
+
+def blank(text: str) -> str:
+    """As many spaces; line breaks stay, so that offsets and lines of what is around do, too."""
+    return _inked.sub(" ", text)
 
 
 def split_sentences(text: str) -> list[Sentence]:
